@@ -1,0 +1,36 @@
+"""From a mobile vision model's definition to a latency that can be trusted.
+
+    import seaformer
+    model = seaformer.create_model("seaformer_t.ade20k")
+    artifact = seaformer.export_model("seaformer_t.ade20k", format="executorch", out="artifacts")
+    outputs = seaformer.load_session(artifact).run([image])
+
+Everything is imported when it is first used: ``import seaformer`` costs nothing and needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seaformer.export import export_model as export_model
+    from seaformer.models import create_model as create_model
+    from seaformer.models import list_models as list_models
+    from seaformer.runtime import load_session as load_session
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "create_model", "export_model", "list_models", "load_session"]
+
+_HOMES = {
+    "create_model": "seaformer.models",
+    "list_models": "seaformer.models",
+    "export_model": "seaformer.export",
+    "load_session": "seaformer.runtime",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'seaformer' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

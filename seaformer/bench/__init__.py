@@ -1,0 +1,1 @@
+"""The one loop that measures artifacts on targets. No torch here, nor in anything it calls."""

@@ -1,0 +1,292 @@
+"""``diagnose``: what this machine has for exporting and benching, and what installs the rest.
+
+Packages are looked up by their metadata and never imported, so that it works in the base install
+and answers at once. Only three things are needed to bench on this host: a runtime, and a results
+and a cache folder that can be written to; everything else that is missing costs a feature, not
+the command (``exit_code``). What the checks look like is ``lines``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from seaformer.core import files
+from seaformer.core.errors import MissingExtra, SeaFormerError
+from seaformer.core.results import results_dir
+
+OK: Literal["ok"] = "ok"
+MISSING: Literal["missing"] = "missing"
+WARNING: Literal["warning"] = "warning"
+
+_PACKAGES = (
+    *(("torch", "export"), ("onnx", "export"), ("onnxruntime", "export"), ("onnxsim", "export")),
+    *(("executorch", "export"), ("coremltools", "coreml")),
+)
+_RUNTIMES = ("onnxruntime", "executorch")
+_CPU = Path("/sys/devices/system/cpu")
+_LEAST_CMAKE = (3, 28)
+_LEAST_CACHE_BYTES, _LEAST_RESULTS_BYTES, _LEAST_MEMORY_BYTES = 2e9, 1e8, 1e9
+_BUSY = 0.5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked for; ``remedy`` is the line that helps.
+
+    Without what is ``needed`` no bench on this host is possible.
+    """
+
+    name: str
+    status: Literal["ok", "missing", "warning"]
+    found: str
+    remedy: str = ""
+    needed: bool = False
+
+
+class Machine:
+    """How this computer is asked. A test hands in another one."""
+
+    def package(self, name: str) -> str | None:
+        """The installed version of a Python package; nothing is imported."""
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return None
+
+    def pinned(self, name: str) -> str | None:
+        """The one version seaformer asks for, where it asks for exactly one."""
+        for line in metadata.requires("seaformer") or ():
+            if found := re.match(rf"{re.escape(name)}==([\w.]+)", line):
+                return found.group(1)
+        return None
+
+    def program(self, name: str) -> Path | None:
+        """Where a program is: beside this Python (PyPI's cmake) or on the PATH."""
+        beside = str(Path(sys.executable).parent)
+        found = shutil.which(name, path=beside) or shutil.which(name)
+        return Path(found) if found else None
+
+    def first_line(self, *command: str) -> str:
+        """The first line a program prints, or nothing when it fails or takes over ten seconds."""
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+            return ""
+        lines = ran.stdout.strip().splitlines()
+        return lines[0].strip() if ran.returncode == 0 and lines else ""
+
+    def text(self, path: Path) -> str | None:
+        """What a file of the kernel says."""
+        try:
+            return path.read_text(errors="replace").strip()
+        except OSError:
+            return None
+
+    def cores(self) -> tuple[int, ...]:
+        """The cores this process may run on."""
+        if hasattr(os, "sched_getaffinity"):
+            return tuple(sorted(os.sched_getaffinity(0)))
+        return tuple(range(os.cpu_count() or 1))
+
+    def load(self) -> float:
+        """The one-minute load average."""
+        return os.getloadavg()[0]
+
+    def free_bytes(self, folder: Path) -> int:
+        """Free space where ``folder`` is or will be."""
+        return shutil.disk_usage(_nearest(folder)).free
+
+    def writable(self, folder: Path) -> str:
+        """Nothing when ``folder`` can be written to or made, else why not. It is not made."""
+        home = _nearest(folder)
+        if not (home.is_dir() and os.access(home, os.W_OK | os.X_OK)):
+            return f"{home} cannot be written to"
+        return ""
+
+    def host_runner(self) -> Path | None:
+        """The C++ runner built for this host, if it has been built."""
+        builder = importlib.import_module("seaformer.runtime._runner_build")
+        found: Path | None = builder.find_host_runner()
+        return found
+
+
+def diagnose(machine: Machine | None = None) -> tuple[Check, ...]:
+    """Every check, in the order in which it is shown."""
+    asked = machine or Machine()
+    return (
+        Check("python", OK, platform.python_version()),
+        *(_package(asked, name, extra) for name, extra in _PACKAGES),
+        _runtime(asked),
+        _compiler(asked),
+        _cmake(asked),
+        _runner(asked),
+        _program(asked, "aarch64 compiler", ("aarch64-linux-gnu-g++",), "g++-aarch64-linux-gnu"),
+        _program(asked, "qemu", ("qemu-aarch64", "qemu-aarch64-static"), "qemu-user"),
+        _program(asked, "adb", ("adb",), "adb"),
+        *_processor(asked),
+        _memory(asked),
+        _folder(asked, "cache", files.cache_dir(), _LEAST_CACHE_BYTES, files.CACHE_VARIABLE),
+        _folder(asked, "results", results_dir(), _LEAST_RESULTS_BYTES, "SEAFORMER_RESULTS"),
+    )
+
+
+def exit_code(checks: Iterable[Check]) -> int:
+    """0, or ``MissingExtra``'s code when something is missing that a host bench needs."""
+    lacking = any(check.needed and check.status == MISSING for check in checks)
+    return MissingExtra.exit_code if lacking else 0
+
+
+def lines(checks: Sequence[Check]) -> tuple[str, ...]:
+    """``-[✓] name  what was found``, the remedy under it, and a sentence at the end."""
+    marks = {OK: "✓", WARNING: "!", MISSING: "x"}
+    width = max((len(check.name) for check in checks), default=0)
+    shown = []
+    for check in checks:
+        shown.append(f"-[{marks[check.status]}] {check.name:{width}}  {check.found}")
+        if check.remedy and check.status != OK:
+            shown.append(f"{'':{width + 7}}{check.remedy}")
+    lacking = [check.name for check in checks if check.needed and check.status == MISSING]
+    if lacking:
+        return (*shown, f"A host bench is not possible yet: {', '.join(lacking)}.")
+    return (*shown, "A host bench is possible: seaformer bench --variant t --threads 1")
+
+
+def _nearest(folder: Path) -> Path:
+    """``folder``, or the first folder above it that exists."""
+    home = folder.absolute()
+    while not home.exists() and home != home.parent:
+        home = home.parent
+    return home
+
+
+def _package(machine: Machine, name: str, extra: str) -> Check:
+    remedy = f"pip install 'seaformer[{extra}]'"
+    version, wanted = machine.package(name), machine.pinned(name)
+    if version is None:
+        return Check(name, MISSING, "not installed", remedy)
+    if wanted and version.split("+")[0] != wanted:
+        found = f"{version}, but seaformer is made for {wanted}"
+        return Check(name, WARNING, found, f"pip install {name}=={wanted}")
+    return Check(name, OK, version)
+
+
+def _runtime(machine: Machine) -> Check:
+    found = [name for name in _RUNTIMES if machine.package(name) is not None]
+    if found:
+        return Check("a runtime", OK, ", ".join(found), needed=True)
+    wanted = f"neither {' nor '.join(_RUNTIMES)}"
+    return Check("a runtime", MISSING, wanted, "pip install 'seaformer[export]'", needed=True)
+
+
+def _compiler(machine: Machine) -> Check:
+    names = [name for name in (os.environ.get("CXX"), "c++", "g++", "clang++") if name]
+    found = _program(machine, "C++ compiler", names, "g++")
+    if found.status == OK:
+        return found
+    text = "not found: the host bench falls back to Python sessions"
+    return Check(found.name, WARNING, text, found.remedy)
+
+
+def _cmake(machine: Machine) -> Check:
+    remedy = "pip install 'cmake>=3.28'"
+    path = machine.program("cmake")
+    if path is None:
+        return Check("cmake", MISSING, "not found", remedy)
+    told = re.search(r"(\d+)\.(\d+)[\w.-]*", machine.first_line(str(path), "--version"))
+    if told is None:
+        return Check("cmake", WARNING, f"{path} does not tell its version", remedy)
+    if (int(told.group(1)), int(told.group(2))) < _LEAST_CMAKE:
+        return Check("cmake", MISSING, f"{told.group(0)} at {path}, too old", remedy)
+    return Check("cmake", OK, f"{told.group(0)} at {path}")
+
+
+def _runner(machine: Machine) -> Check:
+    remedy = "seaformer runner build"
+    try:
+        path = machine.host_runner()
+    except (ImportError, AttributeError, SeaFormerError) as error:
+        return Check("C++ runner", WARNING, f"cannot be looked for: {error}", remedy)
+    if path is None:
+        return Check("C++ runner", WARNING, "not built yet: the first bench builds it", remedy)
+    return Check("C++ runner", OK, str(path))
+
+
+def _program(machine: Machine, name: str, programs: Sequence[str], package: str) -> Check:
+    paths = [path for path in map(machine.program, programs) if path]
+    if not paths:
+        remedy = f"sudo apt-get install {package}"
+        return Check(name, MISSING, f"{' or '.join(programs)} not found", remedy)
+    return Check(name, OK, machine.first_line(str(paths[0]), "--version") or str(paths[0]))
+
+
+def _processor(machine: Machine) -> tuple[Check, ...]:
+    told = machine.text(Path("/proc/cpuinfo")) or ""
+    model = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", told, re.MULTILINE)
+    cores = machine.cores()
+    return (
+        Check("cores", OK, f"{len(cores)} ({', '.join(f'cpu{core}' for core in cores)})"),
+        Check("CPU", OK, model.group(1) if model else platform.machine()),
+        _governor(machine, cores),
+        _frequency(machine, cores, told),
+        _load(machine, len(cores)),
+    )
+
+
+def _governor(machine: Machine, cores: Sequence[int]) -> Check:
+    paths = [_CPU / f"cpu{core}" / "cpufreq" / "scaling_governor" for core in cores]
+    found = sorted({text for text in map(machine.text, paths) if text})
+    if not found:
+        return Check("governor", WARNING, "the kernel does not tell (a virtual machine?)")
+    if found == ["performance"]:
+        return Check("governor", OK, "performance")
+    remedy = f"echo performance | sudo tee {_CPU}/cpu*/cpufreq/scaling_governor"
+    return Check("governor", WARNING, ", ".join(found), remedy)
+
+
+def _frequency(machine: Machine, cores: Sequence[int], cpuinfo: str) -> Check:
+    folder = _CPU / f"cpu{cores[-1]}" / "cpufreq"
+    now, most = (machine.text(folder / f) for f in ("scaling_cur_freq", "cpuinfo_max_freq"))
+    if now and most and now.isdigit() and most.isdigit():
+        return Check("frequency", OK, f"{int(now) / 1e3:.0f} of {int(most) / 1e3:.0f} MHz")
+    if told := re.search(r"^cpu MHz\s*:\s*([\d.]+)", cpuinfo, re.MULTILINE):
+        return Check("frequency", OK, f"{float(told.group(1)):.0f} MHz by /proc/cpuinfo")
+    return Check("frequency", WARNING, "the kernel does not tell")
+
+
+def _load(machine: Machine, cores: int) -> Check:
+    load = machine.load()
+    text = f"{load:.2f} on {cores} cores"
+    if load < _BUSY:
+        return Check("load", OK, text)
+    return Check("load", WARNING, text, "Other programs are running; close them before a bench.")
+
+
+def _memory(machine: Machine) -> Check:
+    told = re.search(r"^MemAvailable:\s*(\d+) kB", machine.text(Path("/proc/meminfo")) or "", re.M)
+    if told is None:
+        return Check("free memory", WARNING, "the kernel does not tell")
+    free = int(told.group(1)) * 1024
+    enough = free >= _LEAST_MEMORY_BYTES
+    remedy = "" if enough else "Close other programs; an export takes about 1 GB."
+    return Check("free memory", OK if enough else WARNING, f"{free / 1e9:.1f} GB", remedy)
+
+
+def _folder(machine: Machine, what: str, folder: Path, least: float, variable: str) -> Check:
+    name, remedy = f"{what} folder", f"export {variable}=/a/folder/with/space"
+    refused = machine.writable(folder)
+    if refused:
+        return Check(name, MISSING, refused, remedy, needed=True)
+    free = machine.free_bytes(folder)
+    status = OK if free >= least else WARNING
+    return Check(name, status, f"{folder} ({free / 1e9:.1f} GB free)", remedy, needed=True)

@@ -1,0 +1,1 @@
+"""The nouns, the errors, and what every layer shares. Standard library only."""

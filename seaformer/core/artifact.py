@@ -1,0 +1,222 @@
+"""``Artifact``: an exported model file and the manifest that lies beside it.
+
+The manifest is named like the file plus ``.json``. It tells what the file computes, how it was
+made and how far it was proved to agree with the PyTorch model; never how to run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from seaformer.core import codec, files
+from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, SchemaTooNew
+from seaformer.core.spec import ModelSpec
+
+SCHEMA = 1
+SCOPES = ("logits", "upsample", "argmax")
+PRECISIONS = ("fp32", "fp16")
+RUNTIMES = {"onnx": "onnxruntime", "executorch": "executorch", "coreml": "coreml"}
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output: ``dtype`` is a numpy name (``float32``, ``float16``, ``int64``)."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One callable of the file: ``forward``, or a component of the network."""
+
+    name: str
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+
+
+@dataclass(frozen=True)
+class OutsideOperator:
+    """An operator the backend did not take. ``computes`` is false for copies and bookkeeping."""
+
+    op: str
+    count: int
+    computes: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """How much of the graph one backend took: ``subgraphs`` pieces, and what stayed outside."""
+
+    backend: str
+    subgraphs: int
+    delegated_ops: int
+    outside: tuple[OutsideOperator, ...]
+
+    @property
+    def outside_compute(self) -> int:
+        """Operators that compute and are not delegated: 0 is what one wants."""
+        return sum(op.count for op in self.outside if op.computes)
+
+
+@dataclass(frozen=True)
+class ParityCase:
+    """Agreement with the eager model on one input.
+
+    ``psnr_db`` is against the reference's peak-to-peak range (``None``: bit-equal, infinite);
+    ``argmax_agreement`` is the fraction of positions whose best class is the same (1.0: all);
+    ``relative_error`` is max abs over the reference's standard deviation. A class map (scope
+    ``argmax``) has neither: ``None``.
+    """
+
+    input: str
+    max_abs: float | None
+    relative_error: float | None
+    psnr_db: float | None
+    argmax_agreement: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The worst figures over all cases, the cases, and by what the file was judged.
+
+    ``verified_by`` is ``prediction`` when the file was run, ``structure`` when this machine
+    cannot run the format and only operators, shapes, weights and a reload were checked.
+    """
+
+    verified_by: str
+    runtime: str
+    max_abs: float | None
+    relative_error: float | None
+    psnr_db: float | None
+    argmax_agreement: float | None
+    tolerance: str
+    cases: tuple[ParityCase, ...]
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The eager model's answer on the photograph, kept in ``file`` beside the artifact.
+
+    The ``.npz`` holds ``input`` (1, 3, H, W) float32 and ``output_<method>_<i>``, subsampled in
+    its last two axes by ``stride`` so that the file stays small.
+    """
+
+    file: str
+    sha256: str
+    photograph: str
+    stride: int
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The manifest of one exported file.
+
+    ``file`` is the name beside the manifest; ``path`` is where it was found and is not stored.
+    ``input_range`` tells what the network expects: images normalised by mean and std.
+    """
+
+    schema: int
+    file: str
+    spec: ModelSpec
+    format: str
+    precision: str
+    scope: str
+    sha256: str
+    size_bytes: int
+    methods: tuple[Method, ...]
+    exporter: str
+    created_at: str
+    parity: Parity
+    tools: Mapping[str, str]
+    operators: Mapping[str, int]
+    opset: int | None = None
+    delegation: Delegation | None = None
+    reference: Reference | None = None
+    notes: tuple[str, ...] = ()
+    path: Path = field(default=Path(), compare=False, metadata={"transient": True})
+
+    @property
+    def model(self) -> str:
+        return self.spec.name
+
+    @property
+    def runtime(self) -> str:
+        """The engine that runs this format."""
+        return RUNTIMES.get(self.format, self.format)
+
+    def method(self, name: str) -> Method:
+        """The method of that name. Raises ``CorruptArtifact`` when the file has none."""
+        for method in self.methods:
+            if method.name == name:
+                return method
+        known = ", ".join(method.name for method in self.methods)
+        raise CorruptArtifact(f"{self.file} has no method {name!r}; it has {known}.")
+
+
+def stem(spec: ModelSpec, precision: str, scope: str) -> str:
+    """``model__HxW__precision``, and the scope behind it when it is more than the logits."""
+    tail = "" if scope == "logits" else f"__{scope}"
+    return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"
+
+
+def manifest_path(path: Path) -> Path:
+    """Where the manifest of an artifact file lies."""
+    return path.with_name(path.name + ".json")
+
+
+def load_artifact(path: Path | str, *, check: bool = True) -> Artifact:
+    """Read the manifest beside ``path`` (the file or its manifest) and check the file against it.
+
+    Raises ``CorruptArtifact`` when either is missing or unreadable, ``ChecksumMismatch`` when the
+    file is not the one described, ``SchemaTooNew`` when a newer seaformer wrote it.
+    """
+    path = Path(path).expanduser()
+    if path.suffix == ".json":
+        path = path.with_suffix("")
+    if not path.exists():
+        raise CorruptArtifact(
+            f"{path} does not exist.", hint="Export it first: seaformer export --variant t"
+        )
+    manifest = manifest_path(path)
+    if not manifest.exists():
+        raise CorruptArtifact(
+            f"{path} has no manifest beside it ({manifest.name}).",
+            hint="Keep the two files together, or export the model again.",
+        )
+    artifact = _parse(manifest)
+    artifact = replace(artifact, path=path.resolve())
+    if check:
+        check_file(artifact)
+    return artifact
+
+
+def check_file(artifact: Artifact) -> None:
+    """Compare the file's sha256 with the manifest's."""
+    try:
+        seen = files.sha256_file(artifact.path)
+    except OSError as error:
+        raise CorruptArtifact(f"{artifact.path} cannot be read: {error.strerror}.") from error
+    if seen != artifact.sha256:
+        raise ChecksumMismatch(
+            f"{artifact.path} is not the file its manifest describes: "
+            f"sha256 expected {artifact.sha256[:16]}..., found {seen[:16]}...",
+            hint="It was changed or cut short after the export; export the model again.",
+        )
+
+
+def _parse(manifest: Path) -> Artifact:
+    document = files.read_json(manifest)
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise SchemaTooNew(
+            f"{manifest} has schema {schema}; this seaformer reads up to {SCHEMA}.",
+            hint="Upgrade: pip install --upgrade seaformer",
+        )
+    return codec.from_json(Artifact, document, where=manifest.name)

@@ -1,0 +1,177 @@
+"""The few file operations that everything else relies on: atomic writes, hashes, the cache folder.
+
+A file written here is either whole or absent. Nothing here knows what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from seaformer.core.errors import CorruptArtifact, SeaFormerError, UsageError
+
+CACHE_VARIABLE = "SEAFORMER_CACHE"
+
+
+def cache_dir() -> Path:
+    """Home of what can be made again: ``$SEAFORMER_CACHE`` or ``~/.cache/seaformer``."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "seaformer"
+
+
+def sha256_file(path: Path) -> str:
+    """Hex digest of a file, or of a folder's files with their relative names."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for child in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(child.relative_to(path).as_posix().encode() + b"\0")
+            digest.update(bytes.fromhex(sha256_file(child)))
+        return digest.hexdigest()
+    with path.open("rb") as handle:
+        while chunk := handle.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def size_bytes(path: Path) -> int:
+    """Bytes of a file, or of everything in a folder."""
+    if path.is_dir():
+        return sum(child.stat().st_size for child in path.rglob("*") if child.is_file())
+    return path.stat().st_size
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder; it is no error when it does not exist."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+@contextmanager
+def os_errors(what: str) -> Iterator[None]:
+    """Turn the operating system's errors about writing ``what`` into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(what, error) from error
+
+
+def write_error(what: str, error: OSError) -> SeaFormerError:
+    """The user's error for a write that failed: no space, not allowed, or something else."""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "Free some space or name another folder; nothing half-written was left behind."
+        return SeaFormerError(f"The disk is full: {what} could not be written.", hint=hint)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        return UsageError(
+            f"{what} cannot be written: {reason}.", hint="Name a folder you may write to."
+        )
+    return SeaFormerError(f"{what} could not be written: {reason}.")
+
+
+def make_dir(path: Path) -> Path:
+    """Create a folder and prove it can be written to."""
+    with os_errors(f"The folder {path}"):
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    return path
+
+
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """A scratch folder in ``folder`` (same file system: renames are atomic), always removed."""
+    make_dir(folder)
+    with os_errors(f"The folder {folder}"):
+        scratch = Path(tempfile.mkdtemp(prefix=".staging-", dir=folder))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def publish(source: Path, target: Path) -> None:
+    """Move a finished file or folder to its final name, replacing what stood there."""
+    with os_errors(str(target)):
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        source.replace(target)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically: a reader sees the old file or the new one."""
+    with _written(path, text) as scratch, os_errors(str(path)):
+        scratch.replace(path)
+
+
+def create_text(path: Path, text: str) -> None:
+    """Write a new text file atomically. Raises ``UsageError`` when the name is taken."""
+    with _written(path, text) as scratch, os_errors(str(path)):
+        try:
+            os.link(scratch, path)  # unlike a rename, a link never replaces what is there
+        except FileExistsError as error:
+            raise UsageError(f"{path} exists already, and nothing is overwritten.") from error
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            with path.open("x", encoding="utf-8"):  # reserves the name where links are unknown
+                scratch.replace(path)
+
+
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
+
+
+@contextmanager
+def _written(path: Path, text: str) -> Iterator[Path]:
+    """``text`` in a hidden file beside ``path``, on the disk, and gone afterwards.
+
+    Lone surrogates (a file name that is no UTF-8) are written as ``\\udcff``: the escape that
+    JSON reads back as the same character.
+    """
+    make_dir(path.parent)
+    name = ""
+    try:
+        with os_errors(str(path)):
+            handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).chmod(0o644)
+        yield Path(name)
+    finally:
+        if name:
+            remove(Path(name))
+
+
+def json_text(document: Any) -> str:
+    """A JSON document as it is written here: indented, ending with a newline, no NaN."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document atomically."""
+    write_text(path, json_text(document))
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file. Raises ``CorruptArtifact`` when it is missing, cut short or no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CorruptArtifact(f"{path} does not exist.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CorruptArtifact(f"{path} is not readable JSON: {error}.") from error

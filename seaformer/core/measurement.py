@@ -1,0 +1,184 @@
+"""``Measurement``: what one run of one artifact on one device gave, with everything around it.
+
+Raw samples are kept and summaries are derived. A run that failed is a measurement too: it has a
+``failure`` and no samples. One JSON file per measurement under ``results/runs`` holds exactly
+this noun (plus, for readers without this package, the derived figures; see ``document``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seaformer.core import codec, stats
+from seaformer.core.plan import RunPlan
+
+SCHEMA = 1
+
+MEASURED, EMULATED, ESTIMATED, PAPER = "measured", "emulated", "estimated", "paper"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Cores of one kind. ``part`` is the core's name (``Cortex-A77``), or the CPU's on a PC."""
+
+    cpus: tuple[int, ...]
+    part: str
+    max_freq_khz: int | None = None
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What a measurement ran on. ``id`` is stable for one device and safe in a file name."""
+
+    id: str
+    target: str
+    model: str
+    system: str
+    architecture: str
+    cores: int
+    clusters: tuple[Cluster, ...]
+    memory_bytes: int | None = None
+    properties: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The state of the device at one moment; ``None`` where it does not tell.
+
+    ``load`` is the one-minute load average, ``freq_khz`` of the pinned core, temperatures in
+    degrees Celsius.
+    """
+
+    at: str
+    governor: str | None = None
+    freq_khz: int | None = None
+    max_freq_khz: int | None = None
+    load: float | None = None
+    free_memory_bytes: int | None = None
+    free_space_bytes: int | None = None
+    temperature_c: float | None = None
+    battery_percent: int | None = None
+    charging: bool | None = None
+    thermal_status: int | None = None
+
+
+@dataclass(frozen=True)
+class ProcessRun:
+    """One fresh process: its ``count`` samples are the next ones in ``MethodRun.samples_ns``."""
+
+    count: int
+    load_ns: int
+    first_ns: int
+    warmup_runs: int
+    warmup_reason: str
+    stop_reason: str
+    peak_rss_bytes: int
+    threads: int
+    affinity: tuple[int, ...]
+    sample_cpus: tuple[int, ...]
+    freq_before_khz: int | None = None
+    freq_after_khz: int | None = None
+
+
+@dataclass(frozen=True)
+class OutputCheck:
+    """The output computed on the device against the eager model's, on the same photograph."""
+
+    max_abs: float
+    relative_error: float
+    argmax_agreement: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class MethodRun:
+    """All samples of one method, process after process, in nanoseconds."""
+
+    samples_ns: tuple[int, ...]
+    processes: tuple[ProcessRun, ...]
+    output: OutputCheck | None = None
+
+    def by_process(self) -> tuple[tuple[int, ...], ...]:
+        """``samples_ns`` cut into the processes they came from."""
+        pieces, start = [], 0
+        for process in self.processes:
+            pieces.append(self.samples_ns[start : start + process.count])
+            start += process.count
+        return tuple(pieces)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One thing that makes a number less than trustworthy. ``fatal`` flags make it invalid."""
+
+    name: str
+    fatal: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One artifact on one device under one plan.
+
+    ``source`` is ``measured`` or ``emulated``; ``runner`` says what took the times
+    (``cpp release`` or ``python``); ``command`` is the line that made it.
+    """
+
+    schema: int
+    id: str
+    created_at: str
+    source: str
+    model: str
+    format: str
+    runtime: str
+    precision: str
+    scope: str
+    input_shape: tuple[int, ...]
+    artifact_file: str
+    artifact_sha256: str
+    artifact_size_bytes: int
+    target: str
+    device: DeviceInfo
+    plan: RunPlan
+    runner: str
+    runner_build: str
+    methods: Mapping[str, MethodRun]
+    flags: tuple[Flag, ...]
+    before: Conditions
+    after: Conditions
+    command: str = ""
+    paper_latency_ms: float | None = None
+    failure: str | None = None
+
+    @property
+    def valid(self) -> bool:
+        """True when nothing failed and no fatal flag was raised."""
+        return self.failure is None and not any(flag.fatal for flag in self.flags)
+
+
+def summary(measurement: Measurement, method: str = "forward") -> stats.Summary | None:
+    """The derived figures of one method, or ``None`` for a failed run."""
+    run = measurement.methods.get(method)
+    return stats.summarise(run.by_process()) if run else None
+
+
+def document(measurement: Measurement) -> dict[str, Any]:
+    """The JSON document of a measurement: the noun, and what is derived from it.
+
+    Derived, and ignored when read back: ``valid``, ``median_ms``, ``ci95_ms`` (low, high) and
+    the rest of ``stats.Summary`` at the top (of ``forward``) and in each of ``methods``.
+    """
+    data: dict[str, Any] = codec.to_json(measurement)
+    for name in measurement.methods:
+        data["methods"][name] |= _derived(measurement, name)
+    return data | {"valid": measurement.valid} | _derived(measurement, "forward")
+
+
+def _derived(measurement: Measurement, method: str) -> dict[str, Any]:
+    found = summary(measurement, method)
+    if found is None:
+        return {}
+    figures: dict[str, Any] = codec.to_json(found)
+    return figures | {"ci95_ms": [found.ci95_ms.low, found.ci95_ms.high]}

@@ -1,0 +1,67 @@
+"""The paper's own tables, as they were published: ``core/paper/*.csv``, read and never written.
+
+SeaFormer++ (Wan, Huang, Lu, Yu, Zhang), tables 2-18 and figure 10.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+from importlib import resources
+
+from seaformer.core.errors import UnknownName
+from seaformer.core.spec import PaperRow
+
+TABLES = {
+    "ade20k": "table02_ade20k",
+    "cityscapes": "table03_cityscapes",
+    "pascal_context": "table04_pascal_context",
+    "coco_stuff": "table05_coco_stuff",
+    "precision": "table16_precision",
+    "imagenet": "table14_imagenet",
+    "components": "figure10_components",
+}
+
+
+@functools.cache
+def rows(table: str) -> tuple[dict[str, str], ...]:
+    """All rows of one CSV, as text by column name."""
+    source = resources.files("seaformer.core") / "paper" / f"{table}.csv"
+    if not source.is_file():
+        raise UnknownName(f"There is no table {table!r} of the paper.")
+    return tuple(csv.DictReader(source.read_text(encoding="utf-8").splitlines()))
+
+
+def number(row: dict[str, str], column: str) -> float | None:
+    """A cell as a number; ``None`` where the paper leaves it empty or prints a word."""
+    try:
+        return float(row.get(column, ""))
+    except ValueError:
+        return None
+
+
+def find(table: str, **cells: str) -> dict[str, str]:
+    """The one row whose cells have these values. Raises ``UnknownName`` when there is not one."""
+    found = [row for row in rows(table) if all(row[key] == cells[key] for key in cells)]
+    if len(found) != 1:
+        raise UnknownName(f"{len(found)} rows of {table} have {cells}; expected one.")
+    return found[0]
+
+
+def component_shares() -> dict[str, float]:
+    """Figure 10: the share in percent of each component of SeaFormer-T's latency."""
+    return {row["component"]: float(row["share_percent"]) for row in rows(TABLES["components"])}
+
+
+def row(table: str, label: str, cells: dict[str, str], metric: str, column: str) -> PaperRow:
+    """A line of one of the paper's tables as a ``PaperRow``; ``label`` is how it is printed."""
+    found = find(table, **cells)
+    return PaperRow(
+        table=table,
+        label=label,
+        params_m=number(found, "params_m"),
+        flops_g=number(found, "flops_g"),
+        latency_ms=number(found, "latency_ms"),
+        metric=metric,
+        metric_value=number(found, column),
+    )

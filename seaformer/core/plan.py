@@ -1,0 +1,73 @@
+"""``RunPlan``: how a latency is taken. The rules and their reasons stand in the README.
+
+A plan names no device. Times are in seconds, widths are relative (0.01 is one percent).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seaformer.core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """Run until a fast and a slow moving average agree, or exactly ``runs`` times when given."""
+
+    min_runs: int = 5
+    min_seconds: float = 1.0
+    max_seconds: float = 15.0
+    tolerance: float = 0.02
+    runs: int | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Time until the median's 95 % interval is narrow, or exactly ``runs`` times when given.
+
+    ``ci_half_width`` is the half width of the interval relative to the median.
+    """
+
+    min_runs: int = 30
+    min_seconds: float = 3.0
+    max_runs: int = 500
+    max_seconds: float = 20.0
+    ci_half_width: float = 0.01
+    runs: int | None = None
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Everything a run needs to know besides the artifact and the target.
+
+    ``core`` is ``prime``, ``big``, ``little`` or a core number; ``processes`` is how many fresh
+    processes repeat the measurement; ``seed`` orders them and makes random inputs.
+    """
+
+    threads: int = 1
+    core: str = "prime"
+    processes: int = 3
+    seed: int = 0
+    method: str = "forward"
+    warmup: Warmup = Warmup()
+    stop: Stop = Stop()
+
+
+def check_plan(plan: RunPlan, cores: int) -> None:
+    """Raise ``UsageError`` for a plan that a machine with ``cores`` cores cannot carry out."""
+    if not 1 <= plan.threads <= cores:
+        raise UsageError(
+            f"--threads {plan.threads} is not possible: expected 1 to {cores}, "
+            f"the number of cores of this device.",
+            hint="One thread is what the paper measures: --threads 1",
+        )
+    for name, value in (("--runs", plan.stop.runs), ("--repeats", plan.processes)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} {value} is not possible: expected 1 or more.")
+    if plan.warmup.runs is not None and plan.warmup.runs < 0:
+        raise UsageError(f"--warmup {plan.warmup.runs} is not possible: expected 0 or more.")
+    if plan.stop.min_seconds > plan.stop.max_seconds:
+        raise UsageError(
+            f"--min-secs {plan.stop.min_seconds:g} is more than --max-secs "
+            f"{plan.stop.max_seconds:g}."
+        )

@@ -1,0 +1,155 @@
+"""``ResultStore``: the folder of raw measurements, append-only.
+
+    results/runs/<device id>/<measurement id>__<model>__<HxW>__<format>__<precision>...json
+    results/devices/<device id>.json
+
+Every run file is complete in itself (it repeats its device) and its name is unique, so merging
+two people's results is copying files. ``devices/`` is a convenience for readers; nothing here
+reads it. A file that cannot be used is reported and left where it is: never fatal, never deleted.
+What tables are made of the measurements is not decided here (see ``report``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from seaformer.core import codec, files
+from seaformer.core.errors import ArtifactError, CorruptArtifact, SchemaTooNew
+from seaformer.core.measurement import EMULATED, SCHEMA, DeviceInfo, Measurement, document
+
+RESULTS_VARIABLE = "SEAFORMER_RESULTS"
+RUNS, DEVICES = "runs", "devices"
+_LONGEST_NAME = 200
+
+
+def results_dir(named: Path | str | None = None) -> Path:
+    """The results folder: the one named, else ``$SEAFORMER_RESULTS``, else ``./results``."""
+    return Path(named or os.environ.get(RESULTS_VARIABLE) or "results").expanduser()
+
+
+def new_id(now: datetime | None = None, token: str | None = None) -> str:
+    """A measurement's name: UTC time to the millisecond, then eight random hex digits.
+
+    Sorts by time, is unique without asking anyone, and is safe as a file name:
+    ``20260729T101112345-5f0c2a91``.
+    """
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    stamp = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}"
+    return f"{stamp}-{token or secrets.token_hex(4)}"
+
+
+def safe_name(text: str) -> str:
+    """``text`` as a file name on every system: other characters than ``A-Za-z0-9._+-`` are _."""
+    clean = re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:_LONGEST_NAME]
+    return f"_{clean[1:]}" if clean.startswith(".") or not clean else clean
+
+
+@dataclass(frozen=True)
+class DamagedFile:
+    """A file under ``runs/`` that was skipped; ``path`` is relative to the store's root."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ResultStore:
+    """The measurements under one folder."""
+
+    root: Path
+
+    def path_of(self, measurement: Measurement) -> Path:
+        """Where this measurement is stored. An emulated one and a failed one say so."""
+        size = "x".join(map(str, measurement.input_shape[2:]))
+        parts = [measurement.id, measurement.model, size, measurement.format]
+        parts += [measurement.precision]
+        parts += [measurement.scope] if measurement.scope != "logits" else []
+        parts += [EMULATED] if measurement.source == EMULATED else []
+        parts += ["failed"] if measurement.failure is not None else []
+        name = safe_name("__".join(part for part in parts if part))
+        return self.root / RUNS / safe_name(measurement.device.id) / f"{name}.json"
+
+    def append(self, measurement: Measurement) -> Path:
+        """Write one measurement, whole or not at all, and return its file.
+
+        Raises ``UsageError`` when a measurement of that name is stored already: nothing is ever
+        overwritten. A full disk or a folder that cannot be written to is one clear sentence.
+        """
+        self._remember(measurement.device)
+        path = self.path_of(measurement)
+        files.create_text(path, files.json_text(document(measurement)))
+        return path
+
+    def _remember(self, device: DeviceInfo) -> None:
+        path = self.root / DEVICES / f"{safe_name(device.id)}.json"
+        if not path.exists():
+            files.write_json(path, {"schema": SCHEMA} | codec.to_json(device))
+
+    def load(self) -> tuple[list[Measurement], list[DamagedFile]]:
+        """Every measurement, oldest first, and every file that had to be skipped."""
+        loaded: dict[str, str] = {}
+        measurements: list[Measurement] = []
+        damaged: list[DamagedFile] = []
+        for path in self._run_files():
+            name = path.relative_to(self.root).as_posix()
+            try:
+                measurement = _read(path, name)
+            except ArtifactError as error:
+                damaged.append(DamagedFile(name, error.message))
+                continue
+            first = loaded.setdefault(measurement.id, name)
+            if first != name:
+                damaged.append(DamagedFile(name, f"the same measurement as {first}."))
+                continue
+            measurements.append(measurement)
+        measurements.sort(key=lambda found: (found.created_at, found.id))
+        return measurements, damaged
+
+    def _run_files(self) -> Iterator[Path]:
+        """Files under ``runs/`` in an order that does not depend on the file system."""
+        folder = self.root / RUNS
+        found = (path for path in folder.rglob("*.json") if not path.is_dir())
+        visible = (path for path in found if not path.name.startswith("."))
+        return iter(sorted(visible, key=lambda path: path.relative_to(folder).as_posix()))
+
+
+def parse(data: Any, *, where: str = "measurement") -> Measurement:
+    """A measurement from parsed JSON; what is derived in it is ignored and derived again.
+
+    Raises ``SchemaTooNew``, or ``CorruptArtifact`` naming what is wrong.
+    """
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise CorruptArtifact(f"{where}: expected a measurement with a schema number.")
+    if schema > SCHEMA:
+        raise SchemaTooNew(
+            f"{where}: has schema {schema}; this seaformer reads up to {SCHEMA}.",
+            hint="Upgrade: pip install --upgrade seaformer",
+        )
+    measurement = codec.from_json(Measurement, data, where=where)
+    for name, run in measurement.methods.items():
+        told = sum(process.count for process in run.processes)
+        if told != len(run.samples_ns) or any(process.count < 0 for process in run.processes):
+            raise CorruptArtifact(
+                f"{where}: method {name!r} has {len(run.samples_ns)} samples, "
+                f"its processes tell of {told}."
+            )
+        if any(sample < 0 for sample in run.samples_ns):
+            raise CorruptArtifact(f"{where}: method {name!r} has a negative sample.")
+    return measurement
+
+
+def _read(path: Path, name: str) -> Measurement:
+    """``path`` parsed; messages name the file as ``name`` so that they are the same anywhere."""
+    try:
+        data = files.read_json(path)
+    except CorruptArtifact as error:
+        raise CorruptArtifact(error.message.replace(str(path), name)) from error
+    return parse(data, where=name)

@@ -1,0 +1,57 @@
+"""``ModelSpec``: what a model is called, what goes in and out, and which row of the paper it is.
+
+No module and no path is held here. The paper is SeaFormer++ (Wan et al.), the tables are in
+``core/paper/*.csv``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SEEDED = "seeded"
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """One row of a table of the paper; a figure the paper does not give is ``None``.
+
+    ``flops_g`` counts a multiply-accumulate as one (10^9), ``latency_ms`` is one core of a
+    Snapdragon 865 with TNN, FP32, logits at the head's own resolution.
+    """
+
+    table: str
+    label: str
+    params_m: float | None = None
+    flops_g: float | None = None
+    latency_ms: float | None = None
+    latency_fp16_ms: float | None = None
+    metric: str = ""
+    metric_value: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model by name: ``family_size.tag``, the tag being the weights' data set.
+
+    ``input_shape`` is (1, 3, H, W); ``output_shape`` is (1, classes, h, w) for segmentation,
+    at the head's own resolution, and (1, classes) for classification. ``weights`` is
+    ``seeded:<seed>`` or ``sha256:<digest of the checkpoint>``.
+    """
+
+    name: str
+    family: str
+    task: str
+    dataset: str
+    classes: int
+    input_shape: tuple[int, int, int, int]
+    output_shape: tuple[int, ...]
+    weights: str = f"{SEEDED}:0"
+    paper: PaperRow | None = None
+
+    @property
+    def height(self) -> int:
+        return self.input_shape[2]
+
+    @property
+    def width(self) -> int:
+        return self.input_shape[3]

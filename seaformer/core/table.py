@@ -1,0 +1,100 @@
+"""``ResultTable``: measurements as rows of figures. Nothing is computed or drawn here.
+
+A row names its ``source``: ``measured``, ``emulated``, ``estimated`` or ``paper``. Only measured
+rows hold latencies; an emulated row's milliseconds are those of the emulator, and whoever shows a
+table keeps them out of a latency column (``ResultTable.of``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seaformer.core.measurement import Flag
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultRow:
+    """One method of one measurement; a figure that does not exist is ``None``.
+
+    ``median_ms`` is the median of process medians and ``ci95_*`` its 95 % interval; ``spread``
+    (between processes) and ``cv`` are fractions; ``load_ms`` and ``first_ms`` are medians over
+    processes, ``peak_mb`` is the largest; a MB is 10^6 bytes. ``core`` is what was asked for
+    (``prime``), ``cpus`` what the processes were pinned to. ``paper_ms`` is the paper's figure
+    for this model (Snapdragon 865, TNN, one core): another device, never one to subtract from.
+    """
+
+    source: str
+    model: str
+    format: str
+    runtime: str
+    precision: str
+    scope: str
+    height: int | None = None
+    width: int | None = None
+    method: str = "forward"
+    device: str
+    device_name: str
+    target: str
+    core: str
+    core_part: str = ""
+    cpus: tuple[int, ...] = ()
+    threads: int
+    median_ms: float | None = None
+    ci95_low_ms: float | None = None
+    ci95_high_ms: float | None = None
+    min_ms: float | None = None
+    p90_ms: float | None = None
+    p99_ms: float | None = None
+    max_ms: float | None = None
+    n: int = 0
+    processes: int = 0
+    spread: float | None = None
+    cv: float | None = None
+    outliers: int | None = None
+    peak_mb: float | None = None
+    load_ms: float | None = None
+    first_ms: float | None = None
+    size_mb: float | None = None
+    valid: bool
+    flags: tuple[Flag, ...] = ()
+    failure: str | None = None
+    runner: str = ""
+    runner_build: str = ""
+    governor: str | None = None
+    freq_min_mhz: float | None = None
+    freq_max_mhz: float | None = None
+    load_average: float | None = None
+    temperature_c: float | None = None
+    paper_ms: float | None = None
+    created_at: str = ""
+    artifact_file: str = ""
+    artifact_sha256: str = ""
+    measurement_id: str = ""
+    command: str = ""
+
+    @property
+    def size(self) -> str:
+        """``HxW`` of the input, or nothing where it is no image."""
+        return f"{self.height}x{self.width}" if self.height and self.width else ""
+
+    @property
+    def relative_half_width(self) -> float | None:
+        """Half the interval over the median."""
+        if not self.median_ms or self.ci95_low_ms is None or self.ci95_high_ms is None:
+            return None
+        return (self.ci95_high_ms - self.ci95_low_ms) / 2 / self.median_ms
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """Rows in the order in which they are shown."""
+
+    rows: tuple[ResultRow, ...]
+
+    def of(self, *sources: str) -> ResultTable:
+        """The rows of these sources alone."""
+        return ResultTable(tuple(row for row in self.rows if row.source in sources))
+
+    def method(self, name: str) -> ResultTable:
+        """The rows of one method alone."""
+        return ResultTable(tuple(row for row in self.rows if row.method == name))

@@ -1,0 +1,1 @@
+"""Images in, arrays out: photographs, normalisation, resizing. numpy and Pillow, no torch."""

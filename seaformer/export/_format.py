@@ -1,0 +1,62 @@
+"""What every format file offers, and what it hands back.
+
+A format file has ``SUFFIX``, ``write(request) -> Written`` and ``verify(path, cases, ...)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from seaformer.core.artifact import Delegation, Method, Parity
+from seaformer.export._verify import Case
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class WriteRequest:
+    """A rewritten network to be written to ``path``; ``image`` is (1, 3, H, W) float32."""
+
+    model: nn.Module
+    image: torch.Tensor
+    path: Path
+    precision: str
+    step: Step
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the format knows about the file it wrote.
+
+    ``operators`` counts the file's operators by kind; ``notes`` are sentences for a reader.
+    """
+
+    exporter: str
+    methods: tuple[Method, ...]
+    operators: Mapping[str, int]
+    opset: int | None = None
+    delegation: Delegation | None = None
+    notes: tuple[str, ...] = ()
+    tools: Sequence[str] = field(default=("torch",))
+
+
+class Format(Protocol):
+    """The face of a format module."""
+
+    SUFFIX: str
+
+    def write(self, request: WriteRequest) -> Written:
+        """Write the file; nothing else."""
+        ...
+
+    def verify(
+        self, path: Path, cases: Sequence[Case], precision: str, network: nn.Module
+    ) -> Parity:
+        """Run the file, or check what can be checked of it here against ``network``."""
+        ...

@@ -1,0 +1,180 @@
+"""One export from a model's name to a proved file with its manifest.
+
+build -> rewrite -> scope -> write -> verify -> manifest -> final name
+
+Everything happens in a staging folder inside the output folder. The file takes its final name
+last; whatever fails before leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from seaformer import __version__
+from seaformer.core import codec, files
+from seaformer.core.artifact import (
+    PRECISIONS,
+    SCHEMA,
+    Artifact,
+    Parity,
+    Reference,
+    load_artifact,
+    manifest_path,
+    stem,
+)
+from seaformer.core.errors import UsageError
+from seaformer.core.registry import unknown
+from seaformer.core.spec import ModelSpec
+from seaformer.export import FORMATS, _verify
+from seaformer.export._format import Format, WriteRequest, Written
+from seaformer.export._quiet import quiet
+from seaformer.export._rewrite import rewrite
+from seaformer.export._scope import check_scope, with_scope
+from seaformer.models import create_model
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One file to be made."""
+
+    model: nn.Module
+    spec: ModelSpec
+    format: str
+    writer: Format
+    precision: str
+    scope: str
+    out: Path
+
+    @property
+    def file(self) -> str:
+        return stem(self.spec, self.precision, self.scope) + self.writer.SUFFIX
+
+
+def export_model(
+    model: str,
+    *,
+    format: str = "executorch",
+    precision: str = "fp32",
+    size: tuple[int, int] | None = None,
+    scope: str = "logits",
+    checkpoint: Path | str | None = None,
+    classes: int | None = None,
+    seed: int = 0,
+    out: Path | str = "artifacts",
+    progress: Progress | None = None,
+) -> Artifact:
+    """Export a model by name, prove it, and give it its final name.
+
+    Args:
+        model: a name such as ``seaformer_t`` or ``seaformer_b.cityscapes``.
+        format: ``onnx``, ``executorch`` or ``coreml``.
+        precision: ``fp32`` or ``fp16``.
+        size: (height, width) of the image; the model's own when absent.
+        scope: ``logits`` (as the paper times it), ``upsample`` or ``argmax``.
+        checkpoint: official weights; seeded ones when absent.
+        classes: number of classes when it is not the data set's.
+        out: the folder the file, its manifest and its reference output go to.
+        progress: called with the name of each step as it begins.
+
+    Raises ``ParityError`` when the file does not compute what the eager model computes; then,
+    as after any other error, nothing of it is left in ``out``.
+    """
+    writer = _writer(format, precision)
+    step = progress or (lambda _: None)
+    step("build the model")
+    built = create_model(
+        model, checkpoint=checkpoint, seed=seed, **_overrides(size=size, classes=classes)
+    )
+    spec = built.spec
+    check_scope(spec, scope)
+    job = _Job(built, spec, format, writer, precision, scope, Path(out).expanduser())
+    with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
+        return _make(job, scratch, step)
+
+
+def _writer(format: str, precision: str) -> Format:
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS)
+    extra = "coreml" if format == "coreml" else "export"
+    with quiet():
+        writer: Format = replace(FORMATS, extra=extra).load(format)
+    if precision == "fp16" and format != "coreml":
+        raise UsageError(
+            f"--precision fp16 is not there for {format} yet; coreml has it.",
+            hint="Use --precision fp32.",
+        )
+    return writer
+
+
+def _overrides(**given: object) -> dict[str, object]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
+    spec = job.spec
+    step("answers of the PyTorch model")
+    eager = with_scope(job.model, spec, job.scope)
+    cases = _verify.cases(eager, spec.height, spec.width)
+    step("rewrite for the runtimes")
+    image = torch.from_numpy(cases[0].image)
+    network = with_scope(rewrite(job.model, image), spec, job.scope)
+    path = scratch / job.file
+    with quiet():
+        written = job.writer.write(WriteRequest(network, image, path, job.precision, step))
+        step("verify against the PyTorch model")
+        parity = job.writer.verify(path, cases, job.precision, network)
+    _verify.require(parity, job.file)
+    step("write the manifest")
+    reference = _write_reference(scratch / f"{job.file}.reference.npz", cases[0])
+    artifact = _manifest(job, path, written, parity, reference)
+    files.write_json(manifest_path(path), codec.to_json(artifact))
+    # The model file goes last: a manifest without its file is refused, a file without is not used.
+    for name in (reference.file, manifest_path(path).name, job.file):
+        files.publish(scratch / name, job.out / name)
+    return load_artifact(job.out / job.file)
+
+
+def _write_reference(path: Path, case: _verify.Case) -> Reference:
+    arrays, stride = _verify.stored_reference(case)
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+    return Reference(path.name, files.sha256_file(path), case.name, stride)
+
+
+def _manifest(
+    job: _Job, path: Path, written: Written, parity: Parity, reference: Reference
+) -> Artifact:
+    return Artifact(
+        schema=SCHEMA,
+        file=job.file,
+        spec=job.spec,
+        format=job.format,
+        precision=job.precision,
+        scope=job.scope,
+        sha256=files.sha256_file(path),
+        size_bytes=files.size_bytes(path),
+        methods=written.methods,
+        exporter=written.exporter,
+        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        parity=parity,
+        tools=tool_versions(written.tools),
+        operators=written.operators,
+        opset=written.opset,
+        delegation=written.delegation,
+        reference=reference,
+        notes=written.notes,
+    )
+
+
+def tool_versions(names: Sequence[str]) -> dict[str, str]:
+    """Versions of the packages that made a file, and of this one."""
+    return {"seaformer": __version__} | {name: metadata.version(name) for name in names}

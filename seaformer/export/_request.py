@@ -1,0 +1,93 @@
+"""``ExportRequest``: what makes one exported file different from another, and the cache of them.
+
+No torch here: a bench first asks whether the artifact is there already.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from seaformer.core import codec, files
+from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.errors import ArtifactError, WeightsMismatch
+
+_TOOLS = ("torch", "executorch", "onnx", "onnxruntime", "onnxsim", "coremltools")
+_SOURCES = ("models", "export", "data")
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """One file to be exported; the fields are ``export_model``'s arguments."""
+
+    model: str
+    format: str = "executorch"
+    precision: str = "fp32"
+    size: tuple[int, int] | None = None
+    scope: str = "logits"
+    checkpoint: str | None = None
+    classes: int | None = None
+    seed: int = 0
+
+    def export(self, out: Path, progress: Callable[[str], None] | None = None) -> Artifact:
+        """Export now, into ``out``. Imports torch."""
+        from seaformer.export import export_model
+
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return export_model(fields.pop("model"), **fields, out=out, progress=progress)
+
+    def cached(self, progress: Callable[[str], None] | None = None) -> Artifact:
+        """The artifact from the cache, exported first when it is not there or is damaged."""
+        folder = files.cache_dir() / "artifacts" / self.key()
+        found = _load(folder)
+        return found or self.export(folder, progress)
+
+    def key(self) -> str:
+        """A digest of everything the file's content depends on."""
+        parts = {
+            "request": codec.to_json(self) | {"checkpoint": _checkpoint_digest(self.checkpoint)},
+            "tools": {name: _version(name) for name in _TOOLS},
+            "sources": _sources_digest(),
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _load(folder: Path) -> Artifact | None:
+    for manifest in sorted(folder.glob("*.json")):
+        try:
+            return load_artifact(manifest)
+        except ArtifactError:
+            continue  # damaged: it is exported again over it
+    return None
+
+
+def _checkpoint_digest(checkpoint: str | None) -> str:
+    if checkpoint is None:
+        return ""
+    path = Path(checkpoint).expanduser()
+    if not path.is_file():
+        raise WeightsMismatch(f"The checkpoint {path} does not exist.")
+    return files.sha256_file(path)
+
+
+@cache
+def _sources_digest() -> str:
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for folder in _SOURCES:
+        for source in sorted((root / folder).rglob("*.py")):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""

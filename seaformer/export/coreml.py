@@ -1,0 +1,136 @@
+"""Core ML ML Programs (``.mlpackage``).
+
+``torch.jit.trace`` fails with coremltools 9.0 on torch 2.13; ``torch.export`` followed by
+``run_decompositions({})`` works. A prediction needs macOS: elsewhere the file is verified by its
+structure (operators, shapes, weights, a reload), and the manifest says so.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import coremltools as ct
+import numpy as np
+import torch
+from torch import nn
+
+from seaformer.core.artifact import Method, Parity
+from seaformer.core.errors import ExportError, ParityError
+from seaformer.export import _verify
+from seaformer.export._format import WriteRequest, Written
+
+SUFFIX = ".mlpackage"
+INPUT, OUTPUT = "image", "output"
+_PRECISION = {"fp32": ct.precision.FLOAT32, "fp16": ct.precision.FLOAT16}
+
+
+def write(request: WriteRequest) -> Written:
+    """Capture, decompose, convert to an ML Program; inputs and outputs stay float32."""
+    request.step("capture the graph")
+    captured = torch.export.export(request.model, (request.image,)).run_decompositions({})
+    request.step("convert to an ML Program")
+    try:
+        model = ct.convert(
+            captured,
+            inputs=[ct.TensorType(name=INPUT, shape=tuple(request.image.shape))],
+            outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
+            convert_to="mlprogram",
+            minimum_deployment_target=ct.target.iOS16,
+            compute_precision=_PRECISION[request.precision],
+            skip_model_load=sys.platform != "darwin",
+        )
+    except Exception as error:  # coremltools raises bare RuntimeError, ValueError and others
+        raise ExportError(f"Core ML could not convert the model: {error}") from error
+    model.save(str(request.path))
+    return Written(
+        exporter="torch.export + run_decompositions + coremltools.convert (mlprogram)",
+        methods=(_method(request.path),),
+        operators=dict(sorted(_operators(model).items())),
+        notes=(f"compute precision {request.precision}, input and output float32",),
+        tools=("torch", "coremltools"),
+    )
+
+
+def verify(path: Path, cases: Sequence[_verify.Case], precision: str, network: nn.Module) -> Parity:
+    """By prediction on macOS; by structure elsewhere."""
+    if sys.platform == "darwin":
+        from seaformer.runtime.coreml import open_session
+
+        session = open_session(path)
+        return _verify.verify(session.run, cases, precision=precision, runtime="coreml")
+    return _verify_structure(path, cases[0], precision, network)
+
+
+def _verify_structure(path: Path, case: _verify.Case, precision: str, network: nn.Module) -> Parity:
+    """Reload the file and compare what can be compared without running it."""
+    model = ct.models.MLModel(str(path), skip_model_load=True)
+    method = _method(path)
+    operators = _operators(model)
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
+    weights, missing = _compare_weights(model, network, precision)
+    checks = {
+        f"ML Program, reloaded: {sum(operators.values())} operators": bool(operators),
+        f"input {method.inputs[0].shape}": method.inputs[0].shape == case.image.shape,
+        f"output {method.outputs[0].shape}": method.outputs[0].shape == case.expected.shape,
+        f"{operators['conv']} convolutions of {convolutions}": operators["conv"] == convolutions,
+        f"{weights - len(missing)} of {weights} weight tensors equal": not missing,
+    }
+    failed = [check for check, good in checks.items() if not good]
+    if failed:
+        raise ParityError(
+            f"{path.name} is not the model it should be: {'; '.join(failed + missing[:3])}.",
+            hint="Nothing was kept. Please report the model and the coremltools version.",
+        )
+    return Parity(
+        verified_by="structure",
+        runtime="none: Core ML predicts on macOS only",
+        max_abs=None,
+        relative_error=None,
+        psnr_db=None,
+        argmax_agreement=None,
+        tolerance="operators, shapes and weights",
+        cases=(),
+        checks=tuple(checks),
+    )
+
+
+def _compare_weights(
+    model: ct.models.MLModel, network: nn.Module, precision: str
+) -> tuple[int, list[str]]:
+    """How many weight tensors the network has, and which of them the file has not.
+
+    Constants may be renamed, shared or cast by the converter, so they are matched by shape and
+    value; half precision rounds to one part in 1024.
+    """
+    stored: dict[tuple[int, ...], list[Any]] = {}
+    for entry in ct.optimize.coreml.get_weights_metadata(model, weight_threshold=0).values():
+        stored.setdefault(tuple(entry.val.shape), []).append(entry.val.astype(np.float64))
+    relative = {"fp32": 1e-6, "fp16": 2.0**-10}[precision]
+    # A half below 6e-8 rounds to zero or to a subnormal.
+    absolute = {"fp32": 1e-9, "fp16": 1e-7}[precision]
+    missing = []
+    tensors = network.state_dict()
+    for name, tensor in tensors.items():
+        wanted = tensor.double().numpy()
+        found = stored.get(wanted.shape, [])
+        if not any(np.allclose(wanted, value, relative, absolute) for value in found):
+            missing.append(name)
+    return len(tensors), missing
+
+
+def _operators(model: ct.models.MLModel) -> Counter[str]:
+    """Operators of the program by type; constants are data, not operators."""
+    function = model.get_spec().mlProgram.functions["main"]
+    block = function.block_specializations[function.opset]
+    return Counter(op.type for op in block.operations if op.type != "const")
+
+
+def _method(path: Path) -> Method:
+    from seaformer.runtime.coreml import open_session
+
+    session = open_session(path)
+    return Method("forward", session.inputs(), session.outputs())

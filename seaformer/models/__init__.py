@@ -1,0 +1,195 @@
+"""Networks: one file per family, rows for its variants. What a family shares starts with ``_``.
+
+    list_models("seaformer_t.*")                  # names, from the index: no torch needed
+    model_spec("seaformer_t.cityscapes_half")     # what goes in and out, and the paper's row
+    create_model("seaformer_t.ade20k", seed=0)    # the network itself, in evaluation mode
+
+A family file has ``specs()``, ``build(spec, **fields)`` and ``official_keys(network)``; after
+adding one, run ``python -m seaformer.models._zoo``, which writes the index ``zoo.json``.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seaformer.core.errors import ShapeError, UnknownName, UsageError
+from seaformer.core.registry import Registry, unknown
+from seaformer.core.spec import SEEDED, ModelSpec
+
+if TYPE_CHECKING:
+    from seaformer.models._blocks import Network
+    from seaformer.models._zoo import ZooEntry
+
+__all__ = [
+    "FAMILIES",
+    "check_size",
+    "create_model",
+    "from_variant",
+    "list_models",
+    "model_spec",
+    "resolve_name",
+    "zoo_entry",
+]
+
+FAMILIES = Registry("seaformer.models", "model family", "export")
+DEFAULT_TAG = "ade20k"
+SIZE_STEP = 32
+MAX_SIDE = 4096
+_SIZES = {"tiny": "t", "small": "s", "base": "b", "large": "l"}
+
+
+def list_models(glob: str = "*") -> list[str]:
+    """Names of the models that match, in the order of their families' rows."""
+    return [name for name in _index() if fnmatch.fnmatchcase(name, glob)]
+
+
+def resolve_name(name: str) -> str:
+    """The full name: ``seaformer_t`` means ``seaformer_t.ade20k``.
+
+    Raises ``UnknownName`` with the nearest known name.
+    """
+    full = name if "." in name else f"{name}.{DEFAULT_TAG}"
+    if full not in _index():
+        raise unknown("model", name, _index())
+    return full
+
+
+def from_variant(variant: str, tag: str = DEFAULT_TAG) -> str:
+    """The model that ``--variant`` means: t (or T, tiny) is SeaFormer-T, t++ and t++kd are its
+    SeaFormer++ forms.
+
+    Raises ``UnknownName`` for a variant or tag that is not there.
+    """
+    size, plus, distilled = variant.strip().lower().partition("++")
+    distilled = distilled.strip("()_ -")
+    size = _SIZES.get(size, size)
+    if size not in _SIZES.values() or distilled not in ("", "kd"):
+        known = ", ".join(f"{short} ({long})" for long, short in _SIZES.items())
+        raise UnknownName(
+            f"There is no variant {variant!r}. Known: {known}.",
+            hint="Choose one of them, such as --variant t, or a full name with --model.",
+        )
+    family = "seaformer" + ("pp" if plus else "")
+    name = f"{family}_{size}" + ("_kd" if distilled else "")
+    if not list_models(f"{name}.*"):
+        raise UnknownName(
+            f"The variant {variant} ({name}) does not exist yet.", hint=f"Use --variant {size}."
+        )
+    return resolve_name(f"{name}.{tag}")
+
+
+def zoo_entry(name: str) -> ZooEntry:
+    """What the index knows of a model as its row has it: spec, parameters, MACs."""
+    return _index()[resolve_name(name)]
+
+
+def model_spec(
+    name: str, *, size: tuple[int, int] | None = None, classes: int | None = None
+) -> ModelSpec:
+    """The spec of a model, with another input size (height, width) or number of classes.
+
+    A spec that is not the row's own has no row of the paper. Raises ``UnknownName``,
+    ``ShapeError`` for a size the network cannot take, ``UsageError`` for a number of classes
+    below 1.
+    """
+    spec = zoo_entry(name).spec
+    height, width = size or (spec.height, spec.width)
+    classes = spec.classes if classes is None else classes
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
+        raise UsageError(f"A model has 1 or more classes, not {classes!r}.")
+    check_size(spec, height, width)
+    if (height, width, classes) == (spec.height, spec.width, spec.classes):
+        return spec
+    strides = [
+        inside // out
+        for inside, out in zip(spec.input_shape[2:], spec.output_shape[2:], strict=False)
+    ]
+    sides = [-(-side // stride) for side, stride in zip((height, width), strides, strict=False)]
+    return replace(
+        spec,
+        classes=classes,
+        input_shape=(1, 3, height, width),
+        output_shape=(1, classes, *sides),
+        paper=None,
+    )
+
+
+def check_size(spec: ModelSpec, height: int, width: int) -> None:
+    """Raise ``ShapeError`` unless both sides are multiples of 32, from 32 to 4096.
+
+    The network itself rounds odd sizes up, layer by layer; an export stands for one size, and at
+    multiples of 32 every map down to 1/32 is an exact fraction of the image. It is also what the
+    official evaluation resizes to (pascal_context's 480 is no multiple of 64).
+    """
+    if (height, width) == (spec.height, spec.width):
+        return
+    for side in (height, width):
+        if isinstance(side, bool) or not isinstance(side, int):
+            raise ShapeError(f"{spec.name} takes whole numbers of pixels, not {side!r}.")
+    seen = f"{height}x{width}"
+    if min(height, width) < SIZE_STEP or max(height, width) > MAX_SIDE:
+        raise ShapeError(
+            f"{spec.name} takes sides of {SIZE_STEP} to {MAX_SIDE} pixels, not {seen}.",
+            hint=f"The size it was made for is {spec.height}x{spec.width}.",
+        )
+    if height % SIZE_STEP or width % SIZE_STEP:
+        near = [max(SIZE_STEP, round(side / SIZE_STEP) * SIZE_STEP) for side in (height, width)]
+        raise ShapeError(
+            f"{spec.name} takes sides that are multiples of {SIZE_STEP}, not {seen}.",
+            hint=f"The nearest size it takes is {near[0]}x{near[1]}.",
+        )
+
+
+def create_model(
+    name: str, checkpoint: str | Path | None = None, seed: int = 0, **overrides: object
+) -> Network:
+    """The network, in evaluation mode: B 3 H W for any H and W in, the head's raw logits out.
+
+    Args:
+        name: ``family_size.tag``; without a tag ``.ade20k`` is meant.
+        checkpoint: an official checkpoint; without one every weight is drawn from ``seed``.
+        seed: a whole number from 0 up.
+        overrides: ``classes``, ``size`` (height, width: what ``.spec`` says, the network takes
+            any), or a field of the family's row such as ``heads``.
+
+    Raises ``UnknownName``, ``UsageError`` for an override nobody knows, ``WeightsMismatch`` for a
+    checkpoint that does not fit, ``MissingExtra`` without torch.
+    """
+    fields = dict(overrides)
+    own = model_spec(name)
+    spec = model_spec(
+        name,
+        size=_pair(fields.pop("size", None)),
+        classes=fields.pop("classes", None),  # type: ignore[arg-type]
+    )
+    family = FAMILIES.load(spec.family)
+    import torch
+
+    from seaformer.models._checkpoints import load_checkpoint
+    from seaformer.models._seeding import seed_weights
+
+    with torch.device("meta"):  # nothing is drawn from torch's generator, nothing is filled twice
+        network: Network = family.build(spec, **fields)
+    if checkpoint is None:
+        seed_weights(network, seed)
+        weights = f"{SEEDED}:{seed}"
+    else:
+        weights = load_checkpoint(network, spec, Path(checkpoint))
+    paper = spec.paper if not fields and spec == own else None
+    network.spec = replace(spec, weights=weights, paper=paper)
+    return network.eval()
+
+
+def _index() -> dict[str, ZooEntry]:
+    from seaformer.models._zoo import entries  # here: python -m runs that file as a program
+
+    return entries()
+
+
+def _pair(size: object) -> tuple[int, int] | None:
+    if size is None or (isinstance(size, tuple) and len(size) == 2):
+        return size
+    raise UsageError(f"A size is (height, width), not {size!r}.")

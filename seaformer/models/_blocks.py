@@ -1,0 +1,125 @@
+"""Building blocks of the convolutional part, shared by families: Conv+BN, MobileNetV2, MLP, fusion.
+
+Source: SeaFormer++ paper, section 3.1, and fudan-zvg/SeaFormer for what the text leaves open
+(activations, norms, where a bias is). Attention is in ``_sea_attention.py``, heads in
+``_heads.py``. Shapes: B batch, C channels, H W height and width of the feature map.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from seaformer.core.spec import ModelSpec
+
+
+class Network(nn.Module):
+    """A whole model: it knows its spec, and its parts can be taken out by name.
+
+    ``COMPONENTS`` are submodules in the order they run, each with a tensor or a tuple of tensors
+    in and out: they are exported and timed one by one. ``DAMPED`` are the ends of the names of
+    layers whose norm starts small when weights are seeded, so that residual sums stay bounded and
+    no softmax collapses to one token.
+    """
+
+    COMPONENTS: ClassVar[tuple[str, ...]]
+    DAMPED: ClassVar[tuple[str, ...]] = ()
+    spec: ModelSpec
+
+
+class ConvBN(nn.Module):
+    """Convolution without bias, then BatchNorm; no activation. Output H, W are ceil(H / stride)."""
+
+    def __init__(
+        self, channels_in: int, channels: int, kernel: int = 1, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            channels_in, channels, kernel, stride, kernel // 2, groups=groups, bias=False
+        )
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.bn(self.conv(x))
+        return y
+
+    def fuse(self) -> nn.Conv2d:
+        """The same function in evaluation mode as one convolution with bias."""
+        return fuse_conv_bn_eval(self.conv, self.bn)
+
+
+class BlockRow(NamedTuple):
+    """One MobileNetV2 block as table 1 of the paper writes it (k, t, c, s)."""
+
+    kernel: int
+    expansion: int
+    channels: int
+    stride: int
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2 block: 1x1 expand, depthwise, linear 1x1 project; ReLU after the first two.
+
+    With expansion 1 there is no expand convolution. The input is added when the shape allows it.
+    """
+
+    def __init__(self, channels_in: int, row: BlockRow) -> None:
+        super().__init__()
+        hidden = channels_in * row.expansion
+        self.expand = ConvBN(channels_in, hidden) if row.expansion != 1 else None
+        self.depthwise = ConvBN(hidden, hidden, row.kernel, row.stride, groups=hidden)
+        self.project = ConvBN(hidden, row.channels)
+        self.residual = row.stride == 1 and channels_in == row.channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = x if self.expand is None else F.relu(self.expand(x))  # B t*C H W
+        hidden = F.relu(self.depthwise(hidden))  # B t*C H/s W/s
+        y: Tensor = self.project(hidden)  # B C' H/s W/s
+        return x + y if self.residual else y
+
+
+def inverted_residuals(channels_in: int, rows: tuple[BlockRow, ...]) -> nn.Sequential:
+    """MobileNetV2 blocks one after the other."""
+    widths = (channels_in, *(row.channels for row in rows))
+    return nn.Sequential(*(InvertedResidual(c, row) for c, row in zip(widths, rows, strict=False)))
+
+
+class Mlp(nn.Module):
+    """Feed-forward network of a transformer layer (figure 3): 1x1, depthwise 3x3, ReLU6, 1x1.
+
+    The depthwise convolution has a bias and no BatchNorm; nothing acts right after the first 1x1.
+    """
+
+    def __init__(self, channels: int, ratio: int) -> None:
+        super().__init__()
+        hidden = channels * ratio
+        self.fc1 = ConvBN(channels, hidden)
+        self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.fc2 = ConvBN(hidden, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu6(self.depthwise(self.fc1(x)))  # B r*C H W
+        y: Tensor = self.fc2(x)  # B C H W
+        return y
+
+
+class FusionBlock(nn.Module):
+    """Fusion block (section 3.1.3): local features, gated by the global ones of a coarser map.
+
+    The gate is taken before it is resized; the other order is another function.
+    """
+
+    def __init__(self, local_channels: int, global_channels: int, channels: int) -> None:
+        super().__init__()
+        self.local_embedding = ConvBN(local_channels, channels)
+        self.global_gate = ConvBN(global_channels, channels)
+
+    def forward(self, local: Tensor, coarse: Tensor) -> Tensor:
+        size = local.shape[-2:]
+        gate = F.hardsigmoid(self.global_gate(coarse))  # B C h w, with h, w a fraction of H, W
+        gate = F.interpolate(gate, size=size, mode="bilinear", align_corners=False)  # B C H W
+        y: Tensor = self.local_embedding(local) * gate  # B C H W
+        return y

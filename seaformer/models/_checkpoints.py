@@ -1,0 +1,5 @@
+from pathlib import Path
+
+
+def load_checkpoint(network, spec, path):
+    raise NotImplementedError

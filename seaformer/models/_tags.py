@@ -1,0 +1,102 @@
+"""Tags, the data set a model's head and input size are for, and other row-keeping of families.
+
+``family_size.tag`` is a model's name. Sizes are those the SeaFormer++ paper evaluates at
+(sections 4.1-4.4).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from seaformer.core import paper
+from seaformer.core.errors import UsageError
+from seaformer.core.spec import ModelSpec, PaperRow
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
+
+
+class Tag(NamedTuple):
+    """A data set: what is asked of the model, how many classes, at which input size."""
+
+    dataset: str
+    task: str
+    classes: int
+    height: int
+    width: int
+
+
+TAGS = {
+    "ade20k": Tag("ade20k", SEGMENTATION, 150, 512, 512),
+    "cityscapes": Tag("cityscapes", SEGMENTATION, 19, 1024, 2048),
+    "cityscapes_half": Tag("cityscapes", SEGMENTATION, 19, 512, 1024),
+    "pascal_context": Tag("pascal_context", SEGMENTATION, 60, 480, 480),
+    "pascal_context_59": Tag("pascal_context_59", SEGMENTATION, 59, 480, 480),
+    "coco_stuff": Tag("coco_stuff", SEGMENTATION, 171, 512, 512),
+    "imagenet": Tag("imagenet", CLASSIFICATION, 1000, 224, 224),
+}
+
+
+class Published(NamedTuple):
+    """A line of the paper: the row of ``table`` with these ``cells``, and its accuracy.
+
+    ``fp16`` is the model's name in table 16, which adds a latency in half precision.
+    """
+
+    table: str
+    cells: Mapping[str, str]
+    metric: str
+    column: str
+    fp16: str = ""
+
+    def row(self) -> PaperRow:
+        """The line as the spec carries it. Raises ``UnknownName`` when the paper has no such."""
+        label = " ".join(self.cells.values())
+        row = paper.row(paper.TABLES[self.table], label, dict(self.cells), self.metric, self.column)
+        if not self.fp16:
+            return row
+        precision = paper.find(paper.TABLES["precision"], model=self.fp16)
+        return dataclasses.replace(row, latency_fp16_ms=paper.number(precision, "fp16_ms"))
+
+
+Row = TypeVar("Row", bound="DataclassInstance")
+
+
+def replaced(row: Row, fields: Mapping[str, object]) -> Row:
+    """A variant's row with some fields changed.
+
+    Raises ``UsageError`` for a field it lacks, and for a value of another type or below 1.
+    """
+    known = [field.name for field in dataclasses.fields(row)]
+    for name, value in fields.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, ["classes", "size", *known], n=1)
+            raise UsageError(
+                f"There is no override {name!r}. Known: classes, size, {', '.join(known)}.",
+                hint=f"Did you mean {near[0]}?" if near else "",
+            )
+        kind = type(getattr(row, name))
+        if type(value) is not kind or (isinstance(value, int) and value < 1):
+            raise UsageError(f"{name} cannot be {value!r}; it is {getattr(row, name)!r} as it is.")
+    return dataclasses.replace(row, **fields)
+
+
+def spec(family: str, size: str, tag: str, stride: int, published: Published | None) -> ModelSpec:
+    """The spec of one model; a segmentation head answers at 1/``stride``, rounded up."""
+    row = TAGS[tag]
+    sides = tuple(-(-side // stride) for side in (row.height, row.width))
+    return ModelSpec(
+        name=f"{family}_{size}.{tag}",
+        family=family,
+        task=row.task,
+        dataset=row.dataset,
+        classes=row.classes,
+        input_shape=(1, 3, row.height, row.width),
+        output_shape=(1, row.classes, *(sides if row.task == SEGMENTATION else ())),
+        paper=published.row() if published else None,
+    )

@@ -1,0 +1,85 @@
+"""From stored measurements to tables people read.
+
+    files = write_report(results_dir())       results/report.md report.svg tables/*.csv
+    stale(results_dir())                      which of them the raw runs no longer give
+
+Every file is made from ``runs/`` alone and is the same, byte for byte, for the same runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from seaformer.core import files
+from seaformer.core.measurement import EMULATED, MEASURED
+from seaformer.core.results import ResultStore
+from seaformer.report.table import Report, build, newest
+
+__all__ = ["Report", "ReportFile", "ReportFiles", "build", "make_report", "stale", "write_report"]
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """A regenerated file; ``name`` is relative to the results folder."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """Everything ``seaformer report`` writes under ``root``, and what it was made from."""
+
+    root: Path
+    report: Report
+    files: tuple[ReportFile, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(self.root / file.name for file in self.files)
+
+
+def make_report(results_dir: Path) -> ReportFiles:
+    """The report's files as they should be; nothing is written."""
+    from seaformer.report.renderers import csv, markdown, svg
+
+    report = build(*ResultStore(results_dir).load())
+    measured = report.table.of(MEASURED)
+    return ReportFiles(
+        results_dir,
+        report,
+        (
+            ReportFile("tables/latency.csv", csv.render(measured)),
+            ReportFile("tables/latest.csv", csv.render(newest(measured, valid_only=True))),
+            ReportFile("tables/emulated.csv", csv.render(report.table.of(EMULATED), emulated=True)),
+            ReportFile("tables/processes.csv", csv.render_processes(report.processes)),
+            ReportFile("report.svg", svg.render(report)),
+            ReportFile("report.md", markdown.render(report)),
+        ),
+    )
+
+
+def write_report(results_dir: Path) -> ReportFiles:
+    """Rebuild every file of the report, each atomically; one that is right is left alone.
+
+    Raises ``UsageError`` when the folder cannot be written to.
+    """
+    made = make_report(results_dir)
+    for file in made.files:
+        if _on_disk(results_dir, file) != file.text:
+            files.write_text(results_dir / file.name, file.text)
+    return made
+
+
+def stale(results_dir: Path) -> list[str]:
+    """The names of files that ``write_report`` would change or create."""
+    made = make_report(results_dir)
+    return [file.name for file in made.files if _on_disk(results_dir, file) != file.text]
+
+
+def _on_disk(root: Path, file: ReportFile) -> str | None:
+    try:
+        return (root / file.name).read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,68 @@
+"""An artifact in lines of text: what it is, how far it was proved, what its backend took."""
+
+from __future__ import annotations
+
+from seaformer.core.artifact import Artifact, Delegation, Parity, ParityCase, TensorInfo
+
+_OUTSIDE_SHOWN = 12
+
+
+def artifact_lines(artifact: Artifact) -> list[str]:
+    """What ``seaformer export`` prints about one file, below its name."""
+    shapes = [
+        f"{method.name} {_shapes(method.inputs)} -> {_shapes(method.outputs)}"
+        for method in artifact.methods
+    ]
+    size = f"{artifact.size_bytes / 1e6:.2f} MB, scope {artifact.scope}, {artifact.precision}"
+    lines = [f"{size}, {'; '.join(shapes)}"]
+    lines += list(artifact.notes)
+    lines += parity_lines(artifact.parity)
+    if artifact.delegation is not None:
+        lines += delegation_lines(artifact.delegation)
+    return lines
+
+
+def parity_lines(parity: Parity) -> list[str]:
+    """One ``-[✓]`` or ``-[x]`` line per case or check, and the verdict."""
+    lines = [case_line(case) for case in parity.cases]
+    lines += [f"-[✓] {check}" for check in parity.checks]
+    if parity.verified_by == "structure":
+        lines.append(
+            "-[✓] verified by structure only: Core ML predicts on macOS, this is not macOS"
+        )
+    elif parity.max_abs is not None:
+        lines.append(f"-[✓] all values close (max abs {parity.max_abs:.1e}; {parity.tolerance})")
+    else:
+        lines.append(f"-[✓] all class maps agree ({parity.tolerance})")
+    return lines
+
+
+def case_line(case: ParityCase) -> str:
+    """One case on one line."""
+    mark = "✓" if case.passed else "x"
+    if case.max_abs is None or case.relative_error is None:
+        figures = "class map"
+    else:
+        psnr = "inf" if case.psnr_db is None else f"{case.psnr_db:.1f}"
+        figures = f"max abs {case.max_abs:.1e}, relative {case.relative_error:.1e}, PSNR {psnr} dB"
+    return (
+        f"-[{mark}] {case.input}: {figures}, argmax agreement {100 * case.argmax_agreement:.2f} %"
+    )
+
+
+def delegation_lines(delegation: Delegation) -> list[str]:
+    """How many subgraphs the backend took, and each operator outside with the reason."""
+    mark = "✓" if delegation.outside_compute == 0 else "x"
+    lines = [
+        f"-[{mark}] {delegation.backend}: {delegation.subgraphs} subgraph(s) with "
+        f"{delegation.delegated_ops} operators, {delegation.outside_compute} computing outside"
+    ]
+    lines += [
+        f"     outside: {op.op} x{op.count}: {op.reason}"
+        for op in delegation.outside[:_OUTSIDE_SHOWN]
+    ]
+    return lines
+
+
+def _shapes(tensors: tuple[TensorInfo, ...]) -> str:
+    return ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in tensors)

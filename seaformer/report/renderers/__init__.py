@@ -1,0 +1,1 @@
+"""Renderers: one file per kind of document a table can become."""

@@ -1,0 +1,76 @@
+"""Figures and words as they are printed, the same in every renderer.
+
+A value that does not exist is a dash. Text that came from a device or a file is cleaned before it
+is shown: no control characters, no line breaks, no lone surrogates.
+"""
+
+from __future__ import annotations
+
+from seaformer.core.table import ResultRow
+
+NOTHING = "-"
+PAPER_SIDE = "paper (SD865, TNN, 1 core)"
+
+
+def clean(text: str) -> str:
+    """One line of printable characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds with two decimals, four below 0.1 ms."""
+    if value is None:
+        return NOTHING
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.4f}"
+
+
+def interval(row: ResultRow) -> str:
+    """``[low, high]`` in milliseconds."""
+    if row.ci95_low_ms is None or row.ci95_high_ms is None:
+        return NOTHING
+    return f"[{ms(row.ci95_low_ms)}, {ms(row.ci95_high_ms)}]"
+
+
+def mb(value: float | None) -> str:
+    """Megabytes (10^6 bytes) with one decimal."""
+    return NOTHING if value is None else f"{value:.1f}"
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction as percent with two decimals."""
+    return NOTHING if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def published(value: float | None) -> str:
+    """A figure of the paper, with the digits the paper gives."""
+    return NOTHING if value is None else f"{value:g}"
+
+
+def runtime(row: ResultRow) -> str:
+    """What ran the file; the format where the runtime has no name of its own."""
+    return clean(row.runtime or row.format)
+
+
+def validity(row: ResultRow) -> str:
+    """``yes``, ``yes`` with reservations, ``no`` with the reasons, or ``failed``."""
+    if row.failure is not None:
+        return "failed"
+    names = ", ".join(clean(flag.name) for flag in row.flags if flag.fatal or row.valid)
+    if row.valid:
+        return f"yes ({names})" if names else "yes"
+    return f"no: {names}" if names else "no"
+
+
+def core(row: ResultRow) -> str:
+    """What was asked for and what it was: ``prime = cpu7 Cortex-A77``."""
+    cpus = ", ".join(f"cpu{cpu}" for cpu in row.cpus)
+    found = " ".join(part for part in (cpus, clean(row.core_part)) if part)
+    return f"{clean(row.core)} = {found}" if found else clean(row.core)
+
+
+def frequency(row: ResultRow) -> str:
+    """``2840 MHz``, a range when it moved, or that the kernel does not tell."""
+    if row.freq_min_mhz is None or row.freq_max_mhz is None:
+        return "not told"
+    low, high = f"{row.freq_min_mhz:.0f}", f"{row.freq_max_mhz:.0f}"
+    return f"{low} MHz" if low == high else f"{low} to {high} MHz"

@@ -1,0 +1,225 @@
+"""``report.md``: every number with what it depends on, why it is or is not valid, and what failed.
+
+Plain GitHub Markdown. Values that came from devices and files are escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from seaformer.core.measurement import EMULATED, MEASURED, DeviceInfo
+from seaformer.core.table import ResultRow, ResultTable
+from seaformer.report.renderers import _text, svg
+from seaformer.report.table import (
+    FORWARD,
+    Component,
+    DeviceSection,
+    Report,
+    components,
+    current,
+    newest,
+)
+
+MOST_FAILURES = 50
+EMPTY = (
+    "No measurement is stored here yet. Make the first one:\n\n"
+    "    seaformer bench --variant t --threads 1"
+)
+_NOTE = """\
+Made by `seaformer report` from the raw runs in `runs/`; nothing here is typed by hand.
+The median is the median of the processes' medians, its interval the 95 % bootstrap interval
+(processes resampled, then samples within them). MB is 10^6 bytes. The paper's figures were taken
+on another device (one core of a Snapdragon 865, TNN, FP32, logits at the head's own resolution):
+they stand beside ours for orientation and are not to be divided by them. Each table shows the
+newest run of every combination; all runs are in [tables/latency.csv](tables/latency.csv), their
+processes in [tables/processes.csv](tables/processes.csv)."""
+_LATENCY = (
+    *("#", "model", "HxW", "runtime", "precision", "scope", "core", "threads"),
+    *("median ms", "95 % interval ms", "p90 ms", "p99 ms", "min ms", "peak MB", "load ms"),
+    *("size MB", "valid", "", f"{_text.PAPER_SIDE} ms"),
+)
+_TAKEN = (
+    *("#", "taken at", "runner", "build", "governor", "frequency", "load", "temperature C"),
+    *("samples", "processes", "spread", "CV", "outliers", "max ms", "first ms"),
+    *("artifact sha256", "measurement"),
+)
+
+
+def render(report: Report) -> str:
+    """The whole document, ending with a newline."""
+    parts = ["# Latency report"]
+    if not report.table.rows:
+        parts += [EMPTY]
+    else:
+        parts += [_overview(report), f"![{_cell(svg.alternative(report))}](report.svg)", _NOTE]
+        parts += [part for section in report.devices for part in _device(section)]
+        parts += _failures(report.table)
+    parts += _damaged(report)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _overview(report: Report) -> str:
+    """How many measurements of which kind; the newest one's date stands for the report's."""
+    first = {row.measurement_id: row for row in reversed(report.table.rows)}.values()
+    counts = [
+        f"{len(first)} {'measurement' if len(first) == 1 else 'measurements'} on "
+        f"{len(report.devices)} {'device' if len(report.devices) == 1 else 'devices'}"
+    ]
+    emulated = sum(row.source == EMULATED for row in first)
+    invalid = sum(not row.valid and row.failure is None for row in first)
+    failed = sum(row.failure is not None for row in first)
+    kinds = ((emulated, "emulated"), (invalid, "not valid"), (failed, "failed"))
+    counts += [f"{count} {name}" for count, name in kinds if count]
+    if report.damaged:
+        counts.append(f"{len(report.damaged)} files skipped")
+    latest = max(row.created_at for row in first)
+    return f"{', '.join(counts)}. Newest: {_cell(latest)}."
+
+
+def _device(section: DeviceSection) -> list[str]:
+    measured, emulated = section.table.of(MEASURED), section.table.of(EMULATED)
+    parts = [f"## {_cell(section.device.model)}", _about(section.device)]
+    if measured.rows:
+        parts += ["### Latency", *_tables(measured)]
+    if emulated.rows:
+        warning = "What the emulator took on this machine. These milliseconds are no latency."
+        parts += ["### Emulated", warning, *_tables(emulated, "emulated ")]
+    return parts
+
+
+def _about(device: DeviceInfo) -> str:
+    clusters = "; ".join(_cluster(c.cpus, c.part, c.max_freq_khz) for c in device.clusters)
+    memory = f", {device.memory_bytes / 1e9:.1f} GB memory" if device.memory_bytes else ""
+    lines = [
+        f"- id `{_code(device.id)}`, target {_cell(device.target)}",
+        f"- {_cell(device.system)}, {_cell(device.architecture)}, {device.cores} cores{memory}",
+    ]
+    lines += [f"- clusters: {_cell(clusters)}"] if clusters else []
+    told = sorted((device.properties or {}).items())
+    lines += [f"- {_cell(name)}: {_cell(value)}" for name, value in told]
+    return "\n".join(lines)
+
+
+def _cluster(cpus: Sequence[int], part: str, khz: int | None) -> str:
+    limit = f" up to {khz / 1e3:.0f} MHz" if khz else ""
+    return f"{part} (cpu {', '.join(map(str, cpus))}){limit}"
+
+
+def _tables(table: ResultTable, prefix: str = "") -> list[str]:
+    """Figures, how each was taken, why it is not beyond doubt, and the components.
+
+    ``prefix`` stands before the name of every column that holds a time of ours.
+    """
+    shown = current(table.method(FORWARD)).rows
+    parts = []
+    if shown:
+        numbered = list(enumerate(shown, 1))
+        taken = [_taken(number, row) for number, row in numbered]
+        parts += [_grid(_named(_LATENCY, prefix), [_latency(*pair) for pair in numbered])]
+        parts += ["How each was taken:", _grid(_named(_TAKEN, prefix), taken)]
+        doubts = [line for number, row in numbered for line in _doubts(number, row)]
+        parts += ["Reservations:", "\n".join(doubts)] if doubts else []
+    for rows in _with_components(table):
+        parts += _components(rows)
+    return parts
+
+
+def _named(header: Sequence[str], prefix: str) -> list[str]:
+    ours = (name.endswith(" ms") and not name.startswith("paper") for name in header)
+    return [f"{prefix}{name}" if mine else name for name, mine in zip(header, ours, strict=True)]
+
+
+def _latency(number: int, row: ResultRow) -> list[str]:
+    times = [_text.ms(row.median_ms), _text.interval(row)]
+    times += [_text.ms(value) for value in (row.p90_ms, row.p99_ms, row.min_ms)]
+    costs = [_text.mb(row.peak_mb), _text.ms(row.load_ms), _text.mb(row.size_mb)]
+    names = [row.model, row.size, _text.runtime(row), row.precision, row.scope, _text.core(row)]
+    paper = _text.published(row.paper_ms)
+    return [str(number), *names, str(row.threads), *times, *costs, _text.validity(row), "", paper]
+
+
+def _taken(number: int, row: ResultRow) -> list[str]:
+    load = _text.NOTHING if row.load_average is None else f"{row.load_average:.2f}"
+    temperature = _text.NOTHING if row.temperature_c is None else f"{row.temperature_c:.1f}"
+    machine = [row.governor or "not told", _text.frequency(row), load, temperature]
+    counts = [str(row.n), str(row.processes), _text.percent(row.spread), _text.percent(row.cv)]
+    counts += [_text.NOTHING if row.outliers is None else str(row.outliers)]
+    times = [_text.ms(row.max_ms), _text.ms(row.first_ms)]
+    made = [row.created_at, row.runner, row.runner_build]
+    named = [row.artifact_sha256[:16], row.measurement_id]
+    return [str(number), *made, *machine, *counts, *times, *named]
+
+
+def _doubts(number: int, row: ResultRow) -> list[str]:
+    return [
+        f"- #{number} {'**invalid**' if flag.fatal else 'note'}: {_cell(flag.name)}: "
+        f"{_cell(flag.detail)}"
+        for flag in row.flags
+    ]
+
+
+def _with_components(table: ResultTable) -> list[list[ResultRow]]:
+    """The rows of each measurement that has components, current, newest of its key only."""
+    groups: dict[str, list[ResultRow]] = {}
+    for row in table.rows:
+        groups.setdefault(row.measurement_id, []).append(row)
+    current = {row.measurement_id for row in newest(table).rows if row.method != FORWARD}
+    return [rows for name, rows in groups.items() if name in current and components(rows)]
+
+
+def _components(rows: Sequence[ResultRow]) -> list[str]:
+    first = rows[0]
+    unit = "median ms" if first.source == MEASURED else "emulated median ms"
+    title = f"Components of {_cell(first.model)}, {_cell(_text.runtime(first))}, "
+    title += f"{_cell(first.precision)}, in measurement {_cell(first.measurement_id)}:"
+    header = ("component", unit, "95 % interval ms", "share of forward")
+    return [title, _grid(header, [_component(part) for part in components(rows)])]
+
+
+def _component(part: Component) -> list[str]:
+    low, high = part.ci95_low_ms, part.ci95_high_ms
+    known = low is not None and high is not None
+    interval = f"[{_text.ms(low)}, {_text.ms(high)}]" if known else _text.NOTHING
+    return [part.name, _text.ms(part.median_ms), interval, _text.percent(part.share)]
+
+
+def _failures(table: ResultTable) -> list[str]:
+    failed = {row.measurement_id: row for row in table.rows if row.failure is not None}
+    if not failed:
+        return []
+    shown = list(failed.values())[:MOST_FAILURES]
+    lines = [
+        f"- {_cell(row.created_at)} {_cell(row.model)}, {_cell(_text.runtime(row))}, "
+        f"{_cell(row.precision)} on {_cell(row.device_name)}: {_cell(row.failure or '')} "
+        f"({_cell(row.measurement_id)})"
+        for row in shown
+    ]
+    rest = len(failed) - len(shown)
+    lines += [f"- and {rest} more, in tables/latency.csv"] if rest else []
+    return ["## Failed runs", "\n".join(lines)]
+
+
+def _damaged(report: Report) -> list[str]:
+    if not report.damaged:
+        return []
+    lines = [f"- `{_code(found.path)}`: {_cell(found.reason)}" for found in report.damaged]
+    return ["## Files skipped", "They were left where they are.", "\n".join(lines)]
+
+
+def _grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [f"| {' | '.join(map(_cell, header))} |", f"|{'---|' * len(header)}"]
+    rows += [f"| {' | '.join(map(_cell, line))} |" for line in lines]
+    return "\n".join(rows)
+
+
+def _cell(text: str) -> str:
+    """``text`` as Markdown that shows exactly these characters, on one line."""
+    plain = _text.clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    marked = re.sub(r"([\\`*\[\]|~#])", r"\\\1", plain)
+    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", marked)
+
+
+def _code(text: str) -> str:
+    """``text`` inside a code span, which knows no escapes."""
+    return _text.clean(text).replace("`", "'")

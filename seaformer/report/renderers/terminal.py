@@ -1,0 +1,149 @@
+"""The table a command prints: latencies on the left, the paper's figures on their own side.
+
+Emulated rows stand in a table of their own, because their milliseconds are no latency.
+Nothing is printed here; ``console`` gives one wide enough that no figure is cut.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import IO
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement as Width
+from rich.table import Table
+from rich.text import Text
+
+from seaformer.core.measurement import EMULATED, MEASURED
+from seaformer.core.table import ResultRow, ResultTable
+from seaformer.report.renderers import _text
+from seaformer.report.table import FORWARD, components
+
+EMPTY = "No measurements yet. Make the first: seaformer bench --variant t --threads 1"
+_PAPER_HEADER = "paper\nSD865, TNN\n1 core, ms"
+_STYLES = {"yes": "green", "no": "red", "failed": "bold red"}
+
+
+def render(table: ResultTable) -> RenderableType:
+    """Everything there is to show of ``table``, in its order."""
+    if not table.rows:
+        return Text(EMPTY)
+    parts: list[RenderableType] = []
+    measured, emulated = table.of(MEASURED), table.of(EMULATED)
+    if measured.rows:
+        parts += [_latency(measured, "Latency"), *_conditions(measured)]
+    if emulated.rows:
+        title = "Emulated: what the emulator took. These milliseconds are no latency."
+        parts += [_latency(emulated, title, "emulated "), *_conditions(emulated)]
+    for rows in _by_measurement(table):
+        parts += _components(rows)
+    return Group(*parts, *_remarks(table))
+
+
+def console(table: ResultTable, file: IO[str] | None = None) -> Console:
+    """A console as wide as the terminal, or wider where the table would lose figures."""
+    found = Console(file=file)
+    needed = _needed_width(table)
+    return found if found.width >= needed else Console(file=file, width=needed)
+
+
+def text(table: ResultTable) -> str:
+    """The table as plain text without colours, the same on every machine."""
+    stream = io.StringIO()
+    plain = Console(file=stream, width=_needed_width(table), color_system=None, _environ={})
+    plain.print(render(table))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def _needed_width(table: ResultTable) -> int:
+    wide = Console(file=io.StringIO(), width=10_000, _environ={})
+    shown = render(table)
+    parts = shown.renderables if isinstance(shown, Group) else [shown]
+    tables = [part for part in parts if isinstance(part, Table)]
+    return max([80, *(Width.get(wide, wide.options, part).maximum for part in tables)])
+
+
+def _latency(table: ResultTable, title: str, prefix: str = "") -> Table:
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("model", "runtime", "precision", "scope"):
+        shown.add_column(name, overflow="fold")
+    many_sizes = len({row.size for row in table.rows}) > 1
+    if many_sizes:
+        shown.add_column("HxW", no_wrap=True)
+    shown.add_column(f"{prefix}median\nms", justify="right", no_wrap=True, style="bold")
+    for name in ("95 % interval\nms", "p90\nms", "p99\nms", "min\nms"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for name in ("peak\nMB", f"{prefix}load\nms", "size\nMB"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("valid", overflow="fold")
+    shown.add_column("║\n║\n║", no_wrap=True, style="dim")
+    shown.add_column(_PAPER_HEADER, justify="right", no_wrap=True, style="cyan")
+    for row in table.method(FORWARD).rows or table.rows:
+        shown.add_row(*_cells(row, many_sizes))
+    return shown
+
+
+def _cells(row: ResultRow, with_size: bool) -> list[str | Text]:
+    validity = _text.validity(row)
+    style = _STYLES[validity.split(":")[0].split(" ")[0]]
+    names = [row.model, _text.runtime(row), row.precision, row.scope]
+    names += [row.size] if with_size else []
+    times = [_text.ms(row.median_ms), _text.interval(row)]
+    times += [_text.ms(value) for value in (row.p90_ms, row.p99_ms, row.min_ms)]
+    costs = [_text.mb(row.peak_mb), _text.ms(row.load_ms), _text.mb(row.size_mb)]
+    plain = [Text(_text.clean(cell)) for cell in (*names, *times, *costs)]
+    return [*plain, Text(validity, style=style), "║", _text.published(row.paper_ms)]
+
+
+def _conditions(table: ResultTable) -> list[Text]:
+    """Device, core, threads, frequency and runner of the rows, each combination once."""
+    lines = dict.fromkeys(_condition(row) for row in table.rows if row.processes)
+    return [Text(line, style="dim") for line in lines]
+
+
+def _condition(row: ResultRow) -> str:
+    device = f"{_text.clean(row.device_name)} ({_text.clean(row.target)})"
+    threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"
+    parts = [device, f"core {_text.core(row)}", threads, f"frequency {_text.frequency(row)}"]
+    parts += [f"runner {_text.clean(row.runner)}", f"{row.processes} processes"]
+    return "  ".join(parts)
+
+
+def _by_measurement(table: ResultTable) -> list[list[ResultRow]]:
+    groups: dict[str, list[ResultRow]] = {}
+    for row in table.rows:
+        groups.setdefault(row.measurement_id, []).append(row)
+    return list(groups.values())
+
+
+def _components(rows: list[ResultRow]) -> Iterable[RenderableType]:
+    parts = components(rows)
+    if not parts:
+        return []
+    first = rows[0]
+    name = "Components" if first.source == MEASURED else "Emulated components (no latency)"
+    title = f"{name} of {_text.clean(first.model)}, {_text.runtime(first)}"
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown.add_column("component")
+    for header in ("median\nms", "share of\nforward"):
+        shown.add_column(header, justify="right", no_wrap=True)
+    for part in parts:
+        cells = (_text.clean(part.name), _text.ms(part.median_ms), _text.percent(part.share))
+        shown.add_row(*map(Text, cells))
+    return [shown]
+
+
+def _remarks(table: ResultTable) -> Iterable[Text]:
+    """What failed and why, and what makes a number less than trustworthy, each once."""
+    lines: dict[tuple[str, str], str] = {}
+    for row in table.rows:
+        what = f"{_text.clean(row.model)}, {_text.runtime(row)}, {_text.clean(row.precision)}"
+        if row.failure is not None:
+            lines[f"{what} failed: {_text.clean(row.failure)}", "red"] = ""
+        for flag in row.flags:
+            kind = "invalid" if flag.fatal else "note"
+            line = f"{what}: {kind}: {_text.clean(flag.name)}: {_text.clean(flag.detail)}"
+            lines[line, "red" if flag.fatal else "yellow"] = ""
+    return [Text(line, style=style) for line, style in lines]

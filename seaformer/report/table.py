@@ -1,0 +1,260 @@
+"""Measurements to rows: what a table shows of them, in which order and in which groups.
+
+Everything is derived from the raw samples; the figures a run file repeats are not read. How a
+table looks is in ``renderers/``.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from seaformer.core.measurement import (
+    MEASURED,
+    DeviceInfo,
+    Measurement,
+    MethodRun,
+    ProcessRun,
+    summary,
+)
+from seaformer.core.results import DamagedFile
+from seaformer.core.table import ResultRow, ResultTable
+
+FORWARD = "forward"
+
+
+@dataclass(frozen=True)
+class DeviceSection:
+    """One device and its rows, newest first. Two devices that share an id are two sections."""
+
+    device: DeviceInfo
+    table: ResultTable
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of a network: its median and its share of the whole's. ``remainder`` is no method."""
+
+    name: str
+    median_ms: float
+    ci95_low_ms: float | None
+    ci95_high_ms: float | None
+    share: float
+
+
+@dataclass(frozen=True)
+class Process:
+    """One fresh process of one measured method, for readers of the raw story."""
+
+    row: ResultRow
+    index: int
+    run: ProcessRun
+    samples_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a renderer may show: the rows, the devices, and the files that were skipped."""
+
+    table: ResultTable
+    devices: tuple[DeviceSection, ...]
+    processes: tuple[Process, ...]
+    damaged: tuple[DamagedFile, ...]
+
+
+def build(measurements: Iterable[Measurement], damaged: Iterable[DamagedFile] = ()) -> Report:
+    """All rows newest first, and the same rows by device (newest device first)."""
+    newest = sorted(measurements, key=lambda m: (m.created_at, m.id), reverse=True)
+    rows_of = [(measurement, rows(measurement)) for measurement in newest]
+    groups: dict[tuple[str, str, str], tuple[DeviceInfo, list[ResultRow]]] = {}
+    for measurement, found in rows_of:
+        device = measurement.device
+        key = (device.id, device.model, device.architecture)
+        groups.setdefault(key, (device, []))[1].extend(found)
+    return Report(
+        table=ResultTable(tuple(row for _, found in rows_of for row in found)),
+        devices=tuple(
+            DeviceSection(device, ResultTable(tuple(found))) for device, found in groups.values()
+        ),
+        processes=tuple(
+            process
+            for measurement, found in rows_of
+            if measurement.source == MEASURED
+            for row in found
+            for process in _processes(measurement, row)
+        ),
+        damaged=tuple(damaged),
+    )
+
+
+def table_of(measurements: Iterable[Measurement]) -> ResultTable:
+    """The rows of these measurements, in their order: what a bench prints when it is done."""
+    return ResultTable(tuple(row for found in measurements for row in rows(found)))
+
+
+def rows(measurement: Measurement) -> tuple[ResultRow, ...]:
+    """One row per method, ``forward`` first; a failed measurement is one row without figures."""
+    names = sorted(measurement.methods, key=lambda name: name != FORWARD)
+    return tuple(_row(measurement, name) for name in names or [measurement.plan.method])
+
+
+def newest(table: ResultTable, *, valid_only: bool = False) -> ResultTable:
+    """The first row of every key.
+
+    A key is device, model, size, format, precision, scope, method, core, threads, runner, source.
+    """
+    seen = set()
+    kept = []
+    for row in table.rows:
+        key = _key(row)
+        if key in seen or (valid_only and not row.valid):
+            continue
+        seen.add(key)
+        kept.append(row)
+    return ResultTable(tuple(kept))
+
+
+def current(table: ResultTable) -> ResultTable:
+    """The newest row of every key and, where that one is not valid, the newest valid one too."""
+    kept = {id(row) for row in newest(table).rows + newest(table, valid_only=True).rows}
+    return ResultTable(tuple(row for row in table.rows if id(row) in kept))
+
+
+def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
+    """The methods of one measurement beside ``forward``, their sum and the remainder.
+
+    Empty when the measurement has no components or no whole to compare them with.
+    """
+    whole = next((row.median_ms for row in rows_of_one if row.method == FORWARD), None)
+    parts = [row for row in rows_of_one if row.method != FORWARD and row.median_ms is not None]
+    if not whole or not parts:
+        return ()
+    found = [
+        Component(
+            name=row.method,
+            median_ms=row.median_ms,
+            ci95_low_ms=row.ci95_low_ms,
+            ci95_high_ms=row.ci95_high_ms,
+            share=row.median_ms / whole,
+        )
+        for row in parts
+        if row.median_ms is not None
+    ]
+    total = sum(part.median_ms for part in found)
+    rest = whole - total
+    return (
+        *found,
+        Component("sum", total, None, None, total / whole),
+        Component("remainder", rest, None, None, rest / whole),
+    )
+
+
+def _key(row: ResultRow) -> tuple[object, ...]:
+    device = (row.device, row.device_name, row.target, row.source)
+    network = (row.model, row.height, row.width, row.format, row.precision, row.scope, row.method)
+    return (*device, *network, row.core, row.threads, row.runner)
+
+
+def _row(measurement: Measurement, method: str) -> ResultRow:
+    run = measurement.methods.get(method, MethodRun((), ()))
+    row = _with_conditions(_bare(measurement, method), measurement, run)
+    return _with_times(_with_processes(row, measurement, run), measurement, method)
+
+
+def _bare(m: Measurement, method: str) -> ResultRow:
+    """What is known of a measurement before it has run."""
+    height, width = m.input_shape[2:] if len(m.input_shape) == 4 else (None, None)
+    return ResultRow(
+        source=m.source,
+        model=m.model,
+        format=m.format,
+        runtime=m.runtime,
+        precision=m.precision,
+        scope=m.scope,
+        height=height,
+        width=width,
+        method=method,
+        device=m.device.id,
+        device_name=m.device.model,
+        target=m.target,
+        core=m.plan.core,
+        threads=m.plan.threads,
+        size_mb=m.artifact_size_bytes / 1e6,
+        valid=m.valid,
+        flags=m.flags,
+        failure=m.failure,
+        runner=m.runner,
+        runner_build=m.runner_build,
+        paper_ms=_finite(m.paper_latency_ms) if method == FORWARD else None,
+        created_at=m.created_at,
+        artifact_file=m.artifact_file,
+        artifact_sha256=m.artifact_sha256,
+        measurement_id=m.id,
+        command=m.command,
+    )
+
+
+def _with_conditions(row: ResultRow, m: Measurement, run: MethodRun) -> ResultRow:
+    """Frequencies are those read around the samples, else those before and after the run."""
+    ends = [(process.freq_before_khz, process.freq_after_khz) for process in run.processes]
+    read = [khz for pair in ends for khz in pair if khz]
+    speeds = read or [khz for khz in (m.before.freq_khz, m.after.freq_khz) if khz]
+    return replace(
+        row,
+        governor=m.before.governor,
+        freq_min_mhz=min(speeds) / 1e3 if speeds else None,
+        freq_max_mhz=max(speeds) / 1e3 if speeds else None,
+        load_average=_finite(m.before.load),
+        temperature_c=_finite(m.before.temperature_c),
+    )
+
+
+def _with_processes(row: ResultRow, m: Measurement, run: MethodRun) -> ResultRow:
+    cpus = tuple(sorted({cpu for process in run.processes for cpu in process.affinity}))
+    parts = sorted({c.part for c in m.device.clusters if set(c.cpus) & set(cpus)})
+    if not run.processes:
+        return row
+    return replace(
+        row,
+        cpus=cpus,
+        core_part=" + ".join(parts),
+        threads=max(process.threads for process in run.processes),
+        processes=len(run.processes),
+        peak_mb=max(process.peak_rss_bytes for process in run.processes) / 1e6,
+        load_ms=statistics.median(process.load_ns for process in run.processes) / 1e6,
+        first_ms=statistics.median(process.first_ns for process in run.processes) / 1e6,
+    )
+
+
+def _with_times(row: ResultRow, m: Measurement, method: str) -> ResultRow:
+    found = summary(m, method)
+    if found is None:
+        return row
+    return replace(
+        row,
+        median_ms=found.median_ms,
+        ci95_low_ms=found.ci95_ms.low,
+        ci95_high_ms=found.ci95_ms.high,
+        min_ms=found.min_ms,
+        p90_ms=found.p90_ms,
+        p99_ms=found.p99_ms,
+        max_ms=found.max_ms,
+        n=found.n,
+        spread=found.spread,
+        cv=found.cv,
+        outliers=found.outliers,
+    )
+
+
+def _processes(measurement: Measurement, row: ResultRow) -> list[Process]:
+    run = measurement.methods.get(row.method)
+    if run is None:
+        return []
+    pairs = zip(run.processes, run.by_process(), strict=True)
+    return [Process(row, i, process, samples) for i, (process, samples) in enumerate(pairs, 1)]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

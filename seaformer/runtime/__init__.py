@@ -1,0 +1,24 @@
+"""Runtimes: one file per engine, and the C++ runner that drives them where time is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.registry import Registry
+from seaformer.runtime._session import Session
+
+RUNTIMES = Registry("seaformer.runtime", noun="runtime", extra="export")
+
+
+def load_session(artifact: Artifact | Path | str) -> Session:
+    """Open an artifact in the engine of its format, on this machine's CPU.
+
+    ``run(arrays, method="forward")`` takes and returns numpy arrays: one image tensor
+    (1, 3, H, W) in, the scope's output out. Raises ``ArtifactError`` for a file that is damaged
+    or is not the one its manifest describes, ``MissingExtra`` when the engine is not installed.
+    """
+    if not isinstance(artifact, Artifact):
+        artifact = load_artifact(artifact)
+    session: Session = RUNTIMES.load(artifact.runtime).open_session(artifact.path)
+    return session

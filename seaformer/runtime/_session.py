@@ -1,0 +1,42 @@
+"""What every engine's session looks like from Python: arrays in, arrays out, by method name.
+
+These sessions check answers. Latencies are taken by the C++ runner, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from seaformer.core.artifact import TensorInfo
+from seaformer.core.errors import ShapeError
+
+Array = npt.NDArray[Any]
+
+
+class Session(Protocol):
+    """An opened model file."""
+
+    def run(self, arrays: Sequence[Array], method: str = "forward") -> list[Array]:
+        """Run one method; inputs and outputs in the file's own order and shapes."""
+        ...
+
+
+def check_inputs(arrays: Sequence[Array], wanted: Sequence[TensorInfo], file: str) -> list[Array]:
+    """The arrays, cast to the dtypes wanted. Raises ``ShapeError`` for another count or shape."""
+    if len(arrays) != len(wanted):
+        raise ShapeError(f"{file} takes {len(wanted)} input(s), {len(arrays)} given.")
+    for array, tensor in zip(arrays, wanted, strict=True):
+        if tuple(array.shape) != tensor.shape:
+            raise ShapeError(
+                f"{file}: input {tensor.name!r} has shape {tensor.shape}, "
+                f"found {tuple(array.shape)}.",
+                hint="The size is fixed at export: seaformer export --size HxW",
+            )
+    return [
+        np.ascontiguousarray(array, dtype=tensor.dtype)
+        for array, tensor in zip(arrays, wanted, strict=True)
+    ]

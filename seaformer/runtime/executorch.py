@@ -1,0 +1,92 @@
+"""ExecuTorch's Python runtime (XNNPACK linked in), for ``.pte`` files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from executorch.runtime import Runtime, Verification
+
+from seaformer.core.artifact import TensorInfo
+from seaformer.core.errors import CorruptArtifact
+from seaformer.runtime._session import Array, check_inputs
+
+# executorch 1.5.1: ``ScalarType`` numbers as the program stores them.
+_DTYPES = {3: "int32", 4: "int64", 5: "float16", 6: "float32"}
+
+
+class ExecuTorchSession:
+    """One program; a method is loaded when it is first run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._methods: dict[str, Any] = {}
+        try:
+            with _without_native_log():
+                self._program = Runtime.get().load_program(
+                    path.read_bytes(), verification=Verification.InternalConsistency
+                )
+        except (RuntimeError, ValueError) as error:
+            raise CorruptArtifact(f"ExecuTorch cannot load {path}: {error}") from error
+
+    def method_names(self) -> tuple[str, ...]:
+        """The program's methods, sorted."""
+        return tuple(sorted(self._program.method_names))
+
+    def inputs(self, method: str = "forward") -> tuple[TensorInfo, ...]:
+        """dtypes and shapes of a method's inputs; a program does not name them."""
+        meta = self._method(method).metadata
+        infos = [meta.input_tensor_meta(i) for i in range(meta.num_inputs())]
+        return tuple(_tensor(f"input_{i}", info) for i, info in enumerate(infos))
+
+    def outputs(self, method: str = "forward") -> tuple[TensorInfo, ...]:
+        """dtypes and shapes of a method's outputs."""
+        meta = self._method(method).metadata
+        infos = [meta.output_tensor_meta(i) for i in range(meta.num_outputs())]
+        return tuple(_tensor(f"output_{i}", info) for i, info in enumerate(infos))
+
+    def run(self, arrays: Sequence[Array], method: str = "forward") -> list[Array]:
+        """Run one method."""
+        ready = check_inputs(arrays, self.inputs(method), self._path.name)
+        outputs = self._method(method).execute([torch.from_numpy(array) for array in ready])
+        return [output.detach().clone().numpy() for output in outputs]
+
+    def _method(self, name: str) -> Any:
+        if name not in self._methods:
+            if name not in self._program.method_names:
+                known = ", ".join(self.method_names())
+                raise CorruptArtifact(f"{self._path.name} has no method {name!r}; it has {known}.")
+            with _without_native_log():
+                self._methods[name] = self._program.load_method(name)
+        return self._methods[name]
+
+
+@contextlib.contextmanager
+def _without_native_log() -> Iterator[None]:
+    """Keep the C++ side's notes (cpuinfo, thread pool) off file descriptor 2.
+
+    executorch 1.5.1: the Python binding has no switch for its log. Drop when it has one.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _tensor(name: str, info: Any) -> TensorInfo:
+    return TensorInfo(name, _DTYPES[int(info.dtype())], tuple(int(size) for size in info.sizes()))
+
+
+def open_session(path: Path) -> ExecuTorchSession:
+    """The entry every runtime file has."""
+    return ExecuTorchSession(path)

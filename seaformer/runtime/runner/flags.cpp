@@ -1,0 +1,206 @@
+// See flags.h. One table names every flag with the function that takes its value.
+#include "flags.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <set>
+
+namespace seaformer {
+namespace {
+
+using Setter = std::function<Status(const std::string& value)>;
+
+Status bad_value(const std::string& flag, const std::string& value, const std::string& expected) {
+  return usage_error(flag + " " + (value.empty() ? "''" : value) + " is not possible: expected " +
+                     expected + ".");
+}
+
+Setter text(const std::string& flag, std::string* out) {
+  return [=](const std::string& value) {
+    if (value.empty()) return bad_value(flag, value, "a name or a path");
+    *out = value;
+    return ok_status();
+  };
+}
+
+template <typename Integer>
+Setter integer(const std::string& flag, int64_t least, int64_t most, Integer* out) {
+  return [=](const std::string& value) {
+    char* end = nullptr;
+    errno = 0;
+    const long long number = std::strtoll(value.c_str(), &end, 10);
+    const bool digits = !value.empty() && *end == '\0' && std::isspace(value[0]) == 0;
+    if (!digits || errno == ERANGE || number < least || number > most) {
+      std::string expected = "a whole number from " + std::to_string(least);
+      if (most != INT64_MAX) expected += " to " + std::to_string(most);
+      return bad_value(flag, value, expected);
+    }
+    *out = static_cast<Integer>(number);
+    return ok_status();
+  };
+}
+
+Setter positive(const std::string& flag, bool zero_allowed, double* out) {
+  return [=](const std::string& value) {
+    char* end = nullptr;
+    const double number = std::strtod(value.c_str(), &end);
+    const bool parsed = !value.empty() && *end == '\0' && std::isfinite(number);
+    if (!parsed || number < 0.0 || (number == 0.0 && !zero_allowed)) {
+      return bad_value(flag, value, zero_allowed ? "a number, 0 or more" : "a number above 0");
+    }
+    *out = number;
+    return ok_status();
+  };
+}
+
+Status set_engine(const std::string& value, std::string* out) {
+  if (value != "executorch" && value != "onnxruntime") {
+    return bad_value("--engine", value, "executorch or onnxruntime");
+  }
+  *out = value;
+  return ok_status();
+}
+
+std::map<std::string, Setter> value_flags(int64_t cpus, Flags* f) {
+  const auto one = int64_t{1};
+  return {
+      {"--engine", [=](const std::string& value) { return set_engine(value, &f->engine); }},
+      {"--model", text("--model", &f->model)},
+      {"--ort-lib", text("--ort-lib", &f->ort_lib)},
+      {"--method", text("--method", &f->method)},
+      {"--threads", integer("--threads", 1, cpus, &f->threads)},
+      {"--cpus", [=](const std::string& value) { return parse_cpu_list(value, &f->cpus); }},
+      {"--seed", integer("--seed", 0, INT64_MAX, &f->seed)},
+      {"--output-dir", text("--output-dir", &f->output_dir)},
+      {"--warmup", integer("--warmup", 0, INT64_MAX, &f->warmup.fixed_runs)},
+      {"--warmup-min-runs", integer("--warmup-min-runs", 0, INT64_MAX, &f->warmup.min_runs)},
+      {"--warmup-min-secs", positive("--warmup-min-secs", true, &f->warmup.min_secs)},
+      {"--warmup-max-secs", positive("--warmup-max-secs", false, &f->warmup.max_secs)},
+      {"--warmup-tolerance", positive("--warmup-tolerance", false, &f->warmup.tolerance)},
+      {"--runs", integer("--runs", one, INT64_MAX, &f->stop.fixed_runs)},
+      {"--min-runs", integer("--min-runs", one, INT64_MAX, &f->stop.min_runs)},
+      {"--min-secs", positive("--min-secs", true, &f->stop.min_secs)},
+      {"--max-runs", integer("--max-runs", one, INT64_MAX, &f->stop.max_runs)},
+      {"--max-secs", positive("--max-secs", false, &f->stop.max_secs)},
+      {"--ci-width", positive("--ci-width", false, &f->stop.ci_width)},
+      {"--profile-ops", text("--profile-ops", &f->profile_ops)},
+  };
+}
+
+bool set_switch(const std::string& name, Flags* f) {
+  if (name == "--marker") f->marker = true;
+  else if (name == "--list-methods") f->mode = Mode::kListMethods;
+  else if (name == "--version") f->mode = Mode::kVersion;
+  else if (name == "--help" || name == "-h") f->mode = Mode::kHelp;
+  else return false;
+  return true;
+}
+
+Status check_together(const Flags& f) {
+  if (f.mode == Mode::kVersion || f.mode == Mode::kHelp) return ok_status();
+  if (f.engine.empty()) return usage_error("--engine is missing: executorch or onnxruntime.");
+  if (f.model.empty()) return usage_error("--model is missing: the file to run.");
+  if (f.warmup.fixed_runs < 0 && f.warmup.min_secs > f.warmup.max_secs) {
+    return usage_error("--warmup-min-secs is more than --warmup-max-secs.");
+  }
+  if (f.stop.fixed_runs < 0 && f.stop.min_secs > f.stop.max_secs) {
+    return usage_error("--min-secs is more than --max-secs.");
+  }
+  if (f.stop.fixed_runs < 0 && f.stop.min_runs > f.stop.max_runs) {
+    return usage_error("--min-runs is more than --max-runs.");
+  }
+  return ok_status();
+}
+
+bool is_flag(const std::string& argument) { return argument.rfind("--", 0) == 0; }
+
+// Reads one integer at *cursor and moves it past the digits.
+bool read_cpu(const char** cursor, int* cpu) {
+  if (**cursor < '0' || **cursor > '9') return false;
+  char* end = nullptr;
+  const long number = std::strtol(*cursor, &end, 10);
+  if (number > 65535) return false;
+  *cpu = static_cast<int>(number);
+  *cursor = end;
+  return true;
+}
+
+}  // namespace
+
+Status parse_cpu_list(const std::string& text_, std::vector<int>* cpus) {
+  const Status bad = bad_value("--cpus", text_, "CPU numbers such as 7 or 0-3,6");
+  std::set<int> found;
+  const char* cursor = text_.c_str();
+  while (true) {
+    int first = 0;
+    if (!read_cpu(&cursor, &first)) return bad;
+    int last = first;
+    if (*cursor == '-') {
+      ++cursor;
+      if (!read_cpu(&cursor, &last) || last < first) return bad;
+    }
+    for (int cpu = first; cpu <= last; ++cpu) found.insert(cpu);
+    if (*cursor == '\0') break;
+    if (*cursor != ',') return bad;
+    ++cursor;
+  }
+  cpus->assign(found.begin(), found.end());
+  return ok_status();
+}
+
+Status parse_flags(const std::vector<std::string>& arguments, int64_t online_cpus, Flags* flags) {
+  *flags = Flags{};
+  const auto setters = value_flags(online_cpus, flags);
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const size_t equals = is_flag(arguments[i]) ? arguments[i].find('=') : std::string::npos;
+    const std::string name = arguments[i].substr(0, equals);
+    const bool attached = equals != std::string::npos;
+    if (!attached && set_switch(name, flags)) continue;
+    const auto setter = setters.find(name);
+    if (setter == setters.end() && name != "--input") {
+      return usage_error("Unknown argument " + arguments[i] + "; --help lists the flags.");
+    }
+    if (!attached && (i + 1 >= arguments.size() || is_flag(arguments[i + 1]))) {
+      return usage_error(name + " needs a value.");
+    }
+    const std::string value = attached ? arguments[i].substr(equals + 1) : arguments[++i];
+    if (name == "--input") {
+      flags->inputs.push_back(value);
+      while (i + 1 < arguments.size() && !is_flag(arguments[i + 1])) {
+        flags->inputs.push_back(arguments[++i]);
+      }
+    } else if (Status status = setter->second(value); !status.ok()) {
+      return status;
+    }
+  }
+  return check_together(*flags);
+}
+
+const char* usage_text() {
+  return R"(seaformer_runner: times one method of one model in this process, prints one JSON line.
+
+  --engine executorch|onnxruntime --model FILE [--ort-lib PATH] [--method forward]
+  --threads N              exact; 1 is the calling thread without a pool
+  --cpus 7 | 0-3,6         pin the process before loading
+  --input FILE ...         raw little-endian tensors: float32 for float inputs of any width,
+                           the model's own type for others; absent: random from --seed
+  --output-dir DIR         write output_<i>.bin of the last timed inference
+
+  warm-up  --warmup N  or  --warmup-min-runs 5 --warmup-min-secs 1 --warmup-max-secs 15
+                           --warmup-tolerance 0.02
+  timed    --runs N    or  --min-runs 30 --min-secs 3 --max-runs 500 --max-secs 20
+                           --ci-width 0.01
+
+  --profile-ops FILE       per-operator events (slows the run: the report says profiled)
+  --marker                 aarch64: hint #96 / hint #97 around each timed inference
+  --list-methods, --version, --help
+
+Exit codes: 2 usage, 3 model or input, 4 engine, 5 output not writable.
+)";
+}
+
+}  // namespace seaformer

@@ -1,0 +1,44 @@
+// The runner's command line: text in, a checked record out. No file is opened here and no engine
+// is asked; the number of CPUs is handed in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "status.h"
+#include "timing.h"
+
+namespace seaformer {
+
+enum class Mode { kRun, kListMethods, kVersion, kHelp };
+
+struct Flags {
+  Mode mode = Mode::kRun;
+  std::string engine;            // "executorch" or "onnxruntime"
+  std::string model;             // path
+  std::string ort_lib;           // path of libonnxruntime; empty: searched by name
+  std::string method = "forward";
+  int64_t threads = 1;           // 1 = the calling thread, no pool
+  std::vector<int> cpus;         // ascending, no repeats; empty: affinity is left as it is
+  std::vector<std::string> inputs;  // raw tensor files in the order of the model's inputs
+  uint64_t seed = 0;             // for random inputs, used where no file is given
+  std::string output_dir;        // empty: outputs are not written
+  WarmupRule warmup;
+  StopRule stop;
+  std::string profile_ops;       // empty: no per-operator events
+  bool marker = false;
+};
+
+// Parses argv[1..]. `--flag value` and `--flag=value` are the same; `--input` takes several files.
+// On failure (always Failure::kUsage) *flags holds no meaning.
+[[nodiscard]] Status parse_flags(const std::vector<std::string>& arguments, int64_t online_cpus,
+                                 Flags* flags);
+
+// "7" or "0-3,6": ascending without repeats. On failure *cpus is unchanged.
+[[nodiscard]] Status parse_cpu_list(const std::string& text, std::vector<int>* cpus);
+
+// What --help prints.
+[[nodiscard]] const char* usage_text();
+
+}  // namespace seaformer

@@ -1,0 +1,110 @@
+// The command line: what is understood, and the sentence for each thing that is not.
+#include "flags.h"
+
+#include "check.h"
+
+using seaformer::Failure;
+using seaformer::Flags;
+using seaformer::Mode;
+using seaformer::Status;
+
+namespace {
+
+const std::vector<std::string> kBase = {"--engine", "executorch", "--model", "m.pte"};
+
+Status parse(std::vector<std::string> extra, Flags* flags, int64_t cpus = 4) {
+  extra.insert(extra.begin(), kBase.begin(), kBase.end());
+  return seaformer::parse_flags(extra, cpus, flags);
+}
+
+std::string message(const std::vector<std::string>& extra) {
+  Flags flags;
+  const Status status = parse(extra, &flags);
+  CHECK(status.failure == Failure::kUsage);
+  return status.message;
+}
+
+}  // namespace
+
+TEST("defaults are those of the measurement rules") {
+  Flags flags;
+  CHECK(parse({}, &flags).ok());
+  CHECK_EQ(flags.method, std::string("forward"));
+  CHECK_EQ(flags.threads, 1);
+  CHECK_EQ(flags.warmup.min_runs, 5);
+  CHECK_EQ(flags.stop.max_runs, 500);
+  CHECK_EQ(flags.stop.ci_width, 0.01);
+  CHECK_EQ(flags.stop.fixed_runs, -1);
+}
+
+TEST("a value may follow or be attached") {
+  Flags flags;
+  CHECK(parse({"--threads=2", "--runs", "1", "--warmup=0", "--marker"}, &flags).ok());
+  CHECK_EQ(flags.threads, 2);
+  CHECK_EQ(flags.stop.fixed_runs, 1);
+  CHECK_EQ(flags.warmup.fixed_runs, 0);
+  CHECK(flags.marker);
+}
+
+TEST("input takes several files and may be repeated") {
+  Flags flags;
+  CHECK(parse({"--input", "a", "b", "--input", "c", "--marker"}, &flags).ok());
+  CHECK_EQ(flags.inputs.size(), size_t{3});
+  CHECK_EQ(flags.inputs.back(), std::string("c"));
+}
+
+TEST("cpu lists are ascending without repeats") {
+  std::vector<int> cpus;
+  CHECK(seaformer::parse_cpu_list("6,0-2,1", &cpus).ok());
+  CHECK(cpus == std::vector<int>({0, 1, 2, 6}));
+}
+
+TEST("a malformed cpu list leaves the list unchanged") {
+  for (const char* text : {"", "a", "1-", "3-1", "1,,2", "1,", "-1", "99999", "1 "}) {
+    std::vector<int> cpus = {5};
+    CHECK(seaformer::parse_cpu_list(text, &cpus).failure == Failure::kUsage);
+    CHECK(cpus == std::vector<int>({5}));
+  }
+}
+
+TEST("zero threads or more than the machine has are refused with the range") {
+  CHECK_EQ(message({"--threads", "0"}),
+           std::string("--threads 0 is not possible: expected a whole number from 1 to 4."));
+  CHECK_EQ(message({"--threads", "5"}),
+           std::string("--threads 5 is not possible: expected a whole number from 1 to 4."));
+}
+
+TEST("numbers that are none are refused") {
+  for (const char* text : {"", "x", "1x", " 1", "1.5", "-1", "99999999999999999999"}) {
+    CHECK(!message({std::string("--runs=") + text}).empty());
+  }
+  for (const char* text : {"", "x", "nan", "inf", "-1", "0"}) {
+    CHECK(!message({std::string("--max-secs=") + text}).empty());
+  }
+}
+
+TEST("an unknown flag and a missing value are named") {
+  CHECK_EQ(message({"--bogus"}),
+           std::string("Unknown argument --bogus; --help lists the flags."));
+  CHECK_EQ(message({"--runs"}), std::string("--runs needs a value."));
+  CHECK_EQ(message({"--runs", "--marker"}), std::string("--runs needs a value."));
+  CHECK_EQ(message({"stray"}), std::string("Unknown argument stray; --help lists the flags."));
+}
+
+TEST("limits that contradict each other are refused") {
+  CHECK(!message({"--min-secs", "9", "--max-secs", "1"}).empty());
+  CHECK(!message({"--min-runs", "9", "--max-runs", "1"}).empty());
+  CHECK(!message({"--warmup-min-secs", "9", "--warmup-max-secs", "1"}).empty());
+}
+
+TEST("engine and model are asked for, but not by version and help") {
+  Flags flags;
+  CHECK(!seaformer::parse_flags({"--model", "m"}, 4, &flags).ok());
+  CHECK(!seaformer::parse_flags({"--engine", "executorch"}, 4, &flags).ok());
+  CHECK(!seaformer::parse_flags({"--engine", "tflite", "--model", "m"}, 4, &flags).ok());
+  CHECK(seaformer::parse_flags({"--version"}, 4, &flags).ok());
+  CHECK(flags.mode == Mode::kVersion);
+  CHECK(seaformer::parse_flags({"--help"}, 4, &flags).ok());
+}
+
+RUN_TESTS()
