@@ -6,14 +6,14 @@ fresh process. It holds no results.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
-from seaformer.core.artifact import Artifact
 from seaformer.core.errors import UsageError
 from seaformer.core.measurement import Cluster, Conditions, DeviceInfo, Flag
+from seaformer.core.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,21 @@ class Target(Protocol):
         """What would make a number less than trustworthy, found before anything is run."""
         ...
 
-    def run(self, artifact: Artifact, request: RunnerRequest, outputs: Path) -> RunnerReport:
-        """Run one request in a fresh process; outputs land in ``outputs``.
+    def run(self, request: RunnerRequest) -> RunnerReport:
+        """Run one request in a fresh process. Paths in it are this computer's.
 
         Raises ``RunnerFailed`` with the runner's own sentence, or ``DeviceLost``.
         """
         ...
+
+
+TARGETS = Registry("seaformer.bench.targets", noun="device")
+
+
+def open_target(device: str, progress: Callable[[str], None] | None = None) -> Target:
+    """The target that ``--device`` names. Raises ``UnknownName`` for one nobody registered."""
+    target: Target = TARGETS.load(device).open_target(progress)
+    return target
 
 
 def choose_cores(device: DeviceInfo, core: str, threads: int) -> Chosen:

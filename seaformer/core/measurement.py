@@ -74,7 +74,7 @@ class ProcessRun:
     warmup_runs: int
     warmup_reason: str
     stop_reason: str
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None
     threads: int
     affinity: tuple[int, ...]
     sample_cpus: tuple[int, ...]
@@ -148,6 +148,7 @@ class Measurement:
     flags: tuple[Flag, ...]
     before: Conditions
     after: Conditions
+    runtime_version: str = ""
     command: str = ""
     paper_latency_ms: float | None = None
     failure: str | None = None

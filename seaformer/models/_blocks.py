@@ -22,11 +22,12 @@ class Network(nn.Module):
     ``COMPONENTS`` are submodules in the order they run, each with a tensor or a tuple of tensors
     in and out: they are exported and timed one by one. ``DAMPED`` are the ends of the names of
     layers whose norm starts small when weights are seeded, so that residual sums stay bounded and
-    no softmax collapses to one token.
+    no softmax collapses to one token. ``CLASSIFIER`` is the layer whose outputs are the classes.
     """
 
     COMPONENTS: ClassVar[tuple[str, ...]]
     DAMPED: ClassVar[tuple[str, ...]] = ()
+    CLASSIFIER: ClassVar[str] = "head.classify"
     spec: ModelSpec
 
 

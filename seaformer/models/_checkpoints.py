@@ -1,5 +1,222 @@
+"""Checkpoints: official files (mmsegmentation, timm) and our own, loaded strictly, no code run.
+
+Wrappers (``state_dict_ema``, ``state_dict``, ``model``), ``module.`` prefixes and what only
+training uses are taken off; every other key must be there, alone, and of the model's shape.
+Which official key is which of ours is the family file's ``official_keys``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seaformer.core import files
+from seaformer.core.errors import MissingExtra, WeightsMismatch
+from seaformer.core.registry import missing
+from seaformer.core.spec import ModelSpec
+from seaformer.models import FAMILIES, list_models, zoo_entry
+from seaformer.models._blocks import Network
+
+State = Mapping[str, Tensor]
+Shapes = dict[str, tuple[int, ...]]
+
+# timm's evaluation prefers the averaged weights, and so does the official code.
+_WRAPPERS = ("state_dict_ema", "state_dict", "model")
+_TRAINING_ONLY = ("auxiliary_head.", "decode_head.auxiliary")
+_COUNTER = "num_batches_tracked"
+# Plain data that training scripts leave beside the weights: timm its arguments, others a score.
+_SCALAR, _ARRAY = np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]
+_SAFE: list[Any] = [
+    argparse.Namespace,
+    np.ndarray,
+    np.dtype,
+    *(getattr(np.dtypes, name) for name in np.dtypes.__all__),
+    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    *((_ARRAY, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+]  # numpy before 2 called its core by another name
+_AGAIN = "Download it again, or copy it again from where it was trained."
 
 
-def load_checkpoint(network, spec, path):
-    raise NotImplementedError
+def load_checkpoint(network: Network, spec: ModelSpec, path: Path) -> str:
+    """Fill ``network`` (which may be on the meta device) and return ``sha256:<digest>``.
+
+    Raises ``WeightsMismatch`` for a file that is no checkpoint, and naming the keys for one that
+    is not of this model.
+    """
+    state = read_state(path)
+    names = _names(network, spec, state)
+    wanted = _shapes(network, names)
+    found = {key: tuple(value.shape) for key, value in state.items() if _COUNTER not in key}
+    if found != wanted:
+        message = f"{path.name} does not fit {spec.name}: {_difference(wanted, found)}."
+        raise WeightsMismatch(message, hint=_guess(spec, found))
+    tensors = {
+        ours: torch.zeros((), dtype=torch.int64) if _COUNTER in ours else state[theirs].float()
+        for ours, theirs in names.items()
+    }
+    for ours, value in tensors.items():
+        if not bool(value.isfinite().all()):
+            raise WeightsMismatch(f"{path.name} has numbers in {names[ours]} that are not finite.")
+    network.load_state_dict(tensors, strict=True, assign=True)
+    return f"sha256:{files.sha256_file(path)}"
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by key, wrappers and training-only entries removed.
+
+    Raises ``WeightsMismatch`` when the file is missing, empty, cut short, holds code, or is
+    something else.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise WeightsMismatch(f"The checkpoint {path} {what}.", hint="Name a .pth file.")
+    content = _read(path)
+    while isinstance(content, Mapping):
+        inner = next((content[name] for name in _WRAPPERS if name in content), None)
+        if not isinstance(inner, Mapping):
+            break
+        content = inner
+    tensors = isinstance(content, Mapping) and all(isinstance(v, Tensor) for v in content.values())
+    if not tensors or not content:
+        seen = type(content).__name__ if not isinstance(content, Mapping) else "other entries"
+        raise WeightsMismatch(
+            f"{path.name} is no checkpoint: expected tensors by name, found {seen}.",
+            hint=f"The weights are looked for at the top and under {', '.join(_WRAPPERS)}.",
+        )
+    state = {str(key).removeprefix("module."): value for key, value in content.items()}
+    return {key: value for key, value in state.items() if not key.startswith(_TRAINING_ONLY)}
+
+
+def _read(path: Path) -> Any:
+    """Whatever a file holds, or the sentence that says why it cannot be read."""
+    try:
+        if path.stat().st_size == 0:
+            raise WeightsMismatch(f"{path.name} is empty.", hint=_AGAIN)
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_SAFE):
+            warnings.simplefilter("ignore")  # about old pickle protocols and TorchScript
+            if path.suffix == ".safetensors":
+                return _read_safetensors(path)
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise WeightsMismatch(f"{path} cannot be read: {error.strerror}.") from error
+    except (WeightsMismatch, MissingExtra):
+        raise
+    except Exception as error:  # a pickle that is none raises anything, from KeyError to EOFError
+        raise _unreadable(path, error) from error
+
+
+def _read_safetensors(path: Path) -> object:
+    try:
+        from safetensors.torch import load_file
+    except ModuleNotFoundError as error:
+        raise missing("safetensors", "a .safetensors checkpoint", "") from error
+    return load_file(path)
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsMismatch:
+    with path.open("rb") as handle:
+        head = handle.read(4)
+    zipped, pickled = head == b"PK\x03\x04", head[:1] == b"\x80"
+    code = re.search(r"GLOBAL (?!torch\.)(\S+)", str(error))  # torch.: a name cut short
+    if isinstance(error, pickle.UnpicklingError) and (code or pickled):
+        seen = f" ({code[1]})" if code else ""
+        return WeightsMismatch(
+            f"{path.name} holds more than tensors{seen}, and code from a file is never run.",
+            hint="Save it again as torch.save(model.state_dict(), ...).",
+        )
+    if zipped and (not zipfile.is_zipfile(path) or isinstance(error, OSError)):
+        return WeightsMismatch(f"{path.name} is cut short: its end is missing.", hint=_AGAIN)
+    return WeightsMismatch(
+        f"{path.name} is no checkpoint that torch can read, or a damaged one.", hint=_AGAIN
+    )
+
+
+def _names(network: Network, spec: ModelSpec, state: Iterable[str]) -> dict[str, str]:
+    """Our key -> the file's key; a file with our own names is taken as it is."""
+    own = network.state_dict().keys()
+    if not own.isdisjoint(state):
+        return {key: key for key in own}
+    names: dict[str, str] = FAMILIES.load(spec.family).official_keys(network)
+    return names
+
+
+def _shapes(network: Network, names: Mapping[str, str]) -> Shapes:
+    values = network.state_dict()
+    return {names[key]: tuple(v.shape) for key, v in values.items() if _COUNTER not in key}
+
+
+def _difference(wanted: Shapes, found: Shapes) -> str:
+    """What separates two sets of keys, as "2 keys are missing (a, b); ..."."""
+    absent = [key for key in wanted if key not in found]
+    extra = [key for key in found if key not in wanted]
+    misshapen = [
+        f"{key}: expected {_dims(wanted[key])}, found {_dims(found[key])}"
+        for key in wanted
+        if key in found and wanted[key] != found[key]
+    ]
+    groups = {"missing": absent, "unexpected": extra, "of another shape": misshapen}
+    return "; ".join(
+        f"{len(keys)} {'key is' if len(keys) == 1 else 'keys are'} {what} "
+        f"({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        for what, keys in groups.items()
+        if keys
+    )
+
+
+def _dims(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "a scalar"
+
+
+def _guess(spec: ModelSpec, found: Shapes) -> str:
+    """Which model of the zoo such a checkpoint belongs to, as advice."""
+    architectures: dict[tuple[str, str], ModelSpec] = {}
+    for other in [spec, *(zoo_entry(name).spec for name in list_models())]:
+        architectures.setdefault((other.name.partition(".")[0], other.task), other)
+    for (base, task), other in architectures.items():
+        classes = _classes_if_it_fits(other, found)
+        if classes is None:
+            continue
+        if (base, task) == (spec.name.partition(".")[0], spec.task):
+            return f"It has {classes} classes: add --classes {classes}."
+        return _advice(base, task, spec.name.partition(".")[2], classes)
+    return "It fits no model here; it may be of another network."
+
+
+def _advice(base: str, task: str, tag: str, classes: int) -> str:
+    """The option that chooses the model a checkpoint looks like, keeping the tag if possible."""
+    specs = [zoo_entry(name).spec for name in list_models(f"{base}.*")]
+    fitting = [s for s in specs if s.task == task]
+    fitting.sort(key=lambda s: (s.classes != classes, s.name != f"{base}.{tag}"))
+    chosen = fitting[0]
+    size = base.removeprefix("seaformer_")
+    default = chosen.name == f"seaformer_{size}.ade20k"
+    option = f"--variant {size}" if default else f"--model {chosen.name}"
+    more = "" if chosen.classes == classes else f" --classes {classes}"
+    return f"It looks like a checkpoint of {base}: use {option}{more}."
+
+
+def _classes_if_it_fits(spec: ModelSpec, found: Shapes) -> int | None:
+    """The checkpoint's number of classes, if all but the last layer is the model's."""
+    family = FAMILIES.load(spec.family)
+    with torch.device("meta"):
+        network: Network = family.build(spec)
+    names = _names(network, spec, found)
+    last = [names[key] for key in names if key.startswith(f"{network.CLASSIFIER}.")]
+    wanted = _shapes(network, names)
+    if wanted.keys() != found.keys():
+        return None
+    if any(wanted[key] != found[key] for key in wanted if key not in last):
+        return None
+    if any(wanted[key][1:] != found[key][1:] or not found[key] for key in last):
+        return None
+    return found[last[0]][0]

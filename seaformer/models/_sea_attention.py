@@ -95,8 +95,8 @@ class SeaAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.to_q(x), self.to_k(x), self.to_v(x)  # B h*d H W, B h*d H W, B h*2d H W
 
-        # Equation 4, the squeeze, with equal weights (adaptive ones are SeaFormer++): a row is the mean over its W places, (h) in the paper;
-        # a column is the mean over its H places, (v).
+        # Equation 4, the squeeze, with equal weights (adaptive ones are SeaFormer++): a row is
+        # the mean over its W places, (h) in the paper; a column that over its H places, (v).
         row_q, row_k, row_v = q.mean(3), k.mean(3), v.mean(3)  # B h*d H, B h*d H, B h*2d H
         col_q, col_k, col_v = q.mean(2), k.mean(2), v.mean(2)  # B h*d W, B h*d W, B h*2d W
 

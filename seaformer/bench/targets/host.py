@@ -15,12 +15,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from seaformer.bench.runner_io import RunnerReport, RunnerRequest
-from seaformer.core.artifact import Artifact
-from seaformer.core.errors import MissingExtra, RunnerFailed, SeaFormerError
+from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
+from seaformer.core.errors import RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
+from seaformer.runtime._runner_build import RunnerBuild, build_host_runner
 
 # A load above this share of the cores means that something else is running.
 BUSY_SHARE = 0.5
@@ -39,10 +40,7 @@ class HostTarget:
     source = MEASURED
 
     def __init__(self, progress: Progress | None = None, *, python: bool = False) -> None:
-        self._build = None
-        self._reason = "asked for"
-        if not python:
-            self._build, self._reason = _runner_build(progress)
+        self._build, self._reason = (None, "asked for") if python else _runner_build(progress)
         self.runner = "python" if self._build is None else "cpp"
         self.runner_build = "" if self._build is None else self._build.build_id
 
@@ -89,29 +87,97 @@ class HostTarget:
             flags.append(Flag("python runner", False, detail))
         return tuple(flags)
 
-    def run(self, artifact: Artifact, request: RunnerRequest, outputs: Path) -> RunnerReport:
+    def run(self, request: RunnerRequest) -> RunnerReport:
         """Run one request as a child process and read its report."""
-        argv = [*self._program(artifact), *request.argv()]
-        timeout = request.timeout_s()
+        argv = [*self._program(), *self._with_library(request).argv()]
+        limit = _time_limit_s(request)
         try:
-            done = subprocess.run(
-                argv, capture_output=True, text=True, timeout=timeout, check=False, cwd=outputs
-            )
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=limit, check=False)
         except subprocess.TimeoutExpired as error:
-            raise RunnerFailed(f"The runner gave no answer in {timeout:.0f} s.") from error
+            raise RunnerFailed(f"The runner gave no answer in {limit:.0f} s.") from error
         except OSError as error:
             raise RunnerFailed(f"The runner could not be started: {error}.") from error
-        return RunnerReport.parse(done.stdout, exit_code=done.returncode, stderr=done.stderr)
+        if done.returncode != 0:
+            failure = RunnerFailure.parse(
+                done.stdout, stderr=done.stderr, exit_code=done.returncode
+            )
+            raise failure.error()
+        return RunnerReport.parse(done.stdout)
 
-    def _program(self, artifact: Artifact) -> list[str]:
+    def _program(self) -> list[str]:
         if self._build is None:
             return [sys.executable, "-m", "seaformer.runtime._python_runner"]
-        argv = [str(self._build.binary)]
-        if artifact.runtime == "onnxruntime":
-            argv += ["--ort-lib", str(self._build.onnxruntime_library)]
-        return argv
+        return [str(self._build.binary)]
+
+    def _with_library(self, request: RunnerRequest) -> RunnerRequest:
+        if self._build is None or request.engine != "onnxruntime":
+            return request
+        return replace(request, ort_lib=str(self._build.onnxruntime_library))
 
 
 def open_target(progress: Progress | None = None) -> HostTarget:
     """The entry every target file has."""
     return HostTarget(progress)
+
+
+def _runner_build(progress: Progress | None) -> tuple[RunnerBuild | None, str]:
+    """The C++ runner, built on first use; or none and the reason why."""
+    try:
+        return build_host_runner(progress), ""
+    except SeaFormerError as error:
+        return None, error.message
+
+
+def _time_limit_s(request: RunnerRequest) -> float:
+    """Generous: a run that passes it hangs."""
+    if request.warmup.runs is not None or request.stop.runs is not None:
+        return 3600.0
+    return 180.0 + 2 * (request.warmup.max_seconds + request.stop.max_seconds)
+
+
+def _cpu_model() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() in ("model name", "Model", "Hardware"):
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _device_id(model: str) -> str:
+    return "host-" + re.sub(r"[^a-z0-9]+", "-", f"{platform.node()}-{model}".lower()).strip("-")
+
+
+def _clusters(model: str) -> tuple[Cluster, ...]:
+    """Cores this process may use, grouped by their highest frequency."""
+    groups: dict[int | None, list[int]] = {}
+    for cpu in sorted(os.sched_getaffinity(0)):
+        frequency = _number(_CPU / f"cpu{cpu}" / "cpufreq" / "cpuinfo_max_freq")
+        groups.setdefault(frequency, []).append(cpu)
+    return tuple(Cluster(tuple(cpus), model, frequency) for frequency, cpus in groups.items())
+
+
+def _meminfo(key: str) -> int | None:
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith(key + ":"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+def _temperature() -> float | None:
+    """The hottest thermal zone, in degrees Celsius."""
+    zones = [_number(zone / "temp") for zone in Path("/sys/class/thermal").glob("thermal_zone*")]
+    known = [zone / 1000 for zone in zones if zone is not None]
+    return max(known, default=None)
+
+
+def _text(path: Path) -> str | None:
+    with suppress(OSError):
+        return path.read_text().strip() or None
+    return None
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if text and text.lstrip("-").isdecimal() else None

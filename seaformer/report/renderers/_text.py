@@ -25,10 +25,18 @@ def ms(value: float | None) -> str:
 
 
 def interval(row: ResultRow) -> str:
-    """``[low, high]`` in milliseconds."""
-    if row.ci95_low_ms is None or row.ci95_high_ms is None:
-        return NOTHING
-    return f"[{ms(row.ci95_low_ms)}, {ms(row.ci95_high_ms)}]"
+    """``low–high`` in milliseconds."""
+    return span(row.ci95_low_ms, row.ci95_high_ms)
+
+
+def span(low: float | None, high: float | None) -> str:
+    """``low–high`` in milliseconds."""
+    return NOTHING if low is None or high is None else f"{ms(low)}–{ms(high)}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def mb(value: float | None) -> str:

@@ -35,12 +35,12 @@ they stand beside ours for orientation and are not to be divided by them. Each t
 newest run of every combination; all runs are in [tables/latency.csv](tables/latency.csv), their
 processes in [tables/processes.csv](tables/processes.csv)."""
 _LATENCY = (
-    *("#", "model", "HxW", "runtime", "precision", "scope", "core", "threads"),
+    *("no.", "model", "HxW", "runtime", "precision", "scope", "core", "threads"),
     *("median ms", "95 % interval ms", "p90 ms", "p99 ms", "min ms", "peak MB", "load ms"),
     *("size MB", "valid", "", f"{_text.PAPER_SIDE} ms"),
 )
 _TAKEN = (
-    *("#", "taken at", "runner", "build", "governor", "frequency", "load", "temperature C"),
+    *("no.", "taken at", "runner", "build", "governor", "frequency", "load", "temperature C"),
     *("samples", "processes", "spread", "CV", "outliers", "max ms", "first ms"),
     *("artifact sha256", "measurement"),
 )
@@ -52,7 +52,11 @@ def render(report: Report) -> str:
     if not report.table.rows:
         parts += [EMPTY]
     else:
-        parts += [_overview(report), f"![{_cell(svg.alternative(report))}](report.svg)", _NOTE]
+        parts += [
+            _overview(report),
+            f"![{_cell(svg.alternative(report, most=8))}](report.svg)",
+            _NOTE,
+        ]
         parts += [part for section in report.devices for part in _device(section)]
         parts += _failures(report.table)
     parts += _damaged(report)
@@ -62,17 +66,15 @@ def render(report: Report) -> str:
 def _overview(report: Report) -> str:
     """How many measurements of which kind; the newest one's date stands for the report's."""
     first = {row.measurement_id: row for row in reversed(report.table.rows)}.values()
-    counts = [
-        f"{len(first)} {'measurement' if len(first) == 1 else 'measurements'} on "
-        f"{len(report.devices)} {'device' if len(report.devices) == 1 else 'devices'}"
-    ]
+    devices = _text.counted(len(report.devices), "device")
+    counts = [f"{_text.counted(len(first), 'measurement')} on {devices}"]
     emulated = sum(row.source == EMULATED for row in first)
     invalid = sum(not row.valid and row.failure is None for row in first)
     failed = sum(row.failure is not None for row in first)
     kinds = ((emulated, "emulated"), (invalid, "not valid"), (failed, "failed"))
     counts += [f"{count} {name}" for count, name in kinds if count]
     if report.damaged:
-        counts.append(f"{len(report.damaged)} files skipped")
+        counts.append(f"{_text.counted(len(report.damaged), 'file')} skipped")
     latest = max(row.created_at for row in first)
     return f"{', '.join(counts)}. Newest: {_cell(latest)}."
 
@@ -91,9 +93,10 @@ def _device(section: DeviceSection) -> list[str]:
 def _about(device: DeviceInfo) -> str:
     clusters = "; ".join(_cluster(c.cpus, c.part, c.max_freq_khz) for c in device.clusters)
     memory = f", {device.memory_bytes / 1e9:.1f} GB memory" if device.memory_bytes else ""
+    cores = _text.counted(device.cores, "core")
     lines = [
         f"- id `{_code(device.id)}`, target {_cell(device.target)}",
-        f"- {_cell(device.system)}, {_cell(device.architecture)}, {device.cores} cores{memory}",
+        f"- {_cell(device.system)}, {_cell(device.architecture)}, {cores}{memory}",
     ]
     lines += [f"- clusters: {_cell(clusters)}"] if clusters else []
     told = sorted((device.properties or {}).items())
@@ -178,9 +181,7 @@ def _components(rows: Sequence[ResultRow]) -> list[str]:
 
 
 def _component(part: Component) -> list[str]:
-    low, high = part.ci95_low_ms, part.ci95_high_ms
-    known = low is not None and high is not None
-    interval = f"[{_text.ms(low)}, {_text.ms(high)}]" if known else _text.NOTHING
+    interval = _text.span(part.ci95_low_ms, part.ci95_high_ms)
     return [part.name, _text.ms(part.median_ms), interval, _text.percent(part.share)]
 
 
@@ -216,7 +217,7 @@ def _grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 def _cell(text: str) -> str:
     """``text`` as Markdown that shows exactly these characters, on one line."""
     plain = _text.clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    marked = re.sub(r"([\\`*\[\]|~#])", r"\\\1", plain)
+    marked = re.sub(r"([\\`*\[\]|~]|^#)", r"\\\1", plain)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", marked)
 
 

@@ -64,8 +64,8 @@ def drawn(section: DeviceSection) -> list[ResultRow]:
     return list(newest(ResultTable(found)).rows[:MOST_BARS])
 
 
-def alternative(report: Report) -> str:
-    """The picture in words."""
+def alternative(report: Report, most: int | None = None) -> str:
+    """The picture in words, or its first ``most`` bars and how many more there are."""
     told = [
         f"{row.model} with {_text.runtime(row)} {row.precision} on {section.device.model}: "
         f"{_text.ms(row.median_ms)} ms{'' if row.valid else ' (not valid)'}"
@@ -74,7 +74,9 @@ def alternative(report: Report) -> str:
     ]
     if not told:
         return "No latency has been measured yet."
-    return _text.clean("Bars of median latency. " + "; ".join(told) + ".")
+    rest = len(told) - len(told[:most])
+    more = [f"and {rest} more"] if rest else []
+    return _text.clean("Bars of median latency. " + "; ".join([*told[:most], *more]) + ".")
 
 
 def nice_limit(value: float) -> float:

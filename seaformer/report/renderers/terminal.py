@@ -23,6 +23,7 @@ from seaformer.report.table import FORWARD, components
 
 EMPTY = "No measurements yet. Make the first: seaformer bench --variant t --threads 1"
 _PAPER_HEADER = "paper\nSD865, TNN\n1 core, ms"
+_TITLE = "italic"
 _STYLES = {"yes": "green", "no": "red", "failed": "bold red"}
 
 
@@ -33,10 +34,10 @@ def render(table: ResultTable) -> RenderableType:
     parts: list[RenderableType] = []
     measured, emulated = table.of(MEASURED), table.of(EMULATED)
     if measured.rows:
-        parts += [_latency(measured, "Latency"), *_conditions(measured)]
+        parts += [Text("Latency", _TITLE), _latency(measured), *_conditions(measured)]
     if emulated.rows:
-        title = "Emulated: what the emulator took. These milliseconds are no latency."
-        parts += [_latency(emulated, title, "emulated "), *_conditions(emulated)]
+        title = Text("Emulated: what the emulator took. These milliseconds are no latency.", _TITLE)
+        parts += [title, _latency(emulated, "emulated\n"), *_conditions(emulated)]
     for rows in _by_measurement(table):
         parts += _components(rows)
     return Group(*parts, *_remarks(table))
@@ -65,8 +66,12 @@ def _needed_width(table: ResultTable) -> int:
     return max([80, *(Width.get(wide, wide.options, part).maximum for part in tables)])
 
 
-def _latency(table: ResultTable, title: str, prefix: str = "") -> Table:
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+def _grid() -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def _latency(table: ResultTable, prefix: str = "") -> Table:
+    shown = _grid()
     for name in ("model", "runtime", "precision", "scope"):
         shown.add_column(name, overflow="fold")
     many_sizes = len({row.size for row in table.rows}) > 1
@@ -125,14 +130,14 @@ def _components(rows: list[ResultRow]) -> Iterable[RenderableType]:
     first = rows[0]
     name = "Components" if first.source == MEASURED else "Emulated components (no latency)"
     title = f"{name} of {_text.clean(first.model)}, {_text.runtime(first)}"
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = _grid()
     shown.add_column("component")
     for header in ("median\nms", "share of\nforward"):
         shown.add_column(header, justify="right", no_wrap=True)
     for part in parts:
         cells = (_text.clean(part.name), _text.ms(part.median_ms), _text.percent(part.share))
         shown.add_row(*map(Text, cells))
-    return [shown]
+    return [Text(title, _TITLE), shown]
 
 
 def _remarks(table: ResultTable) -> Iterable[Text]:

@@ -1,0 +1,5 @@
+"""``python -m seaformer`` is ``seaformer``."""
+
+from seaformer.cli import main
+
+main()

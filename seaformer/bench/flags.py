@@ -1,0 +1,89 @@
+"""What makes a number less than trustworthy, found in the samples themselves.
+
+A fatal flag makes the measurement invalid; the others stand beside it. Limits are those of
+"How numbers are measured" in the README.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from seaformer.core import stats
+from seaformer.core.measurement import Flag, MethodRun
+from seaformer.core.plan import RunPlan
+
+DRIFT = 0.05
+WIDE = 0.01
+UNSTABLE = 0.05
+SPREAD = 0.05
+_MIN_DRIFT_SAMPLES = 12
+
+
+def drift(samples_ns: Sequence[int]) -> float:
+    """How much slower the last third is than the first, relative; 0 with too few samples."""
+    third = len(samples_ns) // 3
+    if len(samples_ns) < _MIN_DRIFT_SAMPLES:
+        return 0.0
+    first = statistics.median(samples_ns[:third])
+    return statistics.median(samples_ns[-third:]) / first - 1.0
+
+
+def drifted(samples_ns: Sequence[int]) -> bool:
+    """True when a block slowed down as a throttled core does."""
+    return drift(samples_ns) > DRIFT
+
+
+def sample_flags(run: MethodRun, plan: RunPlan, cpus: tuple[int, ...]) -> list[Flag]:
+    """Everything that the samples, their CPUs and their spread have to say."""
+    flags = [*_pinning(run, cpus), *_threads(run, plan), *_output(run)]
+    summary = stats.summarise(run.by_process())
+    if summary is None:
+        return [*flags, Flag("no samples", True, "not one inference was timed")]
+    width = (summary.ci95_ms.high - summary.ci95_ms.low) / 2 / summary.median_ms
+    if width > UNSTABLE:
+        detail = f"interval +-{100 * width:.1f} %, more than {100 * UNSTABLE:g} %"
+        flags.append(Flag("unstable", True, detail))
+    elif width > WIDE:
+        detail = f"interval +-{100 * width:.1f} %, {100 * WIDE:g} % wanted"
+        flags.append(Flag("wide interval", False, detail))
+    if summary.spread > SPREAD:
+        detail = f"process medians differ by {100 * summary.spread:.1f} %"
+        flags.append(Flag("processes differ", False, detail))
+    slow = sum(drifted(samples) for samples in run.by_process())
+    if slow:
+        detail = f"{slow} process(es) ended more than {100 * DRIFT:g} % slower than they began"
+        flags.append(Flag("drift", False, detail))
+    return flags
+
+
+def _pinning(run: MethodRun, cpus: tuple[int, ...]) -> list[Flag]:
+    off = sum(cpu not in cpus for process in run.processes for cpu in process.sample_cpus)
+    unset = [process for process in run.processes if set(process.affinity) != set(cpus)]
+    if off:
+        return [Flag("pinning", True, f"{off} sample(s) ended off core {_list(cpus)}")]
+    if unset:
+        seen = _list(unset[0].affinity)
+        return [Flag("pinning", True, f"affinity read back as {seen}, {_list(cpus)} was set")]
+    return []
+
+
+def _threads(run: MethodRun, plan: RunPlan) -> list[Flag]:
+    seen = {process.threads for process in run.processes} - {plan.threads}
+    if not seen:
+        return []
+    return [Flag("threads", True, f"{seen.pop()} thread(s) computed, {plan.threads} asked for")]
+
+
+def _output(run: MethodRun) -> list[Flag]:
+    if run.output is None:
+        return [Flag("output not checked", False, "no reference lies beside the artifact")]
+    if run.output.passed:
+        return []
+    agreement = 100 * run.output.argmax_agreement
+    detail = f"max abs {run.output.max_abs:.1e}, argmax agreement {agreement:.2f} %"
+    return [Flag("wrong output", True, detail)]
+
+
+def _list(cpus: Sequence[int]) -> str:
+    return ",".join(map(str, cpus))

@@ -1,0 +1,156 @@
+"""Atomic writes, hashes, readable errors."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from seaformer.core import files
+from seaformer.core.errors import CorruptArtifact, SeaFormerError, UsageError
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_cache_folder_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAFORMER_CACHE", "/somewhere/else")
+    assert files.cache_dir() == Path("/somewhere/else")
+    monkeypatch.delenv("SEAFORMER_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert files.cache_dir() == Path("/xdg/seaformer")
+
+
+def test_a_text_is_written_whole_with_its_folders_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file.txt"
+    files.write_text(path, "first")
+    files.write_text(path, "second\n")
+    assert path.read_text() == "second\n"
+    assert names(path.parent) == ["file.txt"]
+
+
+def test_a_json_document_survives_lone_surrogates(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"name": "caf\udce9 é"})
+    assert files.read_json(tmp_path / "a.json") == {"name": "caf\udce9 é"}
+
+
+def test_a_nan_is_not_written_as_json(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        files.write_json(tmp_path / "a.json", {"value": float("nan")})
+    assert names(tmp_path) == []
+
+
+def test_a_new_file_never_replaces_one_that_exists(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    files.create_text(path, "first")
+    with pytest.raises(UsageError, match="exists already"):
+        files.create_text(path, "second")
+    assert path.read_text() == "first"
+    assert names(tmp_path) == ["file.txt"]
+
+
+def test_a_new_file_is_written_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "file.txt"
+    files.create_text(path, "first")
+    with pytest.raises(UsageError):
+        files.create_text(path, "second")
+    assert path.read_text() == "first"
+    assert names(tmp_path) == ["file.txt"]
+
+
+def test_a_folder_that_is_a_file_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written"):
+        files.write_text(tmp_path / "file" / "inner.txt", "text")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_a_usage_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UsageError, match="cannot be written"):
+        files.write_text(tmp_path / "a.txt", "text")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "told"),
+    [
+        (errno.ENOSPC, SeaFormerError, "The disk is full"),
+        (errno.EDQUOT, SeaFormerError, "The disk is full"),
+        (errno.EACCES, UsageError, "cannot be written"),
+        (errno.EROFS, UsageError, "cannot be written"),
+        (errno.EIO, SeaFormerError, "could not be written"),
+    ],
+)
+def test_the_systems_errors_become_one_sentence(
+    code: int, kind: type[SeaFormerError], told: str
+) -> None:
+    with pytest.raises(kind, match=told), files.os_errors("a.txt"):
+        raise OSError(code, os.strerror(code))
+
+
+def test_a_scratch_folder_is_removed_also_after_an_error(tmp_path: Path) -> None:
+    def half(folder: Path) -> None:
+        with files.staging(folder) as scratch:
+            (scratch / "half").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_publishing_replaces_a_file_or_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "inner").write_text("old")
+    (tmp_path / "new").write_text("new")
+    files.publish(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "old").read_text() == "new"
+    assert names(tmp_path) == ["old"]
+
+
+def test_a_folders_digest_depends_on_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    first = files.sha256_file(tmp_path)
+    assert files.size_bytes(tmp_path) == 1
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert files.sha256_file(tmp_path) != first
+
+
+def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+    files.remove(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b'{"a": 1', b"\xff\xfe\x00", b"not json", b"[" * 200_000, b"1" * 5000],
+    ids=["empty", "brace", "cut", "bytes", "words", "deep", "long number"],
+)
+def test_a_file_that_is_no_json_is_corrupt(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(text)
+    with pytest.raises(CorruptArtifact, match=r"not readable JSON"):
+        files.read_json(path)
+
+
+def test_a_file_that_is_absent_or_a_folder_is_corrupt(tmp_path: Path) -> None:
+    with pytest.raises(CorruptArtifact, match="does not exist"):
+        files.read_json(tmp_path / "absent.json")
+    with pytest.raises(CorruptArtifact, match="not readable"):
+        files.read_json(tmp_path)
+
+
+def test_json_is_indented_and_ends_with_a_newline(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"a": [1]})
+    text = (tmp_path / "a.json").read_text()
+    assert text.endswith("}\n")
+    assert json.loads(text) == {"a": [1]}
