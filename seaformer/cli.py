@@ -227,7 +227,7 @@ def doctor(results: Results = "") -> None:
     """What is installed, what is missing, and the line that installs it."""
     from seaformer.bench.doctor import diagnose, exit_code, lines
 
-    checks = diagnose()
+    checks = diagnose(results=results or None)
     print("\n".join(lines(checks)))
     raise typer.Exit(exit_code(checks))
 

@@ -8,7 +8,6 @@ the command (``exit_code``). What the checks look like is ``lines``.
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 import re
@@ -23,7 +22,7 @@ from typing import Literal
 
 from seaformer.core import files
 from seaformer.core.errors import MissingExtra, SeaFormerError
-from seaformer.core.results import results_dir
+from seaformer.core.results import RESULTS_VARIABLE, results_dir
 
 OK: Literal["ok"] = "ok"
 MISSING: Literal["missing"] = "missing"
@@ -66,7 +65,11 @@ class Machine:
 
     def pinned(self, name: str) -> str | None:
         """The one version seaformer asks for, where it asks for exactly one."""
-        for line in metadata.requires("seaformer") or ():
+        try:
+            wanted = metadata.requires("seaformer") or ()
+        except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+            return None
+        for line in wanted:
             if found := re.match(rf"{re.escape(name)}==([\w.]+)", line):
                 return found.group(1)
         return None
@@ -114,15 +117,18 @@ class Machine:
             return f"{home} cannot be written to"
         return ""
 
-    def host_runner(self) -> Path | None:
+    def host_runner(self) -> str | None:
         """The C++ runner built for this host, if it has been built."""
-        builder = importlib.import_module("seaformer.runtime._runner_build")
-        found: Path | None = builder.find_host_runner()
-        return found
+        from seaformer.runtime._runner_build import find_host_runner
+
+        found = find_host_runner()
+        return None if found is None else str(found)
 
 
-def diagnose(machine: Machine | None = None) -> tuple[Check, ...]:
-    """Every check, in the order in which it is shown."""
+def diagnose(
+    machine: Machine | None = None, *, results: Path | str | None = None
+) -> tuple[Check, ...]:
+    """Every check, in the order in which it is shown; ``results`` as in ``results_dir``."""
     asked = machine or Machine()
     return (
         Check("python", OK, platform.python_version()),
@@ -130,6 +136,7 @@ def diagnose(machine: Machine | None = None) -> tuple[Check, ...]:
         _runtime(asked),
         _compiler(asked),
         _cmake(asked),
+        _program(asked, "ninja or make", ("ninja", "make"), "make"),
         _runner(asked),
         _program(asked, "aarch64 compiler", ("aarch64-linux-gnu-g++",), "g++-aarch64-linux-gnu"),
         _program(asked, "qemu", ("qemu-aarch64", "qemu-aarch64-static"), "qemu-user"),
@@ -137,7 +144,7 @@ def diagnose(machine: Machine | None = None) -> tuple[Check, ...]:
         *_processor(asked),
         _memory(asked),
         _folder(asked, "cache", files.cache_dir(), _LEAST_CACHE_BYTES, files.CACHE_VARIABLE),
-        _folder(asked, "results", results_dir(), _LEAST_RESULTS_BYTES, "SEAFORMER_RESULTS"),
+        _folder(asked, "results", results_dir(results), _LEAST_RESULTS_BYTES, RESULTS_VARIABLE),
     )
 
 
@@ -215,11 +222,11 @@ def _runner(machine: Machine) -> Check:
     remedy = "seaformer runner build"
     try:
         path = machine.host_runner()
-    except (ImportError, AttributeError, SeaFormerError) as error:
+    except SeaFormerError as error:
         return Check("C++ runner", WARNING, f"cannot be looked for: {error}", remedy)
     if path is None:
         return Check("C++ runner", WARNING, "not built yet: the first bench builds it", remedy)
-    return Check("C++ runner", OK, str(path))
+    return Check("C++ runner", OK, path)
 
 
 def _program(machine: Machine, name: str, programs: Sequence[str], package: str) -> Check:

@@ -27,6 +27,7 @@ class ResultRow:
     model: str
     format: str
     runtime: str
+    runtime_version: str = ""
     precision: str
     scope: str
     height: int | None = None

@@ -34,10 +34,12 @@ class Tolerance:
         )
 
 
+# Single precision: rounding alone, amplified by softmax and depth, gives 2e-5 to 6e-5 (seeded
+# SeaFormer T to L, both runtimes); the mildest structural mistake tried gives 2e-2.
 # Half precision has 11 bits: its errors are judged by their size against the output's spread and
 # by the classes that win, never by one absolute figure.
 TOLERANCES: Mapping[str, Tolerance] = {
-    "fp32": Tolerance(1e-4, 0.999),
+    "fp32": Tolerance(5e-4, 0.999),
     "fp16": Tolerance(5e-2, 0.98),
 }
 

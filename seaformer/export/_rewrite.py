@@ -159,7 +159,8 @@ def _replace(root: nn.Module, kind: type[Block], make: Callable[[str, Block], nn
 def _merge(convolutions: list[nn.Conv2d]) -> nn.Conv2d:
     """1x1 convolutions of one input as a single one; outputs are stacked in order."""
     first = convolutions[0]
-    merged = nn.Conv2d(first.in_channels, sum(c.out_channels for c in convolutions), 1)
+    channels = sum(c.out_channels for c in convolutions)
+    merged = nn.Conv2d(first.in_channels, channels, 1, dtype=first.weight.dtype)
     with torch.no_grad():
         merged.weight.copy_(torch.cat([c.weight for c in convolutions]))
         _bias(merged).copy_(torch.cat([_bias(c) for c in convolutions]))

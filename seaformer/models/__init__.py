@@ -51,7 +51,7 @@ def resolve_name(name: str) -> str:
 
     Raises ``UnknownName`` with the nearest known name.
     """
-    full = name if "." in name else f"{name}.{DEFAULT_TAG}"
+    full = (name if "." in name else f"{name}.{DEFAULT_TAG}").lower()
     if full not in _index():
         raise unknown("model", name, _index())
     return full
@@ -159,7 +159,6 @@ def create_model(
     checkpoint that does not fit, ``MissingExtra`` without torch.
     """
     fields = dict(overrides)
-    own = model_spec(name)
     spec = model_spec(
         name,
         size=_pair(fields.pop("size", None)),
@@ -178,7 +177,7 @@ def create_model(
         weights = f"{SEEDED}:{seed}"
     else:
         weights = load_checkpoint(network, spec, Path(checkpoint))
-    paper = spec.paper if not fields and spec == own else None
+    paper = None if fields else spec.paper
     network.spec = replace(spec, weights=weights, paper=paper)
     return network.eval()
 

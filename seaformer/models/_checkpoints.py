@@ -66,7 +66,8 @@ def load_checkpoint(network: Network, spec: ModelSpec, path: Path) -> str:
     }
     for ours, value in tensors.items():
         if not bool(value.isfinite().all()):
-            raise WeightsMismatch(f"{path.name} has numbers in {names[ours]} that are not finite.")
+            message = f"{path.name} has numbers in {names[ours]} that are not finite."
+            raise WeightsMismatch(message, hint="The training that wrote it diverged; use another.")
     network.load_state_dict(tensors, strict=True, assign=True)
     return f"sha256:{files.sha256_file(path)}"
 

@@ -35,13 +35,13 @@ def macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:
 
 def paper_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     """fvcore's total for one input. Raises ``MissingExtra`` where fvcore is not installed."""
-    try:
-        from fvcore.nn import FlopCountAnalysis
-    except ModuleNotFoundError as error:
-        raise missing("fvcore", "the index of models", "") from error
     image = torch.empty(input_shape, device=next(network.parameters()).device)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it traces, and says what it does not count
+        warnings.simplefilter("ignore")  # it scripts and traces, which torch 2.13 calls deprecated
+        try:
+            from fvcore.nn import FlopCountAnalysis
+        except ModuleNotFoundError as error:
+            raise missing("fvcore", "the index of models", "") from error
         analysis = FlopCountAnalysis(network, image)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         return int(analysis.total())

@@ -122,6 +122,13 @@ def current(table: ResultTable) -> ResultTable:
     return ResultTable(tuple(row for row in table.rows if id(row) in kept))
 
 
+def standing_alone(table: ResultTable) -> ResultTable:
+    """Whole networks, and parts that were measured without one to be compared with."""
+    whole = {row.measurement_id for row in table.method(FORWARD).rows}
+    kept = (row for row in table.rows if row.method == FORWARD or row.measurement_id not in whole)
+    return ResultTable(tuple(kept))
+
+
 def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
     """The methods of one measurement beside ``forward``, their sum and the remainder.
 
@@ -171,6 +178,7 @@ def _bare(m: Measurement, method: str) -> ResultRow:
         model=m.model,
         format=m.format,
         runtime=m.runtime,
+        runtime_version=m.runtime_version,
         precision=m.precision,
         scope=m.scope,
         height=height,
@@ -216,13 +224,14 @@ def _with_processes(row: ResultRow, m: Measurement, run: MethodRun) -> ResultRow
     parts = sorted({c.part for c in m.device.clusters if set(c.cpus) & set(cpus)})
     if not run.processes:
         return row
+    peaks = [p.peak_rss_bytes for p in run.processes if p.peak_rss_bytes is not None]
     return replace(
         row,
         cpus=cpus,
         core_part=" + ".join(parts),
         threads=max(process.threads for process in run.processes),
         processes=len(run.processes),
-        peak_mb=max(process.peak_rss_bytes for process in run.processes) / 1e6,
+        peak_mb=max(peaks) / 1e6 if peaks else None,
         load_ms=statistics.median(process.load_ns for process in run.processes) / 1e6,
         first_ms=statistics.median(process.first_ns for process in run.processes) / 1e6,
     )

@@ -55,8 +55,13 @@ def published(value: float | None) -> str:
 
 
 def runtime(row: ResultRow) -> str:
-    """What ran the file; the format where the runtime has no name of its own."""
-    return clean(row.runtime or row.format)
+    """What ran the file and its version; the format where the runtime has no name."""
+    return clean(f"{row.runtime or row.format} {row.runtime_version}")
+
+
+def model(row: ResultRow) -> str:
+    """The model, and the method where it is not the whole network."""
+    return clean(row.model if row.method == "forward" else f"{row.model}:{row.method}")
 
 
 def validity(row: ResultRow) -> str:

@@ -23,7 +23,18 @@ _TIMES = (
     *("load_ms", "first_ms"),
 )
 COLUMNS = (
-    *("source", "model", "format", "runtime", "precision", "scope", "height", "width", "method"),
+    *(
+        "source",
+        "model",
+        "format",
+        "runtime",
+        "runtime_version",
+        "precision",
+        "scope",
+        "height",
+        "width",
+        "method",
+    ),
     *("device", "device_name", "target", "core", "core_part", "cpus", "threads"),
     *("median_ms", "ci95_low_ms", "ci95_high_ms", "p90_ms", "p99_ms", "min_ms", "max_ms"),
     *("n", "processes", "spread", "cv", "outliers", "peak_mb", "load_ms", "first_ms", "size_mb"),
@@ -79,7 +90,8 @@ def _process(process: Process) -> list[_Cell]:
     row, run, samples = process.row, process.run, [ns / 1e6 for ns in process.samples_ns]
     named = [row.measurement_id, row.device, row.model, row.format, row.precision, row.scope]
     times = [statistics.median(samples), min(samples), max(samples)] if samples else [None] * 3
-    ran = [run.warmup_runs, run.warmup_reason, run.stop_reason, run.peak_rss_bytes / 1e6]
+    peak_mb = None if run.peak_rss_bytes is None else run.peak_rss_bytes / 1e6
+    ran = [run.warmup_runs, run.warmup_reason, run.stop_reason, peak_mb]
     return [
         *named,
         *(row.method, process.index, run.count),

@@ -19,6 +19,7 @@ from seaformer.report.table import (
     components,
     current,
     newest,
+    standing_alone,
 )
 
 MOST_FAILURES = 50
@@ -114,7 +115,7 @@ def _tables(table: ResultTable, prefix: str = "") -> list[str]:
 
     ``prefix`` stands before the name of every column that holds a time of ours.
     """
-    shown = current(table.method(FORWARD)).rows
+    shown = current(standing_alone(table)).rows
     parts = []
     if shown:
         numbered = list(enumerate(shown, 1))
@@ -137,7 +138,14 @@ def _latency(number: int, row: ResultRow) -> list[str]:
     times = [_text.ms(row.median_ms), _text.interval(row)]
     times += [_text.ms(value) for value in (row.p90_ms, row.p99_ms, row.min_ms)]
     costs = [_text.mb(row.peak_mb), _text.ms(row.load_ms), _text.mb(row.size_mb)]
-    names = [row.model, row.size, _text.runtime(row), row.precision, row.scope, _text.core(row)]
+    names = [
+        _text.model(row),
+        row.size,
+        _text.runtime(row),
+        row.precision,
+        row.scope,
+        _text.core(row),
+    ]
     paper = _text.published(row.paper_ms)
     return [str(number), *names, str(row.threads), *times, *costs, _text.validity(row), "", paper]
 
@@ -163,7 +171,7 @@ def _doubts(number: int, row: ResultRow) -> list[str]:
 
 
 def _with_components(table: ResultTable) -> list[list[ResultRow]]:
-    """The rows of each measurement that has components, current, newest of its key only."""
+    """The rows of each measurement that has components, newest of its key only."""
     groups: dict[str, list[ResultRow]] = {}
     for row in table.rows:
         groups.setdefault(row.measurement_id, []).append(row)

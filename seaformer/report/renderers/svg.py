@@ -17,7 +17,7 @@ from seaformer.report.renderers import _text
 from seaformer.report.table import FORWARD, DeviceSection, Report, newest
 
 MOST_BARS = 40
-_LABEL, _BAR, _VALUE, _PAPER, _ROW, _HEAD = 320, 300, 260, 110, 26, 58
+_LABEL, _BAR, _VALUE, _PAPER, _ROW, _HEAD = 400, 300, 290, 110, 26, 58
 _WIDTH = _LABEL + _BAR + _VALUE + _PAPER + 20
 _STYLE = """
   svg { font: 12px system-ui, sans-serif; }
@@ -93,7 +93,7 @@ def _section(name: str, rows: Sequence[ResultRow], top: int) -> str:
     parts = [
         _words(12, top + 18, name, "head"),
         _words(paper_x + _PAPER, top + 18, "paper: SD865", "quiet", "end"),
-        _words(paper_x + _PAPER, top + 36, "TNN, 1 core", "quiet", "end"),
+        _words(paper_x + _PAPER, top + 36, "TNN, 1 core, ms", "quiet", "end"),
         _words(_LABEL, top + 40, "median, ms (line: 95 % interval)", "quiet"),
         _line(_LABEL, top + 46, _LABEL, bottom),
         _line(paper_x, top + 4, paper_x, bottom),
@@ -112,7 +112,7 @@ def _bar(row: ResultRow, y: int, scale: float) -> str:
     low, high = row.ci95_low_ms or median, row.ci95_high_ms or median
     scope = "" if row.scope == "logits" else f" {row.scope}"
     label = f"{row.model} {row.size}, {_text.runtime(row)} {row.precision}{scope}"
-    value = f"{_text.ms(median)} {_text.interval(row)}{'' if row.valid else ' not valid'}"
+    value = f"{_text.ms(median)} ms ({_text.interval(row)}){'' if row.valid else ' not valid'}"
     x1, x2 = _LABEL + low * scale, _LABEL + high * scale
     end = _LABEL + max(median, high) * scale + 8
     style = "bar" if row.valid else "doubt"
@@ -132,7 +132,7 @@ def _bar(row: ResultRow, y: int, scale: float) -> str:
 
 
 def _shortened(label: str) -> str:
-    return label if len(label) <= 48 else f"{label[:47]}…"
+    return label if len(label) <= 54 else f"{label[:53]}…"
 
 
 def _words(x: float, y: float, text: str, style: str = "", anchor: str = "start") -> str:

@@ -19,11 +19,11 @@ from rich.text import Text
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report.renderers import _text
-from seaformer.report.table import FORWARD, components
+from seaformer.report.table import components, standing_alone
 
 EMPTY = "No measurements yet. Make the first: seaformer bench --variant t --threads 1"
 _PAPER_HEADER = "paper\nSD865, TNN\n1 core, ms"
-_TITLE = "italic"
+_TITLE, _GAP = "italic", Text("")
 _STYLES = {"yes": "green", "no": "red", "failed": "bold red"}
 
 
@@ -34,10 +34,10 @@ def render(table: ResultTable) -> RenderableType:
     parts: list[RenderableType] = []
     measured, emulated = table.of(MEASURED), table.of(EMULATED)
     if measured.rows:
-        parts += [Text("Latency", _TITLE), _latency(measured), *_conditions(measured)]
+        parts += [Text("Latency", _TITLE), _latency(measured), *_conditions(measured), _GAP]
     if emulated.rows:
         title = Text("Emulated: what the emulator took. These milliseconds are no latency.", _TITLE)
-        parts += [title, _latency(emulated, "emulated\n"), *_conditions(emulated)]
+        parts += [title, _latency(emulated, "emulated\n"), *_conditions(emulated), _GAP]
     for rows in _by_measurement(table):
         parts += _components(rows)
     return Group(*parts, *_remarks(table))
@@ -85,7 +85,7 @@ def _latency(table: ResultTable, prefix: str = "") -> Table:
     shown.add_column("valid", overflow="fold")
     shown.add_column("║\n║\n║", no_wrap=True, style="dim")
     shown.add_column(_PAPER_HEADER, justify="right", no_wrap=True, style="cyan")
-    for row in table.method(FORWARD).rows or table.rows:
+    for row in standing_alone(table).rows:
         shown.add_row(*_cells(row, many_sizes))
     return shown
 
@@ -93,7 +93,7 @@ def _latency(table: ResultTable, prefix: str = "") -> Table:
 def _cells(row: ResultRow, with_size: bool) -> list[str | Text]:
     validity = _text.validity(row)
     style = _STYLES[validity.split(":")[0].split(" ")[0]]
-    names = [row.model, _text.runtime(row), row.precision, row.scope]
+    names = [_text.model(row), _text.runtime(row), row.precision, row.scope]
     names += [row.size] if with_size else []
     times = [_text.ms(row.median_ms), _text.interval(row)]
     times += [_text.ms(value) for value in (row.p90_ms, row.p99_ms, row.min_ms)]
@@ -137,7 +137,7 @@ def _components(rows: list[ResultRow]) -> Iterable[RenderableType]:
     for part in parts:
         cells = (_text.clean(part.name), _text.ms(part.median_ms), _text.percent(part.share))
         shown.add_row(*map(Text, cells))
-    return [Text(title, _TITLE), shown]
+    return [Text(title, _TITLE), shown, _GAP]
 
 
 def _remarks(table: ResultTable) -> Iterable[Text]:

@@ -54,9 +54,14 @@ void keep_errors(et_timestamp_t, et_pal_log_level_t level, const char*, const ch
                  const char* message, size_t length) {
   if (level != kError && level != kFatal) return;
   std::fprintf(stderr, "executorch: %.*s\n", static_cast<int>(length), message);
-  if (logged_errors().size() < kLoggedErrorsKept) logged_errors().emplace_back(message, length);
+  std::string line(message, length);
+  while (!line.empty() && (line.back() == '.' || line.back() == '\n')) line.pop_back();
+  auto& kept = logged_errors();
+  const bool is_new = std::find(kept.begin(), kept.end(), line) == kept.end();
+  if (is_new && kept.size() < kLoggedErrorsKept) kept.push_back(std::move(line));
 }
 
+// The error's name and what was logged about it, as the end of a sentence. Forgets the log.
 std::string reason(et::Error error) {
   std::string text = std::string("ExecuTorch says ") + et::to_string(error);
   for (const std::string& line : logged_errors()) text += "; " + line;

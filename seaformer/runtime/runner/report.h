@@ -62,7 +62,7 @@ struct Report {
   std::optional<int64_t> freq_before_khz;
   std::optional<int64_t> freq_after_khz;
   std::string profile_file;  // empty: not profiled
-  bool markers = false;
+  bool markers = false;  // hints were executed around each timed inference
 };
 
 constexpr size_t kWarmupSamplesKept = 1000;

@@ -16,30 +16,25 @@
 namespace seaformer {
 namespace {
 
-// Signposts for an emulator's plugin; hints no processor gives a meaning to.
-inline void mark_begin(bool on) {
+// Signposts for an emulator's plugin: hints no processor gives a meaning to. Elsewhere nothing is
+// executed, and the report says that there are none.
 #if defined(__aarch64__)
-  if (on) asm volatile("hint #96" ::: "memory");
+constexpr bool kHasMarkers = true;
+inline void mark_begin() { asm volatile("hint #96" ::: "memory"); }
+inline void mark_end() { asm volatile("hint #97" ::: "memory"); }
 #else
-  (void)on;
+constexpr bool kHasMarkers = false;
+inline void mark_begin() {}
+inline void mark_end() {}
 #endif
-}
-
-inline void mark_end(bool on) {
-#if defined(__aarch64__)
-  if (on) asm volatile("hint #97" ::: "memory");
-#else
-  (void)on;
-#endif
-}
 
 // One inference; *duration_ns covers Engine::run (and, with markers, two hints) and nothing else.
 Status timed_run(Engine* engine, bool markers, int64_t* duration_ns) {
   engine->before_run();
   const int64_t begin = now_ns();
-  mark_begin(markers);
+  if (markers) mark_begin();
   Status status = engine->run();
-  mark_end(markers);
+  if (markers) mark_end();
   *duration_ns = now_ns() - begin;
   return status;
 }
@@ -170,7 +165,7 @@ Status run_session(const Flags& flags, Engine* engine, Report* report) {
   report->threads_requested = flags.threads;
   report->affinity_requested = flags.cpus;
   report->affinity_effective = affinity();
-  report->markers = flags.marker;
+  report->markers = flags.marker && kHasMarkers;
   report->profile_file = flags.profile_ops;
   if (Status status = load(flags, engine, report); !status.ok()) return status;
   if (Status status = feed(flags, engine, report); !status.ok()) return status;

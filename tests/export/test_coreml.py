@@ -1,0 +1,50 @@
+"""Core ML on Linux: the structure is checked, and the manifest says that it was only that."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from seaformer.core.errors import DeviceError, ParityError
+from seaformer.data import images
+from seaformer.export import _verify, coreml, export_model
+from seaformer.export._quiet import quiet
+from seaformer.export._rewrite import rewrite
+from seaformer.models import create_model
+from seaformer.runtime import load_session
+
+linux_only = pytest.mark.skipif(sys.platform == "darwin", reason="macOS verifies by prediction")
+
+
+@linux_only
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_ml_program_is_verified_by_structure_and_says_so(tmp_path: Path, precision: str) -> None:
+    artifact = export_model(
+        "seaformer_t", format="coreml", precision=precision, size=(64, 64), out=tmp_path
+    )
+    assert artifact.parity.verified_by == "structure"
+    assert "macOS only" in artifact.parity.runtime
+    assert artifact.parity.max_abs is None
+    assert artifact.operators["conv"] == 69
+    assert any("weight tensors equal" in check for check in artifact.parity.checks)
+
+
+@linux_only
+def test_prediction_away_from_macos_is_one_clear_error(tmp_path: Path) -> None:
+    artifact = export_model("seaformer_t", format="coreml", size=(64, 64), out=tmp_path)
+    with quiet(), pytest.raises(DeviceError, match="cannot be run on this system"):
+        load_session(artifact).run([images.noise(64, 64)])
+
+
+@linux_only
+def test_a_program_with_other_weights_is_refused(tmp_path: Path) -> None:
+    with quiet():
+        artifact = export_model("seaformer_t", format="coreml", size=(64, 64), out=tmp_path)
+        other = create_model("seaformer_t", seed=1)
+        cases = _verify.cases(other, 64, 64)
+        network = rewrite(other, torch.from_numpy(cases[0].image))
+        with pytest.raises(ParityError, match="weight tensors equal"):
+            coreml.verify(artifact.path, cases, "fp32", network)

@@ -1,0 +1,68 @@
+"""ExecuTorch programs: real lowering, real runtime, one delegate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+from executorch.exir import to_edge_transform_and_lower
+
+from seaformer.core.artifact import Artifact
+from seaformer.data import images
+from seaformer.export import export_model
+from seaformer.export._delegation import xnnpack_report
+from seaformer.export._quiet import quiet
+from seaformer.models import create_model
+from seaformer.runtime import load_session
+
+
+def test_program_computes_what_the_model_computes_on_an_input_of_ones_own(
+    executorch_artifact: Artifact,
+) -> None:
+    x = images.noise(64, 96, seed=7)
+    with torch.no_grad():
+        expected = create_model("seaformer_t")(torch.from_numpy(x)).numpy()
+    seen = load_session(executorch_artifact).run([x])[0]
+    assert np.abs(seen - expected).max() / expected.std() < 5e-4
+
+
+@pytest.mark.parametrize("model", [f"seaformer_{s}.{t}" for s in "sbl" for t in ("ade20k",)])
+def test_every_variant_is_one_delegate_with_nothing_outside(
+    model: str, tmp_path: pytest.TempPathFactory
+) -> None:
+    artifact = export_model(model, format="executorch", size=(64, 64), out=str(tmp_path))
+    assert artifact.delegation is not None
+    assert artifact.delegation.subgraphs == 1
+    assert artifact.delegation.outside == ()
+
+
+def test_classifier_is_one_delegate_with_nothing_that_computes_outside(
+    tmp_path: pytest.TempPathFactory,
+) -> None:
+    artifact = export_model("seaformer_t.imagenet", format="executorch", out=str(tmp_path))
+    assert artifact.delegation is not None
+    assert artifact.delegation.subgraphs == 1
+    assert artifact.delegation.outside_compute == 0
+
+
+def test_without_the_rewrite_the_report_names_what_fell_out_and_why() -> None:
+    model, x = create_model("seaformer_t"), torch.zeros(1, 3, 64, 64)
+    with quiet():
+        captured = torch.export.export(model, (x,))
+        edge = to_edge_transform_and_lower(captured, partitioner=[XnnpackPartitioner()])
+    report = xnnpack_report(edge.exported_program().graph_module)
+    outside = {op.op: op for op in report.outside}
+    assert report.subgraphs > 5
+    assert outside["aten.mean"].count == 24  # q, k, v of two axes of four layers
+    assert outside["aten.mean"].computes
+    assert "last two axes" in outside["aten.mean"].reason
+
+
+def test_argmax_stays_outside_and_is_reported(tmp_path: pytest.TempPathFactory) -> None:
+    artifact = export_model(
+        "seaformer_t", format="executorch", size=(64, 64), scope="argmax", out=str(tmp_path)
+    )
+    assert artifact.delegation is not None
+    assert [op.op for op in artifact.delegation.outside if op.computes] == ["aten.argmax"]
+    assert artifact.methods[0].outputs[0].shape == (1, 64, 64)

@@ -1,0 +1,247 @@
+"""What the tables look like."""
+
+from __future__ import annotations
+
+import csv as reader
+import io
+import xml.etree.ElementTree as Xml
+
+import pandas as pd
+import pytest
+
+from seaformer.core.measurement import Flag
+from seaformer.core.registry import Registry
+from seaformer.core.results import DamagedFile
+from seaformer.report.renderers import csv, markdown, svg, terminal
+from seaformer.report.table import Report, build, table_of
+from tests.fakes.measurements import NOISY, OFF_CORE, emulated, failed, measurement, method
+
+PARTS = {"forward": method(38.0), "stem": method(14.0), "head": method(6.0)}
+MADE = (
+    measurement(1),
+    measurement(2, format="onnx", runtime="onnxruntime", flags=(NOISY,)),
+    measurement(3, model="seaformer_s.ade20k", methods=PARTS, paper_latency_ms=67.0),
+    measurement(4, model="seaformer_b.ade20k", flags=(OFF_CORE,), paper_latency_ms=None),
+    failed(5),
+)
+HOSTILE = "\x1b[31m| `<script>` [link](x)\n# not a title \ud800 ]]> _so_ [bold]"
+
+
+def report() -> Report:
+    return build([*MADE, emulated(6)], [DamagedFile("runs/x/bad.json", "is cut short")])
+
+
+def parsed(text: str) -> list[dict[str, str]]:
+    return list(reader.DictReader(io.StringIO(text)))
+
+
+def test_every_renderer_is_listed_and_has_a_render() -> None:
+    registry = Registry("seaformer.report.renderers", "renderer")
+    assert set(registry.names()) >= {"csv", "markdown", "svg", "terminal"}
+    for name in registry.names():
+        assert callable(registry.load(name).render)
+
+
+def test_the_terminal_shows_every_figure_and_the_paper_on_its_own_side() -> None:
+    text = terminal.text(table_of(MADE))
+    line = next(line for line in text.splitlines() if "seaformer_s.ade20k" in line)
+    ours, paper = line.split("║")
+    assert ours.split()[0] == "seaformer_s.ade20k"
+    assert "37.9" in ours
+    assert "–" in ours
+    assert paper.strip() == "67"
+    for header in ("95 % interval", "p90", "p99", "min", "peak", "load", "size", "SD865, TNN"):
+        assert header in text
+
+
+def test_the_terminal_says_what_is_wrong_with_a_number() -> None:
+    text = terminal.text(table_of(MADE))
+    assert "no: pinning_broken" in text
+    assert "invalid: pinning_broken: 3 of 120 samples were taken off cpu1" in text
+    assert "failed: The runner was killed by signal 9." in text
+    assert "yes (noisy)" in text
+
+
+def test_the_terminal_shows_components_with_their_sum_and_remainder() -> None:
+    text = terminal.text(table_of(MADE))
+    assert "Components of seaformer_s.ade20k" in text
+    assert "remainder" in text
+
+
+def test_a_terminal_that_is_too_narrow_gets_longer_lines_and_no_lost_figure() -> None:
+    table, stream = table_of(MADE), io.StringIO()
+    console = terminal.console(table, stream)
+    console.print(terminal.render(table))
+    assert "…" not in stream.getvalue()
+    assert "19.93–20.04" in stream.getvalue()
+
+
+def test_a_part_that_was_measured_alone_has_a_row_under_its_own_name() -> None:
+    alone = measurement(7, methods={"stem": method(9.0)}, paper_latency_ms=None)
+    found = build([*MADE, alone])
+    assert "seaformer_t.ade20k:stem" in terminal.text(found.table)
+    assert "| seaformer_t.ade20k:stem |" in markdown.render(found)
+    assert "seaformer_s.ade20k:stem" not in markdown.render(found)
+
+
+def test_a_size_is_shown_where_sizes_differ() -> None:
+    assert "512x512" not in terminal.text(table_of(MADE))
+    wide = measurement(7, input_shape=(1, 3, 512, 1024))
+    assert "512x1024" in terminal.text(table_of([*MADE, wide]))
+
+
+def test_an_empty_table_is_a_sentence_with_the_next_command() -> None:
+    assert "seaformer bench --variant t" in terminal.text(table_of([]))
+
+
+def test_emulated_milliseconds_stand_in_no_column_of_latencies() -> None:
+    shown = terminal.text(table_of([emulated()]))
+    assert "no latency" in shown
+    assert "emulated" in shown
+    assert not shown.startswith("Latency")
+    made = build([emulated()])
+    document = markdown.render(made)
+    assert "### Latency" not in document
+    assert "| emulated median ms |" in document
+    assert "| median ms |" not in document
+    assert "No latency has been measured yet." in svg.render(made)
+
+
+def test_no_time_of_an_emulated_row_is_named_without_saying_so() -> None:
+    columns = csv.render(table_of([emulated()]), emulated=True).splitlines()[0].split(",")
+    ours = [name for name in columns if name.endswith("_ms") and name != "paper_ms"]
+    assert len(ours) == 9
+    assert all(name.startswith("emulated_") for name in ours)
+
+
+def test_csv_holds_every_row_with_units_in_the_names() -> None:
+    lines = parsed(csv.render(table_of(MADE)))
+    assert len(lines) == 7
+    first = lines[0]
+    assert float(first["median_ms"]) == pytest.approx(20.0, rel=0.01)
+    assert (first["cpus"], first["valid"], first["failure"]) == ("1", "true", "")
+    assert lines[-1]["median_ms"] == ""
+    assert lines[-1]["failure"] == "The runner was killed by signal 9."
+    assert lines[5]["flags"].startswith("pinning_broken (fatal): 3 of 120")
+
+
+def test_csv_is_read_by_pandas_as_numbers() -> None:
+    frame = pd.read_csv(io.StringIO(csv.render(table_of(MADE))))
+    assert frame["median_ms"].dtype == "float64"
+    assert frame["n"].dtype == "int64"
+
+
+def test_csv_has_a_line_per_process() -> None:
+    lines = parsed(csv.render_processes(report().processes))
+    assert len(lines) == 6 * 3
+    assert [line["process"] for line in lines[:3]] == ["1", "2", "3"]
+    assert lines[0]["n"] == "40"
+    assert lines[0]["sample_cpus"] == "1"
+
+
+def test_empty_tables_keep_their_header() -> None:
+    assert csv.render(table_of([])) == ",".join(csv.COLUMNS) + "\n"
+    assert csv.render_processes([]) == ",".join(csv.PROCESS_COLUMNS) + "\n"
+
+
+def test_the_report_names_conditions_reasons_failures_and_skipped_files() -> None:
+    text = markdown.render(report())
+    for told in (
+        "6 measurements on 2 devices, 1 emulated, 1 not valid, 1 failed, 1 file skipped",
+        "](report.svg)",
+        "## Example CPU 9",
+        "| logits |",
+        "cpp release",
+        "prime = cpu1 Example CPU 9",
+        "2990 to 3000 MHz",
+        "0123456789abcdef",
+        "**invalid**: pinning_broken: 3 of 120 samples",
+        "## Failed runs",
+        "The runner was killed by signal 9.",
+        "`runs/x/bad.json`: is cut short",
+        "paper (SD865, TNN, 1 core) ms",
+    ):
+        assert told in text, told
+
+
+def test_every_line_of_a_markdown_table_has_as_many_cells_as_its_header() -> None:
+    made = build([measurement(1, model=HOSTILE, runner=HOSTILE, flags=(Flag("a|b", True, "|"),))])
+    text = markdown.render(made)
+    width = None
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            width = None
+            continue
+        cells = line.replace("\\|", "").count("|")
+        assert width is None or cells == width
+        width = cells
+
+
+def test_text_from_devices_and_files_stays_text() -> None:
+    damaged = [DamagedFile(f"runs/{HOSTILE}.json", HOSTILE)]
+    made = build([measurement(1, model=HOSTILE), failed(2, HOSTILE)], damaged)
+    text = markdown.render(made)
+    assert "<script>" not in text.partition("## Files skipped")[0]
+    assert "&lt;script&gt;" in text
+    assert "\n# not" not in text
+    for shown in (text, terminal.text(made.table), csv.render(made.table), svg.render(made)):
+        assert "\x1b" not in shown
+        shown.encode()
+    assert "[bold]" in terminal.text(made.table)
+
+
+def drawn(found: Report) -> Xml.Element:
+    return Xml.fromstring(svg.render(found))
+
+
+def words(picture: Xml.Element) -> str:
+    return " ".join(picture.itertext())
+
+
+def test_the_picture_is_well_formed_whatever_the_names_are() -> None:
+    drawn(build([measurement(1, model=HOSTILE, runtime=HOSTILE)]))
+
+
+def test_the_picture_has_a_bar_a_whisker_and_words_for_every_latency() -> None:
+    picture = drawn(report())
+    space = "{http://www.w3.org/2000/svg}"
+    styles = [bar.get("class") for bar in picture.iter(f"{space}rect")]
+    assert styles == ["ground", "doubt", "bar", "bar", "bar"]
+    assert picture.get("role") == "img"
+    assert words(picture).count("not valid") == 2
+    assert "seaformer_s.ade20k 512x512, executorch 1.5.1 fp32" in words(picture)
+    assert "prefers-color-scheme: dark" in words(picture)
+
+
+def test_a_bar_is_as_long_as_its_median_and_the_whisker_as_its_interval() -> None:
+    made = build([measurement(1)])
+    row = made.table.rows[0]
+    picture, space = drawn(made), "{http://www.w3.org/2000/svg}"
+    bar = list(picture.iter(f"{space}rect"))[1]
+    lines = [one for one in picture.iter(f"{space}line") if one.get("class") == "whisker"]
+    assert row.median_ms is not None
+    assert row.ci95_low_ms is not None
+    start = float(bar.get("x", "0"))
+    scale = float(bar.get("width", "0")) / row.median_ms
+    low = start + row.ci95_low_ms * scale
+    assert float(lines[0].get("x1", "0")) == pytest.approx(low, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("value", "limit"), [(0.0, 1.0), (0.9, 1.0), (1.0, 1.0), (61.3, 100.0), (1000.0, 1000.0)]
+)
+def test_an_axis_ends_at_a_round_number(value: float, limit: float) -> None:
+    assert svg.nice_limit(value) == limit
+
+
+def test_many_bars_are_told_in_few_words_beside_the_picture() -> None:
+    many = build([measurement(n, model=f"model_{n:02d}.x") for n in range(1, 31)])
+    assert "and 22 more." in svg.alternative(many, most=8)
+    assert "more" not in svg.alternative(many)
+
+
+def test_the_same_measurements_give_the_same_bytes() -> None:
+    for render in (markdown.render, svg.render):
+        assert render(report()) == render(report())
+    assert terminal.text(report().table) == terminal.text(report().table)
+    assert csv.render(report().table) == csv.render(report().table)

@@ -1,0 +1,122 @@
+"""Measurements to rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from seaformer.core import codec
+from seaformer.core.measurement import Conditions, summary
+from seaformer.core.table import ResultTable
+from seaformer.report.table import build, components, current, newest, rows, table_of
+from tests.fakes.measurements import (
+    EMULATOR,
+    HOST,
+    OFF_CORE,
+    emulated,
+    failed,
+    measurement,
+    method,
+    process,
+)
+
+
+def test_a_row_holds_what_was_measured_and_what_it_depends_on() -> None:
+    made = measurement()
+    found = summary(made)
+    (row,) = rows(made)
+    assert found is not None
+    assert (row.median_ms, row.ci95_low_ms) == (found.median_ms, found.ci95_ms.low)
+    assert (row.n, row.processes, row.cpus, row.core_part) == (120, 3, (1,), "Example CPU 9")
+    assert (row.peak_mb, row.load_ms, row.first_ms, row.size_mb) == (64.0, 12.0, 31.0, 6.9)
+    assert (row.size, row.paper_ms, row.source) == ("512x512", 40.0, "measured")
+    assert (row.freq_min_mhz, row.freq_max_mhz, row.governor) == (2990.0, 3000.0, "performance")
+    assert row.relative_half_width == pytest.approx(0.003, abs=0.002)
+
+
+def test_a_table_is_read_back_from_json() -> None:
+    table = table_of([measurement(1, flags=(OFF_CORE,)), failed(2), emulated(3)])
+    assert codec.from_json(ResultTable, codec.to_json(table)) == table
+
+
+def test_a_failed_run_is_a_row_without_figures() -> None:
+    (row,) = rows(failed())
+    assert (row.median_ms, row.ci95_low_ms, row.peak_mb, row.n) == (None, None, None, 0)
+    assert row.failure == "The runner was killed by signal 9."
+    assert not row.valid
+    assert row.relative_half_width is None
+
+
+def test_a_runner_that_does_not_tell_its_memory_leaves_the_figure_out() -> None:
+    run = replace(method(), processes=(process(peak_rss_bytes=None),) * 3)
+    assert rows(measurement(methods={"forward": run}))[0].peak_mb is None
+
+
+def test_frequencies_of_the_conditions_stand_in_for_those_of_the_processes() -> None:
+    silent = process(freq_before_khz=None, freq_after_khz=None)
+    run = replace(method(), processes=(silent,) * 3)
+    around = Conditions(at="", freq_khz=2_000_000)
+    (row,) = rows(measurement(methods={"forward": run}, before=around))
+    assert (row.freq_min_mhz, row.freq_max_mhz) == (2000.0, 2000.0)
+
+
+def test_numbers_that_are_none_are_left_out() -> None:
+    (row,) = rows(measurement(paper_latency_ms=math.nan, before=Conditions(at="", load=math.inf)))
+    assert (row.paper_ms, row.load_average) == (None, None)
+
+
+def test_forward_comes_first_and_only_it_stands_beside_the_paper() -> None:
+    made = measurement(methods={"stem": method(9.0), "forward": method(20.0)})
+    assert [(row.method, row.paper_ms) for row in rows(made)] == [("forward", 40.0), ("stem", None)]
+
+
+def test_components_are_summed_and_the_remainder_is_named() -> None:
+    parts = {"forward": method(20.0), "stem": method(9.0), "head": method(5.0)}
+    found = components(rows(measurement(methods=parts)))
+    assert [part.name for part in found] == ["stem", "head", "sum", "remainder"]
+    stem, head, total, rest = found
+    assert total.median_ms == stem.median_ms + head.median_ms
+    assert total.share + rest.share == pytest.approx(1.0)
+    assert rest.share == pytest.approx(6 / 20, abs=0.01)
+
+
+def test_without_a_whole_or_without_parts_there_are_no_components() -> None:
+    assert components(rows(measurement())) == ()
+    assert components(rows(measurement(methods={"stem": method()}))) == ()
+    assert components(rows(failed())) == ()
+
+
+def test_rows_are_newest_first_in_whatever_order_they_come() -> None:
+    made = [measurement(2), measurement(3), measurement(1)]
+    table = build(made).table
+    assert table == build(reversed(made)).table
+    assert [row.measurement_id for row in table.rows] == [measurement(n).id for n in (3, 2, 1)]
+
+
+def test_each_device_has_its_own_rows_also_when_two_share_an_id() -> None:
+    other = replace(HOST, model="Another CPU")
+    found = build([measurement(1), measurement(2, device=other), emulated(3), measurement(4)])
+    assert [section.device for section in found.devices] == [HOST, EMULATOR, other]
+    assert [len(section.table.rows) for section in found.devices] == [2, 1, 1]
+
+
+def test_the_newest_row_of_a_key_stands_for_it() -> None:
+    made = [measurement(1), measurement(2), measurement(3, precision="fp16"), measurement(4)]
+    table = build(made).table
+    assert [row.measurement_id for row in newest(table).rows] == [made[3].id, made[2].id]
+
+
+def test_a_valid_row_is_not_hidden_by_a_newer_one_that_failed() -> None:
+    made = [measurement(1), measurement(2), failed(3), measurement(4, flags=(OFF_CORE,))]
+    table = build(made).table
+    assert [row.measurement_id for row in newest(table, valid_only=True).rows] == [made[1].id]
+    assert [row.measurement_id for row in current(table).rows] == [made[3].id, made[1].id]
+
+
+def test_processes_of_emulated_runs_are_not_listed_with_measured_ones() -> None:
+    found = build([measurement(1), emulated(2)]).processes
+    assert {process.row.source for process in found} == {"measured"}
+    assert [process.index for process in found] == [1, 2, 3]
+    assert [len(process.samples_ns) for process in found] == [40, 40, 40]
