@@ -23,8 +23,6 @@ from seaformer import __version__
 from seaformer.core.errors import SeaFormerError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from seaformer.core.artifact import Artifact
     from seaformer.core.measurement import Measurement
     from seaformer.core.plan import RunPlan
@@ -369,9 +367,12 @@ def _check_plan_here(plan: RunPlan, device: str) -> None:
 @contextmanager
 def _steps() -> Iterator[Callable[[str], None]]:
     """A spinner with the current step on stderr; a plain line per step where nobody watches."""
-    console = _stderr_console()
+    from rich.console import Console
+
+    # Bound to the stream as it is now: exporters' own chatter is redirected while they work.
+    stream, console = sys.stderr, Console(file=sys.stderr)
     if not console.is_terminal:
-        yield lambda what: print(what, file=sys.stderr, flush=True)
+        yield lambda what: print(what, file=stream, flush=True)
         return
     with console.status("") as status:
         yield status.update
@@ -379,13 +380,6 @@ def _steps() -> Iterator[Callable[[str], None]]:
 
 def _bench_progress(step: Callable[[str], None]) -> Callable[[str, int, int], None]:
     return lambda what, done, total: step(f"process {min(done + 1, total)} of {total}: {what}")
-
-
-def _stderr_console() -> Console:
-    from rich.console import Console
-
-    # Bound to today's stream: exporters' own chatter is redirected while they work.
-    return Console(file=sys.stderr)
 
 
 def _wide_print(renderable: Any) -> None:
