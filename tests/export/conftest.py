@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from seaformer.core.artifact import Artifact
 from seaformer.export import FORMATS, export_model
@@ -13,6 +14,8 @@ from seaformer.export._quiet import quiet
 with quiet():  # their imports warn about themselves, and warnings are errors here
     for name in FORMATS.names():
         FORMATS.load(name)
+
+torch.set_num_threads(1)  # small networks on shared cores wait for each other otherwise
 
 SMALL = (64, 96)
 

@@ -1,0 +1,42 @@
+# The two commands of the README, and what a maintainer needs. Nothing is installed outside .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: demo test check zoo benchmark clean
+
+# From nothing to the table: install, export SeaFormer-T in both formats, time it, report.
+demo: $(VENV)/.export
+	$(BIN)/seaformer export --variant t --format onnx,executorch
+	$(BIN)/seaformer bench artifacts/seaformer_t.ade20k__512x512__fp32.onnx \
+		artifacts/seaformer_t.ade20k__512x512__fp32.pte --threads 1
+	$(BIN)/seaformer report
+
+# Format, lint, types, layers, tests; SLOW=1 runs the slow tests too.
+test: $(VENV)/.dev
+	./check
+	$(if $(SLOW),$(BIN)/python -m pytest -m slow)
+
+check: test
+
+# The index of the zoo and its table in the README, from the models themselves.
+zoo: $(VENV)/.dev
+	$(BIN)/python -m seaformer.models._zoo
+
+benchmark: $(VENV)/.dev
+	$(BIN)/python benchmarks/rewrites.py
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.export: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[export]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[dev,all]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) artifacts build dist
