@@ -23,6 +23,7 @@ check: test
 # The index of the zoo and its table in the README, from the models themselves.
 zoo: $(VENV)/.dev
 	$(BIN)/python -m seaformer.models._zoo
+	$(BIN)/python tools/readme.py
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/rewrites.py

@@ -105,7 +105,7 @@ def models(
     if as_json:
         _print_json([codec.to_json(entry) for entry in entries])
         return
-    rows = [(entry.spec, entry.params, entry.macs) for entry in entries]
+    rows = [(entry.spec, entry.params, entry.macs, entry.paper_flops) for entry in entries]
     _wide_print(zoo_table(rows))
     _next(f"seaformer export --model {entries[0].spec.name}")
 

@@ -9,17 +9,20 @@ from rich.table import Table
 
 from seaformer.core.spec import ModelSpec
 
-ZooRow = tuple[ModelSpec, int, int]
-HEADERS = ("model", "input", "classes", "params M", "MACs G", "paper M", "paper G", "paper ms")
+ZooRow = tuple[ModelSpec, int, int, int]
+HEADERS = (
+    *("model", "input", "classes", "params M", "MACs G", "FLOPs G"),
+    *("paper M", "paper G", "paper ms"),
+)
 
 
 def zoo_cells(row: ZooRow) -> tuple[str, ...]:
     """One model's cells; the paper's are empty where it has no such row.
 
-    MACs are multiply-accumulates of convolutions, linear layers and matrix products. The paper's
-    G also counts normalisation, resizing and pooling (fvcore's total).
+    MACs are multiply-accumulates of convolutions, linear layers and matrix products. FLOPs G is
+    fvcore's total, which adds normalisation, resizing and pooling: the paper's G is that.
     """
-    spec, params, macs = row
+    spec, params, macs, flops = row
     paper = spec.paper
     published = (paper.params_m, paper.flops_g, paper.latency_ms) if paper else (None,) * 3
     return (
@@ -28,6 +31,7 @@ def zoo_cells(row: ZooRow) -> tuple[str, ...]:
         str(spec.classes),
         f"{params / 1e6:.2f}",
         f"{macs / 1e9:.3f}",
+        f"{flops / 1e9:.3f}",
         *("" if value is None else f"{value:g}" for value in published),
     )
 
