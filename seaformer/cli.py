@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from seaformer.export._request import ExportRequest
 
 INTERRUPTED = 130
+_LONGEST_SIZE = 30
 _EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 a model or file is not what it should be, "
     "4 device or runner, 5 measurement refused, 6 regression, 130 interrupted. "
@@ -186,16 +187,16 @@ def bench(
     )
     _check_plan_here(plan, device)
     store = ResultStore(results_dir(results or None))
+    found = [load_artifact(path) for path in artifacts or []]
+    wanted = []
+    if not found:
+        like = _request_like(size, scope, checkpoint, classes, seed)
+        wanted = _requests(_model_names(variant, model), format, precision, like)
     with _steps() as step:
         step("look at the device and the runner")
         target = open_target(device, step)
         run = Bench(target, plan, store, command=_command(), progress=_bench_progress(step))
-        if artifacts:
-            found = [load_artifact(path) for path in artifacts]
-        else:
-            like = _request_like(size, scope, checkpoint, classes, seed)
-            wanted = _requests(_model_names(variant, model), format, precision, like)
-            found = [request.cached(_titled(step, request)) for request in wanted]
+        found += [request.cached(_titled(step, request)) for request in wanted]
         measured, interrupted = _run(run, found)
     _show(measured, store.root, as_json)
     if interrupted:
@@ -270,6 +271,8 @@ def _requests(
 
     _known("format", _list(formats), FORMATS.names())
     _known("precision", _list(precisions), PRECISIONS)
+    if not (_list(formats) and _list(precisions)):
+        raise UsageError("No format or no precision was named.", hint="Say --format onnx")
     for name in names:
         model_spec(name, size=like.size, classes=like.classes)
     return [
@@ -310,9 +313,10 @@ def _size(text: str) -> tuple[int, int] | None:
     if not text:
         return None
     height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal()):
+    digits = height.isdecimal() and width.isdecimal() and len(text) <= _LONGEST_SIZE
+    if not (cross and digits):
         raise UsageError(
-            f"--size {text!r} is not a size: expected HEIGHTxWIDTH in pixels.",
+            f"--size {text[:_LONGEST_SIZE]!r} is not a size: expected HEIGHTxWIDTH in pixels.",
             hint="For example: --size 512x1024",
         )
     return int(height), int(width)
@@ -371,11 +375,15 @@ def _steps() -> Iterator[Callable[[str], None]]:
 
     # Bound to the stream as it is now: exporters' own chatter is redirected while they work.
     stream, console = sys.stderr, Console(file=sys.stderr)
-    if not console.is_terminal:
-        yield lambda what: print(what, file=stream, flush=True)
-        return
-    with console.status("") as status:
-        yield status.update
+    try:
+        if console.is_terminal:
+            with console.status("") as status:
+                yield status.update
+        else:
+            yield lambda what: print(what, file=stream, flush=True)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=stream)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _bench_progress(step: Callable[[str], None]) -> Callable[[str, int, int], None]:

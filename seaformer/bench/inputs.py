@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -44,12 +45,11 @@ def prepare(artifact: Artifact, folder: Path) -> Prepared:
     path = folder / "image.bin"
     spec = artifact.spec
     if artifact.reference is None:
-        images.photograph("china", spec.height, spec.width).tofile(path)
+        _write(path, images.photograph("china", spec.height, spec.width))
         return Prepared((path,), {}, 1)
     stored = _reference(artifact)
-    stored["input"].astype("<f4").tofile(path)
-    expected = {name: array for name, array in stored.items() if name != "input"}
-    return Prepared((path,), expected, artifact.reference.stride)
+    _write(path, stored.pop("input"))
+    return Prepared((path,), stored, artifact.reference.stride)
 
 
 def check_output(
@@ -59,7 +59,10 @@ def check_output(
     expected = prepared.expected.get(f"output_{method}_0")
     if expected is None or not report.outputs or not report.outputs[0].file:
         return None
-    seen = read_tensor(Path(report.outputs[0].file), report.outputs[0].dtype)
+    try:
+        seen = read_tensor(Path(report.outputs[0].file), report.outputs[0].dtype)
+    except (OSError, TypeError) as error:
+        raise ParityError(f"The output the runner tells of cannot be read: {error}.") from error
     shape = report.outputs[0].shape
     if seen.size != int(np.prod(shape)):
         raise ParityError(f"The runner wrote {seen.size} values for an output of shape {shape}.")
@@ -82,8 +85,8 @@ def read_tensor(path: Path, dtype: str) -> Array:
 
 def _reference(artifact: Artifact) -> dict[str, Array]:
     assert artifact.reference is not None
-    path = artifact.path.with_name(artifact.reference.file)
-    if not path.exists():
+    path = artifact.path.parent / artifact.reference.file
+    if not path.is_file():
         raise CorruptArtifact(
             f"{path.name} is missing beside {artifact.file}: its output cannot be checked.",
             hint="Keep the artifact, its manifest and its reference together, or export it again.",
@@ -92,5 +95,13 @@ def _reference(artifact: Artifact) -> dict[str, Array]:
         raise ChecksumMismatch(
             f"{path} is not the reference its manifest names.", hint="Export the model again."
         )
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {"input": stored["input"]} | {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
+        raise CorruptArtifact(f"{path} is no reference that can be read: {error}.") from error
+
+
+def _write(path: Path, image: Array) -> None:
+    with files.os_errors(str(path)):
+        path.write_bytes(image.astype("<f4").tobytes())

@@ -18,6 +18,7 @@ from seaformer.bench import flags as checks
 from seaformer.bench import inputs, schedule
 from seaformer.bench.runner_io import Engine, RunnerReport, RunnerRequest
 from seaformer.bench.target import Chosen, Target, choose_cores
+from seaformer.core import files
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ArtifactError, DeviceLost, ParityError, RunnerFailed
 from seaformer.core.measurement import (
@@ -43,8 +44,7 @@ class _Row:
 
     artifact: Artifact
     prepared: inputs.Prepared | None = None
-    samples_ns: list[int] = field(default_factory=list)
-    processes: list[ProcessRun] = field(default_factory=list)
+    reports: list[RunnerReport] = field(default_factory=list)
     output: OutputCheck | None = None
     before: Conditions | None = None
     after: Conditions | None = None
@@ -52,7 +52,7 @@ class _Row:
     debug: bool = False
     version: str = ""
     failure: str | None = None
-    stored: bool = False
+    stored: Measurement | None = None
 
 
 class Bench:
@@ -88,8 +88,10 @@ class Bench:
     def run(self, artifacts: Sequence[Artifact]) -> list[Measurement]:
         """Measure every artifact; one stored measurement each, in the order given.
 
-        ``KeyboardInterrupt`` passes through after what was measured has been stored.
+        ``KeyboardInterrupt`` passes through after what was measured has been stored. Raises
+        ``UsageError`` before anything runs when the results could not be written.
         """
+        files.make_dir(self._store.root)
         preflight = self._target.preflight(self._cores.cpus)
         rows = [_Row(artifact) for artifact in artifacts]
         total, done = len(rows) * self._plan.processes, 0
@@ -109,8 +111,7 @@ class Bench:
                     self._interrupted(row, preflight)
                 raise
         self._progress("done", total, total)
-        by_sha = {m.artifact_sha256: m for m in self._finished}
-        return [by_sha[row.artifact.sha256] for row in rows]
+        return [row.stored for row in rows if row.stored is not None]
 
     @property
     def finished(self) -> tuple[Measurement, ...]:
@@ -129,8 +130,7 @@ class Bench:
                 row.redone += 1
                 report = self._once(row, row.prepared, folder)
             row.after = self._target.conditions(cpu)
-            row.samples_ns.extend(report.samples_ns)
-            row.processes.append(_process_run(report))
+            row.reports.append(report)
         except (RunnerFailed, DeviceLost, ArtifactError, ParityError) as error:
             row.failure = error.message
 
@@ -156,24 +156,24 @@ class Bench:
         return report
 
     def _finish(self, row: _Row, preflight: Sequence[Flag], *extra: Flag) -> None:
-        if row.stored:
+        if row.stored is not None:
             return
-        row.stored = True
         measurement = self._measurement(row, [*preflight, *extra])
-        self._finished.append(measurement)
         self._store.append(measurement)
+        self._finished.append(measurement)
+        row.stored = measurement
 
     def _interrupted(self, row: _Row, preflight: Sequence[Flag]) -> None:
         """Keep the processes that ended before Ctrl-C, marked as what they are."""
-        if not row.processes:
+        if not row.reports:
             return
-        detail = f"{len(row.processes)} of {self._plan.processes} processes ran"
+        detail = f"{len(row.reports)} of {self._plan.processes} processes ran"
         with suppress(KeyboardInterrupt):
             self._finish(row, preflight, Flag("interrupted", True, detail))
 
     def _measurement(self, row: _Row, flags: list[Flag]) -> Measurement:
         artifact, now = row.artifact, dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        run = MethodRun(tuple(row.samples_ns), tuple(row.processes), row.output)
+        run = _method_run(row)
         if row.failure is None:
             flags = flags + checks.sample_flags(run, self._plan, self._cores.cpus)
         if row.debug:
@@ -200,7 +200,7 @@ class Bench:
             plan=self._plan,
             runner=self._target.runner,
             runner_build=self._target.runner_build,
-            methods={self._plan.method: run} if row.processes else {},
+            methods={self._plan.method: run} if row.reports else {},
             flags=tuple(flags),
             before=row.before or Conditions(at=now),
             after=row.after or Conditions(at=now),
@@ -227,6 +227,11 @@ def _engine(artifact: Artifact) -> Engine:
     raise RunnerFailed(
         f"No runner takes {artifact.format}: {artifact.file} can be exported, not timed, here."
     )
+
+
+def _method_run(row: _Row) -> MethodRun:
+    samples_ns = tuple(sample for report in row.reports for sample in report.samples_ns)
+    return MethodRun(samples_ns, tuple(map(_process_run, row.reports)), row.output)
 
 
 def _process_run(report: RunnerReport) -> ProcessRun:

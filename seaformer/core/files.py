@@ -69,23 +69,31 @@ def os_errors(what: str) -> Iterator[None]:
         raise write_error(what, error) from error
 
 
+_ANOTHER = "Name a folder you may write to."
+_NOT_THERE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST),
+    *(errno.ENAMETOOLONG, errno.ELOOP),
+)
+
+
 def write_error(what: str, error: OSError) -> SeaFormerError:
     """The user's error for a write that failed: no space, not allowed, or something else."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "Free some space or name another folder; nothing half-written was left behind."
         return SeaFormerError(f"The disk is full: {what} could not be written.", hint=hint)
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-        return UsageError(
-            f"{what} cannot be written: {reason}.", hint="Name a folder you may write to."
-        )
+    if error.errno in _NOT_THERE:
+        return UsageError(f"{what} cannot be written: {reason}.", hint=_ANOTHER)
     return SeaFormerError(f"{what} could not be written: {reason}.")
 
 
 def make_dir(path: Path) -> Path:
     """Create a folder and prove it can be written to."""
     with os_errors(f"The folder {path}"):
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # /proc and the like let nobody make a folder
+            raise UsageError(f"The folder {path} cannot be made.", hint=_ANOTHER) from error
         with tempfile.TemporaryFile(dir=path):
             pass
     return path

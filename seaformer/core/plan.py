@@ -5,6 +5,7 @@ A plan names no device. Times are in seconds, widths are relative (0.01 is one p
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from seaformer.core.errors import UsageError
@@ -66,6 +67,12 @@ def check_plan(plan: RunPlan, cores: int) -> None:
             raise UsageError(f"{name} {value} is not possible: expected 1 or more.")
     if plan.warmup.runs is not None and plan.warmup.runs < 0:
         raise UsageError(f"--warmup {plan.warmup.runs} is not possible: expected 0 or more.")
+    for name, seconds in (
+        ("--min-secs", plan.stop.min_seconds),
+        ("--max-secs", plan.stop.max_seconds),
+    ):
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise UsageError(f"{name} {seconds:g} is not possible: expected 0 or more seconds.")
     if plan.stop.min_seconds > plan.stop.max_seconds:
         raise UsageError(
             f"--min-secs {plan.stop.min_seconds:g} is more than --max-secs "

@@ -7,6 +7,8 @@ formats and versions on one machine.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import importlib.util
 import os
 import platform
 import re
@@ -21,6 +23,7 @@ from pathlib import Path
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.core.errors import RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
+from seaformer.core.registry import missing
 from seaformer.runtime._runner_build import RunnerBuild, build_host_runner
 
 # A load above this share of the cores means that something else is running.
@@ -51,7 +54,7 @@ class HostTarget:
             id=_device_id(model),
             target="host",
             model=model,
-            system=f"{platform.system()} {platform.release()}",
+            system=_system(),
             architecture=platform.machine(),
             cores=os.cpu_count() or 1,
             clusters=_clusters(model),
@@ -112,6 +115,8 @@ class HostTarget:
     def _with_library(self, request: RunnerRequest) -> RunnerRequest:
         if self._build is None or request.engine != "onnxruntime":
             return request
+        if self._build.onnxruntime_library is None:
+            raise RunnerFailed("onnxruntime is not installed: pip install 'seaformer[export]'")
         return replace(request, ort_lib=str(self._build.onnxruntime_library))
 
 
@@ -121,7 +126,12 @@ def open_target(progress: Progress | None = None) -> HostTarget:
 
 
 def _runner_build(progress: Progress | None) -> tuple[RunnerBuild | None, str]:
-    """The C++ runner, built on first use; or none and the reason why."""
+    """The C++ runner, built on first use; or none and the reason why.
+
+    Raises ``MissingExtra`` when there is no engine: then the Python runner has none either.
+    """
+    if not any(importlib.util.find_spec(engine) for engine in ("onnxruntime", "executorch")):
+        raise missing("onnxruntime or executorch", "a bench on this machine", "export")
     try:
         return build_host_runner(progress), ""
     except SeaFormerError as error:
@@ -145,7 +155,14 @@ def _cpu_model() -> str:
 
 
 def _device_id(model: str) -> str:
-    return "host-" + re.sub(r"[^a-z0-9]+", "-", f"{platform.node()}-{model}".lower()).strip("-")
+    """The CPU's name and a digest of the computer's: its name itself is nobody's business."""
+    name = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")
+    return f"host-{name}-{hashlib.sha256(platform.node().encode()).hexdigest()[:6]}"
+
+
+def _system() -> str:
+    """``Linux 6.1``: the kernel's series."""
+    return f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
 
 
 def _clusters(model: str) -> tuple[Cluster, ...]:
