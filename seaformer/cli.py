@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seaformer import __version__
-from seaformer.core.errors import SeaFormerError, UsageError
+from seaformer.core.errors import ArtifactError, RunnerFailed, SeaFormerError, UsageError
 
 if TYPE_CHECKING:
+    from seaformer.bench.target import Target
     from seaformer.core.artifact import Artifact
     from seaformer.core.measurement import Measurement
     from seaformer.core.plan import RunPlan
+    from seaformer.core.profile import Profile
     from seaformer.export._request import ExportRequest
 
 INTERRUPTED = 130
@@ -54,6 +56,9 @@ Size = Annotated[str, typer.Option(help="image size HxW; the model's own when ab
 Scope = Annotated[str, typer.Option(help="what the graph ends with: logits, upsample or argmax")]
 Checkpoint = Annotated[str, typer.Option(help="official weights (.pth); seeded when absent")]
 Classes = Annotated[int, typer.Option(help="number of classes; 0: the data set's")]
+Components = Annotated[
+    bool, typer.Option("--components", help="the network's parts too, beside the whole")
+]
 Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
@@ -119,6 +124,7 @@ def export(
     precision: Precision = "fp32",
     size: Size = "",
     scope: Scope = "logits",
+    components: Components = False,
     checkpoint: Checkpoint = "",
     classes: Classes = 0,
     seed: Annotated[int, typer.Option(help="of the weights without a checkpoint")] = 0,
@@ -129,7 +135,7 @@ def export(
     from seaformer.core import codec
     from seaformer.report.artifact import artifact_lines
 
-    like = _request_like(size, scope, checkpoint, classes, seed)
+    like = _request_like(size, scope, components, checkpoint, classes, seed)
     wanted = _requests(_model_names(variant, model), format, precision, like)
     made = []
     with _steps() as step:
@@ -154,6 +160,7 @@ def bench(
     precision: Precision = "fp32",
     size: Size = "",
     scope: Scope = "logits",
+    components: Components = False,
     checkpoint: Checkpoint = "",
     classes: Classes = 0,
     device: Annotated[str, typer.Option(help="host", envvar="SEAFORMER_DEVICE")] = "host",
@@ -167,6 +174,9 @@ def bench(
     max_secs: Annotated[float, typer.Option(help="time at most this long")] = 20.0,
     repeats: Annotated[int, typer.Option(help="fresh processes per artifact")] = 3,
     seed: Annotated[int, typer.Option(help="of the order and of seeded weights")] = 0,
+    profile: Annotated[
+        str, typer.Option(help="ops: a profiled run of each artifact too, by operator")
+    ] = "",
     results: Results = "",
     as_json: AsJson = False,
 ) -> None:
@@ -177,20 +187,25 @@ def bench(
     from seaformer.core.plan import RunPlan, Stop, Warmup
     from seaformer.core.results import ResultStore, results_dir
 
+    if device.partition(":")[0] == "emulator":
+        # One counted inference per process: counts do not vary, and an inference takes seconds.
+        warmup, runs = max(warmup, 0), max(runs, 1)
     plan = RunPlan(
         threads=threads,
         core=core,
         processes=repeats,
         seed=seed,
+        components=components,
         warmup=Warmup(runs=None if warmup == -1 else warmup),
         stop=Stop(min_seconds=min_secs, max_seconds=max_secs, runs=None if runs == -1 else runs),
     )
+    _known("profile", [profile] if profile else [], ("ops",))
     _check_plan_here(plan, device)
     store = ResultStore(results_dir(results or None))
     found = [load_artifact(path) for path in artifacts or []]
     wanted = []
     if not found:
-        like = _request_like(size, scope, checkpoint, classes, seed)
+        like = _request_like(size, scope, components, checkpoint, classes, seed)
         wanted = _requests(_model_names(variant, model), format, precision, like)
     with _steps() as step:
         step("look at the device and the runner")
@@ -198,7 +213,9 @@ def bench(
         run = Bench(target, plan, store, command=_command(), progress=_bench_progress(step))
         found += [request.cached(_titled(step, request)) for request in wanted]
         measured, interrupted = _run(run, found)
+        profiles = _profile(target, plan, found, step) if profile and not interrupted else []
     _show(measured, store.root, as_json)
+    _show_profiles(profiles, store.root, as_json)
     if interrupted:
         print("Interrupted; what was measured has been stored.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
@@ -245,7 +262,9 @@ def runner_build() -> None:
 # What follows is shared by the commands: parsing, progress, printing.
 
 
-def _request_like(size: str, scope: str, checkpoint: str, classes: int, seed: int) -> ExportRequest:
+def _request_like(
+    size: str, scope: str, components: bool, checkpoint: str, classes: int, seed: int
+) -> ExportRequest:
     """What all requests of one command share; the model is filled in by ``_requests``."""
     from seaformer.core.artifact import SCOPES
     from seaformer.export._request import ExportRequest
@@ -255,6 +274,7 @@ def _request_like(size: str, scope: str, checkpoint: str, classes: int, seed: in
         model="",
         size=_size(size),
         scope=scope,
+        components=components,
         checkpoint=checkpoint or None,
         classes=classes or None,
         seed=seed,
@@ -335,6 +355,38 @@ def _run(run: Any, artifacts: list[Artifact]) -> tuple[list[Measurement], bool]:
         return run.run(artifacts), False
     except KeyboardInterrupt:
         return list(run.finished), True
+
+
+def _profile(
+    target: Target, plan: RunPlan, artifacts: list[Artifact], step: Callable[[str], None]
+) -> list[Profile]:
+    """A profile of each artifact that can be profiled here; the others are one sentence each."""
+    from seaformer.bench.profile import profile
+
+    found = []
+    for artifact in artifacts:
+        step(f"profile {artifact.file}")
+        try:
+            found.append(profile(target, plan, artifact, _command()))
+        except (ArtifactError, RunnerFailed) as error:
+            print(f"No profile of {artifact.file}: {error.message}", file=sys.stderr)
+    return found
+
+
+def _show_profiles(profiles: list[Profile], root: Path, as_json: bool) -> None:
+    """Tables on stdout (not beside JSON), and for each profile two files under ``profiles/``."""
+    from seaformer.core import codec, files
+    from seaformer.core.results import safe_name
+    from seaformer.report.profile import chrome_trace, profile_tables
+
+    for profile in profiles:
+        base = root / "profiles" / f"{profile.id}__{safe_name(profile.artifact_file)}"
+        trace = base.with_name(base.name + ".trace.json")
+        files.write_json(base.with_name(base.name + ".profile.json"), codec.to_json(profile))
+        files.write_json(trace, chrome_trace(profile))
+        if not as_json:
+            _wide_print(profile_tables(profile))
+        print(f"Trace: {trace} (opens in https://ui.perfetto.dev)", file=sys.stderr)
 
 
 def _show(measured: list[Measurement], root: Path, as_json: bool) -> None:

@@ -55,8 +55,16 @@ TARGETS = Registry("seaformer.bench.targets", noun="device")
 
 
 def open_target(device: str, progress: Callable[[str], None] | None = None) -> Target:
-    """The target that ``--device`` names. Raises ``UnknownName`` for one nobody registered."""
-    target: Target = TARGETS.load(device).open_target(progress)
+    """The target that ``--device`` names; ``NAME:DETAIL`` chooses within one (an emulated core).
+
+    Raises ``UnknownName`` for one nobody registered.
+    """
+    name, _, detail = device.partition(":")
+    target: Target
+    if detail and name in TARGETS.names():
+        target = TARGETS.load(name).open_target(progress, detail)
+    else:
+        target = TARGETS.load(device).open_target(progress)
     return target
 
 

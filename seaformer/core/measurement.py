@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seaformer.core import codec, stats
+from seaformer.core.counts import Counts
 from seaformer.core.plan import RunPlan
 
 SCHEMA = 1
@@ -84,21 +85,28 @@ class ProcessRun:
 
 @dataclass(frozen=True)
 class OutputCheck:
-    """The output computed on the device against the eager model's, on the same photograph."""
+    """The output computed on the device against the eager model's, on the same photograph.
+
+    ``argmax_agreement`` is ``None`` for a component that gives features and no classes.
+    """
 
     max_abs: float
     relative_error: float
-    argmax_agreement: float
+    argmax_agreement: float | None
     passed: bool
 
 
 @dataclass(frozen=True)
 class MethodRun:
-    """All samples of one method, process after process, in nanoseconds."""
+    """All samples of one method, process after process, in nanoseconds.
+
+    ``counts`` are the executed instructions of the same inferences, where an emulator ran them.
+    """
 
     samples_ns: tuple[int, ...]
     processes: tuple[ProcessRun, ...]
     output: OutputCheck | None = None
+    counts: tuple[Counts, ...] = ()
 
     def by_process(self) -> tuple[tuple[int, ...], ...]:
         """``samples_ns`` cut into the processes they came from."""

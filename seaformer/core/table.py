@@ -21,6 +21,7 @@ class ResultRow:
     processes, ``peak_mb`` is the largest; a MB is 10^6 bytes. ``core`` is what was asked for
     (``prime``), ``cpus`` what the processes were pinned to. ``paper_ms`` is the paper's figure
     for this model (Snapdragon 865, TNN, one core): another device, never one to subtract from.
+    ``instructions`` of one inference are counted where an emulator ran it: the median of all.
     """
 
     source: str
@@ -71,6 +72,7 @@ class ResultRow:
     artifact_file: str = ""
     artifact_sha256: str = ""
     measurement_id: str = ""
+    instructions: int | None = None
     command: str = ""
 
     @property

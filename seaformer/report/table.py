@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from seaformer.core import paper
 from seaformer.core.measurement import (
     MEASURED,
     DeviceInfo,
@@ -23,6 +24,13 @@ from seaformer.core.results import DamagedFile
 from seaformer.core.table import ResultRow, ResultTable
 
 FORWARD = "forward"
+# Our methods and what figure 10 calls them.
+_FIGURE10 = {
+    "stem": "shared STEM",
+    "context": "context branch",
+    "spatial": "spatial branch",
+    "head": "light segmentation head",
+}
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,19 @@ class DeviceSection:
 
 @dataclass(frozen=True)
 class Component:
-    """A part of a network: its median and its share of the whole's. ``remainder`` is no method."""
+    """A part of a network and its share of the whole. ``sum`` and ``remainder`` are no methods.
+
+    Shares are of instructions where they were counted, else of time. ``paper_percent`` is what
+    figure 10 of the paper gives for SeaFormer-T on a Snapdragon 865.
+    """
 
     name: str
     median_ms: float
     ci95_low_ms: float | None
     ci95_high_ms: float | None
     share: float
+    instructions: int | None = None
+    paper_percent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,30 +146,49 @@ def standing_alone(table: ResultTable) -> ResultTable:
 def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
     """The methods of one measurement beside ``forward``, their sum and the remainder.
 
-    Empty when the measurement has no components or no whole to compare them with.
+    The remainder is what the whole takes beyond its parts run alone; below zero, what the parts
+    pay for beginning and ending on their own. Empty when the measurement has no components or no
+    whole to compare them with.
     """
-    whole = next((row.median_ms for row in rows_of_one if row.method == FORWARD), None)
+    whole = next((row for row in rows_of_one if row.method == FORWARD), None)
     parts = [row for row in rows_of_one if row.method != FORWARD and row.median_ms is not None]
-    if not whole or not parts:
+    if whole is None or not whole.median_ms or not parts:
         return ()
-    found = [
-        Component(
-            name=row.method,
-            median_ms=row.median_ms,
-            ci95_low_ms=row.ci95_low_ms,
-            ci95_high_ms=row.ci95_high_ms,
-            share=row.median_ms / whole,
-        )
-        for row in parts
-        if row.median_ms is not None
-    ]
+    counted = all(row.instructions for row in (whole, *parts))
+    published = _figure10([row.method for row in parts])
+    found = [_part(row, whole, counted, published.get(row.method)) for row in parts]
     total = sum(part.median_ms for part in found)
-    rest = whole - total
+    executed = sum(part.instructions or 0 for part in found) if counted else None
+    rest = (whole.instructions or 0) - executed if executed is not None else None
+    share = sum(part.share for part in found)
+    known = sum(published.values()) if published else None
     return (
         *found,
-        Component("sum", total, None, None, total / whole),
-        Component("remainder", rest, None, None, rest / whole),
+        Component("sum", total, None, None, share, executed, known),
+        Component("remainder", whole.median_ms - total, None, None, 1 - share, rest),
     )
+
+
+def _part(row: ResultRow, whole: ResultRow, counted: bool, percent: float | None) -> Component:
+    of_time = (row.median_ms or 0.0) / (whole.median_ms or 1.0)
+    of_instructions = (row.instructions or 0) / (whole.instructions or 1)
+    return Component(
+        name=row.method,
+        median_ms=row.median_ms or 0.0,
+        ci95_low_ms=row.ci95_low_ms,
+        ci95_high_ms=row.ci95_high_ms,
+        share=of_instructions if counted else of_time,
+        instructions=row.instructions if counted else None,
+        paper_percent=percent,
+    )
+
+
+def _figure10(methods: Sequence[str]) -> dict[str, float]:
+    """The paper's shares in percent by method; nothing for a network with other parts."""
+    if set(methods) != set(_FIGURE10):
+        return {}
+    shares = paper.component_shares()
+    return {method: shares[_FIGURE10[method]] for method in methods}
 
 
 def _key(row: ResultRow) -> tuple[object, ...]:
@@ -234,7 +267,13 @@ def _with_processes(row: ResultRow, m: Measurement, run: MethodRun) -> ResultRow
         peak_mb=max(peaks) / 1e6 if peaks else None,
         load_ms=statistics.median(process.load_ns for process in run.processes) / 1e6,
         first_ms=statistics.median(process.first_ns for process in run.processes) / 1e6,
+        instructions=_instructions(run),
     )
+
+
+def _instructions(run: MethodRun) -> int | None:
+    counted = [counts.instructions for counts in run.counts]
+    return round(statistics.median(counted)) if counted else None
 
 
 def _with_times(row: ResultRow, m: Measurement, method: str) -> ResultRow:

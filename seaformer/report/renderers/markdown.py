@@ -181,16 +181,22 @@ def _with_components(table: ResultTable) -> list[list[ResultRow]]:
 
 def _components(rows: Sequence[ResultRow]) -> list[str]:
     first = rows[0]
+    parts = components(rows)
     unit = "median ms" if first.source == MEASURED else "emulated median ms"
     title = f"Components of {_cell(first.model)}, {_cell(_text.runtime(first))}, "
     title += f"{_cell(first.precision)}, in measurement {_cell(first.measurement_id)}:"
-    header = ("component", unit, "95 % interval ms", "share of forward")
-    return [title, _grid(header, [_component(part) for part in components(rows)])]
+    counted = ("million instructions",) if parts[0].instructions is not None else ()
+    header = ("component", unit, "95 % interval ms", *counted, "share of forward")
+    header += ("", _text.FIGURE_10)
+    lines = [_component(part, bool(counted)) for part in parts]
+    return [title, _grid(header, lines), _text.REMAINDER]
 
 
-def _component(part: Component) -> list[str]:
+def _component(part: Component, counted: bool) -> list[str]:
     interval = _text.span(part.ci95_low_ms, part.ci95_high_ms)
-    return [part.name, _text.ms(part.median_ms), interval, _text.percent(part.share)]
+    instructions = [_text.instructions(part.instructions)] if counted else []
+    figures = [_text.ms(part.median_ms), interval, *instructions, _text.percent(part.share)]
+    return [part.name, *figures, "", _text.paper_percent(part.paper_percent)]
 
 
 def _failures(table: ResultTable) -> list[str]:

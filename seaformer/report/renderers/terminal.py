@@ -128,16 +128,21 @@ def _components(rows: list[ResultRow]) -> Iterable[RenderableType]:
     if not parts:
         return []
     first = rows[0]
+    counted = parts[0].instructions is not None
     name = "Components" if first.source == MEASURED else "Emulated components (no latency)"
-    title = f"{name} of {_text.clean(first.model)}, {_text.runtime(first)}"
+    title = f"{name} of {_text.clean(first.model)}, {_text.runtime(first)}, {first.precision}"
     shown = _grid()
     shown.add_column("component")
-    for header in ("median\nms", "share of\nforward"):
+    median = "median\nms" if first.source == MEASURED else "emulated median\nms"
+    for header in ("instructions\nmillions" if counted else median, "share of\nforward"):
         shown.add_column(header, justify="right", no_wrap=True)
+    shown.add_column("║\n║", no_wrap=True, style="dim")
+    shown.add_column(_text.FIGURE_10.replace(" (", "\n("), justify="right", style="cyan")
     for part in parts:
-        cells = (_text.clean(part.name), _text.ms(part.median_ms), _text.percent(part.share))
-        shown.add_row(*map(Text, cells))
-    return [Text(title, _TITLE), shown, _GAP]
+        figure = _text.instructions(part.instructions) if counted else _text.ms(part.median_ms)
+        cells = [_text.clean(part.name), figure, _text.percent(part.share), "║"]
+        shown.add_row(*map(Text, [*cells, _text.paper_percent(part.paper_percent)]))
+    return [Text(title, _TITLE), shown, Text(_text.REMAINDER, "dim"), _GAP]
 
 
 def _remarks(table: ResultTable) -> Iterable[Text]:
