@@ -286,11 +286,6 @@ def engine_of(artifact: Artifact) -> Engine:
     )
 
 
-def _method_run(row: _Row) -> MethodRun:
-    samples_ns = tuple(sample for report in row.reports for sample in report.samples_ns)
-    return MethodRun(samples_ns, tuple(map(_process_run, row.reports)), row.output)
-
-
 def _process_run(report: RunnerReport) -> ProcessRun:
     return ProcessRun(
         count=len(report.samples_ns),
