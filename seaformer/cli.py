@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,14 +30,11 @@ from seaformer._cli_output import (
     wide_print,
 )
 from seaformer._cli_requests import known, model_names, request_like, requests, run_plan
-from seaformer.core.errors import ArtifactError, RunnerFailed, SeaFormerError
+from seaformer.core.errors import RunnerFailed, SeaFormerError
 
 if TYPE_CHECKING:
-    from seaformer.bench.target import Target
     from seaformer.core.artifact import Artifact
     from seaformer.core.measurement import Measurement
-    from seaformer.core.plan import RunPlan
-    from seaformer.core.profile import Profile
 
 _EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 a model or file is not what it should be, "
@@ -196,6 +192,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Time artifacts on one core in fresh processes; models without a file are exported first."""
+    from seaformer.bench.profile import profile_each
     from seaformer.bench.run import Bench
     from seaformer.bench.target import open_target
     from seaformer.core.artifact import load_artifact
@@ -233,9 +230,10 @@ def bench(
         run = Bench(target, plan, store, command=_command(), progress=bench_progress(step))
         found += [request.cached(titled(step, request)) for request in wanted]
         measured, interrupted = _run(run, found)
-        profiles = _profile(target, plan, found, step) if profile and not interrupted else []
+        wanted_profiles = found if profile and not interrupted else []
+        profiled = profile_each(target, plan, wanted_profiles, _command(), step)
     show_measurements(measured, store.root, as_json)
-    show_profiles(profiles, store.root, as_json)
+    show_profiles(*profiled, store.root, as_json)
     if interrupted:
         print("Interrupted; what was measured has been stored.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
@@ -286,25 +284,9 @@ def _run(run: Any, artifacts: list[Artifact]) -> tuple[list[Measurement], bool]:
         return list(run.finished), True
 
 
-def _profile(
-    target: Target, plan: RunPlan, artifacts: list[Artifact], step: Callable[[str], None]
-) -> list[Profile]:
-    """A profile of each artifact that can be profiled here; the others are one sentence each."""
-    from seaformer.bench.profile import profile
-
-    found = []
-    for artifact in artifacts:
-        step(f"profile {artifact.file}")
-        try:
-            found.append(profile(target, plan, artifact, _command()))
-        except (ArtifactError, RunnerFailed) as error:
-            print(f"No profile of {artifact.file}: {error.message}", file=sys.stderr)
-    return found
-
-
 def _exit_for(measured: list[Measurement]) -> None:
     """A row that failed ends the command with the runner's code, an invalid one with 5."""
-    from seaformer.core.errors import MeasurementRefused, RunnerFailed
+    from seaformer.core.errors import MeasurementRefused
 
     if any(measurement.failure is not None for measurement in measured):
         raise typer.Exit(RunnerFailed.exit_code)
