@@ -7,29 +7,43 @@ it, so that ``--help`` answers at once and a bench needs no torch.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seaformer import __version__
-from seaformer.core.errors import SeaFormerError, UsageError
+from seaformer._cli_output import (
+    INTERRUPTED,
+    bench_progress,
+    complain,
+    next_step,
+    print_json,
+    relative,
+    show_measurements,
+    show_profiles,
+    steps,
+    titled,
+    wide_print,
+)
+from seaformer._cli_requests import (
+    known,
+    model_names,
+    profile_kinds,
+    request_like,
+    requests,
+    run_plan,
+)
+from seaformer._cli_runner import BundleOptions
+from seaformer.core.errors import RunnerFailed, SeaFormerError
 
 if TYPE_CHECKING:
     from seaformer.core.artifact import Artifact
     from seaformer.core.measurement import Measurement
-    from seaformer.core.plan import RunPlan
-    from seaformer.export._request import ExportRequest
 
-INTERRUPTED = 130
-_LONGEST_SIZE = 30
 _EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 a model or file is not what it should be, "
     "4 device or runner, 5 measurement refused, 6 regression, 130 interrupted. "
@@ -54,6 +68,9 @@ Size = Annotated[str, typer.Option(help="image size HxW; the model's own when ab
 Scope = Annotated[str, typer.Option(help="what the graph ends with: logits, upsample or argmax")]
 Checkpoint = Annotated[str, typer.Option(help="official weights (.pth); seeded when absent")]
 Classes = Annotated[int, typer.Option(help="number of classes; 0: the data set's")]
+Components = Annotated[
+    bool, typer.Option("--components", help="the network's parts too, beside the whole")
+]
 Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
@@ -67,7 +84,7 @@ def main() -> None:
     except SeaFormerError as error:
         if debug:
             raise
-        _complain(error)
+        complain(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output went away: seaformer models | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -104,11 +121,11 @@ def models(
     if not entries:
         raise unknown("model", glob, list_models())
     if as_json:
-        _print_json([codec.to_json(entry) for entry in entries])
+        print_json([codec.to_json(entry) for entry in entries])
         return
     rows = [(entry.spec, entry.params, entry.macs, entry.paper_flops) for entry in entries]
-    _wide_print(zoo_table(rows))
-    _next(f"seaformer export --model {entries[0].spec.name}")
+    wide_print(zoo_table(rows))
+    next_step(f"seaformer export --model {entries[0].spec.name}")
 
 
 @app.command()
@@ -119,6 +136,7 @@ def export(
     precision: Precision = "fp32",
     size: Size = "",
     scope: Scope = "logits",
+    components: Components = False,
     checkpoint: Checkpoint = "",
     classes: Classes = 0,
     seed: Annotated[int, typer.Option(help="of the weights without a checkpoint")] = 0,
@@ -129,20 +147,27 @@ def export(
     from seaformer.core import codec
     from seaformer.report.artifact import artifact_lines
 
-    like = _request_like(size, scope, checkpoint, classes, seed)
-    wanted = _requests(_model_names(variant, model), format, precision, like)
+    like = request_like(
+        size=size,
+        scope=scope,
+        components=components,
+        checkpoint=checkpoint,
+        classes=classes,
+        seed=seed,
+    )
+    wanted = requests(model_names(variant, model), format, precision, like)
     made = []
-    with _steps() as step:
+    with steps() as step:
         for request in wanted:
-            artifact = request.export(out, _titled(step, request))
+            artifact = request.export(out, titled(step, request))
             made.append(artifact)
             if not as_json:
                 print(f"{artifact.path}")
                 print("".join(f"  {line}\n" for line in artifact_lines(artifact)), end="")
     if as_json:
-        _print_json([codec.to_json(item) | {"path": str(item.path)} for item in made])
+        print_json([codec.to_json(item) | {"path": str(item.path)} for item in made])
         return
-    _next(f"seaformer bench {shlex.quote(_relative(made[0].path))} --threads 1")
+    next_step(f"seaformer bench {shlex.quote(relative(made[0].path))} --threads 1")
 
 
 @app.command()
@@ -154,6 +179,7 @@ def bench(
     precision: Precision = "fp32",
     size: Size = "",
     scope: Scope = "logits",
+    components: Components = False,
     checkpoint: Checkpoint = "",
     classes: Classes = 0,
     device: Annotated[str, typer.Option(help="host", envvar="SEAFORMER_DEVICE")] = "host",
@@ -167,38 +193,63 @@ def bench(
     max_secs: Annotated[float, typer.Option(help="time at most this long")] = 20.0,
     repeats: Annotated[int, typer.Option(help="fresh processes per artifact")] = 3,
     seed: Annotated[int, typer.Option(help="of the order and of seeded weights")] = 0,
+    profile: Annotated[
+        str, typer.Option(help="also: ops, time by operator; blocks, all code emulated; ops,blocks")
+    ] = "",
     results: Results = "",
     as_json: AsJson = False,
 ) -> None:
     """Time artifacts on one core in fresh processes; models without a file are exported first."""
+    from seaformer.bench.blocks import block_target, write_blocks_of
+    from seaformer.bench.profile import profile_each
     from seaformer.bench.run import Bench
     from seaformer.bench.target import open_target
     from seaformer.core.artifact import load_artifact
-    from seaformer.core.plan import RunPlan, Stop, Warmup
     from seaformer.core.results import ResultStore, results_dir
 
-    plan = RunPlan(
+    plan = run_plan(
+        device,
         threads=threads,
         core=core,
-        processes=repeats,
+        warmup=warmup,
+        runs=runs,
+        min_secs=min_secs,
+        max_secs=max_secs,
+        repeats=repeats,
         seed=seed,
-        warmup=Warmup(runs=None if warmup == -1 else warmup),
-        stop=Stop(min_seconds=min_secs, max_seconds=max_secs, runs=None if runs == -1 else runs),
+        components=components,
     )
-    _check_plan_here(plan, device)
+    profiles = profile_kinds(profile)
     store = ResultStore(results_dir(results or None))
     found = [load_artifact(path) for path in artifacts or []]
     wanted = []
     if not found:
-        like = _request_like(size, scope, checkpoint, classes, seed)
-        wanted = _requests(_model_names(variant, model), format, precision, like)
-    with _steps() as step:
+        like = request_like(
+            size=size,
+            scope=scope,
+            components=components,
+            checkpoint=checkpoint,
+            classes=classes,
+            seed=seed,
+        )
+        wanted = requests(model_names(variant, model), format, precision, like)
+    with steps() as step:
         step("look at the device and the runner")
         target = open_target(device, step)
-        run = Bench(target, plan, store, command=_command(), progress=_bench_progress(step))
-        found += [request.cached(_titled(step, request)) for request in wanted]
+        if "blocks" in profiles:
+            block_target(target)
+        run = Bench(target, plan, store, command=_command(), progress=bench_progress(step))
+        found += [request.cached(titled(step, request)) for request in wanted]
         measured, interrupted = _run(run, found)
-    _show(measured, store.root, as_json)
+        after = () if interrupted else profiles
+        timed, counted = (found if kind in after else [] for kind in ("ops", "blocks"))
+        profiled = profile_each(target, plan, timed, _command(), step)
+        listed = write_blocks_of(
+            target, plan, counted, store.root, command=_command(), progress=step
+        )
+    show_measurements(measured, store.root, as_json)
+    show_profiles(*profiled, store.root, as_json)
+    print("".join(f"{line}\n" for line in listed), end="", file=sys.stderr)
     if interrupted:
         print("Interrupted; what was measured has been stored.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
@@ -232,102 +283,38 @@ def doctor(results: Results = "") -> None:
 
 
 @runner_app.command("build")
-def runner_build() -> None:
-    """Build the C++ runner for this machine; a build that exists is used as it is."""
+def runner_build(
+    target: Annotated[str, typer.Option(help="host, or arm64: phones and boards")] = "host",
+    toolchain: Annotated[
+        Path | None, typer.Option(help="arm64: a CMake toolchain file; else Debian's compiler")
+    ] = None,
+    ndk: Annotated[Path | None, typer.Option(help="arm64: an Android NDK. UNTESTED")] = None,
+    executorch: Annotated[
+        Path | None, typer.Option(help="with --ndk: an ExecuTorch install for Android")
+    ] = None,
+    onnxruntime: Annotated[
+        Path | None, typer.Option(help="with --ndk: onnxruntime-android-VERSION.aar")
+    ] = None,
+) -> None:
+    """Build the C++ runner; a build that exists is used as it is.
+
+    For arm64 it is a bundle: one folder with everything the runner needs, proved to run alone.
+    """
     from seaformer.runtime._runner_build import build_host_runner
 
-    with _steps() as step:
+    known("target", [target], ("host", "arm64"))
+    options = BundleOptions(toolchain, ndk, executorch, onnxruntime)
+    options.check(target)
+    if target == "arm64":
+        with steps() as step:
+            told = options.build(step)
+        print("\n".join(told))
+        next_step("seaformer bench --device emulator --variant t")
+        return
+    with steps() as step:
         built = build_host_runner(step)
     print(built.binary)
-    _next("seaformer bench --variant t --threads 1")
-
-
-# What follows is shared by the commands: parsing, progress, printing.
-
-
-def _request_like(size: str, scope: str, checkpoint: str, classes: int, seed: int) -> ExportRequest:
-    """What all requests of one command share; the model is filled in by ``_requests``."""
-    from seaformer.core.artifact import SCOPES
-    from seaformer.export._request import ExportRequest
-
-    _known("scope", [scope], SCOPES)
-    return ExportRequest(
-        model="",
-        size=_size(size),
-        scope=scope,
-        checkpoint=checkpoint or None,
-        classes=classes or None,
-        seed=seed,
-    )
-
-
-def _requests(
-    names: list[str], formats: str, precisions: str, like: ExportRequest
-) -> list[ExportRequest]:
-    """Every combination of models, formats and precisions; bad sizes are refused here already."""
-    from seaformer.core.artifact import PRECISIONS
-    from seaformer.export import FORMATS
-    from seaformer.models import model_spec
-
-    _known("format", _list(formats), FORMATS.names())
-    _known("precision", _list(precisions), PRECISIONS)
-    if not (_list(formats) and _list(precisions)):
-        raise UsageError("No format or no precision was named.", hint="Say --format onnx")
-    for name in names:
-        model_spec(name, size=like.size, classes=like.classes)
-    return [
-        replace(like, model=name, format=format, precision=precision)
-        for name in names
-        for format in _list(formats)
-        for precision in _list(precisions)
-    ]
-
-
-def _known(noun: str, values: Iterable[str], known: tuple[str, ...]) -> None:
-    from seaformer.core.registry import unknown
-
-    for value in values:
-        if value not in known:
-            raise unknown(noun, value, known)
-
-
-def _model_names(variant: str, model: str) -> list[str]:
-    from seaformer.core.registry import unknown
-    from seaformer.models import from_variant, list_models, resolve_name
-
-    names = [from_variant(item) for item in _list(variant)]
-    for item in _list(model):
-        found = list_models(item) if "*" in item or "?" in item else [resolve_name(item)]
-        if not found:
-            raise unknown("model", item, list_models())
-        names += found
-    if not names:
-        raise UsageError(
-            "No model was named.", hint="Say --variant t, or --model seaformer_t.cityscapes"
-        )
-    return list(dict.fromkeys(names))
-
-
-def _size(text: str) -> tuple[int, int] | None:
-    """``512x1024`` is height 512, width 1024."""
-    if not text:
-        return None
-    height, cross, width = text.lower().partition("x")
-    digits = height.isdecimal() and width.isdecimal() and len(text) <= _LONGEST_SIZE
-    if not (cross and digits):
-        raise UsageError(
-            f"--size {text[:_LONGEST_SIZE]!r} is not a size: expected HEIGHTxWIDTH in pixels.",
-            hint="For example: --size 512x1024",
-        )
-    return int(height), int(width)
-
-
-def _list(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
-def _titled(step: Callable[[str], None], request: ExportRequest) -> Callable[[str], None]:
-    return lambda what: step(f"{request.model} {request.format} {request.precision}: {what}")
+    next_step("seaformer bench --variant t --threads 1")
 
 
 def _run(run: Any, artifacts: list[Artifact]) -> tuple[list[Measurement], bool]:
@@ -337,22 +324,9 @@ def _run(run: Any, artifacts: list[Artifact]) -> tuple[list[Measurement], bool]:
         return list(run.finished), True
 
 
-def _show(measured: list[Measurement], root: Path, as_json: bool) -> None:
-    from seaformer.core.measurement import document
-    from seaformer.report import build
-    from seaformer.report.renderers import terminal
-
-    if as_json:
-        _print_json([document(measurement) for measurement in measured])
-        return
-    table = build(measured, []).table
-    terminal.console(table).print(terminal.render(table))
-    _next(f"seaformer report --results {shlex.quote(str(root))}")
-
-
 def _exit_for(measured: list[Measurement]) -> None:
     """A row that failed ends the command with the runner's code, an invalid one with 5."""
-    from seaformer.core.errors import MeasurementRefused, RunnerFailed
+    from seaformer.core.errors import MeasurementRefused
 
     if any(measurement.failure is not None for measurement in measured):
         raise typer.Exit(RunnerFailed.exit_code)
@@ -360,64 +334,5 @@ def _exit_for(measured: list[Measurement]) -> None:
         raise typer.Exit(MeasurementRefused.exit_code)
 
 
-def _check_plan_here(plan: RunPlan, device: str) -> None:
-    """Say at once what cannot be, before a model is exported for it."""
-    from seaformer.core.plan import check_plan
-
-    if device == "host":
-        check_plan(plan, os.cpu_count() or 1)
-
-
-@contextmanager
-def _steps() -> Iterator[Callable[[str], None]]:
-    """A spinner with the current step on stderr; a plain line per step where nobody watches."""
-    from rich.console import Console
-
-    # Bound to the stream as it is now: exporters' own chatter is redirected while they work.
-    stream, console = sys.stderr, Console(file=sys.stderr)
-    try:
-        if console.is_terminal:
-            with console.status("") as status:
-                yield status.update
-        else:
-            yield lambda what: print(what, file=stream, flush=True)
-    except KeyboardInterrupt:
-        print("Interrupted.", file=stream)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _bench_progress(step: Callable[[str], None]) -> Callable[[str, int, int], None]:
-    return lambda what, done, total: step(f"process {min(done + 1, total)} of {total}: {what}")
-
-
-def _wide_print(renderable: Any) -> None:
-    """Print a table uncut, also where the output is no terminal."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=Console(width=10_000).measure(renderable).maximum)
-    console.print(renderable)
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def _next(line: str) -> None:
-    print(f"\nNext: {line}", file=sys.stderr)
-
-
-def _relative(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
 def _command() -> str:
     return shlex.join(["seaformer", *sys.argv[1:]])
-
-
-def _complain(error: SeaFormerError) -> None:
-    print(f"Error: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(error.hint, file=sys.stderr)

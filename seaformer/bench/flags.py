@@ -7,17 +7,22 @@ A fatal flag makes the measurement invalid; the others stand beside it. Limits a
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from seaformer.core import stats
-from seaformer.core.measurement import Flag, MethodRun
+from seaformer.core.artifact import FORWARD
+from seaformer.core.counts import executed_precision, spread
+from seaformer.core.measurement import MEASURED, DeviceInfo, Flag, MethodRun
 from seaformer.core.plan import RunPlan
 
 DRIFT = 0.05
 WIDE = 0.01
 UNSTABLE = 0.05
 SPREAD = 0.05
+COUNTS_SPREAD = 0.001
 _MIN_DRIFT_SAMPLES = 12
+_NO_SAMPLES = Flag("no samples", True, "not one inference was timed")
 
 
 def drift(samples_ns: Sequence[int]) -> float:
@@ -34,12 +39,61 @@ def drifted(samples_ns: Sequence[int]) -> bool:
     return drift(samples_ns) > DRIFT
 
 
-def sample_flags(run: MethodRun, plan: RunPlan, cpus: tuple[int, ...]) -> list[Flag]:
-    """Everything that the samples, their CPUs and their spread have to say."""
-    flags = [*_pinning(run, cpus), *_threads(run, plan), *_output(run)]
+def method_flags(
+    name: str, run: MethodRun, plan: RunPlan, cpus: tuple[int, ...], source: str
+) -> list[Flag]:
+    """Everything there is to say of one method.
+
+    A component of half a millisecond is allowed to be noisy: what its spread says does not make
+    the whole network's figure invalid. An emulator's times are not judged at all.
+    """
+    certain = [*_pinning(run, cpus), *_threads(run, plan), *_output(run)]
+    timed = _spread(run) if source == MEASURED else _counted(run)
+    if name == FORWARD:
+        return certain + timed
+    timed = [replace(flag, fatal=flag.fatal and not run.samples_ns) for flag in timed]
+    return [replace(flag, detail=f"{name}: {flag.detail}") for flag in certain + timed]
+
+
+def precision_flags(precision: str, device: DeviceInfo) -> list[Flag]:
+    """What the device cannot compute in that precision."""
+    told = (device.properties or {}).get("fp16_arithmetic", "yes")
+    if precision == "fp16" and told != "yes":
+        return [Flag("no fp16 arithmetic", False, f"{device.model}: {told}")]
+    if precision != "fp16" or device.architecture not in ("x86_64", "AMD64"):
+        return []
+    detail = "x86 converts to fp32 and back: this time says nothing about an ARM core"
+    return [Flag("no fp16 kernels", False, detail)]
+
+
+def executed_flags(precision: str, runs: Iterable[MethodRun]) -> list[Flag]:
+    """Another precision than the file's was computed in: counted, so no kernel can hide it."""
+    counts = [one for run in runs for one in run.counts]
+    seen = executed_precision(counts)
+    if not seen or seen == precision:
+        return []
+    done, other = sum(one.fma_fp32 for one in counts), sum(one.fma_fp16 for one in counts)
+    share = (done if seen == "fp32" else other) / (done + other)
+    detail = f"the file is {precision}, {100 * share:.1f} % of its vector FMAs were {seen}"
+    return [Flag(f"executed in {seen}", False, detail)]
+
+
+def _counted(run: MethodRun) -> list[Flag]:
+    """Instructions of repeated inferences are the same, or something else is counted too."""
+    if not run.samples_ns:
+        return [_NO_SAMPLES]
+    off = spread(run.counts)
+    if off <= COUNTS_SPREAD:
+        return []
+    detail = f"repeats differ by {100 * off:.2f} % instructions, {100 * COUNTS_SPREAD:g} % allowed"
+    return [Flag("counts differ", True, detail)]
+
+
+def _spread(run: MethodRun) -> list[Flag]:
+    flags = []
     summary = stats.summarise(run.by_process())
     if summary is None:
-        return [*flags, Flag("no samples", True, "not one inference was timed")]
+        return [_NO_SAMPLES]
     width = (summary.ci95_ms.high - summary.ci95_ms.low) / 2 / summary.median_ms
     if width > UNSTABLE:
         detail = f"interval +-{100 * width:.1f} %, more than {100 * UNSTABLE:g} %"
@@ -80,8 +134,9 @@ def _output(run: MethodRun) -> list[Flag]:
         return [Flag("output not checked", False, "no reference lies beside the artifact")]
     if run.output.passed:
         return []
-    agreement = 100 * run.output.argmax_agreement
-    detail = f"max abs {run.output.max_abs:.1e}, argmax agreement {agreement:.2f} %"
+    detail = f"max abs {run.output.max_abs:.1e}"
+    if run.output.argmax_agreement is not None:
+        detail += f", argmax agreement {100 * run.output.argmax_agreement:.2f} %"
     return [Flag("wrong output", True, detail)]
 
 

@@ -6,7 +6,6 @@ the answer is compared with the eager model's, kept in the same file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,67 +14,84 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from seaformer.bench.runner_io import RunnerReport
+from seaformer.bench.runner_io import OutputTensor, RunnerReport
 from seaformer.core import files
-from seaformer.core.artifact import Artifact
+from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, ParityError
 from seaformer.core.measurement import OutputCheck
 from seaformer.data import images
-from seaformer.data.parity import TOLERANCES, compare
+from seaformer.data.parity import compare_all
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Input files for the runner, and the answers to expect; ``expected`` is empty without any."""
+    """Input files of one method, and the answers to expect; ``expected`` is empty without any."""
 
     inputs: tuple[Path, ...]
-    expected: Mapping[str, Array]
+    expected: tuple[Array, ...]
     stride: int
 
 
-def prepare(artifact: Artifact, folder: Path) -> Prepared:
-    """Write the raw float32 input of ``artifact`` into ``folder`` and load its reference.
+def prepare(artifact: Artifact, folder: Path, method: str = FORWARD) -> Prepared:
+    """Write the raw float32 inputs of a method into ``folder`` and load its reference.
 
     Raises ``ChecksumMismatch`` or ``CorruptArtifact`` when the reference is not the one the
-    manifest names.
+    manifest names, or lacks an array that it names.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "image.bin"
-    spec = artifact.spec
-    if artifact.reference is None:
+    reference, spec = artifact.reference, artifact.spec
+    if reference is None:
+        path = folder / "image.bin"
         _write(path, images.photograph("china", spec.height, spec.width))
-        return Prepared((path,), {}, 1)
+        return Prepared((path,), (), 1)
     stored = _reference(artifact)
-    _write(path, stored.pop("input"))
-    return Prepared((path,), stored, artifact.reference.stride)
+    wanted = {*reference.inputs_of(method), *reference.outputs_of(method)}
+    if missing := sorted(wanted - set(stored)):
+        raise CorruptArtifact(
+            f"{reference.file} lacks {', '.join(missing)}, which {artifact.file} {method} needs.",
+            hint="Export the model again.",
+        )
+    paths = tuple(folder / f"{name}.bin" for name in reference.inputs_of(method))
+    for path, name in zip(paths, reference.inputs_of(method), strict=True):
+        _write(path, stored[name])
+    expected = tuple(stored[name] for name in reference.outputs_of(method))
+    return Prepared(paths, expected, reference.stride)
 
 
 def check_output(
     artifact: Artifact, method: str, report: RunnerReport, prepared: Prepared
 ) -> OutputCheck | None:
-    """Compare the runner's first output with the reference; ``None`` without a reference."""
-    expected = prepared.expected.get(f"output_{method}_0")
-    if expected is None or not report.outputs or not report.outputs[0].file:
+    """Compare the runner's outputs with the reference; ``None`` without a reference."""
+    if not prepared.expected or not all(output.file for output in report.outputs):
         return None
-    try:
-        seen = read_tensor(Path(report.outputs[0].file), report.outputs[0].dtype)
-    except (OSError, TypeError) as error:
-        raise ParityError(f"The output the runner tells of cannot be read: {error}.") from error
-    shape = report.outputs[0].shape
-    if seen.size != int(np.prod(shape)):
-        raise ParityError(f"The runner wrote {seen.size} values for an output of shape {shape}.")
-    seen = seen.reshape(shape)
-    if prepared.stride > 1:
-        seen = seen[..., :: prepared.stride, :: prepared.stride]
-    case = compare(method, seen, expected, TOLERANCES[artifact.precision])
+    pairs = zip(report.outputs, prepared.expected, strict=False)
+    seen = [_like(_output(output), wanted, prepared.stride) for output, wanted in pairs]
+    case = compare_all(method, method, seen, prepared.expected, artifact.precision)
     return OutputCheck(
         max_abs=case.max_abs or 0.0,
         relative_error=case.relative_error or 0.0,
         argmax_agreement=case.argmax_agreement,
         passed=case.passed,
     )
+
+
+def _output(output: OutputTensor) -> Array:
+    try:
+        seen = read_tensor(Path(output.file or ""), output.dtype)
+    except (OSError, TypeError) as error:
+        raise ParityError(f"The output the runner tells of cannot be read: {error}.") from error
+    if seen.size != int(np.prod(output.shape)):
+        raise ParityError(
+            f"The runner wrote {seen.size} values for an output of shape {output.shape}."
+        )
+    return seen.reshape(output.shape)
+
+
+def _like(seen: Array, expected: Array, stride: int) -> Array:
+    """Subsampled as the reference is; what another method takes is stored complete."""
+    return seen if seen.shape == expected.shape else seen[..., ::stride, ::stride]
 
 
 def read_tensor(path: Path, dtype: str) -> Array:

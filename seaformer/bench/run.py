@@ -1,8 +1,10 @@
 """The one loop: artifacts on a target under a plan, one fresh process at a time.
 
-Rounds are interleaved; a block that slowed down is discarded and redone, twice at most; the
-measurement of an artifact is stored as soon as its last process is done. A run that fails, or
-answers wrongly, is a row. Ctrl-C stores what was measured before it ends.
+A process runs one method of one artifact; components take turns with the whole network they are
+compared with, and end up in its measurement. Rounds are interleaved; a block that slowed down is
+discarded and redone, twice at most; the measurement of an artifact is stored as soon as its last
+process is done. A run that fails, or answers wrongly, is a row. Ctrl-C stores what was measured
+before it ends.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from seaformer.bench.runner_io import Engine, RunnerReport, RunnerRequest
 from seaformer.bench.target import Chosen, Target, choose_cores
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
+from seaformer.core.counts import Counts
 from seaformer.core.errors import ArtifactError, DeviceLost, ParityError, RunnerFailed
 from seaformer.core.measurement import (
+    MEASURED,
     SCHEMA,
     Conditions,
     DeviceInfo,
@@ -39,20 +43,39 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass
+class _Method:
+    """What is known of one method so far."""
+
+    name: str
+    prepared: inputs.Prepared | None = None
+    samples_ns: list[int] = field(default_factory=list)
+    processes: list[ProcessRun] = field(default_factory=list)
+    counts: list[Counts] = field(default_factory=list)
+    output: OutputCheck | None = None
+    redone: int = 0
+
+    def run(self) -> MethodRun:
+        samples, processes = tuple(self.samples_ns), tuple(self.processes)
+        return MethodRun(samples, processes, self.output, tuple(self.counts))
+
+
+@dataclass
 class _Row:
     """What is known of one artifact so far."""
 
     artifact: Artifact
-    prepared: inputs.Prepared | None = None
-    reports: list[RunnerReport] = field(default_factory=list)
-    output: OutputCheck | None = None
+    methods: list[_Method]
     before: Conditions | None = None
     after: Conditions | None = None
-    redone: int = 0
     debug: bool = False
     version: str = ""
     failure: str | None = None
-    stored: Measurement | None = None
+    measurement: Measurement | None = None
+
+    @property
+    def processes(self) -> int:
+        """The fewest processes that any method has behind it."""
+        return min(len(method.processes) for method in self.methods)
 
 
 class Bench:
@@ -93,54 +116,74 @@ class Bench:
         """
         files.make_dir(self._store.root)
         preflight = self._target.preflight(self._cores.cpus)
-        rows = [_Row(artifact) for artifact in artifacts]
-        total, done = len(rows) * self._plan.processes, 0
+        rows = [self._row(artifact) for artifact in artifacts]
+        units = [(row, method) for row in rows for method in row.methods]
+        total, done = len(units) * self._plan.processes, 0
         with tempfile.TemporaryDirectory(prefix="seaformer-bench-") as scratch:
             try:
-                for order in schedule.rounds(len(rows), self._plan.processes, self._plan.seed):
+                for order in schedule.rounds(len(units), self._plan.processes, self._plan.seed):
                     for index in order:
-                        row = rows[index]
-                        self._progress(row.artifact.file, done, total)
+                        row, method = units[index]
+                        self._progress(_what(row, method), done, total)
                         if row.failure is None:
-                            self._process(row, Path(scratch) / str(index))
+                            self._process(row, method, Path(scratch) / str(index))
                         done += 1
-                        if done > total - len(rows) or row.failure is not None:
+                        if row.processes == self._plan.processes or row.failure is not None:
                             self._finish(row, preflight)
             except KeyboardInterrupt:
                 for row in rows:
                     self._interrupted(row, preflight)
                 raise
         self._progress("done", total, total)
-        return [row.stored for row in rows if row.stored is not None]
+        return [row.measurement for row in rows if row.measurement is not None]
 
     @property
     def finished(self) -> tuple[Measurement, ...]:
         """What was stored so far, also after an interrupt."""
         return tuple(self._finished)
 
-    def _process(self, row: _Row, folder: Path) -> None:
+    def _row(self, artifact: Artifact) -> _Row:
+        """One artifact with the methods the plan asks for."""
+        names = [self._plan.method]
+        if self._plan.components:
+            names += [name for name in artifact.components if name not in names]
+        row = _Row(artifact, [_Method(name) for name in names])
+        if self._plan.components and not artifact.components:
+            row.failure = f"{artifact.file} has no components: export it with --components."
+        return row
+
+    def _process(self, row: _Row, method: _Method, folder: Path) -> None:
         """One fresh process; redone when its samples slowed down, at most twice in all."""
         cpu = self._cores.cpus[0]
         try:
-            if row.prepared is None:
-                row.prepared = inputs.prepare(row.artifact, folder)
+            if method.prepared is None:
+                method.prepared = inputs.prepare(row.artifact, folder, method.name)
             row.before = row.before or self._target.conditions(cpu)
-            report = self._once(row, row.prepared, folder)
-            while row.redone < REDOS and checks.drifted(report.samples_ns):
-                row.redone += 1
-                report = self._once(row, row.prepared, folder)
+            report = self._once(row, method, method.prepared, folder)
+            while self._slowed_down(report) and method.redone < REDOS:
+                method.redone += 1
+                report = self._once(row, method, method.prepared, folder)
             row.after = self._target.conditions(cpu)
-            row.reports.append(report)
+            method.samples_ns.extend(report.samples_ns)
+            method.counts.extend(report.counts)
+            method.processes.append(_process_run(report))
         except (RunnerFailed, DeviceLost, ArtifactError, ParityError) as error:
-            row.failure = error.message
+            where = "" if method.name == self._plan.method else f"{method.name}: "
+            row.failure = where + error.message
 
-    def _once(self, row: _Row, prepared: inputs.Prepared, folder: Path) -> RunnerReport:
+    def _slowed_down(self, report: RunnerReport) -> bool:
+        return self._target.source == MEASURED and checks.drifted(report.samples_ns)
+
+    def _once(
+        self, row: _Row, method: _Method, prepared: inputs.Prepared, folder: Path
+    ) -> RunnerReport:
+        model, name = row.artifact.callable_of(method.name)
         with tempfile.TemporaryDirectory(dir=folder) as outputs:
             request = RunnerRequest(
-                engine=_engine(row.artifact),
-                model=str(row.artifact.path),
+                engine=engine_of(row.artifact),
+                model=str(model),
                 threads=self._plan.threads,
-                method=self._plan.method,
+                method=name,
                 cpus=self._cores.cpus,
                 inputs=tuple(map(str, prepared.inputs)),
                 seed=self._plan.seed,
@@ -149,38 +192,32 @@ class Bench:
                 stop=self._plan.stop,
             )
             report = self._target.run(request)
-            output = inputs.check_output(row.artifact, self._plan.method, report, prepared)
-        row.output = _worse(row.output, output)
+            output = inputs.check_output(row.artifact, method.name, report, prepared)
+        method.output = _worse(method.output, output)
         row.debug = row.debug or report.runner.debug
         row.version = report.engine.version
         return report
 
     def _finish(self, row: _Row, preflight: Sequence[Flag], *extra: Flag) -> None:
-        if row.stored is not None:
+        if row.measurement is not None:
             return
         measurement = self._measurement(row, [*preflight, *extra])
         self._store.append(measurement)
         self._finished.append(measurement)
-        row.stored = measurement
+        row.measurement = measurement
 
     def _interrupted(self, row: _Row, preflight: Sequence[Flag]) -> None:
         """Keep the processes that ended before Ctrl-C, marked as what they are."""
-        if not row.reports:
+        ran = sum(len(method.processes) for method in row.methods)
+        if not ran:
             return
-        detail = f"{len(row.reports)} of {self._plan.processes} processes ran"
+        detail = f"{ran} of {len(row.methods) * self._plan.processes} processes ran"
         with suppress(KeyboardInterrupt):
             self._finish(row, preflight, Flag("interrupted", True, detail))
 
     def _measurement(self, row: _Row, flags: list[Flag]) -> Measurement:
         artifact, now = row.artifact, dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        run = _method_run(row)
-        if row.failure is None:
-            flags = flags + checks.sample_flags(run, self._plan, self._cores.cpus)
-        if row.debug:
-            flags.append(Flag("debug runner", True, "the runner was built without optimisation"))
-        if row.redone:
-            detail = f"{row.redone} block(s) that slowed down were discarded and redone"
-            flags.append(Flag("redone", False, detail))
+        runs = {method.name: method.run() for method in row.methods if method.processes}
         return Measurement(
             schema=SCHEMA,
             id=new_id(),
@@ -200,8 +237,8 @@ class Bench:
             plan=self._plan,
             runner=self._target.runner,
             runner_build=self._target.runner_build,
-            methods={self._plan.method: run} if row.reports else {},
-            flags=tuple(flags),
+            methods=runs,
+            flags=(*flags, *self._flags(row, runs)),
             before=row.before or Conditions(at=now),
             after=row.after or Conditions(at=now),
             runtime_version=row.version,
@@ -209,6 +246,22 @@ class Bench:
             paper_latency_ms=paper_latency_ms(artifact),
             failure=row.failure,
         )
+
+    def _flags(self, row: _Row, runs: dict[str, MethodRun]) -> list[Flag]:
+        """What the runs themselves say."""
+        flags = checks.precision_flags(row.artifact.precision, self._device)
+        if row.failure is None:
+            for name, run in runs.items():
+                cpus, source = self._cores.cpus, self._target.source
+                flags += checks.method_flags(name, run, self._plan, cpus, source)
+        flags += checks.executed_flags(row.artifact.precision, runs.values())
+        if row.debug:
+            flags.append(Flag("debug runner", True, "the runner was built without optimisation"))
+        redone = sum(method.redone for method in row.methods)
+        if redone:
+            detail = f"{redone} block(s) that slowed down were discarded and redone"
+            flags.append(Flag("redone", False, detail))
+        return flags
 
 
 def paper_latency_ms(artifact: Artifact) -> float | None:
@@ -219,7 +272,12 @@ def paper_latency_ms(artifact: Artifact) -> float | None:
     return {"fp32": row.latency_ms, "fp16": row.latency_fp16_ms}.get(artifact.precision)
 
 
-def _engine(artifact: Artifact) -> Engine:
+def _what(row: _Row, method: _Method) -> str:
+    return f"{row.artifact.file} {method.name}" if len(row.methods) > 1 else row.artifact.file
+
+
+def engine_of(artifact: Artifact) -> Engine:
+    """What the runner calls the engine. Raises ``RunnerFailed`` for a format nothing runs here."""
     if artifact.format == "executorch":
         return "executorch"
     if artifact.format == "onnx":
@@ -227,11 +285,6 @@ def _engine(artifact: Artifact) -> Engine:
     raise RunnerFailed(
         f"No runner takes {artifact.format}: {artifact.file} can be exported, not timed, here."
     )
-
-
-def _method_run(row: _Row) -> MethodRun:
-    samples_ns = tuple(sample for report in row.reports for sample in report.samples_ns)
-    return MethodRun(samples_ns, tuple(map(_process_run, row.reports)), row.output)
 
 
 def _process_run(report: RunnerReport) -> ProcessRun:

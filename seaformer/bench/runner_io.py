@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seaformer.core import codec
+from seaformer.core.counts import Counts
 from seaformer.core.errors import CorruptArtifact, RunnerFailed
 from seaformer.core.plan import Stop, Warmup
 
@@ -199,7 +200,8 @@ class RunnerReport:
 
     ``load_ns`` is program or session creation with the method made ready, ``first_ns`` the first
     inference; neither is among the warm-up samples. ``sample_cpus`` is the core each timed
-    inference ended on. A ``profiled`` report has no latency to quote.
+    inference ended on. A ``profiled`` report has no latency to quote. ``counts``, one for
+    each sample, are an emulator's: the runner itself knows nothing of them.
     """
 
     schema: int
@@ -224,6 +226,7 @@ class RunnerReport:
     profile_file: str | None
     markers: bool
     clock: str
+    counts: tuple[Counts, ...] = ()
 
     @classmethod
     def parse(cls, stdout: str, *, exit_code: int = 0, stderr: str = "") -> RunnerReport:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
+from seaformer.core.blocks import Block
 from seaformer.core.errors import UsageError
 from seaformer.core.measurement import Cluster, Conditions, DeviceInfo, Flag
 from seaformer.core.registry import Registry
@@ -51,12 +52,29 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
+class BlockTarget(Protocol):
+    """A target that can also tell every block of code that an inference executed."""
+
+    def run_blocks(self, request: RunnerRequest) -> tuple[RunnerReport, tuple[Block, ...]]:
+        """As ``Target.run``, and the blocks of the last sample."""
+        ...
+
+
 TARGETS = Registry("seaformer.bench.targets", noun="device")
 
 
 def open_target(device: str, progress: Callable[[str], None] | None = None) -> Target:
-    """The target that ``--device`` names. Raises ``UnknownName`` for one nobody registered."""
-    target: Target = TARGETS.load(device).open_target(progress)
+    """The target that ``--device`` names; ``NAME:DETAIL`` chooses within one (an emulated core).
+
+    Raises ``UnknownName`` for one nobody registered.
+    """
+    name, _, detail = device.partition(":")
+    target: Target
+    if detail and name in TARGETS.names():
+        target = TARGETS.load(name).open_target(progress, detail)
+    else:
+        target = TARGETS.load(device).open_target(progress)
     return target
 
 

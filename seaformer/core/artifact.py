@@ -17,6 +17,8 @@ from seaformer.core.spec import ModelSpec
 SCHEMA = 1
 SCOPES = ("logits", "upsample", "argmax")
 PRECISIONS = ("fp32", "fp16")
+FORWARD = "forward"
+PARTS = ".parts"
 RUNTIMES = {"onnx": "onnxruntime", "executorch": "executorch", "coreml": "coreml"}
 
 
@@ -31,11 +33,18 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Method:
-    """One callable of the file: ``forward``, or a component of the network."""
+    """One callable: ``forward``, or a component of the network.
+
+    A format that holds one graph per file keeps a component in a ``file`` of its own, in a folder
+    beside the artifact (``<artifact>.parts/stem.onnx``), with its ``sha256``; there it is called
+    ``forward``.
+    """
 
     name: str
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
+    file: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,8 +76,10 @@ class Delegation:
 class ParityCase:
     """Agreement with the eager model on one input.
 
+    ``input`` names it: ``china.jpg`` for the whole network, ``stem:china.jpg`` for a component.
     ``psnr_db`` is against the reference's peak-to-peak range (``None``: bit-equal, infinite);
-    ``argmax_agreement`` is the fraction of positions whose best class is the same (1.0: all);
+    ``argmax_agreement`` is the fraction of positions whose best class is the same (1.0: all;
+    ``None``: features, which have no classes);
     ``relative_error`` is max abs over the reference's standard deviation. A class map (scope
     ``argmax``) has neither: ``None``.
     """
@@ -77,13 +88,13 @@ class ParityCase:
     max_abs: float | None
     relative_error: float | None
     psnr_db: float | None
-    argmax_agreement: float
+    argmax_agreement: float | None
     passed: bool
 
 
 @dataclass(frozen=True)
 class Parity:
-    """The worst figures over all cases, the cases, and by what the file was judged.
+    """The worst figures of the whole network, all cases, and by what the file was judged.
 
     ``verified_by`` is ``prediction`` when the file was run, ``structure`` when this machine
     cannot run the format and only operators, shapes, weights and a reload were checked.
@@ -105,13 +116,32 @@ class Reference:
     """The eager model's answer on the photograph, kept in ``file`` beside the artifact.
 
     The ``.npz`` holds ``input`` (1, 3, H, W) float32 and ``output_<method>_<i>``, subsampled in
-    its last two axes by ``stride`` so that the file stays small.
+    its last two axes by ``stride`` so that the file stays small; an output that is an input of
+    another method is complete. ``inputs`` and ``outputs`` name the arrays of each method.
     """
 
     file: str
     sha256: str
     photograph: str
     stride: int
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def inputs_of(self, method: str) -> tuple[str, ...]:
+        """Names of the arrays that a method takes."""
+        return self.inputs.get(method, ("input",))
+
+    def outputs_of(self, method: str) -> tuple[str, ...]:
+        """Names of the arrays that a method should answer with."""
+        return self.outputs.get(method, (f"output_{method}_0",))
+
+
+@dataclass(frozen=True)
+class SideFile:
+    """A file beside the artifact."""
+
+    file: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -119,7 +149,7 @@ class Artifact:
     """The manifest of one exported file.
 
     ``file`` is the name beside the manifest; ``path`` is where it was found and is not stored.
-    ``input_range`` tells what the network expects: images normalised by mean and std.
+    ``operator_map`` tells which module each operator came from (``operators.OperatorMap``).
     """
 
     schema: int
@@ -140,6 +170,7 @@ class Artifact:
     delegation: Delegation | None = None
     reference: Reference | None = None
     notes: tuple[str, ...] = ()
+    operator_map: SideFile | None = None
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
 
     @property
@@ -151,6 +182,18 @@ class Artifact:
         """The engine that runs this format."""
         return RUNTIMES.get(self.format, self.format)
 
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Methods beside ``forward``, in the order they run."""
+        return tuple(method.name for method in self.methods if method.name != FORWARD)
+
+    def callable_of(self, name: str) -> tuple[Path, str]:
+        """The file that holds a method, and what the method is called in there."""
+        method = self.method(name)
+        if method.file:
+            return self.path.parent / method.file, FORWARD
+        return self.path, name
+
     def method(self, name: str) -> Method:
         """The method of that name. Raises ``CorruptArtifact`` when the file has none."""
         for method in self.methods:
@@ -160,9 +203,10 @@ class Artifact:
         raise CorruptArtifact(f"{self.file} has no method {name!r}; it has {known}.")
 
 
-def stem(spec: ModelSpec, precision: str, scope: str) -> str:
-    """``model__HxW__precision``, and the scope behind it when it is more than the logits."""
+def stem(spec: ModelSpec, precision: str, scope: str, components: bool = False) -> str:
+    """``model__HxW__precision``, then the scope when it is more than the logits, or the parts."""
     tail = "" if scope == "logits" else f"__{scope}"
+    tail += "__components" if components else ""
     return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"
 
 
@@ -185,6 +229,12 @@ def load_artifact(path: Path | str, *, check: bool = True) -> Artifact:
             f"{path} does not exist.", hint="Export it first: seaformer export --variant t"
         )
     manifest = manifest_path(path)
+    if path.parent.name.endswith(PARTS):
+        whole = path.parent.with_name(path.parent.name.removesuffix(PARTS))
+        raise CorruptArtifact(
+            f"{path} is a component of {whole.name} and has no manifest of its own.",
+            hint=f"Name the whole: {whole} --components",
+        )
     if not manifest.exists():
         raise CorruptArtifact(
             f"{path} has no manifest beside it ({manifest.name}).",
@@ -198,15 +248,23 @@ def load_artifact(path: Path | str, *, check: bool = True) -> Artifact:
 
 
 def check_file(artifact: Artifact) -> None:
-    """Compare the file's sha256 with the manifest's."""
+    """Compare the sha256 of the file, and of its components' files, with the manifest's."""
+    check_sha256(artifact.path, artifact.sha256)
+    for method in artifact.methods:
+        if method.file:
+            check_sha256(artifact.path.parent / method.file, method.sha256)
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Raise ``ChecksumMismatch`` when a file is not the one a manifest describes."""
     try:
-        seen = files.sha256_file(artifact.path)
+        seen = files.sha256_file(path)
     except OSError as error:
-        raise CorruptArtifact(f"{artifact.path} cannot be read: {error.strerror}.") from error
-    if seen != artifact.sha256:
+        raise CorruptArtifact(f"{path} cannot be read: {error.strerror}.") from error
+    if seen != expected:
         raise ChecksumMismatch(
-            f"{artifact.path} is not the file its manifest describes: "
-            f"sha256 expected {artifact.sha256[:16]}..., found {seen[:16]}...",
+            f"{path} is not the file its manifest describes: "
+            f"sha256 expected {expected[:16]}..., found {seen[:16]}...",
             hint="It was changed or cut short after the export; export the model again.",
         )
 

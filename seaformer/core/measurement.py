@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seaformer.core import codec, stats
+from seaformer.core.counts import Counts, executed_precision, spread, typical
 from seaformer.core.plan import RunPlan
 
 SCHEMA = 1
@@ -84,21 +85,28 @@ class ProcessRun:
 
 @dataclass(frozen=True)
 class OutputCheck:
-    """The output computed on the device against the eager model's, on the same photograph."""
+    """The output computed on the device against the eager model's, on the same photograph.
+
+    ``argmax_agreement`` is ``None`` for a component that gives features and no classes.
+    """
 
     max_abs: float
     relative_error: float
-    argmax_agreement: float
+    argmax_agreement: float | None
     passed: bool
 
 
 @dataclass(frozen=True)
 class MethodRun:
-    """All samples of one method, process after process, in nanoseconds."""
+    """All samples of one method, process after process, in nanoseconds.
+
+    ``counts`` are the executed instructions of the same inferences, where an emulator ran them.
+    """
 
     samples_ns: tuple[int, ...]
     processes: tuple[ProcessRun, ...]
     output: OutputCheck | None = None
+    counts: tuple[Counts, ...] = ()
 
     def by_process(self) -> tuple[tuple[int, ...], ...]:
         """``samples_ns`` cut into the processes they came from."""
@@ -160,20 +168,27 @@ class Measurement:
 
 
 def summary(measurement: Measurement, method: str = "forward") -> stats.Summary | None:
-    """The derived figures of one method, or ``None`` for a failed run."""
+    """The latency of one method, or ``None`` for a failed run and for an emulated one.
+
+    An emulator's milliseconds are no latency: no figure is derived from them.
+    """
     run = measurement.methods.get(method)
-    return stats.summarise(run.by_process()) if run else None
+    if run is None or measurement.source != MEASURED:
+        return None
+    return stats.summarise(run.by_process())
 
 
 def document(measurement: Measurement) -> dict[str, Any]:
     """The JSON document of a measurement: the noun, and what is derived from it.
 
     Derived, and ignored when read back: ``valid``, ``median_ms``, ``ci95_ms`` (low, high) and
-    the rest of ``stats.Summary`` at the top (of ``forward``) and in each of ``methods``.
+    the rest of ``stats.Summary`` at the top (of ``forward``) and in each of ``methods``; of an
+    emulated run in their place, in each of ``methods`` alone, ``instructions`` and the other
+    ``Counts`` of the median repeat, ``instructions_spread`` and ``executed_precision``.
     """
     data: dict[str, Any] = codec.to_json(measurement)
     for name in measurement.methods:
-        data["methods"][name] |= _derived(measurement, name)
+        data["methods"][name] |= _derived(measurement, name) or _counted(measurement.methods[name])
     return data | {"valid": measurement.valid} | _derived(measurement, "forward")
 
 
@@ -183,3 +198,14 @@ def _derived(measurement: Measurement, method: str) -> dict[str, Any]:
         return {}
     figures: dict[str, Any] = codec.to_json(found)
     return figures | {"ci95_ms": [found.ci95_ms.low, found.ci95_ms.high]}
+
+
+def _counted(run: MethodRun) -> dict[str, Any]:
+    """Everything counted, flat; misses of the cache hierarchy among it where they were counted."""
+    if not run.counts:
+        return {}
+    data: dict[str, Any] = codec.to_json(typical(run.counts))
+    caches = data.pop("caches") or {}
+    misses = {name: count for name, count in caches.items() if not name.endswith("_bytes")}
+    told = {"instructions_spread": spread(run.counts)}
+    return data | misses | told | {"executed_precision": executed_precision(run.counts)}

@@ -42,7 +42,8 @@ class RunPlan:
     """Everything a run needs to know besides the artifact and the target.
 
     ``core`` is ``prime``, ``big``, ``little`` or a core number; ``processes`` is how many fresh
-    processes repeat the measurement; ``seed`` orders them and makes random inputs.
+    processes repeat the measurement; ``seed`` orders them and makes random inputs. With
+    ``components`` every method of an artifact is measured, not ``method`` alone.
     """
 
     threads: int = 1
@@ -50,6 +51,7 @@ class RunPlan:
     processes: int = 3
     seed: int = 0
     method: str = "forward"
+    components: bool = False
     warmup: Warmup = Warmup()
     stop: Stop = Stop()
 

@@ -7,7 +7,7 @@ eager model's answer kept beside the artifact): a wrong answer has no latency.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,30 +22,61 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What counts as equal: ``relative_error`` is max abs over the reference's std."""
+    """What counts as equal: ``relative_error`` is max abs over the reference's std.
+
+    ``psnr_db`` bounds the mean squared error, against the reference's range; 0 asks for nothing.
+    """
 
     relative_error: float
     argmax_agreement: float
+    psnr_db: float = 0.0
 
     def __str__(self) -> str:
+        psnr = f"PSNR >= {self.psnr_db:g} dB, " if self.psnr_db else ""
         return (
-            f"relative error <= {self.relative_error:g}, "
+            f"relative error <= {self.relative_error:g}, {psnr}"
             f"argmax agreement >= {100 * self.argmax_agreement:g} %"
         )
 
 
 # Single precision: rounding alone, amplified by softmax and depth, gives 2e-5 to 6e-5 (seeded
 # SeaFormer T to L, both runtimes); the mildest structural mistake tried gives 2e-2.
-# Half precision has 11 bits: its errors are judged by their size against the output's spread and
-# by the classes that win, never by one absolute figure.
+# Half precision has 11 bits: its errors are judged by their size against the output's spread, by
+# their mean and by the classes that win, never by one absolute figure. Rounding alone, seeded T to
+# L on photographs and noise up to 512x512, gives on x86 (which adds in fp32) relative errors to
+# 0.15, 60 dB or more and 98 % of the classes or more; on an ARM core, which adds in half, 0.32,
+# 54.7 dB and 95 % (seeded weights have many near ties). A bias off by one gives 49 dB, a gate
+# without its half 26 dB. A weight off by 1 % drowns in rounding (59 to 64 dB): that is what the
+# fp32 file, made from the same graph, is there to show.
 TOLERANCES: Mapping[str, Tolerance] = {
     "fp32": Tolerance(5e-4, 0.999),
-    "fp16": Tolerance(5e-2, 0.98),
+    "fp16": Tolerance(0.5, 0.9, 52.0),
 }
 
 
-def compare(name: str, seen: Array, expected: Array, tolerance: Tolerance) -> ParityCase:
+# Methods whose output (1, K, ...) scores classes; other components give features.
+SCORING = ("forward", "head")
+
+
+def compare_all(
+    name: str, method: str, seen: Sequence[Array], expected: Sequence[Array], precision: str
+) -> ParityCase:
+    """The worst of a method's outputs. Raises ``ParityError`` for another number or shape."""
+    if len(seen) != len(expected):
+        raise ParityError(f"{name}: {len(seen)} output(s), expected {len(expected)}.")
+    tolerance, scores = TOLERANCES[precision], method in SCORING
+    found = [
+        compare(name, *pair, tolerance, scores=scores) for pair in zip(seen, expected, strict=True)
+    ]
+    return max(found, key=lambda case: (not case.passed, case.relative_error or 0.0))
+
+
+def compare(
+    name: str, seen: Array, expected: Array, tolerance: Tolerance, *, scores: bool = True
+) -> ParityCase:
     """Figures of one output, (1, K, ...) scores or an integer class map, against its reference.
+
+    Without ``scores`` the values are features: no best class is asked for.
 
     Raises ``ParityError`` when the shapes differ; a difference in value is only reported.
     """
@@ -60,10 +91,14 @@ def compare(name: str, seen: Array, expected: Array, tolerance: Tolerance) -> Pa
     max_abs = float(np.abs(difference).max()) if finite else math.inf
     mse = float(np.mean(difference**2)) if finite else math.inf
     relative = max_abs / (float(expected.std()) or 1.0)
-    agreement = float(np.mean(seen.argmax(1) == expected.argmax(1)))
-    passed = relative <= tolerance.relative_error and agreement >= tolerance.argmax_agreement
     psnr = _psnr_db(mse, float(expected.max() - expected.min()))
-    return ParityCase(name, max_abs, relative, psnr, agreement, passed)
+    share: float | None = None
+    passed = relative <= tolerance.relative_error
+    passed = passed and (psnr is None or psnr >= tolerance.psnr_db)
+    if scores:
+        share = float(np.mean(seen.argmax(1) == expected.argmax(1)))
+        passed = passed and share >= tolerance.argmax_agreement
+    return ParityCase(name, max_abs, relative, psnr, share, passed)
 
 
 def _psnr_db(mse: float, peak: float) -> float | None:

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 
 from seaformer.core.artifact import Delegation, Method, Parity
+from seaformer.core.operators import GraphOperator
+from seaformer.export._components import Part
 from seaformer.export._verify import Case
 
 Step = Callable[[str], None]
@@ -21,20 +23,25 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True)
 class WriteRequest:
-    """A rewritten network to be written to ``path``; ``image`` is (1, 3, H, W) float32."""
+    """A rewritten network to be written to ``path``; ``image`` is (1, 3, H, W) float32.
+
+    ``parts`` are its components, to be written as methods beside ``forward``.
+    """
 
     model: nn.Module
     image: torch.Tensor
     path: Path
     precision: str
     step: Step
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
 class Written:
     """What the format knows about the file it wrote.
 
-    ``operators`` counts the file's operators by kind; ``notes`` are sentences for a reader.
+    ``operators`` counts the file's operators by kind; ``notes`` are sentences for a reader;
+    ``graphs`` lists every method's operators in the order they run.
     """
 
     exporter: str
@@ -44,6 +51,7 @@ class Written:
     delegation: Delegation | None = None
     notes: tuple[str, ...] = ()
     tools: Sequence[str] = field(default=("torch",))
+    graphs: Mapping[str, tuple[GraphOperator, ...]] = field(default_factory=dict)
 
 
 class Format(Protocol):

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -26,16 +25,19 @@ from seaformer.core.artifact import (
     Artifact,
     Parity,
     Reference,
+    SideFile,
     load_artifact,
     manifest_path,
     stem,
 )
-from seaformer.core.errors import UsageError
+from seaformer.core.operators import SCHEMA as MAP_SCHEMA
+from seaformer.core.operators import OperatorMap
 from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
-from seaformer.export import FORMATS, _verify
+from seaformer.export import FORMATS, _components, _verify
 from seaformer.export._format import Format, WriteRequest, Written
 from seaformer.export._quiet import quiet
+from seaformer.export._reference import write_reference
 from seaformer.export._rewrite import rewrite
 from seaformer.export._scope import check_scope, with_scope
 from seaformer.models import create_model
@@ -53,11 +55,13 @@ class _Job:
     writer: Format
     precision: str
     scope: str
+    components: bool
     out: Path
 
     @property
     def file(self) -> str:
-        return stem(self.spec, self.precision, self.scope) + self.writer.SUFFIX
+        name = stem(self.spec, self.precision, self.scope, self.components)
+        return name + self.writer.SUFFIX
 
 
 def export_model(
@@ -67,6 +71,7 @@ def export_model(
     precision: str = "fp32",
     size: tuple[int, int] | None = None,
     scope: str = "logits",
+    components: bool = False,
     checkpoint: Path | str | None = None,
     classes: int | None = None,
     seed: int = 0,
@@ -81,6 +86,7 @@ def export_model(
         precision: ``fp32`` or ``fp16``.
         size: (height, width) of the image; the model's own when absent.
         scope: ``logits`` (as the paper times it), ``upsample`` or ``argmax``.
+        components: add the network's parts as methods beside ``forward``, weights shared.
         checkpoint: official weights; seeded ones when absent.
         classes: number of classes when it is not the data set's.
         out: the folder the file, its manifest and its reference output go to.
@@ -97,7 +103,10 @@ def export_model(
     )
     spec = built.spec
     check_scope(spec, scope)
-    job = _Job(built, spec, format, writer, precision, scope, Path(out).expanduser())
+    if components:
+        _components.check_components(spec, scope, format)
+    folder = Path(out).expanduser()
+    job = _Job(built, spec, format, writer, precision, scope, components, folder)
     with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
         return _make(job, scratch, step)
 
@@ -108,11 +117,6 @@ def _writer(format: str, precision: str) -> Format:
     extra = "coreml" if format == "coreml" else "export"
     with quiet():
         writer: Format = replace(FORMATS, extra=extra).load(format)
-    if precision == "fp16" and format != "coreml":
-        raise UsageError(
-            f"--precision fp16 is not there for {format} yet; coreml has it.",
-            hint="Use --precision fp32.",
-        )
     return writer
 
 
@@ -125,33 +129,50 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     step("answers of the PyTorch model")
     eager = with_scope(job.model, spec, job.scope)
     cases = _verify.cases(eager, spec.height, spec.width)
+    photograph = cases[0].name
+    cases += _verify.component_cases(job.model, cases) if job.components else ()
     step("rewrite for the runtimes")
     image = torch.from_numpy(cases[0].image)
-    network = with_scope(rewrite(job.model, image), spec, job.scope)
+    rewritten = rewrite(job.model, image)
+    parts = _components.parts(rewritten, image) if job.components else ()
+    network = with_scope(rewritten, spec, job.scope)
     path = scratch / job.file
     with quiet():
-        written = job.writer.write(WriteRequest(network, image, path, job.precision, step))
+        written = job.writer.write(WriteRequest(network, image, path, job.precision, step, parts))
         step("verify against the PyTorch model")
         parity = job.writer.verify(path, cases, job.precision, network)
     _verify.require(parity, job.file)
     step("write the manifest")
-    reference = _write_reference(scratch / f"{job.file}.reference.npz", cases[0])
-    artifact = _manifest(job, path, written, parity, reference)
+    shown = [case for case in cases if case.name.rpartition(":")[2] == photograph]
+    reference = write_reference(scratch / f"{job.file}.reference.npz", photograph, shown)
+    operator_map = _write_operator_map(scratch / f"{job.file}.operators.json", written)
+    artifact = _manifest(job, path, written, parity, (reference, operator_map))
     files.write_json(manifest_path(path), codec.to_json(artifact))
-    # The model file goes last: a manifest without its file is refused, a file without is not used.
-    for name in (reference.file, manifest_path(path).name, job.file):
-        files.publish(scratch / name, job.out / name)
+    _publish(artifact, scratch, job.out)
     return load_artifact(job.out / job.file)
 
 
-def _write_reference(path: Path, case: _verify.Case) -> Reference:
-    arrays, stride = _verify.stored_reference(case)
-    np.savez_compressed(path, allow_pickle=False, **arrays)
-    return Reference(path.name, files.sha256_file(path), case.name, stride)
+def _publish(artifact: Artifact, scratch: Path, out: Path) -> None:
+    """The model file goes last: a manifest without it is refused, a file without is not used."""
+    names = list(dict.fromkeys(Path(m.file).parts[0] for m in artifact.methods if m.file))
+    names += [side.file for side in (artifact.reference, artifact.operator_map) if side]
+    for name in (*names, manifest_path(Path(artifact.file)).name, artifact.file):
+        files.publish(scratch / name, out / name)
+
+
+def _write_operator_map(path: Path, written: Written) -> SideFile | None:
+    if not written.graphs:
+        return None
+    files.write_json(path, codec.to_json(OperatorMap(MAP_SCHEMA, written.graphs)))
+    return SideFile(path.name, files.sha256_file(path))
 
 
 def _manifest(
-    job: _Job, path: Path, written: Written, parity: Parity, reference: Reference
+    job: _Job,
+    path: Path,
+    written: Written,
+    parity: Parity,
+    beside: tuple[Reference, SideFile | None],
 ) -> Artifact:
     return Artifact(
         schema=SCHEMA,
@@ -170,8 +191,9 @@ def _manifest(
         operators=written.operators,
         opset=written.opset,
         delegation=written.delegation,
-        reference=reference,
+        reference=beside[0],
         notes=written.notes,
+        operator_map=beside[1],
     )
 
 

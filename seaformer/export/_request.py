@@ -31,6 +31,7 @@ class ExportRequest:
     precision: str = "fp32"
     size: tuple[int, int] | None = None
     scope: str = "logits"
+    components: bool = False
     checkpoint: str | None = None
     classes: int | None = None
     seed: int = 0

@@ -7,7 +7,7 @@ agreed on noise and found nothing on real images.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from seaformer.core.artifact import Parity
+from seaformer.core.artifact import FORWARD, Parity
 from seaformer.core.errors import ParityError
 from seaformer.data import images
-from seaformer.data.parity import TOLERANCES, compare
+from seaformer.data.parity import TOLERANCES, compare_all
+from seaformer.export._components import parts
 from seaformer.report.artifact import case_line
 
 Array = npt.NDArray[Any]
@@ -26,11 +27,16 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One input and the eager model's answer to it."""
+    """One input of one method and the eager model's answer to it."""
 
     name: str
-    image: Array
-    expected: Array
+    inputs: tuple[Array, ...]
+    expected: tuple[Array, ...]
+    method: str = FORWARD
+
+    @property
+    def image(self) -> Array:
+        return self.inputs[0]
 
 
 def cases(model: nn.Module, height: int, width: int, seed: int = 0) -> tuple[Case, ...]:
@@ -41,30 +47,44 @@ def cases(model: nn.Module, height: int, width: int, seed: int = 0) -> tuple[Cas
     for name, image in inputs.items():
         with torch.no_grad():
             expected = model(torch.from_numpy(image)).numpy()
-        found.append(Case(name, image, expected))
+        found.append(Case(name, (image,), (expected,)))
     return tuple(found)
 
 
+def component_cases(model: nn.Module, wanted: Sequence[Case]) -> tuple[Case, ...]:
+    """What each component takes and gives when the eager model answers the first and last case."""
+    return tuple(
+        Case(f"{part.name}:{case.name}", _arrays(part.inputs), _arrays(part.outputs), part.name)
+        for case in (wanted[0], wanted[-1])
+        for part in parts(model, torch.from_numpy(case.image))
+    )
+
+
+def _arrays(tensors: Sequence[torch.Tensor]) -> tuple[Array, ...]:
+    return tuple(tensor.numpy() for tensor in tensors)
+
+
 def verify(
-    run: Callable[[Sequence[Array]], list[Array]],
+    run: Callable[[Sequence[Array], str], list[Array]],
     wanted: Sequence[Case],
     *,
     precision: str,
     runtime: str,
 ) -> Parity:
     """Run every case and collect the worst figures. Nothing is raised here; see ``require``."""
-    tolerance = TOLERANCES[precision]
     results = tuple(
-        compare(case.name, run([case.image])[0], case.expected, tolerance) for case in wanted
+        compare_all(case.name, case.method, run(case.inputs, case.method), case.expected, precision)
+        for case in wanted
     )
+    whole = [r for r, case in zip(results, wanted, strict=True) if case.method == FORWARD]
     return Parity(
         verified_by="prediction",
         runtime=runtime,
-        max_abs=_worst([case.max_abs for case in results], max),
-        relative_error=_worst([case.relative_error for case in results], max),
-        psnr_db=_worst([case.psnr_db for case in results], min),
-        argmax_agreement=min(case.argmax_agreement for case in results),
-        tolerance=str(tolerance),
+        max_abs=_worst([case.max_abs for case in whole], max),
+        relative_error=_worst([case.relative_error for case in whole], max),
+        psnr_db=_worst([case.psnr_db for case in whole], min),
+        argmax_agreement=_worst([case.argmax_agreement for case in whole], min),
+        tolerance=str(TOLERANCES[precision]),
         cases=results,
     )
 
@@ -83,16 +103,3 @@ def require(parity: Parity, file: str) -> None:
 def _worst(values: Sequence[float | None], pick: Callable[..., float]) -> float | None:
     known = [value for value in values if value is not None]
     return pick(known) if known else None
-
-
-def stored_reference(case: Case, limit: int = 1 << 20) -> tuple[Mapping[str, Array], int]:
-    """Arrays to keep beside an artifact and the stride that makes the output fit ``limit``.
-
-    The stride is applied to the last two axes of a (1, K, h, w) output.
-    """
-    stride = 1
-    if case.expected.ndim >= 3:
-        while case.expected.size / stride**2 > limit:
-            stride += 1
-    kept = case.expected[..., ::stride, ::stride] if stride > 1 else case.expected
-    return {"input": case.image, "output_forward_0": kept}, stride

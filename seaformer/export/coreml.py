@@ -75,7 +75,7 @@ def _verify_structure(path: Path, case: _verify.Case, precision: str, network: n
     checks = {
         f"ML Program, reloaded: {sum(operators.values())} operators": bool(operators),
         f"input {method.inputs[0].shape}": method.inputs[0].shape == case.image.shape,
-        f"output {method.outputs[0].shape}": method.outputs[0].shape == case.expected.shape,
+        f"output {method.outputs[0].shape}": method.outputs[0].shape == case.expected[0].shape,
         f"{operators['conv']} convolutions of {convolutions}": operators["conv"] == convolutions,
         f"{weights - len(missing)} of {weights} weight tensors equal": not missing,
     }

@@ -1,9 +1,10 @@
-"""ExecuTorch programs (``.pte``), lowered to XNNPACK."""
+"""ExecuTorch programs (``.pte``), lowered to XNNPACK; components are methods of one program."""
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +12,43 @@ import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.exir import EdgeProgramManager, to_edge_transform_and_lower
 from torch import nn
+from torch.export import ExportedProgram
 
-from seaformer.core.artifact import Method, Parity
+from seaformer.core.artifact import FORWARD, Delegation, Method, Parity
 from seaformer.core.errors import ExportError
+from seaformer.core.operators import GraphOperator
 from seaformer.export import _verify
 from seaformer.export._delegation import operator_name, xnnpack_report
 from seaformer.export._format import WriteRequest, Written
 
 SUFFIX = ".pte"
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
 def write(request: WriteRequest) -> Written:
     """Capture with ``torch.export``, lower to XNNPACK, serialise."""
     request.step("capture the graph")
     try:
-        captured = torch.export.export(request.model, (request.image,))
+        captured = _capture(request, request.precision)
         request.step("lower to XNNPACK")
-        edge = to_edge_transform_and_lower(captured, partitioner=[XnnpackPartitioner()])
-        report = xnnpack_report(edge.exported_program().graph_module)
-        operators = _operators(edge)
+        edge = _lower(captured)
+        reports = {name: xnnpack_report(_graph(edge, name)) for name in captured}
+        notes = _notes(request, reports)
+        graphs = {name: _operators(edge, name) for name in captured}
         request.step("serialise")
         buffer = edge.to_executorch().buffer
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:
         raise ExportError(f"ExecuTorch could not lower the model: {error}") from error
     request.path.write_bytes(buffer)
+    kinds = Counter(operator.kind for operator in graphs[FORWARD])
     return Written(
         exporter="torch.export + to_edge_transform_and_lower(XnnpackPartitioner)",
-        methods=(_method(request.path),),
-        operators=operators,
-        delegation=report,
+        methods=_methods(request.path, list(captured)),
+        operators=dict(sorted(kinds.items())),
+        delegation=reports[FORWARD],
+        notes=notes,
         tools=("torch", "executorch"),
+        graphs=graphs,
     )
 
 
@@ -52,24 +60,91 @@ def verify(path: Path, cases: Sequence[_verify.Case], precision: str, network: n
     return _verify.verify(session.run, cases, precision=precision, runtime="executorch")
 
 
-def _method(path: Path) -> Method:
+def _capture(request: WriteRequest, precision: str) -> dict[str, ExportedProgram]:
+    """The network and its parts as graphs, in the precision asked for."""
+    dtype = _DTYPES[precision]
+    wanted: dict[str, tuple[nn.Module, tuple[torch.Tensor, ...]]]
+    wanted = {FORWARD: (request.model, (request.image,))}
+    wanted |= {part.name: (part.module, part.inputs) for part in request.parts}
+    return {
+        name: torch.export.export(
+            copy.deepcopy(module).to(dtype), tuple(value.to(dtype) for value in inputs)
+        )
+        for name, (module, inputs) in wanted.items()
+    }
+
+
+def _lower(captured: dict[str, ExportedProgram]) -> EdgeProgramManager:
+    partitioner = {name: [XnnpackPartitioner()] for name in captured}
+    return to_edge_transform_and_lower(captured, partitioner=partitioner)
+
+
+def _notes(request: WriteRequest, reports: dict[str, Delegation]) -> tuple[str, ...]:
+    """What the precision changed, and how the parts were taken."""
+    notes = []
+    if request.precision == "fp16":
+        notes.append("fp16: weights, arithmetic, input and output float16")
+        notes += _more_than_fp32(request, reports[FORWARD])
+    for part in request.parts:
+        report = reports[part.name]
+        if report.subgraphs != 1 or report.outside_compute:
+            notes.append(
+                f"{part.name}: {report.subgraphs} subgraphs, {report.outside_compute} outside"
+            )
+    if request.parts and len(notes) == (request.precision == "fp16"):
+        names = ", ".join(part.name for part in request.parts)
+        notes.append(f"{names}: one subgraph each, nothing computes outside; weights are shared")
+    return tuple(notes)
+
+
+def _more_than_fp32(request: WriteRequest, half: Delegation) -> list[str]:
+    """A note where half precision is cut into more pieces; single precision is lowered to know."""
+    if half.subgraphs == 1 and not half.outside_compute:
+        return []
+    captured = _capture(request, "fp32")
+    single = xnnpack_report(_graph(_lower({FORWARD: captured[FORWARD]}), FORWARD))
+    seen, usual = (
+        (r.subgraphs, [op.op for op in r.outside if op.computes]) for r in (half, single)
+    )
+    if seen == usual:
+        return []
+    return [
+        f"fp16 is cut into {seen[0]} subgraphs, fp32 into {usual[0]}; "
+        f"outside: {', '.join(seen[1]) or 'nothing'}, with fp32: {', '.join(usual[1]) or 'nothing'}"
+    ]
+
+
+def _methods(path: Path, names: Sequence[str]) -> tuple[Method, ...]:
     from seaformer.runtime.executorch import open_session
 
     session = open_session(path)
-    return Method("forward", session.inputs(), session.outputs())
+    return tuple(Method(name, session.inputs(name), session.outputs(name)) for name in names)
 
 
-def _operators(edge: EdgeProgramManager) -> dict[str, int]:
-    """Operators by kind, those inside delegates included."""
-    counts: Counter[str] = Counter()
-    graph = edge.exported_program().graph_module
-    for node in graph.graph.nodes:
-        if node.op != "call_function":
-            continue
-        if operator_name(node.target) == "executorch_call_delegate":
-            inner: Any = getattr(graph, node.args[0].target).original_module.graph_module
-            targets = [n.target for n in inner.graph.nodes if n.op == "call_function"]
-            counts.update(operator_name(target) for target in targets)
-        elif operator_name(node.target) != "getitem":
-            counts[operator_name(node.target)] += 1
-    return dict(sorted(counts.items()))
+def _graph(edge: EdgeProgramManager, method: str) -> Any:
+    return edge.exported_program(method).graph_module
+
+
+def _operators(edge: EdgeProgramManager, method: str) -> tuple[GraphOperator, ...]:
+    """Every operator in order with its module, those inside delegates where the call stands."""
+    graph = _graph(edge, method)
+    found = []
+    for node in _calls(graph):
+        name = operator_name(node.target)
+        if name == "executorch_call_delegate":
+            inner = getattr(graph, node.args[0].target).original_module.graph_module
+            found += [_operator(inside) for inside in _calls(inner)]
+        elif name != "getitem":
+            found.append(_operator(node))
+    return tuple(found)
+
+
+def _calls(graph: Any) -> Iterator[Any]:
+    return (node for node in graph.graph.nodes if node.op == "call_function")
+
+
+def _operator(node: Any) -> GraphOperator:
+    """The innermost module of ``nn_module_stack``; the tail of a scope is in no module."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    path = str(stack[-1][0]) if stack else ""
+    return GraphOperator(operator_name(node.target), path.removeprefix("network."), (node.name,))

@@ -1,4 +1,4 @@
-"""ONNX files, for ONNX Runtime."""
+"""ONNX files, for ONNX Runtime; components are files of their own (``_cut.py`` says why)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import onnx
 import torch
 from torch import nn
 
-from seaformer.core.artifact import Method, Parity
+from seaformer.core import files
+from seaformer.core.artifact import FORWARD, Method, Parity
 from seaformer.core.errors import ExportError
+from seaformer.core.operators import GraphOperator
 from seaformer.export import _verify
+from seaformer.export._cut import cut, part_file
 from seaformer.export._format import WriteRequest, Written
+from seaformer.export._half import to_half
 from seaformer.export._simplify import simplify
 
 SUFFIX = ".onnx"
@@ -23,13 +27,55 @@ INPUT, OUTPUT = "image", "output"
 
 
 def write(request: WriteRequest) -> Written:
-    """Trace to ONNX and simplify.
+    """Trace to ONNX, simplify, convert to the precision, cut into components.
 
     torch 2.13: the TorchScript exporter is used because its node names are module paths, which
-    the per-component profile relies on; ``dynamo=True`` names nodes by operator and needs
-    onnxscript. Drop when that exporter keeps module paths.
+    the components and the per-operator profile rely on; ``dynamo=True`` names nodes by operator
+    and needs onnxscript. Drop when that exporter keeps module paths.
     """
     request.step("trace to ONNX")
+    _trace(request)
+    request.step("simplify")
+    notes = [simplify(request.path, request.image.numpy())]
+    if request.precision == "fp16":
+        request.step("convert to float16")
+        notes.append(to_half(request.path))
+    names = [part.name for part in request.parts]
+    paths = {FORWARD: request.path}
+    if names:
+        request.step("cut into components")
+        _with_shapes(request.path)
+        paths |= dict(zip(names, cut(request.path, names), strict=True))
+        notes.append(f"{', '.join(names)}: cut out of this graph, a file each")
+    graph = onnx.load(str(request.path))
+    onnx.checker.check_model(graph, full_check=True)
+    return Written(
+        exporter="torch.onnx.export (TorchScript)",
+        methods=tuple(_method(name, path) for name, path in paths.items()),
+        operators=dict(sorted(Counter(node.op_type for node in graph.graph.node).items())),
+        opset=max(entry.version for entry in graph.opset_import if not entry.domain),
+        notes=tuple(notes),
+        tools=("torch", "onnx", "onnxruntime", "onnxsim"),
+        graphs={name: _operators(path) for name, path in paths.items()},
+    )
+
+
+def verify(path: Path, cases: Sequence[_verify.Case], precision: str, network: nn.Module) -> Parity:
+    """Run the file, and those of its components, in ONNX Runtime on this machine."""
+    from seaformer.runtime.onnxruntime import open_session
+
+    sessions = {
+        method: open_session(_path_of(path, method)) for method in {case.method for case in cases}
+    }
+    return _verify.verify(
+        lambda arrays, method: sessions[method].run(arrays),
+        cases,
+        precision=precision,
+        runtime="onnxruntime",
+    )
+
+
+def _trace(request: WriteRequest) -> None:
     try:
         torch.onnx.export(
             request.model,
@@ -42,30 +88,42 @@ def write(request: WriteRequest) -> Written:
         )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise ExportError(f"The model could not be traced to ONNX: {error}") from error
-    request.step("simplify")
-    note = simplify(request.path, request.image.numpy())
-    graph = onnx.load(str(request.path))
-    onnx.checker.check_model(graph, full_check=True)
-    return Written(
-        exporter="torch.onnx.export (TorchScript)",
-        methods=(_method(request.path),),
-        operators=dict(sorted(Counter(node.op_type for node in graph.graph.node).items())),
-        opset=max(entry.version for entry in graph.opset_import if not entry.domain),
-        notes=(note,),
-        tools=("torch", "onnx", "onnxruntime", "onnxsim"),
+
+
+def _with_shapes(path: Path) -> None:
+    """Write the shapes of all tensors into the file: a cut needs those where it cuts."""
+    onnx.save(onnx.shape_inference.infer_shapes(onnx.load(str(path)), strict_mode=True), str(path))
+
+
+def _path_of(path: Path, method: str) -> Path:
+    return path if method == FORWARD else path.parent / part_file(path.name, method)
+
+
+def _method(name: str, path: Path) -> Method:
+    from seaformer.runtime.onnxruntime import open_session
+
+    session = open_session(path)
+    if name == FORWARD:
+        return Method(name, session.inputs(), session.outputs())
+    file = f"{path.parent.name}/{path.name}"
+    return Method(name, session.inputs(), session.outputs(), file, files.sha256_file(path))
+
+
+def _operators(path: Path) -> tuple[GraphOperator, ...]:
+    """Every node that computes, with the module its name tells."""
+    graph = onnx.load(str(path), load_external_data=False).graph
+    return tuple(
+        GraphOperator(node.op_type, _module_of(node.name), (node.name, *node.output))
+        for node in graph.node
+        if node.op_type != "Constant"
     )
 
 
-def verify(path: Path, cases: Sequence[_verify.Case], precision: str, network: nn.Module) -> Parity:
-    """Run the file in ONNX Runtime on this machine."""
-    from seaformer.runtime.onnxruntime import open_session
-
-    session = open_session(path)
-    return _verify.verify(session.run, cases, precision=precision, runtime="onnxruntime")
-
-
-def _method(path: Path) -> Method:
-    from seaformer.runtime.onnxruntime import open_session
-
-    session = open_session(path)
-    return Method("forward", session.inputs(), session.outputs())
+def _module_of(node_name: str) -> str:
+    """``/stem/eighth/eighth.1/Add`` is in ``stem.eighth.1``: a child repeats its parent's name."""
+    if not node_name.startswith("/"):
+        return ""
+    parts = node_name.split("/")[1:-1]  # none for /Resize, the tail of a scope
+    children = [*parts, ""][1:]
+    kept = [p for p, child in zip(parts, children, strict=True) if not child.startswith(f"{p}.")]
+    return ".".join(kept).removeprefix("network.")

@@ -45,6 +45,8 @@ def case_line(case: ParityCase) -> str:
     else:
         psnr = "inf" if case.psnr_db is None else f"{case.psnr_db:.1f}"
         figures = f"max abs {case.max_abs:.1e}, relative {case.relative_error:.1e}, PSNR {psnr} dB"
+    if case.argmax_agreement is None:
+        return f"-[{mark}] {case.input}: {figures}"
     return (
         f"-[{mark}] {case.input}: {figures}, argmax agreement {100 * case.argmax_agreement:.2f} %"
     )

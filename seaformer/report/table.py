@@ -11,6 +11,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from seaformer.core import paper
+from seaformer.core.counts import executed_precision, spread, typical
 from seaformer.core.measurement import (
     MEASURED,
     DeviceInfo,
@@ -23,6 +25,13 @@ from seaformer.core.results import DamagedFile
 from seaformer.core.table import ResultRow, ResultTable
 
 FORWARD = "forward"
+# Our methods and what figure 10 calls them.
+_FIGURE10 = {
+    "stem": "shared STEM",
+    "context": "context branch",
+    "spatial": "spatial branch",
+    "head": "light segmentation head",
+}
 
 
 @dataclass(frozen=True)
@@ -35,13 +44,19 @@ class DeviceSection:
 
 @dataclass(frozen=True)
 class Component:
-    """A part of a network: its median and its share of the whole's. ``remainder`` is no method."""
+    """A part of a network and its share of the whole. ``sum`` and ``remainder`` are no methods.
+
+    Shares are of time where it was measured, of instructions where they were counted instead.
+    ``paper_percent`` is what figure 10 of the paper gives for SeaFormer-T on a Snapdragon 865.
+    """
 
     name: str
-    median_ms: float
+    median_ms: float | None
     ci95_low_ms: float | None
     ci95_high_ms: float | None
     share: float
+    instructions: int | None = None
+    paper_percent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,30 +147,57 @@ def standing_alone(table: ResultTable) -> ResultTable:
 def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
     """The methods of one measurement beside ``forward``, their sum and the remainder.
 
-    Empty when the measurement has no components or no whole to compare them with.
+    The remainder is what the whole takes beyond its parts run alone; below zero, what the parts
+    pay for beginning and ending on their own. Empty when the measurement has no components or no
+    whole to compare them with.
     """
-    whole = next((row.median_ms for row in rows_of_one if row.method == FORWARD), None)
-    parts = [row for row in rows_of_one if row.method != FORWARD and row.median_ms is not None]
-    if not whole or not parts:
+    whole = next((row for row in rows_of_one if row.method == FORWARD), None)
+    parts = [row for row in rows_of_one if row.method != FORWARD and _figure(row)]
+    if whole is None or not _figure(whole) or not parts:
         return ()
-    found = [
-        Component(
-            name=row.method,
-            median_ms=row.median_ms,
-            ci95_low_ms=row.ci95_low_ms,
-            ci95_high_ms=row.ci95_high_ms,
-            share=row.median_ms / whole,
-        )
-        for row in parts
-        if row.median_ms is not None
-    ]
-    total = sum(part.median_ms for part in found)
-    rest = whole - total
+    published = _figure10([row.method for row in parts])
+    found = [_part(row, whole, published.get(row.method)) for row in parts]
+    total = sum(_figure(row) for row in parts)
+    share = total / _figure(whole)
+    known = sum(published.values()) if published else None
     return (
         *found,
-        Component("sum", total, None, None, total / whole),
-        Component("remainder", rest, None, None, rest / whole),
+        _sum("sum", total, whole, share, known),
+        _sum("remainder", _figure(whole) - total, whole, 1 - share, None),
     )
+
+
+def _figure(row: ResultRow) -> float:
+    """What shares are taken of: milliseconds or instructions; 0 where there is neither."""
+    return row.median_ms or row.instructions or 0
+
+
+def _part(row: ResultRow, whole: ResultRow, percent: float | None) -> Component:
+    return Component(
+        name=row.method,
+        median_ms=row.median_ms,
+        ci95_low_ms=row.ci95_low_ms,
+        ci95_high_ms=row.ci95_high_ms,
+        share=_figure(row) / _figure(whole),
+        instructions=row.instructions,
+        paper_percent=percent,
+    )
+
+
+def _sum(
+    name: str, figure: float, whole: ResultRow, share: float, percent: float | None
+) -> Component:
+    timed = whole.median_ms is not None
+    executed = None if timed else round(figure)
+    return Component(name, figure if timed else None, None, None, share, executed, percent)
+
+
+def _figure10(methods: Sequence[str]) -> dict[str, float]:
+    """The paper's shares in percent by method; nothing for a network with other parts."""
+    if set(methods) != set(_FIGURE10):
+        return {}
+    shares = paper.component_shares()
+    return {method: shares[_FIGURE10[method]] for method in methods}
 
 
 def _key(row: ResultRow) -> tuple[object, ...]:
@@ -167,7 +209,8 @@ def _key(row: ResultRow) -> tuple[object, ...]:
 def _row(measurement: Measurement, method: str) -> ResultRow:
     run = measurement.methods.get(method, MethodRun((), ()))
     row = _with_conditions(_bare(measurement, method), measurement, run)
-    return _with_times(_with_processes(row, measurement, run), measurement, method)
+    row = _with_counts(_with_processes(row, measurement, run), run)
+    return _with_times(row, measurement, method)
 
 
 def _bare(m: Measurement, method: str) -> ResultRow:
@@ -224,6 +267,7 @@ def _with_processes(row: ResultRow, m: Measurement, run: MethodRun) -> ResultRow
     parts = sorted({c.part for c in m.device.clusters if set(c.cpus) & set(cpus)})
     if not run.processes:
         return row
+    timed = m.source == MEASURED
     peaks = [p.peak_rss_bytes for p in run.processes if p.peak_rss_bytes is not None]
     return replace(
         row,
@@ -232,8 +276,26 @@ def _with_processes(row: ResultRow, m: Measurement, run: MethodRun) -> ResultRow
         threads=max(process.threads for process in run.processes),
         processes=len(run.processes),
         peak_mb=max(peaks) / 1e6 if peaks else None,
-        load_ms=statistics.median(process.load_ns for process in run.processes) / 1e6,
-        first_ms=statistics.median(process.first_ns for process in run.processes) / 1e6,
+        load_ms=_median_ms(process.load_ns for process in run.processes) if timed else None,
+        first_ms=_median_ms(process.first_ns for process in run.processes) if timed else None,
+        n=len(run.samples_ns),
+    )
+
+
+def _median_ms(samples_ns: Iterable[int]) -> float:
+    return statistics.median(samples_ns) / 1e6
+
+
+def _with_counts(row: ResultRow, run: MethodRun) -> ResultRow:
+    """What an emulator counted, and what the output was."""
+    found = typical(run.counts)
+    return replace(
+        row,
+        instructions=found.instructions if found else None,
+        counts=found,
+        counts_spread=spread(run.counts) if found else None,
+        executed=executed_precision(run.counts),
+        output_max_abs=_finite(run.output.max_abs) if run.output else None,
     )
 
 

@@ -4,8 +4,8 @@ What a build depends on is its key: the sources, the ExecuTorch wheel (version a
 binary finds the wheel's libraries by absolute path), the compiler and the machine. ONNX Runtime is
 opened at run time, so its version is looked up here but is no part of the key. A finished build
 is a folder ``runner/<key>/`` that appears whole, by one rename; ``runner.json`` in it says what it
-is. Nothing is imported from the wheels. The device bundle for phones is not made here yet; it
-will be another ``Toolchain`` and other ``Wheels``.
+is. Nothing is imported from the wheels. The bundle for ARM devices is ``_bundle.py``: another
+``Toolchain`` and other ``Wheels``, the same steps.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def build_host_runner(progress: Progress | None = None) -> RunnerBuild:
     folder = home / wanted.build_id
     if (found := _read(folder, wheels)) is not None:
         return found
-    with _lock(home / f".{wanted.build_id}.lock", say):
+    with one_builder(home / f".{wanted.build_id}.lock", say):
         if (found := _read(folder, wheels)) is None:
             say("Building the C++ runner, once for this machine (about 20 s).")
             _build(folder, wanted, toolchain, wheels)
@@ -199,7 +199,7 @@ def _read(folder: Path, wheels: Wheels) -> RunnerBuild | None:
 
 
 @contextmanager
-def _lock(path: Path, say: Progress) -> Iterator[None]:
+def one_builder(path: Path, say: Progress) -> Iterator[None]:
     """One builder at a time; the kernel lets go of it when a builder dies."""
     with files.os_errors(str(path)), path.open("w") as handle:
         try:
@@ -215,39 +215,55 @@ def _build(folder: Path, made: _Manifest, toolchain: Toolchain, wheels: Wheels) 
     with files.staging(folder.parent) as scratch:
         tree, result, log = scratch / "tree", scratch / "result", scratch / "build.log"
         result.mkdir()
-        _run(_configure_argv(tree, made, toolchain, wheels), log, _CONFIGURE_SECONDS)
-        _run([str(toolchain.cmake), "--build", str(tree), "--parallel", "2"], log, _BUILD_SECONDS)
-        shutil.copy2(tree / BINARY, result / BINARY)
-        _run([str(result / BINARY), "--version"], log, _ASK_SECONDS)
+        binary = compile_runner(tree, log, made.build_id, toolchain, wheels.executorch_root)
+        shutil.copy2(binary, result / BINARY)
+        run_step([str(result / BINARY), "--version"], log, _ASK_SECONDS)
         shutil.copy2(log, result / log.name)
         files.write_json(result / _MANIFEST, codec.to_json(made))
         files.publish(result, folder)
 
 
-def _configure_argv(tree: Path, made: _Manifest, toolchain: Toolchain, wheels: Wheels) -> list[str]:
+def configure_argv(
+    tree: Path, build_id: str, toolchain: Toolchain, executorch_root: Path | None
+) -> list[str]:
+    """The CMake line that configures the runner in ``tree`` with that toolchain."""
     settings = {
         "CMAKE_BUILD_TYPE": "Release",
-        "CMAKE_CXX_COMPILER": str(toolchain.compiler),
-        "SEAFORMER_WITH_EXECUTORCH": "ON" if wheels.executorch_root else "OFF",
+        "SEAFORMER_WITH_EXECUTORCH": "ON" if executorch_root else "OFF",
         "SEAFORMER_WITH_ONNXRUNTIME": "ON",
-        "SEAFORMER_BUILD_ID": made.build_id,
-        "SEAFORMER_SOURCES_SHA256": made.sources_sha256,
+        "SEAFORMER_BUILD_ID": build_id,
+        "SEAFORMER_SOURCES_SHA256": sources_sha256(),
     }
-    if wheels.executorch_root is not None:
-        settings["CMAKE_PREFIX_PATH"] = str(wheels.executorch_root)
+    if executorch_root is not None:
+        settings["CMAKE_PREFIX_PATH"] = str(executorch_root)
     if toolchain.file is not None:
         settings["CMAKE_TOOLCHAIN_FILE"] = str(toolchain.file)
-        del settings["CMAKE_CXX_COMPILER"]
+    else:
+        settings["CMAKE_CXX_COMPILER"] = str(toolchain.compiler)
     argv = [str(toolchain.cmake), "-S", str(SOURCES), "-B", str(tree), "-G", toolchain.generator]
-    return argv + [f"-D{name}={value}" for name, value in settings.items()]
+    given = [f"-D{name}={value}" for name, value in settings.items()]
+    return [*argv, *given, *(f"-D{setting}" for setting in toolchain.settings)]
 
 
-def _run(argv: list[str], log: Path, timeout_s: float) -> None:
-    """Run one step, its output appended to ``log``; a failure quotes the end of it."""
-    environment = os.environ | {"LC_ALL": "C"}
-    with log.open("a", encoding="utf-8") as stream:
+def compile_runner(
+    tree: Path, log: Path, build_id: str, toolchain: Toolchain, executorch_root: Path | None
+) -> Path:
+    """Configure and compile in ``tree``; the binary. Raises ``SeaFormerError`` with the log."""
+    run_step(configure_argv(tree, build_id, toolchain, executorch_root), log, _CONFIGURE_SECONDS)
+    run_step([str(toolchain.cmake), "--build", str(tree), "--parallel", "2"], log, _BUILD_SECONDS)
+    return tree / BINARY
+
+
+def run_step(argv: list[str], log: Path, timeout_s: float, cwd: Path | None = None) -> str:
+    """Run one step of a build, its output appended to ``log``; the output.
+
+    With ``cwd`` the step runs there in an empty environment. A failure quotes the end of the log.
+    """
+    environment = os.environ | {"LC_ALL": "C"} if cwd is None else {}
+    with log.open("a+", encoding="utf-8", errors="replace") as stream:
         stream.write(f"$ {' '.join(argv)}\n")
         stream.flush()
+        start = stream.tell()
         try:
             done = subprocess.run(
                 argv,
@@ -256,14 +272,18 @@ def _run(argv: list[str], log: Path, timeout_s: float) -> None:
                 timeout=timeout_s,
                 check=False,
                 env=environment,
+                cwd=cwd,
             )
             problem = "" if done.returncode == 0 else f"exit code {done.returncode}"
         except subprocess.TimeoutExpired:
             problem = f"no end after {timeout_s:.0f} s"
         except OSError as error:
             problem = str(error)
+        stream.seek(start)
+        said = stream.read()
     if problem:
         raise _failed(argv, problem, log)
+    return said
 
 
 def _failed(argv: list[str], problem: str, log: Path) -> SeaFormerError:
@@ -273,5 +293,5 @@ def _failed(argv: list[str], problem: str, log: Path) -> SeaFormerError:
     step = " ".join([Path(argv[0]).name, *argv[1:2]])
     return SeaFormerError(
         f"The C++ runner could not be built: {step}: {problem}.\n" + "\n".join(lines),
-        hint=f"The whole log is in {kept}; the bench uses the Python runner meanwhile.",
+        hint=f"The whole log is in {kept}.",
     )

@@ -6,24 +6,31 @@ Everything is found without importing or running anything of the wheels. Buildin
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
+import platform
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from seaformer.core.errors import MissingExtra
+from seaformer.core.errors import MissingExtra, UsageError
 
 _LEAST_CMAKE = (3, 28)  # executorch 1.5.1: its CMake package defines no targets below it
+_ARM64_COMPILER = "aarch64-linux-gnu-g++"
 _ASK_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """What compiles: ``name`` is ``host``; ``file`` a CMake toolchain file for another machine."""
+    """What compiles: ``name`` is ``host``, ``arm64`` or ``android``.
+
+    ``file`` is a CMake toolchain file, which then names the compiler; ``settings`` are further
+    CMake variables (``NAME=VALUE``).
+    """
 
     name: str
     compiler: Path
@@ -31,6 +38,7 @@ class Toolchain:
     cmake: Path
     generator: str
     file: Path | None = None
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,42 @@ def find_wheels() -> Wheels:
 def find_toolchain() -> Toolchain:
     """The system's C++ compiler and a CMake that is new enough. Raises ``MissingExtra``."""
     compiler = _compiler()
-    cmake = _cmake()
+    cmake, generator = _cmake(), _generator()
+    identity = _first_line([str(compiler), "--version"])
+    return Toolchain("host", compiler, identity or compiler.name, cmake, generator)
+
+
+def find_arm64_toolchain(file: Path | None = None) -> Toolchain:
+    """A compiler for aarch64 Linux: Debian's, or the one a CMake toolchain file names.
+
+    Raises ``MissingExtra`` with the line that installs Debian's.
+    """
+    if file is not None:
+        if not file.is_file():
+            raise UsageError(f"The toolchain file {file} does not exist.")
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        return replace(find_cmake_tools("arm64", f"{file.name} {digest}"), file=file.resolve())
+    found = shutil.which(_ARM64_COMPILER)
+    if found is None and platform.machine() in ("aarch64", "arm64"):
+        found = str(_compiler())
+    if found is None:
+        raise MissingExtra(
+            "The runner for ARM devices needs a C++ compiler for aarch64: no "
+            f"{_ARM64_COMPILER} is on the PATH.",
+            hint="sudo apt-get install g++-aarch64-linux-gnu",
+        )
+    # Without a run path: on a device the libraries lie beside the binary, and the loader is told.
+    settings = ("CMAKE_SYSTEM_NAME=Linux", "CMAKE_SYSTEM_PROCESSOR=aarch64", "CMAKE_SKIP_RPATH=ON")
+    identity = _first_line([found, "--version"]) or found
+    return Toolchain("arm64", Path(found), identity, _cmake(), _generator(), None, settings)
+
+
+def find_cmake_tools(name: str, identity: str) -> Toolchain:
+    """CMake and what it drives, for a toolchain whose compiler a toolchain file names."""
+    return Toolchain(name, Path(), identity, _cmake(), _generator())
+
+
+def _generator() -> str:
     generators = {"ninja": "Ninja", "make": "Unix Makefiles"}
     generator = next((generators[name] for name in generators if shutil.which(name)), None)
     if generator is None:
@@ -75,8 +118,7 @@ def find_toolchain() -> Toolchain:
             "The runner needs ninja or make to build; neither is on the PATH.",
             hint="sudo apt-get install make",
         )
-    identity = _first_line([str(compiler), "--version"])
-    return Toolchain("host", compiler, identity or compiler.name, cmake, generator)
+    return generator
 
 
 def _compiler() -> Path:

@@ -68,7 +68,7 @@ def test_an_export_that_fails_keeps_the_older_file(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_pipeline, "_write_reference", fail)
+    monkeypatch.setattr(_pipeline, "write_reference", fail)
     with pytest.raises(Exception, match="The disk is full"):
         export_model("seaformer_t", format="onnx", size=(64, 64), out=tmp_path)
     assert load_artifact(first.path).sha256 == first.sha256

@@ -49,6 +49,30 @@ def percent(fraction: float | None) -> str:
     return NOTHING if fraction is None else f"{100 * fraction:.2f} %"
 
 
+def tiny_percent(fraction: float | None) -> str:
+    """A fraction as percent with four decimals; a plain zero is exactly zero."""
+    if fraction is None:
+        return NOTHING
+    return "0 %" if fraction == 0 else f"{100 * fraction:.4f} %"
+
+
+FIGURE_10 = "figure 10 (SeaFormer-T, SD865)"
+REMAINDER = (
+    "The remainder is the whole less the sum of its parts, each run alone: below zero, the parts "
+    "pay for beginning and ending on their own (copies in and out, layouts)."
+)
+
+
+def instructions(count: int | None) -> str:
+    """Millions of instructions with two decimals."""
+    return NOTHING if count is None else f"{count / 1e6:.2f}"
+
+
+def paper_percent(value: float | None) -> str:
+    """A share of figure 10, with the digits the paper gives."""
+    return NOTHING if value is None else f"{value:g} %"
+
+
 def published(value: float | None) -> str:
     """A figure of the paper, with the digits the paper gives."""
     return NOTHING if value is None else f"{value:g}"

@@ -1,0 +1,212 @@
+"""An emulated ARM core: the same aarch64 binaries a phone runs, under qemu-user.
+
+What it gives is real: outputs, the kernels chosen, and the instructions of each timed inference,
+counted exactly. What it does not give is time: its milliseconds are the emulator's. Every
+measurement made here says ``emulated``. Peak memory includes the emulator's own.
+
+``emulator`` is a Cortex-A76; ``emulator:cortex-a72``, or ``SEAFORMER_EMULATED_CPU``, another row of
+``runtime/qemu/profiles.json``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
+from seaformer.core.blocks import Block
+from seaformer.core.errors import ChecksumMismatch, RunnerFailed
+from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
+from seaformer.runtime._arm64_wheels import public_version
+from seaformer.runtime._bundle import Bundle, build_arm64_bundle
+from seaformer.runtime._counter import Counter, build_counter, read_blocks, read_counts
+from seaformer.runtime._qemu import CpuProfile, Qemu, find_profile, find_qemu, list_profiles
+
+FP16_YES, FP16_NO = "yes", "no: both engines compute in fp32"
+VARIABLE = "SEAFORMER_EMULATED_CPU"
+Progress = Callable[[str], None]
+
+# The slowest inference to wait for: the largest model of the zoo at 8 M instructions per second.
+_LOAD_SECONDS, _RUN_SECONDS = 600.0, 1800.0
+
+
+class EmulatorTarget:
+    """Runs requests on one emulated core.
+
+    Args:
+        bundle: the aarch64 runner and all it needs.
+        qemu: what emulates.
+        profile: the core.
+        counter: the counting plugin; absent where QEMU is too new for it.
+    """
+
+    source = EMULATED
+    runner = "cpp"
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        qemu: Qemu,
+        profile: CpuProfile,
+        counter: Counter | None = None,
+    ) -> None:
+        self._bundle = bundle
+        self._qemu = qemu
+        self._profile = profile
+        self._counter = counter
+        self.runner_build = bundle.manifest.content_id
+
+    def device(self) -> DeviceInfo:
+        """One core. Its number is that of the CPU of this machine that emulates it."""
+        profile, cpu = self._profile, min(os.sched_getaffinity(0))
+        return DeviceInfo(
+            id=f"emulator-{profile.name}",
+            target="emulator",
+            model=f"emulated {profile.core}",
+            system=f"qemu-user {self._qemu.version} on {platform.system()} {platform.machine()}",
+            architecture="aarch64",
+            cores=1,
+            clusters=(Cluster((cpu,), profile.core),),
+            properties={
+                "cpu": profile.name,
+                "stands_for": profile.stands_for,
+                "features": profile.features,
+                "fp16_arithmetic": FP16_YES if profile.fp16 else FP16_NO,
+                "bundle": self._bundle.manifest.content_id,
+            },
+        )
+
+    def conditions(self, cpu: int) -> Conditions:
+        """Nothing about this machine changes a count; its load is noted."""
+        at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        return Conditions(at=at, load=os.getloadavg()[0])
+
+    def preflight(self, cpus: tuple[int, ...]) -> tuple[Flag, ...]:
+        """What a reader of every row must know."""
+        detail = f"{self._profile.core} under qemu {self._qemu.version}: times are the emulator's"
+        flags = [Flag("emulated", False, detail + ", peak memory includes it")]
+        if self._counter is None:
+            detail = f"qemu {self._qemu.version}: the plugin that counts speaks to qemu 4.2 to 8.2"
+            flags.append(Flag("no instruction counts", False, detail))
+        return tuple(flags)
+
+    def run(self, request: RunnerRequest) -> RunnerReport:
+        """Run one request in a fresh emulator; the report carries a count for each sample."""
+        return self._run(request, None)
+
+    def run_blocks(self, request: RunnerRequest) -> tuple[RunnerReport, tuple[Block, ...]]:
+        """As ``run``, and every block that the last sample executed.
+
+        Raises ``RunnerFailed`` too where QEMU takes no plugin of ours.
+        """
+        if self._counter is None:
+            raise RunnerFailed(f"qemu {self._qemu.version} takes no plugin that counts.")
+        with tempfile.TemporaryDirectory(prefix="seaformer-blocks-") as scratch:
+            path = Path(scratch) / "blocks.jsonl"
+            return self._run(request, path), read_blocks(path)
+
+    def _run(self, request: RunnerRequest, blocks: Path | None) -> RunnerReport:
+        try:
+            self._bundle.check()
+        except ChecksumMismatch as error:
+            raise RunnerFailed(error.message, hint=error.hint) from error
+        with tempfile.TemporaryDirectory(prefix="seaformer-qemu-") as scratch:
+            counts = Path(scratch) / "counts.jsonl"
+            done = self._start(request, counts, blocks)
+            if done.returncode != 0:
+                raise _failure(done, self._profile)
+            report = _known(RunnerReport.parse(done.stdout), self._bundle)
+            if self._counter is None:
+                return report
+            return _with_counts(report, counts)
+
+    def _start(
+        self, request: RunnerRequest, counts: Path, blocks: Path | None
+    ) -> subprocess.CompletedProcess[str]:
+        plugin = self._counter.plugin(counts, blocks) if self._counter else ""
+        library = self._bundle.onnxruntime_library() if request.engine == "onnxruntime" else None
+        request = replace(request, marker=True, ort_lib=library)
+        argv = self._qemu.argv(self._profile, [*self._bundle.argv(), *request.argv()], plugin)
+        limit = _time_limit_s(request)
+        try:
+            # A bare environment: what is in it lies on the stack, and moves what follows.
+            return subprocess.run(
+                argv, capture_output=True, text=True, timeout=limit, check=False, env={}
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RunnerFailed(f"The emulator gave no answer in {limit:.0f} s.") from error
+        except OSError as error:
+            raise RunnerFailed(f"The emulator could not be started: {error}.") from error
+
+
+def open_target(
+    progress: Progress | None = None, profile: str = "", *, caches: bool = True
+) -> EmulatorTarget:
+    """The emulated core ``profile``; the bundle and the plugin are built at first use.
+
+    ``caches`` counts cache misses too. Raises ``UnknownName`` for a core that has no row,
+    ``MissingExtra`` with the install line for what is not there.
+    """
+    chosen = profile or os.environ.get(VARIABLE) or list_profiles()[0].name
+    cpu, qemu = find_profile(chosen), find_qemu()
+    counter = build_counter(caches=caches) if qemu.counts else None
+    return EmulatorTarget(build_arm64_bundle(progress), qemu, cpu, counter)
+
+
+def _time_limit_s(request: RunnerRequest) -> float:
+    """Generous: a run that passes it hangs."""
+    warmup, stop = request.warmup, request.stop
+    warm = warmup.max_seconds if warmup.runs is None else warmup.runs * _RUN_SECONDS
+    timed = stop.max_seconds if stop.runs is None else stop.runs * _RUN_SECONDS
+    return _LOAD_SECONDS + _RUN_SECONDS + warm + timed
+
+
+def _known(report: RunnerReport, bundle: Bundle) -> RunnerReport:
+    """The report, unless another engine or runner answered than the bundle says it holds."""
+    made = bundle.manifest
+    told = public_version(report.engine.version)
+    expected = {
+        "executorch": made.executorch_version,
+        "onnxruntime": made.onnxruntime_version,
+    }.get(report.engine.name)
+    if told != expected or report.runner.build_id != made.build_id:
+        raise RunnerFailed(
+            f"The bundle is of another version: expected {report.engine.name} {expected} in build "
+            f"{made.build_id}, seen {told} in build {report.runner.build_id}.",
+            hint="Make it again: seaformer runner build --target arm64",
+        )
+    return report
+
+
+def _with_counts(report: RunnerReport, path: Path) -> RunnerReport:
+    counts = read_counts(path)
+    if len(counts) != len(report.samples_ns):
+        raise RunnerFailed(
+            f"The emulator counted {len(counts)} inference(s), the runner timed "
+            f"{len(report.samples_ns)}."
+        )
+    return replace(report, counts=counts)
+
+
+def _failure(done: subprocess.CompletedProcess[str], profile: CpuProfile) -> RunnerFailed:
+    """Why there is no report. QEMU says so when the program died; else the emulator itself did."""
+    code = done.returncode
+    died = "uncaught target signal" in done.stderr
+    number = -code if code < 0 else code - 128
+    if died and number == signal.SIGILL:
+        return RunnerFailed(
+            f"The emulated {profile.core} met an instruction it does not have (SIGILL).",
+            hint="The kernels were chosen for another core; choose one with emulator:NAME.",
+        )
+    if not died and code < 0:
+        name = signal.Signals(number).name
+        return RunnerFailed(f"The emulator was killed by {name} before the runner could answer.")
+    failure = RunnerFailure.parse(done.stdout, stderr=done.stderr, exit_code=code)
+    return failure.error()

@@ -1,0 +1,160 @@
+"""A profile as tables, by operator, by kind and by component, and as a trace to look at.
+
+The trace is Chrome's JSON format; it opens in https://ui.perfetto.dev or chrome://tracing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from seaformer.core import codec, files
+from seaformer.core.measurement import EMULATED
+from seaformer.core.profile import OperatorTime, Profile
+from seaformer.core.results import safe_name
+from seaformer.report.renderers import _text
+
+TOP = 15
+_NOTE = (
+    "Taken under the engine's profiler, which slows it: no latency. ~ marks an operator of the "
+    "engine's own, put with the one before it. XNNPACK tells whole microseconds."
+)
+Line = tuple[str, ...]
+
+
+def profile_tables(profile: Profile, top: int = TOP) -> RenderableType:
+    """The ``top`` operators, all kinds and all components, each with its cumulative share."""
+    kind = "emulated, " if profile.source == EMULATED else ""
+    title = (
+        f"Operators of {_text.clean(profile.model)}, {profile.runtime} {profile.runtime_version}, "
+        f"{profile.precision}: {kind}{_text.ms(profile.inference_ns / 1e6)} ms profiled, median "
+        f"of {profile.runs} runs, {len(profile.operators)} operators"
+    )
+    return Group(
+        Text(title, "italic"),
+        Text(executed_line(profile)),
+        _table(("operator", "module"), operator_lines(profile, top)),
+        Text(""),
+        _table(("kind", "operators"), group_lines(profile, "kind")),
+        Text(""),
+        _table(("component", "operators"), group_lines(profile, "component")),
+        Text(_NOTE, "dim"),
+    )
+
+
+def executed_line(profile: Profile) -> str:
+    """The precision really executed, which an engine may choose otherwise than the file says."""
+    told = [f"{count} in {dtype or 'a type not told'}" for dtype, count in profile.executed.items()]
+    return f"Executed: convolutions {', '.join(told) or 'none'}; the file is {profile.precision}."
+
+
+def write_profile(profile: Profile, root: Path) -> Path:
+    """Store a profile and its trace under ``root/profiles``; the answer is the trace's path."""
+    base = root / "profiles" / f"{profile.id}__{safe_name(profile.artifact_file)}"
+    trace = base.with_name(base.name + ".trace.json")
+    files.write_json(base.with_name(base.name + ".profile.json"), codec.to_json(profile))
+    files.write_json(trace, chrome_trace(profile))
+    return trace
+
+
+def operator_lines(profile: Profile, top: int = TOP) -> list[Line]:
+    """(operator, module, ms, share, cumulative share), slowest first."""
+    ordered = sorted(profile.operators, key=lambda operator: -operator.median_ns)
+    named = [(o.name, _module(o), o.median_ns) for o in ordered[:top]]
+    return _with_shares(named, profile.inference_ns)
+
+
+def group_lines(profile: Profile, field: str) -> list[Line]:
+    """(kind or component, how many, ms, share, cumulative share) and what no operator covers."""
+    groups: dict[str, list[int]] = {}
+    for operator in profile.operators:
+        key = getattr(operator, field) or _text.NOTHING
+        groups.setdefault(key, []).append(operator.median_ns)
+    found = [(name, str(len(times)), sum(times)) for name, times in groups.items()]
+    found.sort(key=lambda group: -group[2])
+    rest = profile.inference_ns - profile.operators_ns
+    return _with_shares([*found, ("engine, between operators", "", rest)], profile.inference_ns)
+
+
+def chrome_trace(profile: Profile) -> dict[str, Any]:
+    """The run that took the median time: components above, operators below; microseconds."""
+    events: list[dict[str, Any]] = [
+        _named("process_name", 0, f"{profile.artifact_file} on {profile.device.model}"),
+        _named("thread_name", 1, "components"),
+        _named("thread_name", 2, "operators"),
+    ]
+    events += [
+        _event(name, "component", 1, start, end - start)
+        for name, start, end in _stretches(profile.operators)
+    ]
+    for operator in profile.operators:
+        event = _event(operator.name, operator.kind, 2, operator.start_ns, operator.duration_ns)
+        event["args"] = {
+            "module": operator.module,
+            "exact": operator.exact,
+            "dtype": operator.dtype,
+            "median_us": operator.median_ns / 1e3,
+        }
+        events.append(event)
+    about = {
+        "model": profile.model,
+        "runtime": f"{profile.runtime} {profile.runtime_version}",
+        "precision": profile.precision,
+        "source": f"{profile.source}, profiled: no latency",
+    }
+    return {"traceEvents": events, "displayTimeUnit": "ms", "otherData": about}
+
+
+def _stretches(operators: Sequence[OperatorTime]) -> Iterable[tuple[str, int, int]]:
+    """Runs of operators of one component, with where they begin and end."""
+    found: list[tuple[str, int, int]] = []
+    for operator in operators:
+        end = operator.start_ns + operator.duration_ns
+        if found and found[-1][0] == operator.component:
+            found[-1] = (operator.component, found[-1][1], end)
+        elif operator.component:
+            found.append((operator.component, operator.start_ns, end))
+    return found
+
+
+def _event(name: str, category: str, thread: int, start_ns: int, ns: int) -> dict[str, Any]:
+    times = {"ts": start_ns / 1e3, "dur": ns / 1e3}
+    return {"name": name, "cat": category, "ph": "X", "pid": 1, "tid": thread, **times}
+
+
+def _named(what: str, thread: int, name: str) -> dict[str, Any]:
+    return {"name": what, "ph": "M", "pid": 1, "tid": thread, "args": {"name": name}}
+
+
+def _module(operator: OperatorTime) -> str:
+    if not operator.module:
+        return _text.NOTHING
+    return operator.module if operator.exact else f"~ {operator.module}"
+
+
+def _with_shares(lines: Sequence[tuple[str, str, int]], whole_ns: int) -> list[Line]:
+    total = 0.0
+    found: list[Line] = []
+    for first, second, ns in lines:
+        share = ns / whole_ns if whole_ns else 0.0
+        total += share
+        figures = (_text.ms(ns / 1e6), _text.percent(share), _text.percent(total))
+        found.append((_text.clean(first), _text.clean(second), *figures))
+    return found
+
+
+def _table(names: Sequence[str], lines: Iterable[Line]) -> Table:
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in names:
+        shown.add_column(name, overflow="fold")
+    for name in ("time\nms", "share of\ninference", "cumulative\nshare"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for line in lines:
+        shown.add_row(*map(Text, line))
+    return shown
