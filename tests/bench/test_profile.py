@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -105,14 +106,14 @@ def test_every_convolution_of_a_real_run_is_in_the_module_the_graph_says(
     wanted = [operator.module for operator in graph if operator.kind == kind]
     seen = [operator for operator in found.operators if operator.convolves]
     assert all(operator.exact for operator in seen)
-    # ONNX Runtime names a convolution after the activation fused into it, one module up.
-    pairs = zip(sorted(o.module for o in seen), sorted(wanted), strict=True)
     if artifact.format == "executorch":
         assert [operator.module for operator in seen] == wanted
-    else:
-        assert all(module.startswith(name.rpartition(".")[0]) for name, module in pairs)
-    components = {operator.component for operator in found.operators if operator.convolves}
-    assert components == {"stem", "context", "spatial", "head"}
+    # ONNX Runtime names a convolution after the activation fused into it, one module up.
+    owners = {*wanted, *(name.rpartition(".")[0] for name in wanted)}
+    assert {operator.module for operator in seen} <= owners
+    components = Counter(operator.component for operator in seen)
+    assert components == Counter(name.partition(".")[0] for name in wanted)
+    assert set(components) == {"stem", "context", "spatial", "head"}
 
 
 def test_a_profile_tells_what_ran_and_covers_most_of_the_run(

@@ -94,6 +94,20 @@ def test_the_precision_executed_stands_beside_that_of_the_file(found: Profile) -
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "convolves"),
+    [
+        *[(kind, True) for kind in ("Conv", "FusedConv", "NhwcFusedConv", GEMM, DWCONV)],
+        *[(kind, False) for kind in ("Convert (NC)", "Batch Matrix Multiply (NC, F16) GEMM", "")],
+    ],
+)
+def test_convolutions_are_told_from_conversions_and_matrix_products(
+    kind: str, convolves: bool
+) -> None:
+    shown = operator("a #1", kind, "stem", 0, ns=1, dtype="float32")
+    assert shown.convolves == convolves
+
+
 def text(profile: Profile) -> str:
     stream = io.StringIO()
     Console(file=stream, width=140, color_system=None).print(profile_tables(profile))
