@@ -112,9 +112,10 @@ def _reference(artifact: Artifact) -> dict[str, Array]:
             f"{path} is not the reference its manifest names.", hint="Export the model again."
         )
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # numpy leaves a file open that it opened itself and found damaged.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
             return {"input": stored["input"]} | {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise CorruptArtifact(f"{path} is no reference that can be read: {error}.") from error
 
 

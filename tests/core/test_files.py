@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,11 +77,25 @@ def test_a_folder_that_is_a_file_is_a_usage_error(tmp_path: Path) -> None:
         files.write_text(tmp_path / "file" / "inner.txt", "text")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_a_usage_error(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(UsageError, match="cannot be written"):
-        files.write_text(tmp_path / "a.txt", "text")
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Root may write anywhere, so root is somebody else for a moment."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_folder_without_permission_is_a_usage_error() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        with nobody(), pytest.raises(UsageError, match="cannot be written"):
+            files.write_text(folder / "a.txt", "text")
+        assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -26,8 +27,9 @@ from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo
 from seaformer.core.registry import missing
 from seaformer.runtime._runner_build import RunnerBuild, build_host_runner
 
-# A load above this share of the cores means that something else is running.
-BUSY_SHARE = 0.5
+# More of all cores' time than this, just before the run, means that something else is running.
+BUSY_SHARE = 0.2
+_LOOK_S = 0.5
 _CPU = Path("/sys/devices/system/cpu")
 Progress = Callable[[str], None]
 
@@ -78,10 +80,10 @@ class HostTarget:
     def preflight(self, cpus: tuple[int, ...]) -> tuple[Flag, ...]:
         """A busy machine, a governor that saves power, and the Python runner are flagged."""
         now = self.conditions(cpus[0])
-        cores = os.cpu_count() or 1
         flags = []
-        if now.load is not None and now.load > BUSY_SHARE * cores:
-            detail = f"load {now.load:.1f} on {cores} cores before the run"
+        busy = busy_share(_LOOK_S)
+        if busy is not None and busy > BUSY_SHARE:
+            detail = f"other programs took {100 * busy:.0f} % of all cores just before the run"
             flags.append(Flag("busy machine", False, detail))
         if now.governor not in (None, "performance"):
             flags.append(Flag("governor", False, f"{now.governor}, not performance"))
@@ -143,6 +145,28 @@ def _time_limit_s(request: RunnerRequest) -> float:
     if request.warmup.runs is not None or request.stop.runs is not None:
         return 3600.0
     return 180.0 + 2 * (request.warmup.max_seconds + request.stop.max_seconds)
+
+
+def busy_share(seconds: float) -> float | None:
+    """How much of all cores' time was used while this process slept, 0 to 1.
+
+    The load average would count our own export of a minute ago.
+    """
+    before = _cpu_times()
+    time.sleep(seconds)
+    after = _cpu_times()
+    if before is None or after is None or after[1] == before[1]:
+        return None
+    return (after[0] - before[0]) / (after[1] - before[1])
+
+
+def _cpu_times() -> tuple[int, int] | None:
+    """Busy and all jiffies of the machine since boot (``/proc/stat``, proc(5))."""
+    line = (_text(Path("/proc/stat")) or "").partition("\n")[0].split()
+    if len(line) < 9 or line[0] != "cpu":
+        return None
+    ticks = [int(value) for value in line[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
 
 
 def _cpu_model() -> str:

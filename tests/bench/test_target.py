@@ -1,0 +1,70 @@
+"""Which cores a plan means on machines of several kinds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from seaformer.bench.target import choose_cores, open_target
+from seaformer.core.errors import UnknownName, UsageError
+from seaformer.core.measurement import Cluster
+from tests.fakes.measurements import HOST
+
+# A Snapdragon 865, its clusters told in no order.
+PHONE = replace(
+    HOST,
+    cores=8,
+    clusters=(
+        Cluster((7,), "Cortex-A77 prime", 2_841_600),
+        Cluster((0, 1, 2, 3), "Cortex-A55", 1_804_800),
+        Cluster((4, 5, 6), "Cortex-A77", 2_419_200),
+    ),
+)
+UNTOLD = replace(HOST, cores=4, clusters=(Cluster((0, 1, 2, 3), "a virtual CPU"),))
+
+
+@pytest.mark.parametrize(
+    ("core", "threads", "cpus"),
+    [
+        ("prime", 1, (7,)),
+        ("big", 1, (6,)),
+        ("big", 3, (4, 5, 6)),
+        ("little", 1, (3,)),
+        ("little", 4, (0, 1, 2, 3)),
+        ("5", 1, (5,)),
+        ("5", 2, (5, 6)),
+        ("0", 1, (0,)),
+    ],
+)
+def test_a_core_is_chosen_by_kind_or_number(core: str, threads: int, cpus: tuple[int, ...]) -> None:
+    chosen = choose_cores(PHONE, core, threads)
+    assert chosen.cpus == cpus
+    assert set(cpus) <= set(chosen.cluster.cpus)
+
+
+@pytest.mark.parametrize("core", ["prime", "big", "little"])
+def test_a_machine_with_one_kind_of_core_serves_every_name(core: str) -> None:
+    assert choose_cores(UNTOLD, core, 1).cpus == (3,)
+
+
+@pytest.mark.parametrize(
+    ("core", "threads", "sentence"),
+    [
+        ("8", 1, "--core 8 is not possible: Example CPU 9 has cores 0 to 7."),
+        ("prime", 2, "--threads 2 does not fit on 1 core"),
+        ("6", 2, "--threads 2 does not fit on 1 core"),
+        ("fast", 1, "expected prime, big, little or a core's number"),
+        ("-1", 1, "expected prime, big, little or a core's number"),
+        ("", 1, "expected prime, big, little or a core's number"),
+    ],
+)
+def test_a_core_that_is_not_there_is_refused(core: str, threads: int, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        choose_cores(PHONE, core, threads)
+
+
+def test_a_device_nobody_registered_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="no device 'hots'") as caught:
+        open_target("hots")
+    assert caught.value.hint == "Did you mean host?"

@@ -1,0 +1,108 @@
+"""Sessions: arrays in, arrays out, the same answer as the eager model, and clear refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seaformer import load_session
+from seaformer.core.artifact import load_artifact, manifest_path
+from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, ShapeError, UnknownName
+from seaformer.export._quiet import quiet
+from seaformer.runtime import RUNTIMES
+from seaformer.runtime._session import Array
+from tests.conftest import Exported
+
+with quiet():  # their imports warn about themselves, and warnings are errors here
+    for engine in ("onnxruntime", "executorch"):
+        RUNTIMES.load(engine)
+
+
+@pytest.fixture(params=["onnx", "executorch"])
+def path(request: pytest.FixtureRequest, exported: Exported) -> Path:
+    found: Path = getattr(exported, request.param)
+    return found
+
+
+def stored(path: Path) -> tuple[Array, Array]:
+    """The input and the eager model's answer beside an artifact."""
+    with np.load(path.with_name(f"{path.name}.reference.npz")) as reference:
+        return reference["input"], reference["output_forward_0"]
+
+
+def test_a_session_answers_what_the_eager_model_answered(path: Path) -> None:
+    image, expected = stored(path)
+    session = load_session(path)
+    (first,) = session.run([image])
+    assert first.shape == (1, 150, 8, 8)
+    assert first.dtype == np.float32
+    np.testing.assert_allclose(first, expected, atol=5e-4)
+    (other,) = session.run([image + 1])
+    assert not np.allclose(first, other)
+    (again,) = session.run([image])
+    np.testing.assert_array_equal(first, again)  # and the first answer was not written over
+    np.testing.assert_allclose(first, expected, atol=5e-4)
+
+
+def test_a_session_opens_an_artifact_its_file_or_its_manifest(path: Path) -> None:
+    image, _ = stored(path)
+    answers = [
+        load_session(named).run([image])[0]
+        for named in (load_artifact(path), str(path), manifest_path(path))
+    ]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(answers[0], answers[2])
+
+
+def test_other_kinds_of_numbers_are_cast(path: Path) -> None:
+    image, _ = stored(path)
+    session = load_session(path)
+    strided = np.asfortranarray(image.astype(np.float64))
+    np.testing.assert_array_equal(session.run([strided])[0], session.run([image])[0])
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 64, 96), (2, 3, 64, 64), (1, 1, 64, 64), (3, 64, 64)])
+def test_an_image_of_another_size_is_refused(path: Path, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"has shape \(1, 3, 64, 64\), found") as caught:
+        load_session(path).run([np.zeros(shape, np.float32)])
+    assert "export --size" in caught.value.hint
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_another_number_of_inputs_is_refused(path: Path, count: int) -> None:
+    with pytest.raises(ShapeError, match=rf"takes 1 input\(s\), {count} given"):
+        load_session(path).run([np.zeros((1, 3, 64, 64), np.float32)] * count)
+
+
+def test_a_method_that_is_not_there_is_refused(path: Path) -> None:
+    image, _ = stored(path)
+    with pytest.raises(CorruptArtifact, match="has no method 'stem'; it has forward"):
+        load_session(path).run([image], "stem")
+
+
+def test_a_changed_file_is_refused_before_an_engine_sees_it(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes()[:-100])
+    manifest_path(copy).write_bytes(manifest_path(path).read_bytes())
+    with pytest.raises(ChecksumMismatch, match="is not the file its manifest describes"):
+        load_session(copy)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all" * 10])
+@pytest.mark.parametrize("engine", ["onnxruntime", "executorch"])
+def test_a_file_the_engine_cannot_load_is_one_sentence(
+    tmp_path: Path, engine: str, content: bytes
+) -> None:
+    broken = tmp_path / "broken.bin"
+    broken.write_bytes(content)
+    with pytest.raises(CorruptArtifact, match=r"cannot load .*broken\.bin") as caught:
+        RUNTIMES.load(engine).open_session(broken)
+    assert "\n" not in caught.value.message
+
+
+def test_an_engine_nobody_registered_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownName) as caught:
+        RUNTIMES.load("onnxruntme")
+    assert caught.value.hint == "Did you mean onnxruntime?"

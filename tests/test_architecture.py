@@ -1,0 +1,90 @@
+"""The rules of the house that a machine can check."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "seaformer"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+LONGEST = 350
+# One command after the other, and nothing but: it is split when a command can leave it.
+LONGEST_BY_FILE = {"cli.py": 440}
+SPEAKS = {"cli.py"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.fixture(params=SOURCES, ids=name_of)
+def source(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def outside_of_programs(module: ast.Module) -> Iterator[ast.AST]:
+    """Every node that is not below ``if __name__ == "__main__"``."""
+    for statement in module.body:
+        if not (isinstance(statement, ast.If) and "__name__" in ast.dump(statement.test)):
+            yield from ast.walk(statement)
+
+
+def dotted(node: ast.expr) -> str:
+    return ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+
+
+def test_no_layer_reaches_over_its_neighbour() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    if not lint.exists():
+        pytest.skip("import-linter is not installed")
+    done = subprocess.run(
+        [lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert " 0 broken" in done.stdout
+
+
+def test_every_module_says_what_it_is(source: Path) -> None:
+    assert ast.get_docstring(tree(source))
+
+
+def test_no_file_is_too_long_to_be_read(source: Path) -> None:
+    lines = len(source.read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST_BY_FILE.get(name_of(source), LONGEST)
+
+
+def test_only_the_command_line_prints_and_exits(source: Path) -> None:
+    if name_of(source) in SPEAKS:
+        return
+    calls = [n for n in outside_of_programs(tree(source)) if isinstance(n, ast.Call)]
+    spoken = [f"{dotted(call.func)} in line {call.lineno}" for call in calls]
+    forbidden = ("print ", "exit ", "quit ", "sys.exit ", "os._exit ", "SystemExit ", "input ")
+    assert [call for call in spoken if call.startswith(forbidden)] == []
+
+
+def test_nothing_is_swallowed_and_ctrl_c_is_never_caught_by_accident(source: Path) -> None:
+    for node in ast.walk(tree(source)):
+        if isinstance(node, ast.ExceptHandler):
+            kind = "" if node.type is None else ast.unparse(node.type)
+            broad = kind in ("", "Exception", "BaseException")
+            silent = all(isinstance(s, (ast.Pass, ast.Continue)) for s in node.body)
+            assert not (broad and silent), f"line {node.lineno} swallows whatever happens"
+            assert kind, f"line {node.lineno} catches Ctrl-C as well"
+
+
+def test_no_command_goes_through_a_shell(source: Path) -> None:
+    for node in ast.walk(tree(source)):
+        if isinstance(node, ast.Call):
+            assert not any(word.arg == "shell" for word in node.keywords), node.lineno
+            assert dotted(node.func) not in ("os.system", "os.popen"), node.lineno
