@@ -82,12 +82,13 @@ class ResultStore:
         Raises ``UsageError`` when a measurement of that name is stored already: nothing is ever
         overwritten. A full disk or a folder that cannot be written to is one clear sentence.
         """
-        self._remember(measurement.device)
+        self.remember(measurement.device)
         path = self.path_of(measurement)
         files.create_text(path, files.json_text(document(measurement)))
         return path
 
-    def _remember(self, device: DeviceInfo) -> None:
+    def remember(self, device: DeviceInfo) -> None:
+        """Describe a device in ``devices/``; a description that is there is kept."""
         path = self.root / DEVICES / f"{safe_name(device.id)}.json"
         if not path.exists():
             files.write_json(path, {"schema": SCHEMA} | codec.to_json(device))
@@ -100,7 +101,7 @@ class ResultStore:
         for path in self._run_files():
             name = path.relative_to(self.root).as_posix()
             try:
-                measurement = _read(path, name)
+                measurement = read_run(path, name)
             except ArtifactError as error:
                 damaged.append(DamagedFile(name, error.message))
                 continue
@@ -146,8 +147,11 @@ def parse(data: Any, *, where: str = "measurement") -> Measurement:
     return measurement
 
 
-def _read(path: Path, name: str) -> Measurement:
-    """``path`` parsed; messages name the file as ``name`` so that they are the same anywhere."""
+def read_run(path: Path, name: str) -> Measurement:
+    """One run file; messages name it as ``name``, so that they are the same anywhere.
+
+    Raises ``SchemaTooNew`` or ``CorruptArtifact``.
+    """
     try:
         data = files.read_json(path)
     except CorruptArtifact as error:
