@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seaformer import __version__
+from seaformer._cli_compare import compare
 from seaformer._cli_output import (
     INTERRUPTED,
     bench_progress,
@@ -31,6 +32,7 @@ from seaformer._cli_output import (
     wide_print,
 )
 from seaformer._cli_requests import known, model_names, request_like, requests, run_plan
+from seaformer._cli_results import app as results_app
 from seaformer.core.errors import ArtifactError, RunnerFailed, SeaFormerError
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ app = typer.Typer(
 )
 runner_app = typer.Typer(help="The C++ runner that takes the times.", no_args_is_help=True)
 app.add_typer(runner_app, name="runner")
+app.add_typer(results_app, name="results")
+app.command("compare")(compare)
 
 Variants = Annotated[str, typer.Option("--variant", help="SeaFormer sizes: t,s,b,l")]
 Model = Annotated[str, typer.Option("--model", help="names or globs: seaformer_t.*,seaformer_b")]

@@ -11,6 +11,7 @@ What tables are made of the measurements is not decided here (see ``report``).
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import secrets
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from seaformer.core import codec, files
-from seaformer.core.errors import ArtifactError, CorruptArtifact, SchemaTooNew
+from seaformer.core.errors import ArtifactError, CorruptArtifact, SchemaTooNew, UnknownName
 from seaformer.core.measurement import EMULATED, SCHEMA, DeviceInfo, Measurement, document
 
 RESULTS_VARIABLE = "SEAFORMER_RESULTS"
@@ -157,3 +158,22 @@ def read_run(path: Path, name: str) -> Measurement:
     except CorruptArtifact as error:
         raise CorruptArtifact(error.message.replace(str(path), name)) from error
     return parse(data, where=name)
+
+
+def find_run(root: Path, which: str) -> tuple[Path, Measurement]:
+    """The run file that ``which`` means: a file, an id, or the beginning of one id alone.
+
+    Raises ``UnknownName`` when there is none or more than one, ``CorruptArtifact`` when it cannot
+    be read.
+    """
+    path = Path(which).expanduser()
+    if not path.is_file():
+        found = sorted(root.glob(f"{RUNS}/*/{glob.escape(which)}*.json")) if which else []
+        if len(found) != 1:
+            told = f"{len(found)} measurements begin with" if found else "no measurement has"
+            raise UnknownName(f"{told.capitalize()} the id {which!r} under {root}.", hint=_LIST)
+        path = found[0]
+    return path, read_run(path, str(path))
+
+
+_LIST = "seaformer results list shows them all."
