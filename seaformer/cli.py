@@ -31,6 +31,7 @@ from seaformer._cli_output import (
     titled,
     wide_print,
 )
+from seaformer._cli_reproduce import reproduce
 from seaformer._cli_requests import known, model_names, request_like, requests, run_plan
 from seaformer._cli_results import app as results_app
 from seaformer.core.errors import ArtifactError, RunnerFailed, SeaFormerError
@@ -60,6 +61,7 @@ runner_app = typer.Typer(help="The C++ runner that takes the times.", no_args_is
 app.add_typer(runner_app, name="runner")
 app.add_typer(results_app, name="results")
 app.command("compare")(compare)
+app.command("reproduce")(reproduce)
 
 Variants = Annotated[str, typer.Option("--variant", help="SeaFormer sizes: t,s,b,l")]
 Model = Annotated[str, typer.Option("--model", help="names or globs: seaformer_t.*,seaformer_b")]
