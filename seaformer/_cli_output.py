@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,20 +64,19 @@ def show_measurements(measured: list[Measurement], root: Path, as_json: bool) ->
     next_step(f"seaformer report --results {shlex.quote(str(root))}")
 
 
-def show_profiles(profiles: list[Profile], root: Path, as_json: bool) -> None:
-    """Tables on stdout (not beside JSON), and for each profile two files under ``profiles/``."""
-    from seaformer.core import codec, files
-    from seaformer.core.results import safe_name
-    from seaformer.report.profile import chrome_trace, profile_tables
+def show_profiles(
+    profiles: Iterable[Profile], refused: Iterable[str], root: Path, as_json: bool
+) -> None:
+    """Tables on stdout (not beside JSON); each profile and its trace go to files under ``root``."""
+    from seaformer.report.profile import profile_tables, write_profile
 
     for profile in profiles:
-        base = root / "profiles" / f"{profile.id}__{safe_name(profile.artifact_file)}"
-        trace = base.with_name(base.name + ".trace.json")
-        files.write_json(base.with_name(base.name + ".profile.json"), codec.to_json(profile))
-        files.write_json(trace, chrome_trace(profile))
+        trace = write_profile(profile, root)
         if not as_json:
             wide_print(profile_tables(profile))
         print(f"Trace: {trace} (opens in https://ui.perfetto.dev)", file=sys.stderr)
+    for sentence in refused:
+        print(sentence, file=sys.stderr)
 
 
 def wide_print(renderable: Any) -> None:

@@ -19,19 +19,22 @@ from pathlib import Path
 
 import onnx
 
+from seaformer.core.artifact import PARTS
 from seaformer.core.errors import ExportError
 
 Names = tuple[str, ...]
 
 
 def part_file(file: str, name: str) -> str:
-    """``model.onnx`` and ``stem`` to ``model.stem.onnx``."""
-    base, dot, suffix = file.rpartition(".")
-    return f"{base}.{name}{dot}{suffix}"
+    """``model.onnx`` and ``stem`` to ``model.onnx.parts/stem.onnx``.
+
+    In a folder of their own, so that ``*.onnx`` names whole models only.
+    """
+    return f"{file}{PARTS}/{name}.onnx"
 
 
 def cut(path: Path, names: Sequence[str]) -> tuple[Path, ...]:
-    """Write one file per component beside ``path``, in the order of ``names``.
+    """Write one file per component into a folder beside ``path``, in the order of ``names``.
 
     Raises ``ExportError`` when a node belongs to none of them.
     """
@@ -39,7 +42,8 @@ def cut(path: Path, names: Sequence[str]) -> tuple[Path, ...]:
     owners = _owners(model.graph, names)
     written = []
     for name in names:
-        target = path.with_name(part_file(path.name, name))
+        target = path.parent / part_file(path.name, name)
+        target.parent.mkdir(exist_ok=True)
         onnx.save(_part(model, name, owners), str(target))
         onnx.checker.check_model(str(target), full_check=True)
         written.append(target)
@@ -55,7 +59,9 @@ def component_of(node_name: str) -> str:
 def _owners(graph: onnx.GraphProto, names: Sequence[str]) -> list[str]:
     """The component of each node; casts put in by a converter go with what they feed."""
     owners = [component_of(node.name) for node in graph.node]
-    owners = [owner if owner in names else "" for owner in owners]
+    for node, owner in zip(graph.node, owners, strict=True):
+        if owner and owner not in names:
+            raise _homeless(node)
     consumers = {name: i for i, node in enumerate(graph.node) for name in node.input}
     producers = {name: i for i, node in enumerate(graph.node) for name in node.output}
     for i in reversed(range(len(owners))):
@@ -65,8 +71,12 @@ def _owners(graph: onnx.GraphProto, names: Sequence[str]) -> list[str]:
         made = [producers[name] for name in node.input if name in producers]
         owners[i] = owners[i] or next((owners[k] for k in made if owners[k]), "")
         if not owners[i]:
-            raise ExportError(f"Node {node.name!r} ({node.op_type}) is in no component.")
+            raise _homeless(node)
     return owners
+
+
+def _homeless(node: onnx.NodeProto) -> ExportError:
+    return ExportError(f"Node {node.name!r} ({node.op_type}) is in no component.")
 
 
 def _part(model: onnx.ModelProto, name: str, owners: list[str]) -> onnx.ModelProto:
