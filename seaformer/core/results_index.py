@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from seaformer.core import files
+from seaformer.core.counts import typical
 from seaformer.core.errors import ArtifactError, SeaFormerError
-from seaformer.core.measurement import SCHEMA, Measurement
+from seaformer.core.measurement import MEASURED, SCHEMA, Measurement
 from seaformer.core.results import RUNS, DamagedFile, read_run
 
 VERSION = 1
@@ -232,8 +233,9 @@ def _scan(root: Path) -> Iterator[_File]:
 def _entry(measurement: Measurement, file: _File) -> IndexEntry:
     run = measurement.methods.get("forward") or measurement.methods.get(measurement.plan.method)
     pieces = [piece for piece in run.by_process() if piece] if run else []
-    counted = [counts.instructions for counts in run.counts] if run else []
+    counted = typical(run.counts) if run else None
     medians = [statistics.median(piece) for piece in pieces]
+    timed = medians and measurement.source == MEASURED  # an emulator's milliseconds are no latency
     return IndexEntry(
         path=file.path,
         id=measurement.id,
@@ -252,8 +254,8 @@ def _entry(measurement: Measurement, file: _File) -> IndexEntry:
         methods=",".join(sorted(measurement.methods)),
         valid=measurement.valid,
         failure=measurement.failure,
-        median_ms=statistics.median(medians) / 1e6 if medians else None,
-        instructions=round(statistics.median(counted)) if counted else None,
+        median_ms=statistics.median(medians) / 1e6 if timed else None,
+        instructions=counted.instructions if counted else None,
         artifact_sha256=measurement.artifact_sha256,
         size_bytes=file.bytes,
     )

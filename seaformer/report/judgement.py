@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from seaformer.core.counts import typical
 from seaformer.core.errors import UsageError
 from seaformer.core.facts import ArtifactFacts
 from seaformer.core.measurement import MEASURED, Measurement, MethodRun
@@ -187,11 +188,11 @@ def _unpinned(pair: Pair) -> bool:
 
 
 def _instructions(pair: Pair, limits: Limits) -> Iterator[Finding]:
-    counted = [[one.instructions for one in run.counts] for run in pair.runs]
-    if not all(counted):
+    base, new = (typical(run.counts) for run in pair.runs)
+    if base is None or new is None:
         return
-    base, new = (statistics.median(side) for side in counted)
-    yield _measure("instructions", base, new, limits.instructions, "instructions")
+    counted = (base.instructions, new.instructions)
+    yield _measure("instructions", *counted, limits.instructions, "instructions")
 
 
 def _peak(pair: Pair, limits: Limits) -> Iterator[Finding]:

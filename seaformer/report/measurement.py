@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import fields
 
+from seaformer.core.counts import typical
 from seaformer.core.facts import ArtifactFacts
 from seaformer.core.measurement import Conditions, Measurement, MethodRun
 from seaformer.report.renderers import _text
@@ -50,8 +51,8 @@ def _method(name: str, run: MethodRun) -> Iterator[str]:
             f"{process.stop_reason}, cpu {cpus}"
         )
     if run.counts:
-        counted = statistics.median(one.instructions for one in run.counts)
-        yield f"{name}: {counted:.0f} instructions in an inference"
+        counted = typical(run.counts)
+        yield f"{name}: {counted.instructions if counted else 0} instructions in an inference"
     if run.output is not None:
         good = "agrees" if run.output.passed else "is wrong"
         yield f"{name}: the output {good}, max abs {run.output.max_abs:.1e}"
