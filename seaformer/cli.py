@@ -21,6 +21,7 @@ from seaformer._cli_output import (
     INTERRUPTED,
     bench_progress,
     complain,
+    github_summary,
     next_step,
     print_json,
     relative,
@@ -29,6 +30,7 @@ from seaformer._cli_output import (
     steps,
     titled,
     wide_print,
+    zoo_rows,
 )
 from seaformer._cli_reproduce import reproduce
 from seaformer._cli_requests import (
@@ -263,13 +265,21 @@ def bench(
 
 
 @app.command()
-def report(results: Results = "") -> None:
-    """Rebuild report.md, report.svg and tables/*.csv from the raw runs."""
+def report(
+    results: Results = "",
+    github: Annotated[
+        bool, typer.Option("--github", help="a summary for $GITHUB_STEP_SUMMARY, or on stdout")
+    ] = False,
+) -> None:
+    """Rebuild report.html, report.md, report.svg and tables/*.csv from the raw runs."""
     from seaformer.core.results import results_dir
     from seaformer.report import write_report
     from seaformer.report.renderers import terminal
 
-    written = write_report(results_dir(results or None))
+    written = write_report(results_dir(results or None), zoo_rows())
+    if github:
+        github_summary(written.report)
+        return
     table = written.report.table
     terminal.console(table).print(terminal.render(table))
     for path in written.paths:
