@@ -243,19 +243,28 @@ def _parity(base: ArtifactFacts, new: ArtifactFacts, limits: Limits) -> Iterator
     if (before.verified_by, after.verified_by) == ("prediction", "structure"):
         yield Finding("parity", REGRESSION, why="verified by prediction before, by structure now")
         return
-    if before.argmax_agreement is not None and after.argmax_agreement is not None:
-        lost = before.argmax_agreement - after.argmax_agreement
-        verdict = REGRESSION if lost > limits.agreement else SAME
-        why = f"more than {100 * limits.agreement:g} % of the positions" if lost > 0 else ""
-        why = why if verdict == REGRESSION else ""
-        pair = (before.argmax_agreement, after.argmax_agreement)
-        yield Finding("argmax agreement", verdict, *pair, why=why)
-    if before.relative_error is not None and after.relative_error is not None:
-        worse = after.relative_error > limits.least_error
-        worse = worse and after.relative_error > limits.relative_error * before.relative_error
+    agreement = (_known(before.argmax_agreement), _known(after.argmax_agreement))
+    yield from _lost("argmax agreement", *agreement)
+    if agreement[0] is not None and agreement[1] is not None:
+        worse = agreement[0] - agreement[1] > limits.agreement
+        why = f"more than {100 * limits.agreement:g} % of the positions" if worse else ""
+        yield Finding("argmax agreement", REGRESSION if worse else SAME, *agreement, why=why)
+    errors = (_known(before.relative_error), _known(after.relative_error))
+    yield from _lost("relative error", *errors)
+    if errors[0] is not None and errors[1] is not None:
+        worse = errors[1] > max(limits.least_error, limits.relative_error * errors[0])
         why = f"more than {limits.relative_error:g} times the error" if worse else ""
-        errors = (before.relative_error, after.relative_error)
         yield Finding("relative error", REGRESSION if worse else SAME, *errors, why=why)
+
+
+def _known(value: float | None) -> float | None:
+    """A figure, or nothing: NaN is no figure."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _lost(fact: str, base: float | None, new: float | None) -> Iterator[Finding]:
+    if base is not None and new is None:
+        yield Finding(fact, REGRESSION, base, why="no figure any more")
 
 
 def _measure(fact: str, base: float, new: float, limit: float, unit: str) -> Finding:
