@@ -157,30 +157,35 @@ def resampled(
 
 def _slot(ordered: Sequence[Sequence[float]], resamples: int, seed: int, slot: int) -> list[float]:
     """What stands in one of the places for a process: each time one at random, resampled."""
-    chosen = _choices(len(ordered), resamples, seed, slot)
-    medians = [0.0] * resamples
-    for process, samples in enumerate(ordered):
-        where = chosen[process]
-        lows, highs = _ranks(len(samples), resamples, seed, slot)
-        for at in where:
-            medians[at] = (samples[lows[at]] + samples[highs[at]]) / 2
-    return medians
+    times, order = _choices(len(ordered), resamples, seed, slot)
+    medians: list[float] = []
+    for process, (samples, count) in enumerate(zip(ordered, times, strict=True)):
+        lows, highs = _ranks(len(samples), count, seed, f"{slot}.{process}")
+        pairs = zip(map(samples.__getitem__, lows), map(samples.__getitem__, highs), strict=True)
+        medians += [(low + high) / 2 for low, high in pairs]
+    return list(map(medians.__getitem__, order))
 
 
-@functools.lru_cache(maxsize=2048)
-def _ranks(n: int, resamples: int, seed: int, slot: int) -> tuple[array[int], array[int]]:
-    return median_ranks(n, resamples, random.Random(f"ranks {n} {seed} {slot}"))
+@functools.lru_cache(maxsize=4096)
+def _ranks(n: int, count: int, seed: int, place: str) -> tuple[array[int], array[int]]:
+    return median_ranks(n, count, random.Random(f"ranks {n} {seed} {place}"))
 
 
 @functools.lru_cache(maxsize=64)
-def _choices(processes: int, resamples: int, seed: int, slot: int) -> tuple[array[int], ...]:
-    """For each process, in which resamples it is the one that stands in this place."""
-    rng = random.Random(f"processes {processes} {seed} {slot}")
-    drawn = rng.choices(range(processes), k=resamples)
-    where = [array("I") for _ in range(processes)]
-    for at, process in enumerate(drawn):
-        where[process].append(at)
-    return tuple(where)
+def _choices(
+    processes: int, resamples: int, seed: int, slot: int
+) -> tuple[tuple[int, ...], array[int]]:
+    """How often each process stands in this place, and in which order they take turns."""
+    drawn = random.Random(f"processes {processes} {seed} {slot}").choices(
+        range(processes), k=resamples
+    )
+    times = tuple(drawn.count(process) for process in range(processes))
+    following = [sum(times[:process]) for process in range(processes)]
+    order = array("I")
+    for process in drawn:
+        order.append(following[process])
+        following[process] += 1
+    return times, order
 
 
 def count_outliers(samples: Sequence[float]) -> int:

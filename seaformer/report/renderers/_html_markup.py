@@ -51,7 +51,9 @@ def lines(*children: str) -> Markup:
 
 def text(words: str) -> Markup:
     """``words`` as text: printable and escaped; spaces at its ends are kept."""
-    return Markup(escape("".join(c if c.isprintable() else " " for c in words)))
+    if not words.isprintable():
+        words = "".join(c if c.isprintable() else " " for c in words)
+    return Markup(escape(words))
 
 
 def number(value: float) -> str:

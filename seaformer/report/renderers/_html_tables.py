@@ -149,7 +149,7 @@ def _line(row: ResultRow, newest: set[int], cells: Sequence[Cell]) -> Markup:
     first, *rest = cells
     return tag(
         "tr",
-        tag("th", join(sign(row.source), " "), first.shown, scope="row"),
+        tag("th", join(sign(row.source), Markup("&#160;")), first.shown, scope="row"),
         *(_cell(cell) for cell in rest),
         data_source=row.source,
         data_device=row.device,

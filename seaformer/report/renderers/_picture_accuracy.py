@@ -110,13 +110,14 @@ def _drawn(published: list[_Point], ours: list[_Point]) -> Markup:
         *(_line(line, x, y) for line in _lines(ours)),
         *(_mark(point, x, y) for point in every),
         *_names(published, ours, x, y),
+        *_key(ours),
     ]
     said = [
         f"{p.name} on {p.where}: {_text.ms(p.latency_ms)} ms, {p.miou:g} %"
         for p in ours + published
     ]
     title = "Accuracy against latency: figure 1 of the paper with our points"
-    return svg.picture("accuracy-picture", title, told(said, 60), _HEIGHT, *parts)
+    return svg.picture("accuracy-picture", title, told(said, 60), _HEIGHT + _keyed(ours), *parts)
 
 
 def _families(points: list[_Point], x: svg.Axis, y: svg.Axis) -> list[Markup]:
@@ -139,6 +140,24 @@ def _line(points: list[_Point], x: svg.Axis, y: svg.Axis) -> Markup:
     )
 
 
+def _key(ours: list[_Point]) -> list[Markup]:
+    """What each of our lines' numbers stands for, in two columns below the picture."""
+    named = [f"{i}  {line[0].where}" for i, line in enumerate(_lines(ours), 1)]
+    return [
+        svg.words(
+            _LEFT + (i % 2) * svg.WIDTH / 2,
+            _HEIGHT + 10 + 18 * (i // 2),
+            svg.shortened(name, 64),
+            "name ours",
+        )
+        for i, name in enumerate(named)
+    ]
+
+
+def _keyed(ours: list[_Point]) -> float:
+    return 18.0 * -(-len(_lines(ours)) // 2) + 4 if ours else 0.0
+
+
 def _mark(point: _Point, x: svg.Axis, y: svg.Axis) -> Markup:
     drawn = svg.mark(point.source, x.at(point.latency_ms), y.at(point.miou))
     if point.row is None:
@@ -148,12 +167,12 @@ def _mark(point: _Point, x: svg.Axis, y: svg.Axis) -> Markup:
 
 
 def _names(published: list[_Point], ours: list[_Point], x: svg.Axis, y: svg.Axis) -> list[Markup]:
-    """A name beside each point, where there is room: our lines' first, then the paper's points'.
+    """Our lines' numbers, then names beside the paper's points, where there is room.
 
     A name that would cover another or a point is left out; it is in the description.
     """
     taken = [(x.at(p.latency_ms) - 6, y.at(p.miou) - 6, 12.0, 12.0) for p in published + ours]
-    ends = [(line[0].where, line[0], "name ours") for line in _lines(ours)]
+    ends = [(str(i), line[0], "name ours") for i, line in enumerate(_lines(ours), 1)]
     theirs = sorted(published, key=lambda point: "Sea" not in point.name)
     placed = []
     for name, point, style in [*ends, *((p.name, p, "name quiet") for p in theirs)]:
