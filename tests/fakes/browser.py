@@ -19,17 +19,26 @@ ARGUMENTS = (
 )
 
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def program() -> str | None:
+    """The first browser that is installed."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
 def missing() -> str | None:
-    """Which program is missing for a test in a browser, or ``None``."""
-    absent = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-    return f"{' and '.join(absent)} not installed" if absent else None
+    """Why no test can run in a browser here, or ``None``."""
+    if program() and shutil.which("chromedriver"):
+        return None
+    return "needs chromium and chromedriver (apt-get install chromium chromium-driver)"
 
 
 @contextmanager
 def browser() -> Iterator[webdriver.Chrome]:
     """A browser with an empty profile that logs its console and every request."""
     options = Options()
-    options.binary_location = shutil.which("chromium") or "chromium"
+    options.binary_location = program() or BROWSERS[0]
     for argument in ARGUMENTS:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -58,5 +67,8 @@ def resize(driver: webdriver.Chrome, width: int, height: int) -> None:
 
 def prefer(driver: webdriver.Chrome, scheme: str = "light", medium: str = "") -> None:
     """What the reader's system asks for: ``light`` or ``dark``, ``print`` or the screen."""
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": [feature]})
+    features = [
+        {"name": "prefers-color-scheme", "value": scheme},
+        {"name": "prefers-reduced-motion", "value": "reduce"},  # nothing glides from under a click
+    ]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": features})

@@ -16,9 +16,10 @@
 
   // Sorting
 
-  const valueOf = (row, column) => {
+  const valueOf = (row, column, numeric) => {
     const cell = row.cells[column];
     if (cell.dataset.v !== undefined) return Number(cell.dataset.v);
+    if (numeric) return null;
     const said = cell.textContent.trim();
     return said === "-" || said === "" ? null : said;
   };
@@ -35,7 +36,8 @@
     for (const other of head.parentNode.cells) other.setAttribute("aria-sort", "none");
     head.setAttribute("aria-sort", order);
     const body = table.tBodies[0];
-    const rows = [...body.rows].map((row, i) => ({ row, i, value: valueOf(row, column) }));
+    const numeric = head.classList.contains("number");
+    const rows = [...body.rows].map((row, i) => ({ row, i, value: valueOf(row, column, numeric) }));
     const sign = order === "ascending" ? 1 : -1;
     rows.sort((a, b) => {
       if (a.value === null || b.value === null) {
@@ -73,6 +75,7 @@
   if (filters) {
     filters.hidden = false;
     filters.addEventListener("input", filter);
+    filters.addEventListener("change", filter);
     filters.addEventListener("submit", (event) => event.preventDefault());
     filters.addEventListener("reset", () => setTimeout(filter));
     filter();
@@ -200,9 +203,17 @@
     dialog.scrollTop = 0;
   };
 
+  const decoded = (text) => {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;
+    }
+  };
+
   const fromAddress = () => {
     const [, id] = location.hash.match(/^#run-(.+)$/) ?? [];
-    if (id) show(decodeURIComponent(id));
+    if (id) show(decoded(id));
     else if (dialog.open) dialog.close();
   };
 
