@@ -140,7 +140,7 @@ def header(table: PaperTable, found: Sequence[ReproducedRow]) -> tuple[str, ...]
     if table.components:
         return (*names, "paper %", f"{device} %", *_ours_header(found, device), "scope", "note")
     return (
-        *(*names, "precision", "params M", "GFLOPs", table.metric_name, "paper ms"),
+        *(*names, "precision", *(name for name, _ in _about(table, found)), "paper ms"),
         *_ours_header(found, device),
         *("ratio to paper", "paper, relative", "ours, relative", "scope", "note"),
     )
@@ -152,7 +152,8 @@ def cells(table: PaperTable, row: ReproducedRow, found: Sequence[ReproducedRow])
     end = (row.scope or _NOTHING, row.reason)
     if table.components:
         return _clean(*line.label, _number(line.published), _number(row.share, 1), *ours, *end)
-    about = (line.precision, *map(_number, (line.params_m, line.flops_g, line.metric)))
+    told = (getattr(line, field) for _, field in _about(table, found))
+    about = (line.precision, *map(_number, told))
     relative = (_number(row.relative_paper, 2), _number(row.relative_ours, 2))
     return _clean(*line.label, *about, _number(line.published), *ours, _ratio(row), *relative, *end)
 
@@ -186,6 +187,16 @@ def markdown(table: PaperTable, found: Sequence[ReproducedRow]) -> str:
     grid = "\n".join(f"| {' | '.join(c.replace('|', '/') for c in line)} |" for line in lines)
     told = "\n".join(f"- {note}" for note in notes(table, found))
     return f"## {table.title}\n\n{grid}\n\n{told}\n"
+
+
+def _about(table: PaperTable, found: Sequence[ReproducedRow]) -> list[tuple[str, str]]:
+    """Columns of the paper beside the latency, and our fields for them; none that is empty."""
+    columns = (("params M", "params_m"), ("GFLOPs", "flops_g"), (table.metric_name, "metric"))
+    return [
+        (name, field)
+        for name, field in columns
+        if any(getattr(row.planned, field) is not None for row in found)
+    ]
 
 
 def _ours_header(found: Sequence[ReproducedRow], device: str) -> tuple[str, ...]:
