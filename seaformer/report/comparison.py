@@ -13,7 +13,6 @@ from seaformer.core import codec
 from seaformer.report.compare import ComparedRow, Comparison
 from seaformer.report.judgement import (
     BETTER,
-    CHANGED,
     REGRESSION,
     SAME,
     UNKNOWN,
@@ -24,8 +23,8 @@ from seaformer.report.judgement import (
 from seaformer.report.renderers import _text
 
 FORMATS = ("text", "md", "json", "github", "benchmark")
-_MARKS = {REGRESSION: "✗", WARNING: "!", SAME: "=", CHANGED: "~", BETTER: "✓", UNKNOWN: "?"}
-_ORDER = (REGRESSION, WARNING, UNKNOWN, CHANGED, BETTER, SAME)
+_MARKS = {REGRESSION: "✗", WARNING: "!", SAME: "=", BETTER: "✓", UNKNOWN: "?"}
+_ORDER = (REGRESSION, WARNING, UNKNOWN, BETTER, SAME)
 _HEADER = ("", "row", "fact", "base", "new", "ratio", "95 % interval", "verdict")
 
 

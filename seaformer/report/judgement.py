@@ -18,9 +18,8 @@ from seaformer.core.facts import ArtifactFacts
 from seaformer.core.measurement import MEASURED, Measurement, MethodRun
 from seaformer.core.ratio import Ratio, ratio_of_medians
 
-REGRESSION, WARNING, SAME, CHANGED, BETTER, UNKNOWN = (
-    *("regression", "warning", "same", "changed", "better", "not judged"),
-)
+REGRESSION, WARNING, BETTER = "regression", "warning", "better"
+SAME, UNKNOWN = "same", "not judged"
 FORWARD = "forward"
 
 
