@@ -53,7 +53,8 @@ def browser() -> Iterator[webdriver.Chrome]:
 def requests(driver: webdriver.Chrome) -> list[str]:
     """Addresses asked for since this was last called."""
     found = []
-    for entry in driver.get_log("performance"):
+    entries = driver.get_log("performance")  # type: ignore[no-untyped-call]
+    for entry in entries:
         event: dict[str, Any] = json.loads(entry["message"])["message"]
         if event["method"] == "Network.requestWillBeSent":
             found.append(event["params"]["request"]["url"])
