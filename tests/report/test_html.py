@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from seaformer._cli_output import zoo_rows
-from seaformer.core.measurement import ESTIMATED
+from seaformer.core.measurement import ESTIMATED, MethodRun
 from seaformer.core.results import DamagedFile, ResultStore
 from seaformer.report import build, make_report, write_report
 from seaformer.report.renderers import _html_runs, html
-from tests.fakes.measurements import failed, measurement, method
+from tests.fakes.measurements import emulated, failed, measurement, method, process
 from tests.report.pages import EVIL, Elements, everything, hostile, island, page_of
 
 SLUGS = ("accuracy", "ratio", "components", "precision", "instructions", "samples", "history")
@@ -233,3 +233,43 @@ def test_a_run_that_failed_opens_and_says_why() -> None:
 def test_damaged_files_are_counted_in_the_overview() -> None:
     report = build([measurement(1)], [DamagedFile("runs/x/bad.json", "is cut short")])
     assert "<b>1</b> files skipped" in html.render(report)
+
+
+def taken(*samples: int) -> MethodRun:
+    """One process with these samples."""
+    return MethodRun(samples, (process(len(samples)),))
+
+
+ODD = {
+    "one sample": measurement(1, methods={"forward": taken(1)}),
+    "no time at all": measurement(1, methods={"forward": taken(0, 0), "stem": taken(0)}),
+    "no sample": measurement(1, methods={"forward": taken()}),
+    "no process": measurement(1, methods={"forward": MethodRun((), ())}),
+    "an age": measurement(1, methods={"forward": taken(10**30, 1)}),
+    "a part alone": measurement(1, methods={"stem": taken(5)}),
+    "a paper below zero": measurement(1, paper_latency_ms=-5.0),
+    "a paper of nothing": measurement(1, paper_latency_ms=0.0),
+    "a paper beyond measure": measurement(1, paper_latency_ms=1e300),
+    "no image": measurement(1, input_shape=()),
+    "no date": measurement(1, created_at=""),
+    "no names": measurement(1, model="", format="", runtime="", precision="", scope=""),
+    "no character": measurement(1, model="\ud800", command="\ud800\x00"),
+    "a source nobody knows": measurement(1, source="dreamt"),
+    "a core that counted nothing": emulated(1),
+    "an odd name": measurement(1, id="i'\"<>#%/\\"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_measurements_still_give_a_page(name: str) -> None:
+    text = rendered(ODD[name], measurement(2))
+    elements = Elements(text)
+    assert elements.wrong == []
+    assert set(island(text)) == {ODD[name].id, measurement(2).id}
+    coordinates = [
+        value or ""
+        for _, attributes in elements.found
+        for key, value in attributes.items()
+        if key in ("d", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height", "points")
+    ]
+    assert not [value for value in coordinates if "nan" in value or "inf" in value]
