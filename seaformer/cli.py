@@ -190,7 +190,9 @@ def bench(
     components: Components = False,
     checkpoint: Checkpoint = "",
     classes: Classes = 0,
-    device: Annotated[str, typer.Option(help="host", envvar="SEAFORMER_DEVICE")] = "host",
+    device: Annotated[
+        str, typer.Option(help="host or emulator[:CORE]", envvar="SEAFORMER_DEVICE")
+    ] = "host",
     threads: Annotated[int, typer.Option(help="1: the calling thread, no pool")] = 1,
     core: Annotated[str, typer.Option(help="prime, big, little or a core's number")] = "prime",
     warmup: Annotated[int, typer.Option(help="exact warm-up runs; -1: adaptive")] = -1,

@@ -47,7 +47,8 @@ def method_flags(
     A component of half a millisecond is allowed to be noisy: what its spread says does not make
     the whole network's figure invalid. An emulator's times are not judged at all.
     """
-    certain = [*_pinning(run, cpus), *_threads(run, plan), *_output(run)]
+    certain = [*_threads(run, plan), *_output(run)]
+    certain += _pinning(run, cpus) if source == MEASURED else []
     timed = _spread(run) if source == MEASURED else _counted(run)
     if name == FORWARD:
         return certain + timed
@@ -83,7 +84,7 @@ def _counted(run: MethodRun) -> list[Flag]:
     if not run.samples_ns:
         return [_NO_SAMPLES]
     off = spread(run.counts)
-    if off <= COUNTS_SPREAD:
+    if off is None or off <= COUNTS_SPREAD:
         return []
     detail = f"repeats differ by {100 * off:.2f} % instructions, {100 * COUNTS_SPREAD:g} % allowed"
     return [Flag("counts differ", True, detail)]

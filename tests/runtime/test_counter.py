@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from seaformer.core.blocks import Block
 from seaformer.core.counts import CacheMisses, Counts, executed_precision, spread, typical
 from seaformer.core.errors import MissingExtra, RunnerFailed
-from seaformer.runtime._counter import build_counter, read_blocks, read_counts
+from seaformer.runtime._counter import _FLAGS, build_counter, read_blocks, read_counts
+from seaformer.runtime._qemu import FOLDER
 from tests import arm
 
 BEGIN, END = "hint #96", "hint #97"
@@ -289,8 +291,16 @@ def test_repeats_have_a_spread_a_typical_one_and_a_precision() -> None:
     assert typical(repeats) == repeats[0]
     assert executed_precision(repeats) == "fp32"
     assert executed_precision([made(9, half=5, single=4)]) == "fp16"
-    assert (spread([]), typical([]), executed_precision([made(9)])) == (0.0, None, "")
+    assert (spread([]), spread([made(9)]), typical([])) == (None, None, None)
+    assert executed_precision([made(9)]) == ""
 
 
 def test_a_block_knows_how_many_instructions_it_stands_for() -> None:
     assert Block("0x10", 3, "d503201f d65f03c0").instructions == 6
+
+
+def test_the_plugin_compiles_without_a_warning(tmp_path: Path) -> None:
+    flags = ["-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror"]
+    argv = ["cc", *_FLAGS, *flags, str(FOLDER / "counter.c"), "-o", str(tmp_path / "counter.so")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
