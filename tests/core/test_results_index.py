@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from seaformer.core import files
 from seaformer.core.errors import CorruptArtifact, UnknownName, UsageError
-from seaformer.core.measurement import SCHEMA, Measurement, document
+from seaformer.core.measurement import SCHEMA, Measurement, MethodRun, document
 from seaformer.core.results import ResultStore, find_run
 from seaformer.core.results_index import Listing, index_path, list_results
 from seaformer.core.results_merge import merge, plan_merge
@@ -188,6 +188,34 @@ def test_a_recorded_file_of_every_schema_still_loads(store: ResultStore, file: P
 def test_there_is_a_recorded_file_of_every_schema() -> None:
     told = {json.loads(path.read_text())["schema"] for path in RECORDED.glob("*.json")}
     assert told == set(range(1, SCHEMA + 1))
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+@pytest.mark.parametrize("noun", [Measurement, MethodRun])
+def test_every_field_is_documented(noun: type) -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert [f.name for f in fields(noun) if f"`{f.name}`" not in text] == []
+
+
+def test_every_schema_is_documented() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert all(f"\n| {number} | " in text for number in range(1, SCHEMA + 1))
+
+
+def test_the_lines_in_the_document_load_everything_without_this_package(
+    store: ResultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(store, measurement(1), failed(2), emulated(3))
+    monkeypatch.chdir(store.root.parent)
+    code = DOCUMENT.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    told: dict[str, Any] = {}
+    exec(code, told)
+    runs = told["runs"].set_index("id").sort_index()
+    assert list(runs.index) == [measurement(n).id for n in (1, 2, 3)]
+    assert runs["valid"].tolist() == [True, False, True]
+    assert runs["median_ms"].notna().tolist() == [True, False, False]
 
 
 # One measurement.
