@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.fakes import browser as chromium
 from tests.report.pages import everything, hostile, page_of
@@ -70,6 +70,11 @@ def chosen(driver: Driver, by: str, value: str) -> None:
 
 def dialog(driver: Driver) -> Any:
     return driver.find_element(By.ID, "run")
+
+
+def soon(driver: Driver, happened: Callable[[Driver], object]) -> bool:
+    """Whether it happens: a browser closes a dialog and tells its address a moment later."""
+    return bool(WebDriverWait(driver, 20, poll_frequency=0.02).until(happened))
 
 
 def is_open(driver: Driver) -> bool:
@@ -140,9 +145,8 @@ def test_the_search_and_the_choices_narrow_the_tables_together(driver: Driver) -
     assert len(visible(driver, 0)) == 1
     assert driver.find_element(By.ID, "count").text.startswith("1 of ")
     driver.find_element(By.CSS_SELECTOR, "#filters [type=reset]").click()
-    driver.execute_async_script("setTimeout(arguments[0], 20)")
     assert not driver.find_element(By.ID, "search").get_attribute("value")
-    assert len(visible(driver, 0)) > 3
+    assert soon(driver, lambda d: len(visible(d, 0)) > 3)
 
 
 def test_only_the_newest_run_of_a_row_is_shown_at_first(driver: Driver) -> None:
@@ -162,7 +166,7 @@ def test_a_number_opens_its_samples_conditions_validity_and_command(driver: Driv
     assert str(RUN.methods["forward"].samples_ns[0]) in said
     assert str(RUN.methods["head"].samples_ns[-1]) in said
     assert RUN.artifact_sha256 in said
-    assert driver.current_url.endswith(f"#run-{RUN.id}")
+    assert soon(driver, lambda d: d.current_url.endswith(f"#run-{RUN.id}"))
 
 
 def test_escape_closes_a_run_and_gives_the_focus_back(driver: Driver) -> None:
@@ -170,9 +174,9 @@ def test_escape_closes_a_run_and_gives_the_focus_back(driver: Driver) -> None:
     link.send_keys(Keys.ENTER)
     assert is_open(driver)
     driver.switch_to.active_element.send_keys(Keys.ESCAPE)
-    assert not is_open(driver)
-    assert driver.switch_to.active_element == link
-    assert "#run-" not in driver.current_url
+    assert soon(driver, lambda d: not is_open(d))
+    assert soon(driver, lambda d: d.switch_to.active_element == link)
+    assert soon(driver, lambda d: "#run-" not in d.current_url)
 
 
 def test_an_address_that_names_a_run_opens_it(driver: Driver, page: Path) -> None:
@@ -194,7 +198,7 @@ def test_going_back_closes_a_run(driver: Driver) -> None:
     link = driver.find_element(By.CSS_SELECTOR, f"#latency-table a[data-run='{RUN.id}']")
     link.send_keys(Keys.ENTER)
     driver.back()
-    assert not is_open(driver)
+    assert soon(driver, lambda d: not is_open(d))
 
 
 def test_the_keyboard_reaches_the_report_in_reading_order(driver: Driver) -> None:
@@ -210,7 +214,7 @@ def test_the_keyboard_reaches_the_report_in_reading_order(driver: Driver) -> Non
 def test_the_skip_link_goes_to_the_report(driver: Driver) -> None:
     driver.switch_to.active_element.send_keys(Keys.TAB)
     driver.switch_to.active_element.send_keys(Keys.ENTER)
-    assert driver.switch_to.active_element.get_attribute("id") == "main"
+    assert soon(driver, lambda d: d.switch_to.active_element.get_attribute("id") == "main")
 
 
 def test_the_page_follows_the_system_into_the_dark(driver: Driver) -> None:

@@ -229,6 +229,7 @@
     if (event.target === dialog) dialog.close();
   });
   dialog.addEventListener("close", () => {
+    if (dialog.open) return; // opened again before its closing was told
     if (location.hash.startsWith("#run-")) history.pushState(null, "", location.pathname + location.search);
     opener?.focus({ preventScroll: true });
     opener = null;
