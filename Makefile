@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test check zoo benchmark clean
+.PHONY: demo test check zoo benchmark latency latency-tools fresh-report clean
 
 # From nothing to the table: install, export SeaFormer-T in both formats, time it, report.
 demo: $(VENV)/.export
@@ -27,6 +27,16 @@ zoo: $(VENV)/.dev
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/rewrites.py
+
+# What the change at hand does to latency, against BASE (main): the steps of CI, on this machine.
+latency: latency-tools
+	tools/latency.sh $(or $(BASE),main)
+
+latency-tools: $(VENV)/.export
+
+# A report from a small fresh run, checked.
+fresh-report: $(VENV)/.export
+	tools/fresh_report.sh
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -6,6 +6,7 @@ What a function needs is imported inside it, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from seaformer.core.measurement import Measurement
     from seaformer.core.profile import Profile
     from seaformer.export._request import ExportRequest
+    from seaformer.report import Report
+    from seaformer.report.zoo import ZooRow
 
 INTERRUPTED = 130
 
@@ -77,6 +80,34 @@ def show_profiles(
         print(f"Trace: {trace} (opens in https://ui.perfetto.dev)", file=sys.stderr)
     for sentence in refused:
         print(sentence, file=sys.stderr)
+
+
+def zoo_rows() -> list[ZooRow]:
+    """What the index knows of every model, for a report: no torch is needed."""
+    from seaformer.models import list_models, zoo_entry
+
+    entries = map(zoo_entry, list_models())
+    return [(entry.spec, entry.params, entry.macs, entry.paper_flops) for entry in entries]
+
+
+def github_summary(report: Report) -> None:
+    """Append the summary to the file GitHub reads it from; print it where there is none.
+
+    What an earlier command of the same step has written counts towards the limit.
+    """
+    from seaformer.core.files import os_errors
+    from seaformer.report.renderers import github
+
+    named = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not named:
+        print(github.render(report), end="")
+        return
+    path = Path(named)
+    with os_errors(f"The summary {named}"):
+        there = path.stat().st_size if path.exists() else 0
+        with path.open("a", encoding="utf-8") as summary:
+            summary.write(github.render(report, max(github.LIMIT_BYTES - there, 0)))
+    print(named)
 
 
 def wide_print(renderable: Any) -> None:

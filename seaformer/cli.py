@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seaformer import __version__
+from seaformer._cli_compare import compare
 from seaformer._cli_output import (
     INTERRUPTED,
     bench_progress,
     complain,
+    github_summary,
     next_step,
     print_json,
     relative,
@@ -28,7 +30,9 @@ from seaformer._cli_output import (
     steps,
     titled,
     wide_print,
+    zoo_rows,
 )
+from seaformer._cli_reproduce import reproduce
 from seaformer._cli_requests import (
     known,
     model_names,
@@ -37,6 +41,7 @@ from seaformer._cli_requests import (
     requests,
     run_plan,
 )
+from seaformer._cli_results import app as results_app
 from seaformer._cli_runner import BundleOptions
 from seaformer.core.errors import RunnerFailed, SeaFormerError
 
@@ -60,6 +65,9 @@ app = typer.Typer(
 )
 runner_app = typer.Typer(help="The C++ runner that takes the times.", no_args_is_help=True)
 app.add_typer(runner_app, name="runner")
+app.add_typer(results_app, name="results")
+app.command("compare")(compare)
+app.command("reproduce")(reproduce)
 
 Variants = Annotated[str, typer.Option("--variant", help="SeaFormer sizes: t,s,b,l")]
 Model = Annotated[str, typer.Option("--model", help="names or globs: seaformer_t.*,seaformer_b")]
@@ -259,13 +267,21 @@ def bench(
 
 
 @app.command()
-def report(results: Results = "") -> None:
-    """Rebuild report.md, report.svg and tables/*.csv from the raw runs."""
+def report(
+    results: Results = "",
+    github: Annotated[
+        bool, typer.Option("--github", help="a summary for $GITHUB_STEP_SUMMARY, or on stdout")
+    ] = False,
+) -> None:
+    """Rebuild report.html, report.md, report.svg and tables/*.csv from the raw runs."""
     from seaformer.core.results import results_dir
     from seaformer.report import write_report
     from seaformer.report.renderers import terminal
 
-    written = write_report(results_dir(results or None))
+    written = write_report(results_dir(results or None), zoo_rows())
+    if github:
+        github_summary(written.report)
+        return
     table = written.report.table
     terminal.console(table).print(terminal.render(table))
     for path in written.paths:

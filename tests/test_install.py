@@ -60,6 +60,8 @@ def test_the_wheel_holds_all_data_the_checkout_has(wheel: Path) -> None:
         "seaformer/data/photographs/china.jpg",
         "seaformer/data/photographs/flower.jpg",
         "seaformer/data/photographs/ATTRIBUTION.md",
+        "seaformer/report/renderers/assets/report.css",
+        "seaformer/report/renderers/assets/report.js",
         "seaformer/runtime/runner/CMakeLists.txt",
         "seaformer/runtime/runner/main.cpp",
         "seaformer/runtime/runner/engine.h",
@@ -87,6 +89,7 @@ def test_the_base_install_is_used_from_another_folder(
         assert told.returncode == 0, told.stderr
         assert told.stdout
     assert (tmp_path / "results" / "report.md").exists()
+    assert "How to begin" in (tmp_path / "results" / "report.html").read_text()
     doctor = installed.run("doctor", cwd=tmp_path)
     assert "Traceback" not in doctor.stderr
     assert "pip install 'seaformer[export]'" in doctor.stdout

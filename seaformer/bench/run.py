@@ -24,6 +24,7 @@ from seaformer.core import files
 from seaformer.core.artifact import Artifact
 from seaformer.core.counts import Counts
 from seaformer.core.errors import ArtifactError, DeviceLost, ParityError, RunnerFailed
+from seaformer.core.facts import facts_of
 from seaformer.core.measurement import (
     MEASURED,
     SCHEMA,
@@ -245,6 +246,7 @@ class Bench:
             command=self._command,
             paper_latency_ms=paper_latency_ms(artifact),
             failure=row.failure,
+            facts=facts_of(artifact),
         )
 
     def _flags(self, row: _Row, runs: dict[str, MethodRun]) -> list[Flag]:

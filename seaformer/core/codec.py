@@ -106,6 +106,8 @@ def _decode_tuple(kind: Any, data: Any, where: str) -> Any:
     _expect(isinstance(data, list), None, "a list", data, where)
     items = typing.get_args(kind)
     if len(items) == 2 and items[1] is Ellipsis:
+        if items[0] is int and all(type(value) is int for value in data):
+            return tuple(data)  # samples: thousands of them
         return tuple(_decode(items[0], value, f"{where}[{i}]") for i, value in enumerate(data))
     _expect(len(items) == len(data), None, f"a list of {len(items)}", data, where)
     pairs = zip(items, data, strict=True)

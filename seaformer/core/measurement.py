@@ -13,9 +13,11 @@ from typing import Any
 
 from seaformer.core import codec, stats
 from seaformer.core.counts import Counts, executed_precision, spread, typical
+from seaformer.core.facts import ArtifactFacts
 from seaformer.core.plan import RunPlan
 
-SCHEMA = 1
+# 1: the first. 2: ``facts``. Every older schema is read (docs/results.md).
+SCHEMA = 2
 
 MEASURED, EMULATED, ESTIMATED, PAPER = "measured", "emulated", "estimated", "paper"
 
@@ -131,7 +133,8 @@ class Measurement:
     """One artifact on one device under one plan.
 
     ``source`` is ``measured`` or ``emulated``; ``runner`` says what took the times
-    (``cpp release`` or ``python``); ``command`` is the line that made it.
+    (``cpp release`` or ``python``); ``command`` is the line that made it. ``facts`` are those of
+    the artifact; a file of schema 1 has none.
     """
 
     schema: int
@@ -160,6 +163,7 @@ class Measurement:
     command: str = ""
     paper_latency_ms: float | None = None
     failure: str | None = None
+    facts: ArtifactFacts | None = None
 
     @property
     def valid(self) -> bool:

@@ -21,6 +21,14 @@ TABLES = {
     "imagenet": "table14_imagenet",
     "components": "figure10_components",
 }
+# Our methods, what figure 10 calls them, and whose they are there.
+COMPONENTS = {
+    "stem": "shared STEM",
+    "context": "context branch",
+    "spatial": "spatial branch",
+    "head": "light segmentation head",
+}
+COMPONENTS_OF = "SeaFormer-T"
 
 
 @functools.cache

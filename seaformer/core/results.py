@@ -11,6 +11,7 @@ What tables are made of the measurements is not decided here (see ``report``).
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import secrets
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from seaformer.core import codec, files
-from seaformer.core.errors import ArtifactError, CorruptArtifact, SchemaTooNew
+from seaformer.core.errors import ArtifactError, CorruptArtifact, SchemaTooNew, UnknownName
 from seaformer.core.measurement import EMULATED, SCHEMA, DeviceInfo, Measurement, document
 
 RESULTS_VARIABLE = "SEAFORMER_RESULTS"
@@ -82,12 +83,13 @@ class ResultStore:
         Raises ``UsageError`` when a measurement of that name is stored already: nothing is ever
         overwritten. A full disk or a folder that cannot be written to is one clear sentence.
         """
-        self._remember(measurement.device)
+        self.remember(measurement.device)
         path = self.path_of(measurement)
         files.create_text(path, files.json_text(document(measurement)))
         return path
 
-    def _remember(self, device: DeviceInfo) -> None:
+    def remember(self, device: DeviceInfo) -> None:
+        """Describe a device in ``devices/``; a description that is there is kept."""
         path = self.root / DEVICES / f"{safe_name(device.id)}.json"
         if not path.exists():
             files.write_json(path, {"schema": SCHEMA} | codec.to_json(device))
@@ -100,7 +102,7 @@ class ResultStore:
         for path in self._run_files():
             name = path.relative_to(self.root).as_posix()
             try:
-                measurement = _read(path, name)
+                measurement = read_run(path, name)
             except ArtifactError as error:
                 damaged.append(DamagedFile(name, error.message))
                 continue
@@ -146,10 +148,32 @@ def parse(data: Any, *, where: str = "measurement") -> Measurement:
     return measurement
 
 
-def _read(path: Path, name: str) -> Measurement:
-    """``path`` parsed; messages name the file as ``name`` so that they are the same anywhere."""
+def read_run(path: Path, name: str) -> Measurement:
+    """One run file; messages name it as ``name``, so that they are the same anywhere.
+
+    Raises ``SchemaTooNew`` or ``CorruptArtifact``.
+    """
     try:
         data = files.read_json(path)
     except CorruptArtifact as error:
         raise CorruptArtifact(error.message.replace(str(path), name)) from error
     return parse(data, where=name)
+
+
+def find_run(root: Path, which: str) -> tuple[Path, Measurement]:
+    """The run file that ``which`` means: a file, an id, or the beginning of one id alone.
+
+    Raises ``UnknownName`` when there is none or more than one, ``CorruptArtifact`` when it cannot
+    be read.
+    """
+    path = Path(which).expanduser()
+    if not path.is_file():
+        found = sorted(root.glob(f"{RUNS}/*/{glob.escape(which)}*.json")) if which else []
+        if len(found) != 1:
+            told = f"{len(found)} measurements begin with" if found else "no measurement has"
+            raise UnknownName(f"{told.capitalize()} the id {which!r} under {root}.", hint=_LIST)
+        path = found[0]
+    return path, read_run(path, str(path))
+
+
+_LIST = "seaformer results list shows them all."

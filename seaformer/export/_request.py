@@ -45,9 +45,15 @@ class ExportRequest:
 
     def cached(self, progress: Callable[[str], None] | None = None) -> Artifact:
         """The artifact from the cache, exported first when it is not there or is damaged."""
-        folder = files.cache_dir() / "artifacts" / self.key()
-        found = _load(folder)
-        return found or self.export(folder, progress)
+        return self.find() or self.export(self.folder(), progress)
+
+    def find(self) -> Artifact | None:
+        """The artifact in the cache, if it is there and whole. Needs no torch."""
+        return _load(self.folder())
+
+    def folder(self) -> Path:
+        """Where the cache keeps it."""
+        return files.cache_dir() / "artifacts" / self.key()
 
     def key(self) -> str:
         """A digest of everything the file's content depends on."""

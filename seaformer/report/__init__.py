@@ -1,13 +1,17 @@
 """From stored measurements to tables people read.
 
-    files = write_report(results_dir())       results/report.md report.svg tables/*.csv
+    files = write_report(results_dir())       results/report.html .md .svg tables/*.csv
     stale(results_dir())                      which of them the raw runs no longer give
+
+``zoo`` rows tell what is known of models (the paper's row, multiply-accumulates); pictures that
+need it leave models out that are not in it.
 
 Every file is made from ``runs/`` alone and is the same, byte for byte, for the same runs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from seaformer.core import files
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.results import ResultStore
 from seaformer.report.table import Report, build, newest
+from seaformer.report.zoo import ZooRow
 
 __all__ = ["Report", "ReportFile", "ReportFiles", "build", "make_report", "stale", "write_report"]
 
@@ -40,11 +45,11 @@ class ReportFiles:
         return tuple(self.root / file.name for file in self.files)
 
 
-def make_report(results_dir: Path) -> ReportFiles:
+def make_report(results_dir: Path, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
     """The report's files as they should be; nothing is written."""
-    from seaformer.report.renderers import csv, markdown, svg
+    from seaformer.report.renderers import csv, html, markdown, svg
 
-    report = build(*ResultStore(results_dir).load())
+    report = build(*ResultStore(results_dir).load(), zoo)
     measured = report.table.of(MEASURED)
     return ReportFiles(
         results_dir,
@@ -56,25 +61,26 @@ def make_report(results_dir: Path) -> ReportFiles:
             ReportFile("tables/processes.csv", csv.render_processes(report.processes)),
             ReportFile("report.svg", svg.render(report)),
             ReportFile("report.md", markdown.render(report)),
+            ReportFile("report.html", html.render(report)),
         ),
     )
 
 
-def write_report(results_dir: Path) -> ReportFiles:
+def write_report(results_dir: Path, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
     """Rebuild every file of the report, each atomically; one that is right is left alone.
 
     Raises ``UsageError`` when the folder cannot be written to.
     """
-    made = make_report(results_dir)
+    made = make_report(results_dir, zoo)
     for file in made.files:
         if _on_disk(results_dir, file) != file.text:
             files.write_text(results_dir / file.name, file.text)
     return made
 
 
-def stale(results_dir: Path) -> list[str]:
+def stale(results_dir: Path, zoo: Iterable[ZooRow] = ()) -> list[str]:
     """The names of files that ``write_report`` would change or create."""
-    made = make_report(results_dir)
+    made = make_report(results_dir, zoo)
     return [file.name for file in made.files if _on_disk(results_dir, file) != file.text]
 
 

@@ -23,15 +23,9 @@ from seaformer.core.measurement import (
 )
 from seaformer.core.results import DamagedFile
 from seaformer.core.table import ResultRow, ResultTable
+from seaformer.report.zoo import ZooRow
 
 FORWARD = "forward"
-# Our methods and what figure 10 calls them.
-_FIGURE10 = {
-    "stem": "shared STEM",
-    "context": "context branch",
-    "spatial": "spatial branch",
-    "head": "light segmentation head",
-}
 
 
 @dataclass(frozen=True)
@@ -71,23 +65,33 @@ class Process:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a renderer may show: the rows, the devices, and the files that were skipped."""
+    """Everything a renderer may show: the rows, the devices, and the files that were skipped.
+
+    ``measurements`` are those the rows were made of, newest first; ``zoo`` is what is known of
+    models, where somebody handed it in.
+    """
 
     table: ResultTable
     devices: tuple[DeviceSection, ...]
     processes: tuple[Process, ...]
     damaged: tuple[DamagedFile, ...]
+    measurements: tuple[Measurement, ...] = ()
+    zoo: tuple[ZooRow, ...] = ()
 
 
-def build(measurements: Iterable[Measurement], damaged: Iterable[DamagedFile] = ()) -> Report:
+def build(
+    measurements: Iterable[Measurement],
+    damaged: Iterable[DamagedFile] = (),
+    zoo: Iterable[ZooRow] = (),
+) -> Report:
     """All rows newest first, and the same rows by device (newest device first)."""
     newest = sorted(measurements, key=lambda m: (m.created_at, m.id), reverse=True)
     rows_of = [(measurement, rows(measurement)) for measurement in newest]
     groups: dict[tuple[str, str, str], tuple[DeviceInfo, list[ResultRow]]] = {}
     for measurement, found in rows_of:
         device = measurement.device
-        key = (device.id, device.model, device.architecture)
-        groups.setdefault(key, (device, []))[1].extend(found)
+        identity = (device.id, device.model, device.architecture)
+        groups.setdefault(identity, (device, []))[1].extend(found)
     return Report(
         table=ResultTable(tuple(row for _, found in rows_of for row in found)),
         devices=tuple(
@@ -101,6 +105,8 @@ def build(measurements: Iterable[Measurement], damaged: Iterable[DamagedFile] = 
             for process in _processes(measurement, row)
         ),
         damaged=tuple(damaged),
+        measurements=tuple(newest),
+        zoo=tuple(zoo),
     )
 
 
@@ -123,10 +129,10 @@ def newest(table: ResultTable, *, valid_only: bool = False) -> ResultTable:
     seen = set()
     kept = []
     for row in table.rows:
-        key = _key(row)
-        if key in seen or (valid_only and not row.valid):
+        identity = key(row)
+        if identity in seen or (valid_only and not row.valid):
             continue
-        seen.add(key)
+        seen.add(identity)
         kept.append(row)
     return ResultTable(tuple(kept))
 
@@ -194,13 +200,14 @@ def _sum(
 
 def _figure10(methods: Sequence[str]) -> dict[str, float]:
     """The paper's shares in percent by method; nothing for a network with other parts."""
-    if set(methods) != set(_FIGURE10):
+    if set(methods) != set(paper.COMPONENTS):
         return {}
     shares = paper.component_shares()
-    return {method: shares[_FIGURE10[method]] for method in methods}
+    return {method: shares[paper.COMPONENTS[method]] for method in methods}
 
 
-def _key(row: ResultRow) -> tuple[object, ...]:
+def key(row: ResultRow) -> tuple[object, ...]:
+    """What makes two rows runs of the same thing (see ``newest``)."""
     device = (row.device, row.device_name, row.target, row.source)
     network = (row.model, row.height, row.width, row.format, row.precision, row.scope, row.method)
     return (*device, *network, row.core, row.threads, row.runner)

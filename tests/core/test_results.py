@@ -105,7 +105,10 @@ DAMAGES = {
     "no schema": (b"{}", "expected a measurement with a schema number"),
     "a true schema": (changed(schema=True), "expected a measurement with a schema number"),
     "schema zero": (changed(schema=0), "expected a measurement with a schema number"),
-    "too new": (changed(schema=SCHEMA + 1), "has schema 2; this seaformer reads up to 1"),
+    "too new": (
+        changed(schema=SCHEMA + 1),
+        f"has schema {SCHEMA + 1}; this seaformer reads up to {SCHEMA}",
+    ),
     "a field missing": (b'{"schema": 1}', "the field 'id' is missing"),
     "a wrong type": (changed(model=7), "model: expected str, found 7"),
     "nan samples": (with_samples("NaN"), "expected int, found nan"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seaformer._cli_output import zoo_rows
 from seaformer.core.errors import UsageError
 from seaformer.core.results import ResultStore
 from seaformer.report import make_report, stale, write_report
@@ -21,6 +22,7 @@ FILES = [
     "tables/processes.csv",
     "report.svg",
     "report.md",
+    "report.html",
 ]
 
 
@@ -55,7 +57,7 @@ def test_a_report_goes_stale_with_a_new_run_an_edit_or_a_missing_file(results: P
     write_report(results)
     assert stale(results) == []
     ResultStore(results).append(emulated(5))
-    assert stale(results) == ["tables/emulated.csv", "report.md"]
+    assert stale(results) == ["tables/emulated.csv", "report.md", "report.html"]
     write_report(results)
     (results / "report.md").write_text("a number typed by hand")
     (results / "tables" / "latest.csv").unlink()
@@ -125,7 +127,7 @@ def test_a_results_folder_that_is_a_file_is_one_clear_sentence(tmp_path: Path) -
 
 def test_the_report_that_is_committed_is_the_one_its_runs_give() -> None:
     results = Path(__file__).parents[2] / "results"
-    assert stale(results) == [], "run: seaformer report"
+    assert stale(results, zoo_rows()) == [], "run: seaformer report"
 
 
 def test_reporting_imports_no_torch(results: Path) -> None:

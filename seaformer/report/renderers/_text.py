@@ -16,7 +16,9 @@ PAPER_SIDE = "paper (SD865, TNN, 1 core)"
 
 def clean(text: str) -> str:
     """One line of printable characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def ms(value: float | None) -> str:

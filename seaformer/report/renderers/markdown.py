@@ -5,12 +5,14 @@ Plain GitHub Markdown. Values that came from devices and files are escaped.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from seaformer.core.measurement import EMULATED, MEASURED, DeviceInfo
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report.renderers import _emulated, _text, svg
+from seaformer.report.renderers._markdown import cell as _cell
+from seaformer.report.renderers._markdown import code as _code
+from seaformer.report.renderers._markdown import grid as _grid
 from seaformer.report.table import (
     FORWARD,
     Component,
@@ -32,9 +34,10 @@ Made by `seaformer report` from the raw runs in `runs/`; nothing here is typed b
 The median is the median of the processes' medians, its interval the 95 % bootstrap interval
 (processes resampled, then samples within them). MB is 10^6 bytes. The paper's figures were taken
 on another device (one core of a Snapdragon 865, TNN, FP32, logits at the head's own resolution):
-they stand beside ours for orientation and are not to be divided by them. Each table shows the
+they stand beside ours for orientation, and only a Snapdragon 865 tests them. Each table shows the
 newest run of every combination; all runs are in [tables/latency.csv](tables/latency.csv), their
-processes in [tables/processes.csv](tables/processes.csv)."""
+processes in [tables/processes.csv](tables/processes.csv). In [report.html](report.html) are
+pictures, and every number there opens its samples, conditions and command."""
 _LATENCY = (
     *("no.", "model", "HxW", "runtime", "precision", "scope", "core", "threads"),
     *("median ms", "95 % interval ms", "p90 ms", "p99 ms", "min ms", "peak MB", "load ms"),
@@ -54,7 +57,7 @@ def render(report: Report) -> str:
         parts += [EMPTY]
     else:
         parts += [
-            _overview(report),
+            overview(report),
             f"![{_cell(svg.alternative(report, most=8))}](report.svg)",
             _NOTE,
         ]
@@ -64,7 +67,7 @@ def render(report: Report) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _overview(report: Report) -> str:
+def overview(report: Report) -> str:
     """How many measurements of which kind; the newest one's date stands for the report's."""
     first = {row.measurement_id: row for row in reversed(report.table.rows)}.values()
     devices = _text.counted(len(report.devices), "device")
@@ -222,21 +225,3 @@ def _damaged(report: Report) -> list[str]:
         return []
     lines = [f"- `{_code(found.path)}`: {_cell(found.reason)}" for found in report.damaged]
     return ["## Files skipped", "They were left where they are.", "\n".join(lines)]
-
-
-def _grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [f"| {' | '.join(map(_cell, header))} |", f"|{'---|' * len(header)}"]
-    rows += [f"| {' | '.join(map(_cell, line))} |" for line in lines]
-    return "\n".join(rows)
-
-
-def _cell(text: str) -> str:
-    """``text`` as Markdown that shows exactly these characters, on one line."""
-    plain = _text.clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    marked = re.sub(r"([\\`*\[\]|~]|^#)", r"\\\1", plain)
-    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", marked)
-
-
-def _code(text: str) -> str:
-    """``text`` inside a code span, which knows no escapes."""
-    return _text.clean(text).replace("`", "'")

@@ -1,0 +1,111 @@
+"""How long a report takes and how large it gets: made-up stores of 10, 1,000 and 10,000 runs.
+
+    python benchmarks/report_speed.py [COUNT ...] [--keep FOLDER]
+
+Prints a Markdown table: processor seconds for reading the runs and for the whole report, the size
+of ``report.html``, and the seconds until a headless Chromium has opened it and filtered its tables
+(where chromium and selenium are installed). Nothing of it is a latency of a model: the runs come
+from a seeded generator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from seaformer._cli_output import zoo_rows
+from seaformer.core import codec, files
+from seaformer.core.measurement import Measurement
+from seaformer.core.results import ResultStore
+from seaformer.models import list_models
+from seaformer.report import write_report
+from tests.fakes.measurements import HOST, measurement, method
+
+_SAMPLES_PER_PROCESS = (30, 120)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("counts", nargs="*", type=int, default=[10, 1000, 10_000])
+    arguments.add_argument("--keep", type=Path, help="leave the stores here")
+    told = arguments.parse_args()
+    print("| runs | raw MB | read CPU s | report CPU s | report.html MB | opens s |")
+    print("|---|---|---|---|---|---|")
+    for count in told.counts:
+        folder = Path(tempfile.mkdtemp(prefix="report_speed_"))
+        try:
+            print(line(count, folder), flush=True)
+        finally:
+            if told.keep:
+                shutil.move(folder, told.keep / str(count))
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def line(count: int, root: Path) -> str:
+    """One row of the table."""
+    fill(root, count)
+    raw = files.size_bytes(root / "runs") / 1e6
+    started = time.process_time()
+    ResultStore(root).load()
+    read = time.process_time()
+    write_report(root, zoo_rows())
+    written = time.process_time()
+    page = root / "report.html"
+    times = f"{read - started:.1f} | {written - read:.1f}"
+    return f"| {count:,} | {raw:.1f} | {times} | {page.stat().st_size / 1e6:.2f} | {opens(page)} |"
+
+
+def fill(root: Path, count: int) -> None:
+    """``count`` runs of the zoo on five machines, without a sync for each."""
+    store = ResultStore(root)
+    for made in invented(count):
+        path = store.path_of(made)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files.json_text(codec.to_json(made)), encoding="utf-8")
+
+
+def invented(count: int) -> Iterator[Measurement]:
+    rng = random.Random(0)
+    names = list_models("*")
+    devices = [replace(HOST, id=f"host-{i}", model=f"Example CPU {i}") for i in range(5)]
+    for i in range(count):
+        runs = method(rng.uniform(5, 400), count=rng.randint(*_SAMPLES_PER_PROCESS), seed=i)
+        name = names[i % len(names)]
+        yield measurement(
+            1,
+            id=f"20260729T{i:09d}-{i:08x}",
+            created_at=f"2026-{1 + i % 12:02d}-{1 + i % 28:02d}T{i % 24:02d}:00:00+00:00",
+            model=name,
+            device=rng.choice(devices),
+            methods={"forward": runs},
+            artifact_sha256=f"{i // 500:064x}",
+            paper_latency_ms=rng.choice((None, 40.0, 67.0)),
+        )
+
+
+def opens(page: Path) -> str:
+    """Seconds until the page is loaded and its tables are filtered, or why that was not tried."""
+    try:
+        from tests.fakes.browser import browser, missing
+    except ImportError:
+        return "no selenium"
+    if missing():
+        return "no chromium"
+    with browser() as driver:
+        started = time.perf_counter()
+        driver.get(page.as_uri())
+        shown = driver.execute_script("return document.getElementById('count').textContent")
+        return f"{time.perf_counter() - started:.1f} ({shown})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""``seaformer compare``: two sets of results, and a gate that fails when the new one is worse."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seaformer._cli_output import print_json, wide_print
+
+if TYPE_CHECKING:
+    from seaformer.report.compare import Comparison
+    from seaformer.report.judgement import Limits
+
+_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="folder, run file or commit")],
+    new: Annotated[str, typer.Argument(help="folder, run file or commit")],
+    format: Annotated[str, typer.Option(help="text, md, json, github or benchmark")] = "text",
+    max_ratio: Annotated[float, typer.Option(help="latency that is still no regression")] = 1.03,
+    allow: Annotated[str, typer.Option(help="facts that may get worse: operators,latency")] = "",
+    fail_on_missing: Annotated[
+        bool, typer.Option("--fail-on-missing", help="a row only BASE has is a regression")
+    ] = False,
+    no_gate: Annotated[bool, typer.Option("--no-gate", help="never end with exit code 6")] = False,
+    results: Annotated[
+        str, typer.Option("--results", help="the folder a commit is asked for")
+    ] = "",
+) -> None:
+    """Compare two sets of results row by row; exit code 6 when the new one is worse.
+
+    Latency: ratio of medians with its 95 % bootstrap interval. What no machine changes
+    (instructions, delegate, operators, size, agreement) is compared exactly. docs/results.md has
+    the limits.
+    """
+    from seaformer._cli_requests import known
+    from seaformer.core.results import results_dir
+    from seaformer.report.compare import compare as compare_sides
+    from seaformer.report.compare import gate
+    from seaformer.report.comparison import FORMATS
+    from seaformer.report.judgement import checked_limits
+    from seaformer.report.sides import load_side
+
+    known("format", [format], FORMATS)
+    limits = checked_limits(max_ratio)
+    folder = results_dir(results or None)
+    names = [item.strip() for item in allow.split(",") if item.strip()]
+    found = compare_sides(load_side(base, folder), load_side(new, folder), limits, allow=names)
+    _show(found, limits, format)
+    if not no_gate:
+        gate(found, missing=fail_on_missing)
+
+
+def _show(found: Comparison, limits: Limits, format: str) -> None:
+    from seaformer.report import comparison
+
+    if format == "json":
+        print_json(comparison.document(found))
+    elif format == "benchmark":
+        print_json(comparison.benchmark(found))
+    elif format == "md":
+        print(comparison.markdown(found, limits), end="")
+    elif format == "github":
+        _show_to_github(comparison.markdown(found, limits), comparison.github(found))
+    else:
+        wide_print(_table(found))
+        for line in (comparison.headline(found), *comparison.remarks(found)):
+            print(line)
+
+
+def _show_to_github(summary: str, annotations: str) -> None:
+    """The document goes to the job's summary, or to stdout outside of one; so do annotations."""
+    path = os.environ.get(_SUMMARY)
+    if path:
+        with Path(path).open("a", encoding="utf-8") as stream:
+            stream.write(summary)
+    else:
+        print(summary)
+    print(annotations, end="")
+
+
+def _table(found: Comparison) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from seaformer.report.comparison import cells
+
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    shown.add_column("")
+    shown.add_column("row")
+    shown.add_column("fact")
+    for name in ("base", "new", "ratio", "95 % interval"):
+        shown.add_column(name, justify="right")
+    shown.add_column("verdict")
+    styles = {"✗": "bold red", "!": "yellow", "✓": "green", "?": "magenta"}
+    for line in cells(found):
+        shown.add_row(*map(Text, line), style=styles.get(line[0], ""))
+    return shown

@@ -1,0 +1,187 @@
+"""``seaformer results``: list, show, merge and prune what is stored. Nothing here runs a model."""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seaformer._cli_output import next_step, print_json, wide_print
+
+if TYPE_CHECKING:
+    from seaformer.core.results import ResultStore
+    from seaformer.core.results_index import IndexEntry, Listing
+    from seaformer.core.results_merge import MergePlan
+
+app = typer.Typer(help="What is stored: list, show, merge, prune.", no_args_is_help=True)
+
+Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+@app.command("list")
+def list_stored(
+    model: Annotated[str, typer.Option(help="name or glob: seaformer_t.*")] = "*",
+    device: Annotated[str, typer.Option(help="id or glob")] = "*",
+    source: Annotated[str, typer.Option(help="measured or emulated")] = "*",
+    limit: Annotated[int, typer.Option(help="the newest so many; 0: all")] = 40,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="make the index anew")] = False,
+    results: Results = "",
+    as_json: AsJson = False,
+) -> None:
+    """Stored measurements, newest first. Only files that are new or changed are opened."""
+    from seaformer.core import codec
+    from seaformer.core.results import results_dir
+    from seaformer.core.results_index import list_results
+
+    root = results_dir(results or None)
+    listing = list_results(root, rebuild=rebuild)
+    wanted = {"model": model, "device": device, "source": source}
+    found = [entry for entry in reversed(listing.entries) if _matches(entry, wanted)]
+    shown = found[:limit] if limit > 0 else found
+    if as_json:
+        print_json([codec.to_json(entry) for entry in shown])
+    elif not listing.entries:
+        print(f"No measurement is stored under {root}.")
+    else:
+        wide_print(_list_table(shown))
+        print(f"{len(shown)} of {len(listing.entries)} measurements under {root}")
+    _warn(listing)
+    if shown and not as_json:
+        next_step(f"seaformer results show {shown[0].id}")
+
+
+@app.command()
+def show(
+    which: Annotated[str, typer.Argument(metavar="ID", help="an id, its beginning, or a file")],
+    results: Results = "",
+    as_json: AsJson = False,
+) -> None:
+    """One measurement: what ran, where, in which state, every figure, and what made it."""
+    from seaformer.core.measurement import document
+    from seaformer.core.results import find_run, results_dir
+    from seaformer.report import build
+    from seaformer.report.measurement import lines
+    from seaformer.report.renderers import terminal
+
+    root = results_dir(results or None)
+    path, measurement = find_run(root, which)
+    if as_json:
+        print_json(document(measurement))
+        return
+    table = build([measurement]).table
+    terminal.console(table).print(terminal.render(table))
+    print("\n".join([f"file: {path}", *lines(measurement)]))
+
+
+@app.command()
+def merge(
+    sources: Annotated[list[Path], typer.Argument(help="results folders or run files")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
+    results: Results = "",
+) -> None:
+    """Copy other people's run files into the results folder; nothing is overwritten."""
+    from seaformer.core.results import ResultStore, results_dir
+    from seaformer.core.results_merge import merge as copy_files
+    from seaformer.core.results_merge import plan_merge
+
+    store = ResultStore(results_dir(results or None))
+    plan = plan_merge(store, sources)
+    if not dry_run:
+        copy_files(plan, store)
+    _show_merge(plan, store, dry_run)
+
+
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option(help="newest valid measurements that stay, per row")] = 5,
+    older_than: Annotated[int, typer.Option(help="only what is older, in days")] = 0,
+    yes: Annotated[bool, typer.Option("--yes", help="delete without asking")] = False,
+    results: Results = "",
+) -> None:
+    """Delete old repeats and failures that were redone; asks first, and deletes nothing damaged."""
+    from seaformer.core.results import results_dir
+    from seaformer.core.results_index import list_results
+    from seaformer.core.results_prune import plan_prune
+    from seaformer.core.results_prune import prune as delete
+
+    root = results_dir(results or None)
+    listing = list_results(root)
+    outdated = plan_prune(listing.entries, keep=keep, older_than_days=older_than)
+    for one in outdated:
+        print(f"{one.entry.path}: {one.reason}")
+    left = len(listing.entries) - len(outdated)
+    print(f"{len(outdated)} of {len(listing.entries)} measurements may go; {left} stay.")
+    _warn(listing)
+    if not outdated:
+        return
+    if not (yes or _agreed(len(outdated))):
+        print("Nothing was deleted. Say --yes to delete them.", file=sys.stderr)
+        return
+    delete(root, outdated)
+    print(f"{len(outdated)} deleted.")
+
+
+def _agreed(count: int) -> bool:
+    """Ask where somebody can answer; nobody there means no."""
+    if not sys.stdin.isatty():
+        return False
+    return typer.confirm(f"Delete {count} file(s) for good?", default=False, err=True)
+
+
+def _matches(entry: IndexEntry, wanted: dict[str, str]) -> bool:
+    return all(fnmatch.fnmatchcase(getattr(entry, name), glob) for name, glob in wanted.items())
+
+
+def _warn(listing: Listing) -> None:
+    """What was skipped, and devices that cannot be told apart by their name."""
+    for file in listing.damaged:
+        print(f"skipped {file.path}: {file.reason}", file=sys.stderr)
+    for device, names in listing.shared_ids().items():
+        told = " and ".join(names)
+        print(f"{len(names)} devices share the id {device}: {told}", file=sys.stderr)
+    if not listing.kept:
+        print("The index cannot be written; every file was read.", file=sys.stderr)
+
+
+def _show_merge(plan: MergePlan, store: ResultStore, dry_run: bool) -> None:
+    done = "would be copied" if dry_run else "copied"
+    for device in plan.devices:
+        print(f"new device {device}")
+    print(
+        f"{len(plan.copies)} measurement(s) {done} into {store.root}, {plan.present} were there, "
+        f"{len(plan.conflicts)} differ, {len(plan.damaged)} damaged."
+    )
+    for file in (*plan.conflicts, *plan.damaged):
+        print(f"skipped {file.path}: {file.reason}", file=sys.stderr)
+    for sentence in plan.namesakes:
+        print(sentence, file=sys.stderr)
+    if not dry_run:
+        next_step("seaformer report")
+
+
+def _list_table(entries: Sequence[IndexEntry]) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from seaformer.report.renderers import _text
+
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("id", "model", "HxW", "format", "precision", "scope", "device", "source"):
+        shown.add_column(name)
+    shown.add_column("median ms", justify="right")
+    shown.add_column("instructions M", justify="right")
+    shown.add_column("valid")
+    for one in entries:
+        ms = _text.ms(one.median_ms) if one.source == "measured" else _text.NOTHING
+        counted = _text.instructions(one.instructions)
+        state = "failed" if one.failure is not None else ("yes" if one.valid else "no")
+        names = (one.id, one.model, one.size, one.format, one.precision, one.scope)
+        row = (*names, one.device, one.source, ms, counted, state)
+        shown.add_row(*(Text(_text.clean(cell)) for cell in row))
+    return shown

@@ -1,0 +1,261 @@
+"""An index of a results folder, so that thousands of files list fast: SQLite, made from the files.
+
+The files are the truth. The index holds what a list shows of each, with its size and time of
+change; a file that is new or changed is read, one that is gone is forgotten. It lies in the cache
+folder, is thrown away when it is damaged or of another version, and can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from seaformer.core import files
+from seaformer.core.counts import typical
+from seaformer.core.errors import ArtifactError, SeaFormerError
+from seaformer.core.measurement import MEASURED, SCHEMA, Measurement
+from seaformer.core.results import RUNS, DamagedFile, read_run
+
+VERSION = 1
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """What a list shows of one stored measurement; ``path`` is relative to the results folder.
+
+    ``median_ms`` is the median of process medians of the whole network (or of the one method
+    measured); ``instructions`` of one inference where they were counted.
+    """
+
+    path: str
+    id: str
+    schema: int
+    created_at: str
+    source: str
+    model: str
+    size: str
+    format: str
+    precision: str
+    scope: str
+    device: str
+    device_name: str
+    core: str
+    threads: int
+    methods: str
+    valid: bool
+    failure: str | None
+    median_ms: float | None
+    instructions: int | None
+    artifact_sha256: str
+    size_bytes: int
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two measurements repeats of each other."""
+        network = (self.model, self.size, self.format, self.precision, self.scope, self.methods)
+        return (self.source, self.device, self.device_name, self.core, self.threads, *network)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Everything under one results folder, oldest first, and how it was found.
+
+    ``read`` files had to be opened, the others were known. ``kept`` is false when the index could
+    not be written and the next listing will read every file again.
+    """
+
+    entries: tuple[IndexEntry, ...]
+    damaged: tuple[DamagedFile, ...]
+    read: int
+    kept: bool
+
+    def shared_ids(self) -> dict[str, tuple[str, ...]]:
+        """Device ids that more than one device bears, with the devices' names."""
+        names: dict[str, list[str]] = {}
+        for entry in self.entries:
+            seen = names.setdefault(entry.device, [])
+            if entry.device_name not in seen:
+                seen.append(entry.device_name)
+        return {device: tuple(seen) for device, seen in names.items() if len(seen) > 1}
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file as the file system knows it; a changed one differs in one of these."""
+
+    path: str
+    bytes: int
+    changed_ns: int
+
+
+_COLUMNS = tuple(field.name for field in fields(IndexEntry))
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, bytes INTEGER, changed_ns INTEGER, "
+    "reason TEXT)",
+    "CREATE TABLE IF NOT EXISTS entries (" + ", ".join(_COLUMNS) + ", PRIMARY KEY (path))",
+)
+
+
+def index_path(root: Path) -> Path:
+    """Where the index of a results folder lies: in the cache, named after the folder."""
+    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+    return files.cache_dir() / "results-index" / f"{digest}.sqlite"
+
+
+def list_results(root: Path, *, rebuild: bool = False, database: Path | None = None) -> Listing:
+    """Every measurement under ``root``; only files that are new or changed are opened.
+
+    A damaged index is made again, one that cannot be written is done without. A results folder
+    that does not exist is empty.
+    """
+    path = database or index_path(root)
+    if rebuild:
+        files.remove(path)
+    for _ in range(2):
+        try:
+            return _listed(path, root)
+        except sqlite3.OperationalError:
+            break  # locked, read-only or full: list without it
+        except sqlite3.DatabaseError:
+            files.remove(path)  # no database, or a damaged one
+    with closing(sqlite3.connect(":memory:")) as memory:
+        return _refreshed(memory, root, kept=False)
+
+
+def _listed(path: Path, root: Path) -> Listing:
+    try:
+        files.make_dir(path.parent)
+    except SeaFormerError as error:
+        raise sqlite3.OperationalError(error.message) from error
+    with closing(sqlite3.connect(path, timeout=10)) as database:
+        return _refreshed(database, root, kept=True)
+
+
+def _refreshed(database: sqlite3.Connection, root: Path, *, kept: bool) -> Listing:
+    _prepare(database)
+    known = {
+        row[0]: _File(*row) for row in database.execute("SELECT path, bytes, changed_ns FROM files")
+    }
+    found = {file.path: file for file in _scan(root)}
+    gone = [(path,) for path in known if known[path] != found.get(path)]
+    fresh = [file for path, file in sorted(found.items()) if known.get(path) != file]
+    with database:
+        database.executemany("DELETE FROM files WHERE path = ?", gone)
+        database.executemany("DELETE FROM entries WHERE path = ?", gone)
+    for start in range(0, len(fresh), _BATCH):
+        _store(database, root, fresh[start : start + _BATCH])
+    entries, damaged = _read_back(database)
+    return Listing(entries, damaged, len(fresh), kept)
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    """An empty index of this version, unless it is one already."""
+    wanted = VERSION * 1000 + SCHEMA
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    with database:
+        if version != wanted:
+            database.execute("DROP TABLE IF EXISTS files")
+            database.execute("DROP TABLE IF EXISTS entries")
+        for statement in _TABLE:
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {wanted}")
+
+
+def _store(database: sqlite3.Connection, root: Path, fresh: Sequence[_File]) -> None:
+    """Read files and keep what a list shows of them, or why they cannot be used."""
+    entries, told = [], []
+    for file in fresh:
+        reason = None
+        try:
+            entry = _entry(read_run(root / file.path, file.path), file)
+            entries.append(tuple(map(_storable, astuple(entry))))
+        except ArtifactError as error:
+            reason = error.message
+        except OverflowError:
+            reason = f"{file.path}: holds a number that is too large."
+        told.append(tuple(map(_storable, (file.path, file.bytes, file.changed_ns, reason))))
+    marks = ", ".join("?" * len(_COLUMNS))
+    with database:
+        database.executemany(f"INSERT OR REPLACE INTO entries VALUES ({marks})", entries)
+        database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", told)
+
+
+def _storable(value: object) -> object:
+    """A value as SQLite takes it: text is UTF-8, whole numbers have 63 bits."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int) and value.bit_length() > 63:
+        raise OverflowError
+    return value
+
+
+def _read_back(
+    database: sqlite3.Connection,
+) -> tuple[tuple[IndexEntry, ...], tuple[DamagedFile, ...]]:
+    """What is indexed, each measurement once; a second file of one is damaged, as in a load."""
+    rows = database.execute(f"SELECT {', '.join(_COLUMNS)} FROM entries ORDER BY path")
+    bad = "SELECT path, reason FROM files WHERE reason IS NOT NULL ORDER BY path"
+    damaged = [DamagedFile(*row) for row in database.execute(bad)]
+    first: dict[str, str] = {}
+    entries = []
+    for row in rows:
+        told: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
+        entry = IndexEntry(**told | {"valid": bool(told["valid"])})
+        if first.setdefault(entry.id, entry.path) != entry.path:
+            reason = f"the same measurement as {first[entry.id]}."
+            damaged.append(DamagedFile(entry.path, reason))
+            continue
+        entries.append(entry)
+    entries.sort(key=lambda entry: (entry.created_at, entry.id))
+    return tuple(entries), tuple(sorted(damaged, key=lambda file: file.path))
+
+
+def _scan(root: Path) -> Iterator[_File]:
+    """The run files there are; nothing is opened."""
+    for folder, _, names in os.walk(root / RUNS):
+        for name in names:
+            if name.endswith(".json") and not name.startswith("."):
+                path = Path(folder) / name
+                with suppress(OSError):  # it went away while we looked
+                    told = path.stat()
+                    relative = path.relative_to(root).as_posix()
+                    yield _File(relative, told.st_size, told.st_mtime_ns)
+
+
+def _entry(measurement: Measurement, file: _File) -> IndexEntry:
+    run = measurement.methods.get("forward") or measurement.methods.get(measurement.plan.method)
+    pieces = [piece for piece in run.by_process() if piece] if run else []
+    counted = typical(run.counts) if run else None
+    medians = [statistics.median(piece) for piece in pieces]
+    timed = medians and measurement.source == MEASURED  # an emulator's milliseconds are no latency
+    return IndexEntry(
+        path=file.path,
+        id=measurement.id,
+        schema=measurement.schema,
+        created_at=measurement.created_at,
+        source=measurement.source,
+        model=measurement.model,
+        size="x".join(map(str, measurement.input_shape[2:])),
+        format=measurement.format,
+        precision=measurement.precision,
+        scope=measurement.scope,
+        device=measurement.device.id,
+        device_name=measurement.device.model,
+        core=measurement.plan.core,
+        threads=measurement.plan.threads,
+        methods=",".join(sorted(measurement.methods)),
+        valid=measurement.valid,
+        failure=measurement.failure,
+        median_ms=statistics.median(medians) / 1e6 if timed else None,
+        instructions=counted.instructions if counted else None,
+        artifact_sha256=measurement.artifact_sha256,
+        size_bytes=file.bytes,
+    )

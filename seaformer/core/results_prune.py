@@ -1,0 +1,80 @@
+"""What may leave a results folder: old repeats of a measurement, and failures that were redone.
+
+The newest valid measurement of every key always stays, and so does every damaged file: it may be
+all that is left of somebody's run. Nothing is deleted here before ``prune`` is called.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seaformer.core import files
+from seaformer.core.errors import UsageError
+from seaformer.core.results_index import IndexEntry
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """A measurement that may go, and why."""
+
+    entry: IndexEntry
+    reason: str
+
+
+def plan_prune(
+    entries: Sequence[IndexEntry],
+    *,
+    keep: int = 5,
+    older_than_days: int = 0,
+    now: dt.datetime | None = None,
+) -> tuple[Outdated, ...]:
+    """Which of ``entries`` may go, oldest first.
+
+    Of each key (device, model, size, format, precision, scope, methods, core, threads, source)
+    the ``keep`` newest valid measurements stay; a failed or invalid one goes when a newer valid
+    one took its place. With ``older_than_days`` only what is older than that goes.
+
+    Raises ``UsageError`` for ``keep`` below 1 or a negative age.
+    """
+    if keep < 1 or older_than_days < 0:
+        raise UsageError("--keep is 1 or more, --older-than 0 or more days.")
+    limit = (now or dt.datetime.now(dt.UTC)) - dt.timedelta(days=older_than_days)
+    groups: dict[tuple[object, ...], list[IndexEntry]] = {}
+    for entry in sorted(entries, key=lambda one: (one.created_at, one.id), reverse=True):
+        groups.setdefault(entry.key, []).append(entry)
+    found = [one for group in groups.values() for one in _outdated(group, keep)]
+    aged = [one for one in found if not older_than_days or _before(one.entry, limit)]
+    return tuple(sorted(aged, key=lambda one: (one.entry.created_at, one.entry.id)))
+
+
+def prune(root: Path, outdated: Sequence[Outdated]) -> None:
+    """Delete the files of ``outdated`` under ``root``."""
+    for one in outdated:
+        with files.os_errors(one.entry.path):
+            (root / one.entry.path).unlink(missing_ok=True)
+
+
+def _outdated(group: Sequence[IndexEntry], keep: int) -> list[Outdated]:
+    """Of one key, newest first."""
+    found, valid = [], 0
+    for entry in group:
+        if entry.valid:
+            valid += 1
+            if valid > keep:
+                found.append(Outdated(entry, f"{keep} newer valid one{'s' * (keep > 1)}"))
+        elif valid:
+            what = "failed" if entry.failure is not None else "not valid"
+            found.append(Outdated(entry, f"{what}, and a newer one is valid"))
+    return found
+
+
+def _before(entry: IndexEntry, limit: dt.datetime) -> bool:
+    """Whether it was made before ``limit``; a date nobody can read is not."""
+    try:
+        made = dt.datetime.fromisoformat(entry.created_at)
+    except ValueError:
+        return False
+    return (made if made.tzinfo else made.replace(tzinfo=dt.UTC)) < limit

@@ -1,0 +1,227 @@
+"""Two sets of measurements, row by row: what got worse, what got better, what is only in one.
+
+A row is one method of one model, size, format, precision, scope, core and number of threads on one
+device. Of the base the newest valid measurement of a row counts; of the new side the newest one,
+valid or not, because a run that fails now must not hide behind an older one. What is a regression
+is decided in ``judgement``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from seaformer.core.errors import Regression, UsageError
+from seaformer.core.measurement import MEASURED, Measurement
+from seaformer.core.registry import unknown
+from seaformer.core.results import DamagedFile
+from seaformer.report.judgement import (
+    REGRESSION,
+    WARNING,
+    Finding,
+    Limits,
+    Pair,
+    judge,
+)
+
+HOST = "host"
+FACTS = (
+    *("outcome", "latency", "instructions", "peak memory", "artifact size", "export"),
+    *("delegate subgraphs", "operators outside", "operators", "parity", "argmax agreement"),
+    "relative error",
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: what it is called, and what was found there."""
+
+    label: str
+    measurements: tuple[Measurement, ...]
+    damaged: tuple[DamagedFile, ...] = ()
+
+
+@dataclass(frozen=True, order=True)
+class RowKey:
+    """What must be the same on both sides. ``device`` is ``host`` for every computer.
+
+    Two computers are still told apart: their times are only advice (``judgement``).
+    """
+
+    model: str
+    size: str
+    format: str
+    precision: str
+    scope: str
+    method: str
+    source: str
+    device: str
+    core: str
+    threads: int
+
+    @property
+    def name(self) -> str:
+        """One line: ``seaformer_t.ade20k 512x512 executorch fp32 logits, host``."""
+        method = "" if self.method == "forward" else f" {self.method}"
+        network = f"{self.model} {self.size} {self.format} {self.precision} {self.scope}{method}"
+        threads = "" if self.threads == 1 else f", {self.threads} threads"
+        emulated = "" if self.source == MEASURED else f" ({self.source})"
+        return f"{network}, {self.device}{emulated} core {self.core}{threads}"
+
+
+@dataclass(frozen=True)
+class ComparedRow:
+    """A row that is on both sides; ``differs`` tells what else is not the same."""
+
+    key: RowKey
+    base_id: str
+    new_id: str
+    findings: tuple[Finding, ...]
+    differs: tuple[str, ...] = ()
+
+    def of(self, *verdicts: str) -> tuple[Finding, ...]:
+        """The findings with one of these verdicts."""
+        return tuple(found for found in self.findings if found.verdict in verdicts)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything there is to say of two sides; ``base`` and ``new`` are their labels."""
+
+    base: str
+    new: str
+    rows: tuple[ComparedRow, ...]
+    only_base: tuple[RowKey, ...]
+    only_new: tuple[RowKey, ...]
+    damaged: tuple[DamagedFile, ...]
+
+    @property
+    def regressions(self) -> tuple[tuple[ComparedRow, Finding], ...]:
+        return tuple((row, found) for row in self.rows for found in row.of(REGRESSION))
+
+
+def compare(
+    base: Side, new: Side, limits: Limits | None = None, *, allow: Iterable[str] = ()
+) -> Comparison:
+    """Compare every row that is on both sides.
+
+    Facts named in ``allow`` may get worse: then they are warnings. Raises ``UnknownName`` for a
+    fact there is not, ``UsageError`` when a side is empty or no row is on both: a gate that saw
+    nothing must not say that all is well.
+    """
+    allowed = tuple(allow)
+    for fact in allowed:
+        if fact not in FACTS:
+            raise unknown("fact", fact, FACTS)
+    for side, name in ((base, "BASE"), (new, "NEW")):
+        if not side.measurements:
+            raise UsageError(
+                f"{name} has no measurement: {side.label}{_skipped(side)}.",
+                hint="Make one: seaformer bench --variant t --threads 1",
+            )
+    before, after = _rows(base, valid_first=True), _rows(new, valid_first=False)
+    common = sorted(before.keys() & after.keys())
+    if not common:
+        raise UsageError(
+            f"No row is on both sides: {base.label} has {min(before).name}, "
+            f"{new.label} has {min(after).name}.",
+            hint="A row is the same model, size, format, precision, scope, core and device.",
+        )
+    return Comparison(
+        base=base.label,
+        new=new.label,
+        rows=tuple(
+            _row(key, Pair(before[key], after[key], key.method), limits or Limits(), allowed)
+            for key in common
+        ),
+        only_base=tuple(sorted(before.keys() - after.keys())),
+        only_new=tuple(sorted(after.keys() - before.keys())),
+        damaged=(*base.damaged, *new.damaged),
+    )
+
+
+def gate(comparison: Comparison, *, missing: bool = False) -> None:
+    """Raise ``Regression`` (exit code 6) when anything got worse.
+
+    With ``missing`` also when the new side lacks a row that the base has.
+    """
+    found = [f"{one.fact} of {row.key.name}: {one.why}" for row, one in comparison.regressions]
+    if missing:
+        found += [f"{key.name} is missing" for key in comparison.only_base]
+    if found:
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        raise Regression(
+            f"{comparison.new} is worse than {comparison.base}: {found[0]}{more}.",
+            hint="What may get worse on purpose is named with --allow.",
+        )
+
+
+def _rows(side: Side, *, valid_first: bool) -> dict[RowKey, Measurement]:
+    """The measurement that stands for each row; later ones replace earlier ones."""
+    found: dict[RowKey, Measurement] = {}
+    for one in sorted(side.measurements, key=lambda m: (m.created_at, m.id)):
+        for key in _keys(one):
+            held = found.get(key)
+            if valid_first and held is not None and held.valid and not one.valid:
+                continue
+            found[key] = one
+    return found
+
+
+def _keys(one: Measurement) -> Sequence[RowKey]:
+    on_host = one.target == HOST and one.source == MEASURED
+    methods = one.methods or (one.plan.method,)
+    return [
+        RowKey(
+            model=one.model,
+            size="x".join(map(str, one.input_shape[2:])),
+            format=one.format,
+            precision=one.precision,
+            scope=one.scope,
+            method=method,
+            source=one.source,
+            device=HOST if on_host else _device(one),
+            core=one.plan.core,
+            threads=one.plan.threads,
+        )
+        for method in methods
+    ]
+
+
+def _device(one: Measurement) -> str:
+    """The id, and the model where the id does not tell it: two phones may bear one name."""
+    model = "".join(c for c in one.device.model.lower() if c.isalnum())
+    plain = "".join(c for c in one.device.id.lower() if c.isalnum())
+    known = model.removeprefix("emulated") in plain
+    return one.device.id if known else f"{one.device.id} ({one.device.model})"
+
+
+def _row(key: RowKey, pair: Pair, limits: Limits, allowed: Sequence[str]) -> ComparedRow:
+    found = [
+        replace(finding, verdict=WARNING, why=f"{finding.why} (allowed)")
+        if finding.verdict == REGRESSION and finding.fact in allowed
+        else finding
+        for finding in judge(pair, limits)
+    ]
+    return ComparedRow(key, pair.base.id, pair.new.id, tuple(found), tuple(_differences(pair)))
+
+
+def _differences(pair: Pair) -> Iterable[str]:
+    """What a reader must know before he blames the model."""
+    one, other = pair.base, pair.new
+    if one.id == other.id:
+        yield "the same measurement on both sides"
+    elif one.artifact_sha256 == other.artifact_sha256:
+        yield "the same file"
+    for name, before, after in (
+        ("runtime", one.runtime_version, other.runtime_version),
+        ("runner build", one.runner_build, other.runner_build),
+        ("system", one.device.system, other.device.system),
+        ("weights", *(m.facts.weights if m.facts else "" for m in (one, other))),
+    ):
+        if before != after and before and after:
+            yield f"{name}: {before}, now {after}"
+
+
+def _skipped(side: Side) -> str:
+    return f" ({len(side.damaged)} damaged file(s) were skipped)" if side.damaged else ""

@@ -1,0 +1,179 @@
+"""A comparison as people and programs read it: Markdown, a GitHub job, JSON, benchmark JSON.
+
+``markdown`` is a document; ``github`` are annotations of a pull request, one line each;
+``benchmark`` is what github-action-benchmark takes as ``customSmallerIsBetter``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from seaformer.core import codec
+from seaformer.report.compare import ComparedRow, Comparison
+from seaformer.report.judgement import (
+    BETTER,
+    REGRESSION,
+    SAME,
+    UNKNOWN,
+    WARNING,
+    Finding,
+    Limits,
+)
+from seaformer.report.renderers import _text
+
+FORMATS = ("text", "md", "json", "github", "benchmark")
+_MARKS = {REGRESSION: "✗", WARNING: "!", SAME: "=", BETTER: "✓", UNKNOWN: "?"}
+_ORDER = (REGRESSION, WARNING, UNKNOWN, BETTER, SAME)
+_HEADER = ("", "row", "fact", "base", "new", "ratio", "95 % interval", "verdict")
+
+
+def cells(comparison: Comparison) -> list[tuple[str, ...]]:
+    """A line per finding, the worst first: mark, row, fact, base, new, ratio, interval, verdict."""
+    found = [(row, finding) for row in comparison.rows for finding in row.findings]
+    found.sort(key=lambda pair: (_ORDER.index(pair[1].verdict), pair[0].key))
+    return [_cells(row, finding) for row, finding in found]
+
+
+def headline(comparison: Comparison) -> str:
+    """One sentence: how many rows, and what became of them."""
+    rows = _text.counted(len(comparison.rows), "row")
+    worse = len(comparison.regressions)
+    warned = sum(len(row.of(WARNING)) for row in comparison.rows)
+    better = sum(len(row.of(BETTER)) for row in comparison.rows)
+    told = _text.counted(worse, "regression") if worse else "no regression"
+    more = f", {_text.counted(warned, 'warning')}" if warned else ""
+    more += f", {better} better" if better else ""
+    return f"{rows} on both sides: {told}{more}."
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """What is not on both sides, what else differs, and what was skipped."""
+    lines = [f"Only in {comparison.base}: {key.name}" for key in comparison.only_base]
+    lines += [f"Only in {comparison.new}: {key.name}" for key in comparison.only_new]
+    for row in comparison.rows:
+        lines += [f"{row.key.name}: {what}" for what in row.differs]
+    lines += [f"Skipped {file.path}: {file.reason}" for file in comparison.damaged]
+    return list(dict.fromkeys(map(_text.clean, lines)))
+
+
+def markdown(comparison: Comparison, limits: Limits | None = None) -> str:
+    """The whole document: the headline, what is not the same, everything else folded away."""
+    table = cells(comparison)
+    shown = [line for line in table if line[-1].split(":")[0] != SAME]
+    same = [line for line in table if line[-1].split(":")[0] == SAME]
+    title = f"## {_plain(comparison.new)} against {_plain(comparison.base)}"
+    parts = [title, headline(comparison)]
+    parts += [_grid(shown)] if shown else []
+    parts += [_folded(f"{_text.counted(len(same), 'fact')} unchanged", _grid(same))] if same else []
+    told = "\n".join(f"- {_plain(line)}" for line in remarks(comparison))
+    parts += [told] if told else []
+    parts.append(f"<sub>{limits_line(limits or Limits())}</sub>")
+    return "\n\n".join(parts) + "\n"
+
+
+def limits_line(limits: Limits) -> str:
+    """What makes a regression, in one sentence."""
+    return (
+        f"Regressions: latency over {100 * (limits.latency - 1):g} % with an interval that "
+        f"excludes 1 (same device, pinned; a computer at two times only warns); instructions over "
+        f"{100 * (limits.instructions - 1):g} %, file over {100 * (limits.size - 1):g} %, peak "
+        f"memory over {100 * (limits.peak - 1):g} %; any more subgraphs, operators or operators "
+        f"outside; agreement down {100 * limits.agreement:g} %; relative error "
+        f"times {limits.relative_error:g}."
+    )
+
+
+def github(comparison: Comparison) -> str:
+    """Annotations: an error per regression, a warning per warning."""
+    lines = []
+    for level, verdict in (("error", REGRESSION), ("warning", WARNING)):
+        for row in comparison.rows:
+            for finding in row.of(verdict):
+                _, name, fact, base, new, ratio, *_ = _cells(row, finding)
+                what = f"{fact} {base} -> {new} ({ratio}): {finding.why} [{name}]"
+                lines.append(f"::{level} title={_command(f'{fact} {verdict}')}::{_data(what)}")
+    lines.append(f"::notice title=seaformer compare::{_data(headline(comparison))}")
+    return "\n".join(lines) + "\n"
+
+
+def document(comparison: Comparison) -> dict[str, Any]:
+    """The JSON document: the noun, and whether the gate passes."""
+    data: dict[str, Any] = codec.to_json(comparison)
+    return data | {"passed": not comparison.regressions, "headline": headline(comparison)}
+
+
+def benchmark(comparison: Comparison) -> list[dict[str, Any]]:
+    """One entry per figure of the new side in which smaller is better, named so that it stays."""
+    found = []
+    for row in comparison.rows:
+        for finding in row.findings:
+            if finding.new is None or finding.fact in ("argmax agreement", "relative error"):
+                continue
+            entry = {
+                "name": f"{row.key.name}: {finding.fact}",
+                "unit": finding.unit or "count",
+                "value": finding.new,
+            }
+            half = _half_width(finding)
+            found.append(entry | ({"range": f"± {half:.4g}"} if half is not None else {}))
+    return found
+
+
+def _half_width(finding: Finding) -> float | None:
+    """Half the interval of the ratio, in the figure's unit."""
+    if finding.low is None or finding.high is None or finding.base is None:
+        return None
+    return (finding.high - finding.low) / 2 * finding.base
+
+
+def _cells(row: ComparedRow, finding: Finding) -> tuple[str, ...]:
+    span = ""
+    if finding.low is not None and finding.high is not None:
+        span = f"{finding.low:.3f}–{finding.high:.3f}"
+    ratio = "" if finding.ratio is None else f"{finding.ratio:.3f}"
+    verdict = f"{finding.verdict}: {finding.why}" if finding.why else finding.verdict
+    plain = (
+        *(_MARKS[finding.verdict], row.key.name, finding.fact),
+        *(figure(finding.base, finding.unit), figure(finding.new, finding.unit)),
+        *(ratio, span, verdict),
+    )
+    return tuple(map(_text.clean, plain))
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A figure with its unit, as short as it can be told apart."""
+    if value is None:
+        return ""
+    if unit == "ms":
+        return f"{_text.ms(value)} ms"
+    if unit == "bytes":
+        return f"{value / 1e6:.3f} MB"
+    if unit == "instructions":
+        return f"{value / 1e6:.3f} M"
+    return f"{value:.6g}"
+
+
+def _grid(lines: Iterable[tuple[str, ...]]) -> str:
+    rows = [_HEADER, tuple("---" for _ in _HEADER), *lines]
+    return "\n".join(f"| {' | '.join(map(_plain, row))} |" for row in rows)
+
+
+def _folded(summary: str, content: str) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"
+
+
+def _plain(text: str) -> str:
+    """Text in Markdown: nothing in it is a tag or ends a cell."""
+    for mark, escaped in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "\\`")):
+        text = text.replace(mark, escaped)
+    return text
+
+
+def _data(text: str) -> str:
+    """The message of a workflow command: one line, as GitHub wants it escaped."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _command(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,71 @@
+"""One measurement in lines of text: everything its file tells that a table has no room for."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import fields
+
+from seaformer.core.counts import typical
+from seaformer.core.facts import ArtifactFacts
+from seaformer.core.measurement import Conditions, Measurement, MethodRun
+from seaformer.report.renderers import _text
+
+
+def lines(measurement: Measurement) -> list[str]:
+    """``name: what`` per line; text from files and devices is cleaned."""
+    device = measurement.device
+    told = [
+        f"made by: {measurement.command or 'not told'}",
+        f"at: {measurement.created_at}, schema {measurement.schema}",
+        f"file measured: {measurement.artifact_file}, sha256 {measurement.artifact_sha256}",
+        f"device: {device.id}, {device.model}, {device.system}, {device.architecture}",
+        f"runner: {measurement.runner}, build {measurement.runner_build or 'not told'}",
+        f"before: {_conditions(measurement.before)}",
+        f"after: {_conditions(measurement.after)}",
+    ]
+    for name, run in measurement.methods.items():
+        told += _method(name, run)
+    told += [
+        f"flag: {flag.name}{' (fatal)' * flag.fatal}: {flag.detail}" for flag in measurement.flags
+    ]
+    told += [f"failure: {measurement.failure}"] if measurement.failure is not None else []
+    told += list(_facts(measurement.facts)) if measurement.facts else []
+    return [_text.clean(line) for line in told]
+
+
+def _conditions(state: Conditions) -> str:
+    known = [(field.name, getattr(state, field.name)) for field in fields(state)]
+    return ", ".join(f"{name} {value}" for name, value in known if value is not None)
+
+
+def _method(name: str, run: MethodRun) -> Iterator[str]:
+    pairs = zip(run.processes, run.by_process(), strict=True)
+    for number, (process, samples) in enumerate(pairs, 1):
+        median = f"median {statistics.median(samples) / 1e6:.3f} ms" if samples else "no samples"
+        cpus = ",".join(map(str, process.affinity))
+        yield (
+            f"{name}, process {number}: {process.count} samples, {median}, load "
+            f"{process.load_ns / 1e6:.2f} ms, first {process.first_ns / 1e6:.2f} ms, "
+            f"{process.warmup_runs} warm-up runs ({process.warmup_reason}), stopped by "
+            f"{process.stop_reason}, cpu {cpus}"
+        )
+    if run.counts:
+        counted = typical(run.counts)
+        yield f"{name}: {counted.instructions if counted else 0} instructions in an inference"
+    if run.output is not None:
+        good = "agrees" if run.output.passed else "is wrong"
+        yield f"{name}: the output {good}, max abs {run.output.max_abs:.1e}"
+
+
+def _facts(facts: ArtifactFacts) -> Iterator[str]:
+    parity = facts.parity
+    yield f"exported by {facts.exporter}, weights {facts.weights}"
+    yield f"verified by {parity.verified_by}, max abs {parity.max_abs}"
+    if facts.delegation is not None:
+        taken = facts.delegation
+        yield (
+            f"{taken.backend}: {taken.subgraphs} subgraph(s), {taken.delegated_ops} operators, "
+            f"{taken.outside_compute} outside that compute"
+        )
+    yield f"{sum(facts.operators.values())} operators in the file"

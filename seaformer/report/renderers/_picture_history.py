@@ -1,0 +1,115 @@
+"""How a row moved: small pictures, one per key with several runs, oldest left."""
+
+from __future__ import annotations
+
+from seaformer.core.measurement import EMULATED, MEASURED
+from seaformer.core.table import ResultRow
+from seaformer.report.renderers import _html_svg as svg
+from seaformer.report.renderers import _text
+from seaformer.report.renderers._html_markup import Markup, tag
+from seaformer.report.renderers._picture import Picture, device_label, label, told
+from seaformer.report.table import FORWARD, Report, key
+
+_MOST, _POINTS, _WIDE, _HIGH, _GAP = 12, 60, 460.0, 150.0, 40.0
+
+
+def draw(report: Report) -> Picture:
+    """Keys with two or more valid runs; those with the newest runs first."""
+    groups = _groups(report)
+    missing = (
+        "No row has been measured twice yet. This picture is filled by a second "
+        "seaformer bench --variant t --threads 1"
+    )
+    note = (
+        "Runs of the same row from old to new, evenly spaced; emulated rows show instructions. A "
+        "ring marks the first run of another file, runtime or runner than the run before it: "
+        "where a change comes from. Each axis is its own and does not begin at zero."
+    )
+    if len(groups) > _MOST:
+        note += f" {_MOST} of {len(groups)} rows with a history are drawn."
+    drawing = _drawn(report, groups[:_MOST]) if groups else None
+    sources = tuple(dict.fromkeys(rows[0].source for rows in groups[:_MOST]))
+    return Picture("history", "History", note, drawing, missing, sources)
+
+
+def _groups(report: Report) -> list[list[ResultRow]]:
+    found: dict[tuple[object, ...], list[ResultRow]] = {}
+    for row in report.table.of(MEASURED, EMULATED).method(FORWARD).rows:
+        if row.valid and _value(row) is not None:
+            found.setdefault(key(row), []).append(row)
+    return [rows[:_POINTS][::-1] for rows in found.values() if len(rows) > 1]
+
+
+def _value(row: ResultRow) -> float | None:
+    if row.source == EMULATED:
+        return None if row.instructions is None else row.instructions / 1e6
+    return row.median_ms
+
+
+def _drawn(report: Report, groups: list[list[ResultRow]]) -> Markup:
+    parts, said = [], []
+    for i, rows in enumerate(groups):
+        left, top = (i % 2) * (_WIDE + _GAP), (i // 2) * (_HIGH + _GAP)
+        parts.append(_panel(report, rows, left, top))
+        first, last = (_value(row) or 0.0 for row in (rows[0], rows[-1]))
+        unit = "M instructions" if rows[0].source == EMULATED else "ms"
+        said.append(f"{label(rows[0])}: {len(rows)} runs, {first:.2f} to {last:.2f} {unit}")
+    height = -(-len(groups) // 2) * (_HIGH + _GAP)
+    return svg.picture("history-picture", "History of rows", told(said), height, *parts)
+
+
+def _panel(report: Report, rows: list[ResultRow], left: float, top: float) -> Markup:
+    values = [_value(row) or 0.0 for row in rows]
+    timed = rows[0].source == MEASURED
+    lows = [row.ci95_low_ms or 0.0 for row in rows] if timed else values
+    highs = [row.ci95_high_ms or 0.0 for row in rows] if timed else values
+    room = (max(highs) - min(lows)) * 0.15 or max(highs) * 0.02 or 1.0
+    y = svg.Axis(max(min(lows) - room, 0.0), max(highs) + room, top + _HIGH - 20, top + 34)
+    x = svg.Axis(0, len(rows) - 1, left + 60, left + _WIDE - 20)
+    source = rows[0].source
+    unit = "M instructions" if source == EMULATED else "ms"
+    where = f"{device_label(report, rows[0])}, {unit}, {source}"
+    at = [(x.at(i), y.at(value)) for i, value in enumerate(values)]
+    parts = [
+        svg.words(
+            left + 6, top + 12, svg.shortened(f"{label(rows[0])} {rows[0].size}", 72), "head"
+        ),
+        svg.words(left + 6, top + 27, svg.shortened(where, 76), "quiet small"),
+        *_levels(y, left, min(values), max(values)),
+        svg.path(at, f"trend {source}"),
+    ]
+    for i, row in enumerate(rows):
+        if source == MEASURED:
+            up = (at[i][0], y.at(lows[i]), at[i][0], y.at(highs[i]))
+            parts.append(svg.line(*up, f"whisker {source}"))
+        parts.append(_point(row, at[i], changed=i > 0 and _made(row) != _made(rows[i - 1])))
+    ends = ((left + 60, rows[0], "start"), (left + _WIDE - 20, rows[-1], "end"))
+    parts += [
+        svg.words(px, top + _HIGH - 2, row.created_at[:10], "quiet small", anchor)
+        for px, row, anchor in ends
+    ]
+    return svg.group(*parts)
+
+
+def _levels(y: svg.Axis, left: float, low: float, high: float) -> list[Markup]:
+    parts = []
+    for value in dict.fromkeys((low, high)):
+        at = y.at(value)
+        parts.append(svg.line(left + 60, at, left + _WIDE - 20, at))
+        parts.append(svg.words(left + 54, at + 4, f"{value:.4g}", "quiet small", "end"))
+    return parts
+
+
+def _point(row: ResultRow, at: tuple[float, float], changed: bool) -> Markup:
+    drawn = svg.mark(row.source, *at, size=3.5)
+    if changed:
+        ring = tag("circle", class_="ring", cx=at[0], cy=at[1], r=7.5)
+        drawn = svg.group(ring, drawn)
+    figure = _text.ms(row.median_ms) + " ms" if row.source == MEASURED else "counted"
+    made = f"artifact {row.artifact_sha256[:8]}, {_text.runtime(row)}, runner {row.runner_build}"
+    hint = f"{row.created_at}: {figure}; {made}"
+    return svg.opens(row.measurement_id, drawn, hint)
+
+
+def _made(row: ResultRow) -> tuple[str, ...]:
+    return (row.artifact_sha256, row.runtime_version, row.runner_build)

@@ -1,0 +1,165 @@
+"""Precisions of one model side by side: time where it was measured, instructions where emulated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from seaformer.core.measurement import EMULATED, MEASURED
+from seaformer.core.table import ResultRow
+from seaformer.report.renderers import _html_svg as svg
+from seaformer.report.renderers import _text
+from seaformer.report.renderers._html_markup import Markup, tag
+from seaformer.report.renderers._picture import (
+    Picture,
+    device_label,
+    networks,
+    told,
+    zoo_row,
+)
+from seaformer.report.table import Report
+
+_MOST, _ROW, _LABEL, _VALUE, _HEAD = 12, 18.0, 330.0, 230.0, 26.0
+_ORDER = ("fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True)
+class _Bar:
+    precision: str
+    value: float
+    row: ResultRow | None = None
+
+
+@dataclass(frozen=True)
+class _Group:
+    """One model on one device in several precisions; ``unit`` says what the bars are."""
+
+    name: str
+    unit: str
+    source: str
+    bars: tuple[_Bar, ...]
+
+
+def draw(report: Report) -> Picture:
+    """Groups with two precisions or more, and the paper's own pair under each of its models."""
+    groups = _groups(report, MEASURED, "ms") + _groups(report, EMULATED, "M instructions")
+    missing = (
+        "No model has been run in two precisions yet. This picture is filled by "
+        "seaformer bench --variant t --precision fp32,fp16 --threads 1"
+    )
+    note = (
+        "The same model, size, scope, format and core. FP32 is filled, FP16 hatched, INT8 dotted. "
+        "The paper's pair (table 16, Snapdragon 865) has an outline only."
+    )
+    sources = tuple(dict.fromkeys(group.source for group in groups))
+    if len(groups) > _MOST:
+        note += f" The newest {_MOST} of {len(groups)} groups are drawn."
+    drawing = _drawn(groups[:_MOST]) if groups else None
+    title = "Precisions side by side"
+    return Picture("precision", title, note, drawing, missing, (*sources, "paper"))
+
+
+def _groups(report: Report, source: str, unit: str) -> list[_Group]:
+    found: dict[ResultRow, list[ResultRow]] = {}
+    for row in networks(report, source):
+        if row.valid and _value(row, unit) is not None:
+            found.setdefault(_alike(row), []).append(row)
+    groups = []
+    for rows in found.values():
+        if len(rows) > 1:
+            ordered = sorted(rows, key=lambda row: (_rank(row.precision), row.precision))
+            bars = [_Bar(row.precision, _value(row, unit) or 0.0, row) for row in ordered]
+            name = f"{rows[0].model} {_text.runtime(rows[0])}, {device_label(report, rows[0])}"
+            groups.append(_Group(name, unit, source, (*bars, *_published(report, rows[0], unit))))
+    return groups
+
+
+def _alike(row: ResultRow) -> ResultRow:
+    """The same for all precisions of one thing: what it was measured on and with."""
+    return replace(
+        ResultRow(
+            source=row.source,
+            model=row.model,
+            format=row.format,
+            runtime=row.runtime,
+            precision="",
+            scope=row.scope,
+            device=row.device,
+            device_name=row.device_name,
+            target=row.target,
+            core=row.core,
+            threads=row.threads,
+            valid=True,
+        ),
+        height=row.height,
+        width=row.width,
+        runner=row.runner,
+    )
+
+
+def _value(row: ResultRow, unit: str) -> float | None:
+    if unit == "ms":
+        return row.median_ms
+    return None if row.instructions is None else row.instructions / 1e6
+
+
+def _rank(precision: str) -> int:
+    return _ORDER.index(precision) if precision in _ORDER else len(_ORDER)
+
+
+def _published(report: Report, row: ResultRow, unit: str) -> list[_Bar]:
+    known = zoo_row(report, row)
+    paper = known[0].paper if known else None
+    if unit != "ms" or paper is None or row.scope != "logits":
+        return []
+    pair = (("fp32", paper.latency_ms), ("fp16", paper.latency_fp16_ms))
+    return [_Bar(name, value) for name, value in pair if value] if all(v for _, v in pair) else []
+
+
+def _drawn(groups: list[_Group]) -> Markup:
+    parts, said, top = [_hatch()], [], 4.0
+    for group in groups:
+        drawn, height = _group(group, top)
+        parts.append(drawn)
+        values = (f"{_name(bar)} {bar.value:.2f}" for bar in group.bars)
+        said.append(f"{group.name} in {group.unit}: {', '.join(values)}")
+        top += height + 12
+    return svg.picture("precision-picture", "Precisions side by side", told(said), top, *parts)
+
+
+def _group(group: _Group, top: float) -> tuple[Markup, float]:
+    longest = max(bar.value for bar in group.bars) or 1.0
+    axis = svg.Axis(0.0, longest, _LABEL, svg.WIDTH - _VALUE)
+    title = f"{group.name}, {group.unit}, {group.source}"
+    parts = [svg.words(20, top + 14, svg.shortened(title, 130), "head")]
+    first = group.bars[0].value or 1.0
+    for i, bar in enumerate(group.bars):
+        y = top + _HEAD + _ROW * i
+        style = f"bar {group.source} {bar.precision}" if bar.row else "bar paper"
+        drawn = svg.box(_LABEL, y, axis.at(bar.value) - _LABEL, _ROW - 5, style)
+        if bar.row:
+            drawn = svg.opens(bar.row.measurement_id, drawn, f"{group.name} {bar.precision}")
+        share = f" ({bar.value / first:.2f} of {group.bars[0].precision})" if bar.row and i else ""
+        said = f"{bar.value:.2f} {group.unit}{share}"
+        parts += [
+            svg.words(_LABEL - 10, y + 11, _name(bar), "" if bar.row else "quiet", "end"),
+            drawn,
+            svg.words(axis.at(bar.value) + 8, y + 11, said, "" if bar.row else "quiet"),
+        ]
+    return svg.group(*parts), _HEAD + _ROW * len(group.bars)
+
+
+def _name(bar: _Bar) -> str:
+    return bar.precision if bar.row else f"paper {bar.precision}"
+
+
+def _hatch() -> Markup:
+    """The texture of FP16 and INT8: told apart in print and without colour."""
+    lines = "M-2 2l4-4M0 8l8-8M6 10l4-4"
+    hatch = tag("path", d=lines, class_="hatch-line")
+    dots = tag("circle", cx=3, cy=3, r=1.6, class_="hatch-dot")
+    unit = "userSpaceOnUse"
+    return tag(
+        "defs",
+        tag("pattern", hatch, id="hatched", width=8, height=8, patternUnits=unit),
+        tag("pattern", dots, id="dotted", width=6, height=6, patternUnits=unit),
+    )

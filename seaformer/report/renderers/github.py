@@ -1,0 +1,97 @@
+"""The summary of a CI job: GitHub Markdown for ``$GITHUB_STEP_SUMMARY``, never too large for it.
+
+GitHub refuses a step's summary above 1 MiB as a whole, so this one stops early and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seaformer.core.measurement import EMULATED, MEASURED
+from seaformer.core.table import ResultRow
+from seaformer.report.renderers import _text
+from seaformer.report.renderers._markdown import cell, grid
+from seaformer.report.renderers.markdown import overview
+from seaformer.report.table import FORWARD, Report, newest, standing_alone
+
+LIMIT_BYTES = 1024 * 1024
+_LEFT_OUT = "\n*The summary ends here: GitHub takes no more than 1 MiB. The report has all.*\n"
+_LATENCY = (
+    *("model", "HxW", "runtime", "precision", "scope", "device", "core"),
+    *("median ms", "95 % interval ms", "valid", f"{_text.PAPER_SIDE} ms"),
+)
+_COUNTS = (
+    *("model", "HxW", "runtime", "precision", "scope", "device"),
+    *("million instructions", "size MB", "valid"),
+)
+
+
+def render(report: Report, room: int = LIMIT_BYTES) -> str:
+    """At most ``room`` bytes of UTF-8: newest rows, what failed, what was skipped."""
+    if not report.table.rows:
+        begin = (
+            "No measurement is stored yet. Begin with `seaformer bench --variant t --threads 1`."
+        )
+        return fitted(f"## Latency report\n\n{begin}\n", room)
+    rows = newest(standing_alone(report.table)).rows
+    timed = [row for row in rows if row.source == MEASURED and row.failure is None]
+    counted = [row for row in rows if row.source == EMULATED and row.failure is None]
+    parts = ["## Latency report", overview(report)]
+    if timed:
+        parts += ["### Measured", grid(_LATENCY, [_timed(row) for row in timed])]
+    if counted:
+        note = "Instructions of one inference on an emulated ARM core: exact, and no latency."
+        parts += ["### Emulated", note, grid(_COUNTS, [_counted(row) for row in counted])]
+    parts += _troubles(report)
+    return fitted("\n\n".join(parts) + "\n", room)
+
+
+def fitted(text: str, room: int = LIMIT_BYTES) -> str:
+    """``text``, cut after its last whole line that leaves room to say that it was cut."""
+    if len(text.encode()) <= room:
+        return text
+    kept, left = [], room - len(_LEFT_OUT.encode())
+    for line in text.splitlines(keepends=True):
+        left -= len(line.encode())
+        if left < 0:
+            break
+        kept.append(line)
+    return "".join(kept) + _LEFT_OUT if kept else ""
+
+
+def _timed(row: ResultRow) -> list[str]:
+    figures = [_text.ms(row.median_ms), _text.interval(row), _text.validity(row)]
+    return [*_named(row), _text.core(row), *figures, _text.published(row.paper_ms)]
+
+
+def _counted(row: ResultRow) -> list[str]:
+    figures = [_text.instructions(row.instructions), _text.mb(row.size_mb), _text.validity(row)]
+    return [*_named(row), *figures]
+
+
+def _named(row: ResultRow) -> list[str]:
+    return [_text.model(row), row.size, _text.runtime(row), row.precision, row.scope, row.device]
+
+
+def _troubles(report: Report) -> list[str]:
+    """Rows that are not valid or failed, with the reason, and files that were skipped."""
+    rows = newest(report.table).method(FORWARD).rows
+    failed = [f"{_named_line(row)}: {row.failure}" for row in rows if row.failure is not None]
+    doubts = [
+        f"{_named_line(row)}: {flag.name}: {flag.detail}"
+        for row in rows
+        for flag in row.flags
+        if flag.fatal
+    ]
+    skipped = [f"{found.path}: {found.reason}" for found in report.damaged]
+    found = (("Failed", failed), ("Not valid", doubts), ("Files skipped", skipped))
+    return [_listed(title, lines) for title, lines in found if lines]
+
+
+def _named_line(row: ResultRow) -> str:
+    return f"{row.model}, {_text.runtime(row)}, {row.precision} on {row.device}"
+
+
+def _listed(title: str, lines: Sequence[str]) -> str:
+    listed = "\n".join(f"- {cell(line)}" for line in lines)
+    return f"<details><summary>{title}: {len(lines)}</summary>\n\n{listed}\n\n</details>"

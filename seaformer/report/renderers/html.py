@@ -1,0 +1,224 @@
+"""``report.html``: one file that holds everything, for reading offline, in any browser.
+
+No request leaves it: styles and script are inside (``assets/``), and a content security policy
+lets only that very script run. Without a script the tables and pictures are still complete; with
+it they sort, filter and open. The same runs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from importlib import resources
+
+from seaformer.core.measurement import EMULATED
+from seaformer.core.table import ResultRow
+from seaformer.report.renderers import (
+    _html_runs,
+    _html_sections,
+    _html_tables,
+    _picture_accuracy,
+    _picture_components,
+    _picture_history,
+    _picture_instructions,
+    _picture_precision,
+    _picture_ratio,
+    _picture_samples,
+    _text,
+)
+from seaformer.report.renderers._html_markup import NOTHING, Markup, data_island, lines, tag
+from seaformer.report.renderers._html_tables import sign
+from seaformer.report.renderers._picture import Picture
+from seaformer.report.table import Report, newest, standing_alone
+
+MOST_ROWS = 1000
+_PICTURES = (
+    _picture_accuracy,
+    _picture_ratio,
+    _picture_components,
+    _picture_precision,
+    _picture_instructions,
+    _picture_samples,
+    _picture_history,
+)
+
+
+def render(report: Report) -> str:
+    """The whole document, ending with a newline."""
+    style, script = _asset("report.css"), _asset("report.js")
+    pictures = [module.draw(report) for module in _PICTURES]
+    rows = _shown(report)
+    sections = _sections(report, rows, pictures)
+    body = tag(
+        "body",
+        tag("a", "Skip to the report", href="#main", class_="skip"),
+        _header(report, sections),
+        tag(
+            "main",
+            Markup("\n"),
+            lines(*(made for _, _, made in sections)),
+            id="main",
+            tabindex="-1",
+        ),
+        _dialog(),
+        data_island("runs", _opened(report, rows)),
+        tag("script", Markup(f"\n{script}")),
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_policy(f"\n{script}")),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", "Latency report"),
+        tag("style", Markup(f"\n{style}")),
+    )
+    return f'<!doctype html>\n<html lang="en">{head}\n{body}</html>\n'
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    allowed = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    return f"{allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _shown(report: Report) -> list[ResultRow]:
+    """Rows of the tables, newest first: all current ones before older ones, up to the limit."""
+    every = standing_alone(report.table).rows
+    current = {id(row) for row in newest(report.table).rows}
+    first = [row for row in every if id(row) in current]
+    kept = {id(row) for row in [*first, *(r for r in every if id(r) not in current)][:MOST_ROWS]}
+    return [row for row in every if id(row) in kept]
+
+
+def _opened(report: Report, rows: Sequence[ResultRow]) -> dict[str, object]:
+    """Records of every run that something in the page opens: those of the tables and pictures."""
+    wanted = {row.measurement_id for row in rows}
+    chosen = [run for run in report.measurements if run.id in wanted]
+    current = {row.measurement_id for row in newest(report.table).rows}
+    chosen.sort(key=lambda run: run.id not in current)  # the newest of each row get room first
+    return _html_runs.records(chosen, report.table.rows)
+
+
+_Section = tuple[str, str, Markup]
+
+
+def _sections(
+    report: Report, rows: Sequence[ResultRow], pictures: Sequence[Picture]
+) -> list[_Section]:
+    """(id, name in the navigation, section) in reading order."""
+    found: list[_Section] = [("overview", "Overview", _html_sections.overview(report, len(rows)))]
+    accuracy, *others = pictures
+    found.append((accuracy.slug, "Accuracy", _pictured(report, accuracy)))
+    if rows:
+        found.append(("rows", "Rows", _rows(report, rows)))
+    found += [(p.slug, p.title, _pictured(report, p)) for p in others]
+    if report.devices:
+        found.append(("devices", "Devices", _html_sections.devices(report)))
+    found += _html_sections.failures(report) + _html_sections.skipped(report)
+    found.append(("reading", "How to read this", _html_sections.reading()))
+    return found
+
+
+def _header(report: Report, sections: Sequence[_Section]) -> Markup:
+    links = (tag("li", tag("a", name, href=f"#{slug}")) for slug, name, _ in sections)
+    theme = tag(
+        "button", "Theme: system", type="button", id="theme", hidden=True, aria_live="polite"
+    )
+    return tag(
+        "header",
+        tag("div", tag("h1", "Latency report"), theme, class_="title"),
+        tag("p", _html_sections.summary(report), class_="lead"),
+        tag("nav", tag("ul", *links), aria_label="Sections"),
+    )
+
+
+def _pictured(report: Report, picture: Picture) -> Markup:
+    if picture.drawing is None:
+        said, _, command = picture.missing.partition("seaformer ")
+        told = tag("p", said, tag("code", f"seaformer {command}"), class_="missing")
+        return _html_sections.section(picture.slug, picture.title, told)
+    legend = tag("p", *(sign(source) for source in picture.legend), class_="legend")
+    figure = tag(
+        "figure",
+        tag(
+            "div",
+            picture.drawing,
+            class_="drawing",
+            role="region",
+            tabindex="0",
+            aria_label=f"{picture.title}, picture",
+        ),
+        tag("figcaption", picture.note),
+    )
+    parts: list[str] = [legend if picture.legend else NOTHING, figure]
+    if picture.slug == "components":
+        parts += [_component_tables(report)]
+    return _html_sections.section(picture.slug, picture.title, *parts)
+
+
+def _component_tables(report: Report) -> Markup:
+    groups = _picture_components.with_components(report)[:MOST_ROWS]
+    tables = [_html_tables.parts(report, rows) for rows in groups]
+    summary = tag("summary", f"The figures of {_text.counted(len(tables), 'network')}")
+    return tag("details", summary, tag("p", _text.REMAINDER), *tables)
+
+
+def _rows(report: Report, rows: Sequence[ResultRow]) -> Markup:
+    current = {id(row) for row in newest(report.table).rows}
+    timed = [row for row in rows if row.source != EMULATED]
+    counted = [row for row in rows if row.source == EMULATED]
+    parts = [_filters(report, rows)]
+    if timed:
+        caption = "Latency of one inference, newest run first. Each median opens its run."
+        parts.append(_html_tables.latency(report, timed, current, caption))
+    if counted:
+        caption = "Emulated: instructions of one inference, counted; no latency."
+        parts.append(_html_tables.counts(report, counted, current, caption))
+    return _html_sections.section("rows", "Rows", *parts)
+
+
+def _filters(report: Report, rows: Sequence[ResultRow]) -> Markup:
+    """Shown by the script, which does the filtering."""
+    devices = [(found.device.id, found.device) for found in report.devices]
+    device_options = [(known, f"{device.model} ({known})") for known, device in devices]
+    search = tag(
+        "input", type="search", id="search", autocomplete="off", placeholder="model, runtime"
+    )
+    return tag(
+        "form",
+        tag("label", "Search ", search),
+        _select("source", "Source", _same(row.source for row in rows)),
+        _select("device", "Device", list(dict(device_options).items())),
+        _select("precision", "Precision", _same(row.precision for row in rows)),
+        _select("state", "State", _same(("valid", "not valid", "failed"))),
+        _select("newest", "Runs", [("yes", "newest of each row")], every="all runs"),
+        tag("button", "Reset", type="reset"),
+        tag("output", "", id="count", aria_live="polite"),
+        id="filters",
+        hidden=True,
+        aria_label="Filter the tables",
+    )
+
+
+def _same(values: Iterable[str]) -> list[tuple[str, str]]:
+    return [(value, value) for value in dict.fromkeys(values)]
+
+
+def _select(name: str, said: str, options: Sequence[tuple[str, str]], every: str = "all") -> Markup:
+    chosen = name == "newest"
+    made = [tag("option", every, value="", selected=not chosen)]
+    made += [tag("option", shown, value=value, selected=chosen) for value, shown in options]
+    return tag("label", f"{said} ", tag("select", *made, id=f"by-{name}", data_by=name))
+
+
+def _dialog() -> Markup:
+    """Empty until a number is opened."""
+    close = tag("button", "Close", type="button", id="close")
+    top = tag("div", tag("h2", "Run", id="run-title"), close, class_="title")
+    return tag("dialog", top, tag("div", "", id="run-body"), id="run", aria_labelledby="run-title")

@@ -1,0 +1,230 @@
+"""A table of the paper with our column beside it: what was measured, where, and what is missing.
+
+The paper's latencies stay in the paper's column. Ours are in a column named after the device; of an
+emulated core it holds instructions and never milliseconds. Lines that cannot be measured say why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from seaformer.core.measurement import MEASURED, Measurement
+from seaformer.core.reproduction import PERCENT, PaperTable, PlannedRow
+from seaformer.core.table import ResultRow
+from seaformer.report.renderers import _text
+from seaformer.report.table import Component, components, rows
+
+MISSING = "no model of that name in the zoo yet"
+_NOTHING = _text.NOTHING
+
+
+@dataclass(frozen=True)
+class OurSide:
+    """What stands beside a line: a measurement of ours, or the reason why there is none."""
+
+    measurement: Measurement | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ReproducedRow:
+    """A line of the paper and our figures.
+
+    ``median_ms`` and its interval are measured ones; ``instructions`` are counted on an emulated
+    core. ``ratio`` is ours over the paper's, with the interval of ours; ``relative_*`` is the
+    line over the reference line, the one figure that two machines should agree on. For a share,
+    ``share`` is ours in percent.
+    """
+
+    planned: PlannedRow
+    median_ms: float | None = None
+    ci95_low_ms: float | None = None
+    ci95_high_ms: float | None = None
+    instructions: int | None = None
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    relative_paper: float | None = None
+    relative_ours: float | None = None
+    share: float | None = None
+    scope: str = ""
+    runtime: str = ""
+    device: str = ""
+    target: str = ""
+    measurement_id: str = ""
+    reason: str = ""
+
+
+def reproduce_rows(
+    planned: Sequence[PlannedRow], ours: Mapping[PlannedRow, OurSide]
+) -> tuple[ReproducedRow, ...]:
+    """Every planned line with our figures; the reference is the first line that has both."""
+    found = [_row(line, ours.get(line, OurSide())) for line in planned]
+    reference = next((row for row in found if row.planned.published and _figure(row)), None)
+    return tuple(_relative(row, reference) for row in found)
+
+
+def reference_of(found: Sequence[ReproducedRow]) -> str:
+    """The line that the relative columns are over; nothing when there is none."""
+    return next((row.planned.name for row in found if row.relative_ours == 1.0), "")
+
+
+def _row(line: PlannedRow, ours: OurSide) -> ReproducedRow:
+    if not line.model:
+        return ReproducedRow(line, reason=MISSING)
+    one = ours.measurement
+    if one is None:
+        return ReproducedRow(line, reason=ours.reason or "not measured")
+    told = rows(one)
+    whole = next((row for row in told if row.method == line.method), None)
+    plain = ReproducedRow(
+        line,
+        scope=one.scope,
+        runtime=f"{one.runtime} {one.runtime_version}".strip(),
+        device=one.device.model,
+        target=one.target,
+        measurement_id=one.id,
+        reason=ours.reason or _doubts(one),
+    )
+    if whole is None or one.failure is not None:
+        return plain
+    return _with_figures(plain, whole, components(told))
+
+
+def _with_figures(
+    row: ReproducedRow, whole: ResultRow, parts: Sequence[Component]
+) -> ReproducedRow:
+    found = replace(row, instructions=whole.instructions)
+    if whole.source == MEASURED:
+        found = replace(
+            found,
+            median_ms=whole.median_ms,
+            ci95_low_ms=whole.ci95_low_ms,
+            ci95_high_ms=whole.ci95_high_ms,
+        )
+    if row.planned.unit == PERCENT:
+        share = next((p.share for p in parts if p.name == row.planned.method), None)
+        return replace(found, share=None if share is None else 100 * share)
+    paper = row.planned.published
+    if paper and found.median_ms and found.ci95_low_ms and found.ci95_high_ms:
+        ratios = [v / paper for v in (found.median_ms, found.ci95_low_ms, found.ci95_high_ms)]
+        found = replace(found, ratio=ratios[0], ratio_low=ratios[1], ratio_high=ratios[2])
+    return found
+
+
+def _doubts(one: Measurement) -> str:
+    """What a reader must know of the number, in the flags' own words."""
+    return "; ".join(flag.name for flag in one.flags if flag.name != one.source)
+
+
+def _figure(row: ReproducedRow) -> float | None:
+    return row.median_ms if row.median_ms is not None else row.instructions
+
+
+def _relative(row: ReproducedRow, reference: ReproducedRow | None) -> ReproducedRow:
+    if reference is None or row.planned.unit == PERCENT:
+        return row
+    base, ours, mine = reference.planned.published, _figure(reference), _figure(row)
+    return replace(
+        row,
+        relative_paper=row.planned.published / base if row.planned.published and base else None,
+        relative_ours=mine / ours if mine and ours else None,
+    )
+
+
+def header(table: PaperTable, found: Sequence[ReproducedRow]) -> tuple[str, ...]:
+    """The columns' names; ours is named after the device."""
+    device = next((row.device for row in found if row.device), "ours")
+    names = [column.replace("_", " ") for column in table.identity]
+    if table.components:
+        return (*names, "paper %", f"{device} %", *_ours_header(found, device), "scope", "note")
+    return (
+        *(*names, "precision", *(name for name, _ in _about(table, found)), "paper ms"),
+        *_ours_header(found, device),
+        *("ratio to paper", "paper, relative", "ours, relative", "scope", "note"),
+    )
+
+
+def cells(table: PaperTable, row: ReproducedRow, found: Sequence[ReproducedRow]) -> tuple[str, ...]:
+    """One line as text, in the order of ``header``."""
+    line, ours = row.planned, _ours(row, found)
+    end = (row.scope or _NOTHING, row.reason)
+    if table.components:
+        return _clean(*line.label, _number(line.published), _number(row.share, 1), *ours, *end)
+    told = (getattr(line, field) for _, field in _about(table, found))
+    about = (line.precision, *map(_number, told))
+    relative = (_number(row.relative_paper, 2), _number(row.relative_ours, 2))
+    return _clean(*line.label, *about, _number(line.published), *ours, _ratio(row), *relative, *end)
+
+
+def notes(table: PaperTable, found: Sequence[ReproducedRow]) -> list[str]:
+    """What the table is and is not, below it."""
+    done = [row for row in found if row.measurement_id]
+    lines = [f"{len(done)} of {_text.counted(len(found), 'line')} measured."]
+    targets = {row.target for row in done}
+    if "emulator" in targets:
+        lines.append(
+            "An emulated core gives instructions, which are counted, and no time: nothing of it "
+            "is to be divided by the paper's milliseconds."
+        )
+    if "host" in targets:
+        lines.append(
+            "This computer is not the paper's Snapdragon 865: the ratio compares machines. What "
+            "can be compared are the relative columns."
+        )
+    reference = reference_of(found)
+    if reference:
+        lines.append(f"Relative figures are over {reference}.")
+    lines.append("How the paper measured, and what differs here: docs/reproduce.md.")
+    return lines
+
+
+def markdown(table: PaperTable, found: Sequence[ReproducedRow]) -> str:
+    """The whole table as Markdown."""
+    lines = [header(table, found), tuple("---" for _ in header(table, found))]
+    lines += [cells(table, row, found) for row in found]
+    grid = "\n".join(f"| {' | '.join(c.replace('|', '/') for c in line)} |" for line in lines)
+    told = "\n".join(f"- {note}" for note in notes(table, found))
+    return f"## {table.title}\n\n{grid}\n\n{told}\n"
+
+
+def _about(table: PaperTable, found: Sequence[ReproducedRow]) -> list[tuple[str, str]]:
+    """Columns of the paper beside the latency, and our fields for them; none that is empty."""
+    columns = (("params M", "params_m"), ("GFLOPs", "flops_g"), (table.metric_name, "metric"))
+    return [
+        (name, field)
+        for name, field in columns
+        if any(getattr(row.planned, field) is not None for row in found)
+    ]
+
+
+def _ours_header(found: Sequence[ReproducedRow], device: str) -> tuple[str, ...]:
+    counted = any(row.instructions is not None for row in found)
+    timed = any(row.median_ms is not None for row in found) or not counted
+    names = (f"{device} ms", "95 % interval ms") if timed else ()
+    return (*names, *((f"{device} instructions M",) if counted else ()))
+
+
+def _ours(row: ReproducedRow, found: Sequence[ReproducedRow]) -> tuple[str, ...]:
+    counted = any(other.instructions is not None for other in found)
+    timed = any(other.median_ms is not None for other in found) or not counted
+    span = _text.span(row.ci95_low_ms, row.ci95_high_ms)
+    times = (_text.ms(row.median_ms), span) if timed else ()
+    return (*times, *((_text.instructions(row.instructions),) if counted else ()))
+
+
+def _ratio(row: ReproducedRow) -> str:
+    if row.ratio is None or row.ratio_low is None or row.ratio_high is None:
+        return _NOTHING
+    return f"{row.ratio:.3f} ({row.ratio_low:.3f}–{row.ratio_high:.3f})"
+
+
+def _number(value: float | None, digits: int | None = None) -> str:
+    if value is None:
+        return _NOTHING
+    return f"{value:g}" if digits is None else f"{value:.{digits}f}"
+
+
+def _clean(*texts: str) -> tuple[str, ...]:
+    return tuple(map(_text.clean, texts))

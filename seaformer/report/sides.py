@@ -1,0 +1,150 @@
+"""Where the two sides of a comparison come from: a folder, a file, or a commit of this repository.
+
+    results            a results folder, its runs/ or any folder below
+    run.json           one run file, or what ``seaformer bench --json`` printed
+    main  v1.2  HEAD~3 the results folder as that commit has it
+    main:other/results another folder of that commit
+
+What exists as a file or folder is that; git is asked about the rest. Git gets argument lists and
+nothing is checked out.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from seaformer.core.errors import ArtifactError, CorruptArtifact, MissingExtra, UsageError
+from seaformer.core.measurement import Measurement
+from seaformer.core.results import RUNS, DamagedFile, parse
+from seaformer.report.compare import Side
+
+_GIT_SECONDS = 120
+_Document = tuple[str, bytes]
+
+
+def load_side(name: str, results: Path) -> Side:
+    """The measurements that ``name`` stands for; ``results`` is the folder a commit is asked for.
+
+    Damaged files are listed and skipped. Raises ``UsageError`` when there is nothing of that name.
+    """
+    path = Path(name).expanduser()
+    if path.exists():
+        return _side(name, _on_disk(path))
+    revision, colon, folder = name.partition(":")
+    return _side(name, _in_commit(revision, Path(folder) if colon else results, name))
+
+
+def _side(label: str, documents: Iterator[_Document]) -> Side:
+    found: dict[str, Measurement] = {}
+    damaged = []
+    for where, content in documents:
+        try:
+            for one in _parse(where, content):
+                found.setdefault(one.id, one)
+        except ArtifactError as error:
+            damaged.append(DamagedFile(where, error.message))
+    return Side(label, tuple(found.values()), tuple(damaged))
+
+
+def _parse(where: str, content: bytes) -> list[Measurement]:
+    """One measurement, or the list of them that a bench prints."""
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise CorruptArtifact(f"{where} is not readable JSON: {error}.") from error
+    many = data if isinstance(data, list) else [data]
+    return [parse(one, where=where) for one in many]
+
+
+def _on_disk(path: Path) -> Iterator[_Document]:
+    if path.is_file():
+        yield str(path), _read(path)
+        return
+    folder = path / RUNS if (path / RUNS).is_dir() else path
+    for file in sorted(folder.rglob("*.json")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.is_file() and not hidden and not _describes(file):
+            yield str(file), _read(file)
+
+
+def _describes(file: Path) -> bool:
+    """A folder without runs/ may hold devices/ and profiles/ beside the runs."""
+    return file.parent.name in ("devices", "profiles")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _in_commit(revision: str, folder: Path, name: str) -> Iterator[_Document]:
+    """The run files of a commit, read from git's own store."""
+    commit = _git_line(
+        "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
+    )
+    if not commit:
+        raise UsageError(
+            f"{name} is no file, no folder and no commit of this repository.",
+            hint="Name a results folder, a run file, or a commit such as main or HEAD~1.",
+        )
+    top = Path(_git_line("rev-parse", "--show-toplevel"))
+    inside = folder.absolute().resolve()
+    if not inside.is_relative_to(top.resolve()):
+        raise UsageError(f"{folder} is outside of the repository {top}: no commit has it.")
+    below = (inside.relative_to(top.resolve()) / RUNS).as_posix()
+    listed = _git("-C", str(top), "ls-tree", "-r", "-z", commit, "--", below).split(b"\0")
+    blobs = dict(_blob(line) for line in listed if line)
+    wanted = {path: blob for path, blob in blobs.items() if _is_run(path)}
+    return zip(wanted, _contents(list(wanted.values())), strict=True)
+
+
+def _blob(line: bytes) -> tuple[str, str]:
+    """``mode blob hash<TAB>path`` as (path, hash)."""
+    told, _, path = line.partition(b"\t")
+    return path.decode("utf-8", "surrogateescape"), told.split()[2].decode()
+
+
+def _is_run(path: str) -> bool:
+    return path.endswith(".json") and not Path(path).name.startswith(".")
+
+
+def _contents(blobs: list[str]) -> Iterator[bytes]:
+    """Many blobs by one git process."""
+    if not blobs:
+        return
+    answer = _git("cat-file", "--batch", send="\n".join(blobs).encode() + b"\n")
+    start = 0
+    for _ in blobs:
+        header, _, _ = answer[start : start + 200].partition(b"\n")
+        size = int(header.split()[2])
+        begin = start + len(header) + 1
+        yield answer[begin : begin + size]
+        start = begin + size + 1
+
+
+def _git_line(*arguments: str) -> str:
+    """The one line git answers with; nothing when it refuses."""
+    return _git(*arguments, strict=False).decode("utf-8", "surrogateescape").strip()
+
+
+def _git(*arguments: str, send: bytes | None = None, strict: bool = True) -> bytes:
+    argv = ["git", *arguments]
+    try:
+        done = subprocess.run(
+            argv, input=send, capture_output=True, timeout=_GIT_SECONDS, check=False
+        )
+    except FileNotFoundError as error:
+        raise MissingExtra("git is not installed.", hint="apt install git") from error
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(f"git gave no answer in {_GIT_SECONDS} s.") from error
+    if done.returncode != 0:
+        if not strict:
+            return b""
+        told = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise UsageError(f"git refused: {told[-1] if told else done.returncode}.")
+    return done.stdout

@@ -1,0 +1,251 @@
+"""Reproducing a table on a machine that is made up: planned, resumed, and never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from seaformer.bench.reproduce import Answer, Factory, Progress, Reproduction, Work, work_of
+from seaformer.bench.runner_io import RunnerReport, RunnerRequest
+from seaformer.core import paper
+from seaformer.core.artifact import Artifact
+from seaformer.core.errors import MissingExtra, ParityError, RunnerFailed, UsageError
+from seaformer.core.plan import RunPlan
+from seaformer.core.reproduction import PERCENT, TABLES, PlannedRow, plan
+from seaformer.core.results import ResultStore
+from seaformer.core.spec import ModelSpec, PaperRow
+from seaformer.models import list_models, zoo_entry
+from tests.fakes import target as fake
+from tests.fakes.measurements import HOST
+from tests.fakes.target import FakeTarget
+
+ZOO = [zoo_entry(name).spec for name in list_models()]
+T, S, S16 = Work("t", "fp32"), Work("s", "fp32"), Work("s", "fp16")
+MACS = {"t": 1, "s": 2}
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path / "cache"))
+
+
+# The plan.
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_line_of_the_paper_is_planned(name: str) -> None:
+    table = TABLES[name]
+    rows = plan(table, ZOO)
+    assert len(rows) == len(paper.rows(table.csv)) * len(table.latency)
+    assert all(row.published is not None for row in rows)
+    assert any(row.model for row in rows)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if not TABLES[name].components])
+def test_every_model_that_names_a_line_is_planned_with_its_own_latency(name: str) -> None:
+    table = TABLES[name]
+    planned = {(row.model, row.precision): row for row in plan(table, ZOO)}
+    named = [s for s in ZOO if s.paper and s.paper.table == (table.rows_of or table.csv)]
+    for spec in named:
+        assert spec.paper is not None
+        if (spec.name, "fp32") in planned:
+            assert planned[spec.name, "fp32"].published == spec.paper.latency_ms
+        if (spec.name, "fp16") in planned and spec.paper.latency_fp16_ms is not None:
+            assert planned[spec.name, "fp16"].published == spec.paper.latency_fp16_ms
+    if name != "table16":  # which leaves the rivals out
+        assert {spec.name for spec in named} == {model for model, _ in planned if model}
+
+
+def line(label: str, model: str, table: str = "table02_ade20k") -> ModelSpec:
+    return replace(fake.SPEC, name=model, paper=PaperRow(table, label, latency_ms=1.0))
+
+
+def test_a_model_added_to_the_zoo_takes_its_line_without_being_named_here() -> None:
+    specs = [
+        line("SeaFormer-S++(KD)", "a"),
+        line("SegFormer MiT-B0", "b"),
+        line("TopFormer-T*", "c"),
+    ]
+    found = {row.name: row.model for row in plan(TABLES["table2"], specs) if row.model}
+    assert found == {
+        "SeaFormer-S++(KD) Light Head": "a",
+        "MiT-B0 SegFormer": "b",
+        "TopFormer-T Simple Head": "c",
+        "TopFormer-T* Simple Head": "c",
+    }
+
+
+def test_the_components_of_figure_10_are_methods_of_one_measurement() -> None:
+    rows = plan(TABLES["figure10"], ZOO)
+    assert [(row.method, row.published) for row in rows] == [
+        ("stem", 49.0),
+        ("context", 34.0),
+        ("spatial", 8.0),
+        ("head", 8.0),
+    ]
+    assert {(row.model, row.unit, row.components) for row in rows} == {
+        ("seaformer_t.ade20k", PERCENT, True)
+    }
+    assert work_of(rows, lambda _: 1) == (Work("seaformer_t.ade20k", "fp32", True),)
+
+
+def test_lines_can_be_chosen_by_model_and_choosing_none_is_refused() -> None:
+    rows = plan(TABLES["table2"], ZOO, "seaformer_t.*")
+    assert {row.model for row in rows} == {"seaformer_t.ade20k"}
+    with pytest.raises(UsageError, match="No line of table2 is a model called 'nothing'"):
+        plan(TABLES["table2"], ZOO, "nothing")
+
+
+def test_two_lines_of_one_network_are_one_work_and_the_cheapest_comes_first() -> None:
+    rows = [PlannedRow("x", (name,), "fp32", 1.0, model=name[0]) for name in ("s", "t", "t*")]
+    rows.append(PlannedRow("x", ("none",), "fp32", 1.0))
+    assert work_of(rows, MACS.__getitem__) == (T, S)
+
+
+# The run.
+
+
+@dataclass
+class Bench:
+    """A reproduction with everything made up, and what it told."""
+
+    root: Path
+    broken: dict[Work, Exception] = field(default_factory=dict)
+    made: list[Work] = field(default_factory=list)
+    steps: list[Progress] = field(default_factory=list)
+
+    def factory(self) -> Factory:
+        def make(work: Work, tell: Callable[[str], None]) -> Artifact:
+            if work in self.broken:
+                raise self.broken[work]
+            tell("export")
+            self.made.append(work)
+            name = f"{work.model}_{work.precision}"
+            spec = replace(fake.SPEC, name=work.model)
+            return fake.artifact(self.root / "made", name, spec=spec, precision=work.precision)
+
+        return Factory(find=lambda _: None, make=make)
+
+    def run(self, *works: Work, target: FakeTarget | None = None, **how: bool) -> list[Answer]:
+        self.target = target or FakeTarget()
+        self.reproduction = Reproduction(
+            target=self.target,
+            store=ResultStore(self.root / "results"),
+            plan=RunPlan(processes=2),
+            factory=self.factory(),
+            macs=MACS.__getitem__,
+            progress=self.steps.append,
+            command="seaformer reproduce",
+            again=how.get("again", False),
+        )
+        return self.reproduction.run(works)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def stored(bench: Bench) -> int:
+    return len(ResultStore(bench.root / "results").load()[0])
+
+
+def test_every_work_is_answered_by_a_stored_measurement(bench: Bench) -> None:
+    answers = bench.run(T, S, S16)
+    assert [answer.work for answer in answers] == [T, S, S16]
+    assert all(answer.measurement and not answer.reason for answer in answers)
+    assert [a.measurement.precision for a in answers if a.measurement] == ["fp32", "fp32", "fp16"]
+    assert stored(bench) == 3
+    assert answers[0].measurement is not None
+    assert answers[0].measurement.command == "seaformer reproduce"
+
+
+def test_precisions_of_one_network_are_interleaved_and_networks_are_not(bench: Bench) -> None:
+    bench.run(T, S, S16)
+    files = bench.target.files
+    assert files[:2] == ["t_fp32", "t_fp32"]
+    assert {*files[2:4]} == {*files[4:6]} == {"s_fp32", "s_fp16"}
+
+
+def test_what_was_measured_is_not_measured_again(bench: Bench) -> None:
+    first = bench.run(T, S)
+    again = bench.run(T, S)
+    assert bench.target.requests == []
+    assert [answer.resumed for answer in again] == [True, True]
+    assert [a.measurement for a in again] == [a.measurement for a in first]
+    bench.run(T, again=True)
+    assert len(bench.target.requests) == 2
+
+
+def test_another_device_another_file_or_an_invalid_row_is_measured(bench: Bench) -> None:
+    bench.run(T)
+    bench.run(T, target=FakeTarget(info=replace(HOST, id="host-other")))
+    assert len(bench.target.requests) == 2
+    bench.run(T, target=FakeTarget(info=replace(HOST, model="Another CPU 3")))
+    assert len(bench.target.requests) == 2
+
+
+def slow(number: int, request: RunnerRequest, plain: RunnerReport) -> RunnerReport:
+    return replace(plain, sample_cpus=(0,) * len(plain.samples_ns))
+
+
+def test_an_invalid_row_says_why_and_is_measured_the_next_time(bench: Bench) -> None:
+    (answer,) = bench.run(T, target=FakeTarget(slow))
+    assert (
+        answer.reason.startswith("not valid: pinning: 30 sample(s)") or "pinning" in answer.reason
+    )
+    assert answer.exit_code == 5
+    (answer,) = bench.run(T)
+    assert (answer.resumed, answer.reason) == (False, "")
+
+
+def test_what_cannot_be_exported_is_a_reason_and_the_others_go_on(bench: Bench) -> None:
+    bench.broken = {S: ParityError("it differs"), T: MissingExtra("torch is not installed")}
+    answers = bench.run(T, S, S16)
+    assert [(a.work, a.reason, a.exit_code) for a in answers] == [
+        (T, "not exported: torch is not installed", 2),
+        (S, "not exported: it differs", 3),
+        (S16, "", 0),
+    ]
+
+
+def test_a_run_that_fails_is_a_reason_and_the_others_go_on(bench: Bench) -> None:
+    def dies(number: int, request: RunnerRequest, plain: RunnerReport) -> RunnerReport:
+        if Path(request.model).stem == "t_fp32":
+            raise RunnerFailed("killed by signal 9")
+        return plain
+
+    first, second = bench.run(T, S, target=FakeTarget(dies))
+    assert (first.reason, first.exit_code) == ("failed: killed by signal 9", 4)
+    assert second.reason == ""
+    assert stored(bench) == 2
+
+
+def test_after_an_interruption_it_goes_on_where_it_stopped(bench: Bench) -> None:
+    def interrupted(number: int, request: RunnerRequest, plain: RunnerReport) -> RunnerReport:
+        if number == 3:
+            raise KeyboardInterrupt
+        return plain
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(T, S, target=FakeTarget(interrupted))
+    assert [answer.work for answer in bench.reproduction.answers] == [T]
+    assert stored(bench) == 2  # the second one as what it is: interrupted
+    answers = bench.run(T, S)
+    assert [answer.resumed for answer in answers] == [True, False]
+    assert set(bench.target.files) == {"s_fp32"}
+
+
+def test_the_progress_counts_and_the_time_left_shrinks_to_nothing(bench: Bench) -> None:
+    bench.run(T, S)
+    assert [step.total for step in bench.steps] == [2] * len(bench.steps)
+    assert bench.steps[0].done == 0
+    assert bench.steps[0].left_s > bench.steps[-1].left_s
+    assert bench.steps[-1].done == 1
+    assert any("process 1 of 2" in step.what for step in bench.steps)
+    bench.steps.clear()
+    bench.run(T, S)
+    assert bench.steps[-1].left_s < bench.steps[0].left_s

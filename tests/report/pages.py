@@ -1,0 +1,123 @@
+"""A store with something of everything a page can show, and readers of the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from seaformer._cli_output import zoo_rows
+from seaformer.core.counts import Counts
+from seaformer.core.measurement import DeviceInfo, Measurement
+from seaformer.core.results import ResultStore
+from seaformer.report import write_report
+from tests.fakes.measurements import HOST, NOISY, OFF_CORE, emulated, failed, measurement, method
+
+PHONE = replace(HOST, id="phone-a1", target="phone", model="Mi 10", architecture="aarch64")
+TWIN = replace(PHONE, id="phone-b2")
+EVIL = "</script><script>window.hacked = 1</script>\"'><img src=x onerror='window.hacked=2'>"
+VOID = {"input", "meta", "link", "br", "hr"}
+
+
+def counted(instructions: int) -> Counts:
+    return Counts(
+        instructions=instructions,
+        vector_fma=instructions,
+        vector_other=0,
+        scalar=0,
+        branch=0,
+        load=0,
+        store=0,
+        loaded_bytes=1,
+        stored_bytes=1,
+        fma_fp16=0,
+        fma_fp32=instructions,
+        instructions_before=1,
+    )
+
+
+def everything() -> list[Measurement]:
+    """Two devices of one name, two precisions, parts, a history, an emulated and a failed run."""
+    parts = {"forward": method(39.0), "stem": method(19.0, seed=1), "context": method(13.0, seed=2)}
+    parts |= {"spatial": method(3.0, seed=3), "head": method(3.2, seed=4)}
+    device = {"device": PHONE, "target": "phone"}
+    core = replace(method(900.0, processes=1, count=1), counts=(counted(260_000_000),))
+    return [
+        measurement(1, methods={"forward": method(40.4)}, **device),
+        measurement(2, methods=parts, artifact_sha256="ab" * 32, **device),
+        measurement(3, methods={"forward": method(43.0)}, device=TWIN, target="phone"),
+        measurement(4, precision="fp16", paper_latency_ms=22.0, methods=parts, **device),
+        measurement(5, model="seaformer_s.ade20k", flags=(NOISY,), paper_latency_ms=67.0),
+        measurement(6, model="seaformer_b.ade20k", flags=(OFF_CORE,), paper_latency_ms=106.0),
+        failed(7),
+        emulated(8, methods={"forward": core}),
+    ]
+
+
+def hostile() -> Measurement:
+    """Text of every kind that tries to become markup."""
+    device: DeviceInfo = replace(HOST, id="evil", model=EVIL, system=EVIL, properties={EVIL: EVIL})
+    return measurement(
+        9,
+        model=EVIL,
+        device=device,
+        command=EVIL,
+        runtime=EVIL,
+        precision=EVIL,
+        artifact_file=EVIL,
+        runner=EVIL,
+        flags=(replace(OFF_CORE, name=EVIL, detail=EVIL),),
+    )
+
+
+def page_of(root: Path, measurements: list[Measurement]) -> Path:
+    """``report.html`` of a store with these measurements."""
+    store = ResultStore(root)
+    for made in measurements:
+        store.append(made)
+    write_report(root, zoo_rows())
+    return root / "report.html"
+
+
+def island(html: str) -> dict[str, Any]:
+    """What the page's script opens."""
+    found = re.search(r'<script type="application/json" id="runs">(.*?)</script>', html, re.S)
+    assert found is not None
+    runs: dict[str, Any] = json.loads(found[1])
+    return runs
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, text by element, and what is not balanced."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.stack: list[str] = []
+        self.wrong: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.said: list[tuple[str, str]] = []
+        self.feed(html)
+        self.close()
+        self.wrong += [f"<{name}> is not closed" for name in self.stack]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if len({name for name, _ in attrs}) != len(attrs):
+            self.wrong.append(f"<{tag}> has an attribute twice")
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.stack or self.stack[-1] != tag:
+            self.wrong.append(f"</{tag}> closes {self.stack[-1:]}")
+        else:
+            self.stack.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.said.append((self.stack[-1] if self.stack else "", data))
+
+    def of(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.found if tag == name]

@@ -1,0 +1,60 @@
+"""The summary of a CI job."""
+
+from __future__ import annotations
+
+from seaformer.core.results import DamagedFile
+from seaformer.report import build
+from seaformer.report.renderers import github
+from tests.fakes.measurements import failed, measurement
+from tests.report.pages import EVIL, everything, hostile
+
+
+def test_measured_and_emulated_rows_are_in_tables_of_their_own() -> None:
+    text = github.render(build(everything()))
+    measured, emulated = text.split("### Emulated")
+    assert "median ms" in measured
+    assert "| seaformer_s.ade20k |" in measured
+    assert "260.00" in emulated
+    assert "ms |" not in emulated
+
+
+def test_what_failed_what_is_not_valid_and_what_was_skipped_is_said() -> None:
+    text = github.render(build(everything(), [DamagedFile("runs/x/bad.json", "is cut short")]))
+    for said in ("Failed: 1", "killed by signal 9", "Not valid: 1", "Files skipped: 1", "bad.json"):
+        assert said in text
+
+
+def test_devices_of_one_name_are_told_apart() -> None:
+    text = github.render(build(everything()))
+    assert "| phone-a1 |" in text
+    assert "| phone-b2 |" in text
+
+
+def test_text_from_files_stays_text() -> None:
+    text = github.render(build([hostile()]))
+    assert "<script>" not in text
+    assert "<img" not in text
+    assert EVIL not in text
+
+
+def test_an_empty_store_says_how_to_begin() -> None:
+    assert "seaformer bench --variant t" in github.render(build([]))
+
+
+def test_a_summary_never_passes_githubs_limit_and_says_that_it_was_cut() -> None:
+    runs = [failed(1, "x" * 5000), *(measurement(i, model=f"model_{i}") for i in range(2, 60))]
+    report = build(runs)
+    whole = github.render(report)
+    assert "ends here" not in whole
+    for room in (400, 5000, len(whole.encode()) - 1):
+        cut = github.render(report, room)
+        assert len(cut.encode()) <= room
+        assert "ends here" in cut
+        assert cut.startswith("## Latency report")
+    assert github.render(report, 0) == ""
+
+
+def test_a_cut_falls_between_lines() -> None:
+    cut = github.fitted("a" * 50 + "\n" + "é" * 500 + "\n", 400)
+    assert cut.splitlines()[0] == "a" * 50
+    assert "é" not in cut

@@ -1,0 +1,275 @@
+"""``report.html`` as a document: well-formed, closed to the outside, complete, always the same."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seaformer._cli_output import zoo_rows
+from seaformer.core.measurement import ESTIMATED, MethodRun
+from seaformer.core.results import DamagedFile, ResultStore
+from seaformer.report import build, make_report, write_report
+from seaformer.report.renderers import _html_runs, html
+from tests.fakes.measurements import emulated, failed, measurement, method, process
+from tests.report.pages import EVIL, Elements, everything, hostile, island, page_of
+
+SLUGS = ("accuracy", "ratio", "components", "precision", "instructions", "samples", "history")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    made = page_of(tmp_path_factory.mktemp("page"), [*everything(), hostile()])
+    return made.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def elements(page: str) -> Elements:
+    return Elements(page)
+
+
+def rendered(*measurements: object) -> str:
+    return html.render(build(measurements, (), zoo_rows()))  # type: ignore[arg-type]
+
+
+def test_every_element_is_closed_and_every_id_is_there_once(elements: Elements) -> None:
+    assert elements.wrong == []
+    ids = Counter(attributes["id"] for _, attributes in elements.found if "id" in attributes)
+    assert [name for name, count in ids.items() if count > 1] == []
+
+
+def test_every_reference_within_the_page_has_its_target(elements: Elements, page: str) -> None:
+    ids = {attributes["id"] for _, attributes in elements.found if "id" in attributes}
+    runs = island(page)
+    for link in elements.of("a"):
+        address = link["href"] or ""
+        if "data-run" in link:
+            assert link["data-run"] in runs
+        elif address.startswith("#"):
+            assert address[1:] in ids
+    for _, attributes in elements.found:
+        named = (attributes.get("aria-labelledby") or "").split()
+        assert set(named) <= ids
+
+
+def test_nothing_in_the_page_can_ask_for_anything_outside(elements: Elements, page: str) -> None:
+    assert not {"src", "srcset", "action", "background", "poster"} & {
+        name for _, attributes in elements.found for name in attributes
+    }
+    assert not elements.of("link")
+    assert "@import" not in page
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in page
+    policy = next(m["content"] for m in elements.of("meta") if "http-equiv" in m)
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; ")
+    assert "script-src 'sha256-" in policy
+
+
+def test_text_that_tries_to_be_markup_stays_text(elements: Elements, page: str) -> None:
+    assert not elements.of("img")
+    assert [a for _, a in elements.found if any(name.startswith("on") for name in a)] == []
+    assert len(elements.of("script")) == 2
+    assert EVIL in "".join(data for _, data in elements.said)
+    record = island(page)[hostile().id]
+    assert record["command"] == EVIL
+    assert "<script>window" not in page
+
+
+def test_every_number_opens_to_samples_conditions_validity_and_its_command(page: str) -> None:
+    runs = island(page)
+    made = everything()
+    for one in made:
+        record = runs[one.id]
+        assert record["command"] == one.command
+        assert record["good"] is one.valid
+        assert [flag[1] for flag in record["flags"]] == [flag.name for flag in one.flags]
+        assert ["governor", "performance", "performance"] in record["conditions"]
+        assert (Path("runs") / one.device.id).as_posix() in record["raw"]
+        if one.source == "measured" and one.methods:
+            told = next(m for m in record["methods"] if m["name"] == "forward")
+            back = [least + more for least, *rest in told["samples"] for more in rest]
+            assert back == list(one.methods["forward"].samples_ns)
+
+
+def test_an_emulated_run_shows_counts_and_none_of_the_emulators_milliseconds(page: str) -> None:
+    emulated = next(one for one in everything() if one.source == "emulated")
+    (told,) = island(page)[emulated.id]["methods"]
+    assert told["samples"] is None
+    assert told["counts"] == ["260000000"]
+    assert not [name for name, value in told["figures"] if value.endswith(" ms")]
+    assert told["processes"][0][2:4] == ["-", "-"]
+
+
+def test_the_raw_file_a_record_names_is_the_file_of_the_store(tmp_path: Path) -> None:
+    odd = measurement(1, model="a model/with #odd? names")
+    ResultStore(tmp_path).append(odd)
+    (path,) = (tmp_path / "runs").rglob("*.json")
+    told = _html_runs.raw_file(odd)
+    assert told == path.relative_to(tmp_path).as_posix().replace("#", "%23").replace("?", "%3F")
+
+
+def test_samples_leave_the_page_when_there_is_no_room_the_oldest_first() -> None:
+    report = build([measurement(i) for i in range(1, 4)])
+    every = _html_runs.records(report.measurements, report.table.rows)
+    room = len(str(every[measurement(3).id]["methods"][0]["samples"])) + 10
+    records = _html_runs.records(report.measurements, report.table.rows, room)
+    kept = {name: run["methods"][0]["samples"] is not None for name, run in records.items()}
+    assert kept == {measurement(3).id: True, measurement(2).id: False, measurement(1).id: False}
+
+
+def test_tables_have_captions_scopes_and_columns_that_say_how_they_are_sorted(
+    elements: Elements,
+) -> None:
+    tables = len(elements.of("table"))
+    assert tables >= 5
+    assert len(elements.of("caption")) == tables
+    assert all(head.get("scope") in ("col", "row") for head in elements.of("th"))
+    assert any(head.get("aria-sort") == "none" for head in elements.of("th"))
+
+
+def test_every_picture_has_a_title_and_its_figures_in_words(elements: Elements) -> None:
+    pictures = [svg for svg in elements.of("svg") if svg.get("role") == "img"]
+    assert len(pictures) == len(SLUGS)
+    described = " ".join(data for tag, data in elements.said if tag == "desc")
+    assert "SeaFormer-T*" in described
+    assert "260.0 million" in described
+    assert "stem 49.5 %" in described
+
+
+def test_sources_are_told_apart_by_shape_and_by_word(page: str) -> None:
+    assert '<circle class="mark measured"' in page
+    assert '<rect class="mark emulated"' in page
+    assert '<path class="mark paper"' in page
+    estimated = replace(everything()[0], source=ESTIMATED)
+    assert '<polygon class="mark estimated"' in rendered(estimated)
+
+
+def test_two_devices_of_one_name_are_told_apart_by_their_ids(elements: Elements) -> None:
+    said = [data for tag, data in elements.said if tag == "td"]
+    assert "Mi 10 (phone-a1)" in said
+    assert "Mi 10 (phone-b2)" in said
+    assert "Mi 10" not in [data for tag, data in elements.said if tag == "td"]
+
+
+def test_a_floor_is_given_where_the_model_has_its_own_size(elements: Elements) -> None:
+    said = [data for tag, data in elements.said if tag == "td"]
+    assert "140.64" in said  # 562,569,216 multiply-accumulates / 4 lanes
+    assert "1.85" in said
+
+
+@pytest.mark.parametrize("slug", SLUGS[1:])
+def test_a_picture_without_data_is_one_sentence_with_the_command_that_fills_it(slug: str) -> None:
+    text = rendered(failed(1))
+    section = text[text.index(f'<section id="{slug}"') :]
+    section = section[: section.index("</section>")]
+    assert "<svg" not in section
+    assert "<code>seaformer bench" in section
+
+
+def test_an_empty_store_says_how_to_begin(tmp_path: Path) -> None:
+    write_report(tmp_path, zoo_rows())
+    text = (tmp_path / "report.html").read_text()
+    assert Elements(text).wrong == []
+    assert "How to begin" in text
+    assert "seaformer bench --variant t --threads 1" in text
+    assert 'id="filters"' not in text
+
+
+def test_files_that_were_skipped_are_named_with_the_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "x"
+    folder.mkdir(parents=True)
+    (folder / "half.json").write_text('{"schema": 1, "id"')
+    (folder / "new.json").write_text('{"schema": 99}')
+    write_report(tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert "runs/x/half.json" in text
+    assert "has schema 99" in text
+
+
+def test_old_and_new_schemas_stand_in_one_page() -> None:
+    told = measurement(1), replace(measurement(2), schema=1)
+    assert set(island(rendered(*told))) == {one.id for one in told}
+
+
+def test_a_nan_anywhere_is_a_dash_and_never_in_the_page() -> None:
+    odd = measurement(1, paper_latency_ms=math.nan)
+    odd = replace(odd, before=replace(odd.before, load=math.inf, temperature_c=math.nan))
+    text = rendered(odd, replace(measurement(2), methods={"forward": method(0.0)}))
+    assert "nan" not in json.dumps(island(text)).lower().replace("nanosecond", "")
+    assert Elements(text).wrong == []
+
+
+def test_the_same_runs_give_the_same_bytes_in_any_order_and_place(tmp_path: Path) -> None:
+    made = everything()
+    first = page_of(tmp_path / "a", made).read_bytes()
+    assert page_of(tmp_path / "b", made[::-1]).read_bytes() == first
+    assert make_report(tmp_path / "a", zoo_rows()).files[-1].text.encode() == first
+
+
+def test_a_large_store_keeps_the_newest_of_every_row_and_says_what_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(html, "MOST_ROWS", 4)
+    runs = [measurement(i, methods={"forward": method(10.0, count=5)}) for i in range(2, 10)]
+    text = rendered(measurement(1, model="seaformer_l.ade20k"), *runs)
+    assert "This page has 4 of 9 rows" in text
+    shown = [a for tag, a in Elements(text).found if tag == "tr" and "data-source" in a]
+    assert len(shown) == 4
+    assert measurement(1).id in island(text)
+
+
+def test_a_run_that_failed_opens_and_says_why() -> None:
+    record = island(rendered(failed(1, "The runner was killed by signal 9.")))[failed(1).id]
+    assert record["failure"] == "The runner was killed by signal 9."
+    assert record["good"] is False
+    assert record["methods"] == []
+
+
+def test_damaged_files_are_counted_in_the_overview() -> None:
+    report = build([measurement(1)], [DamagedFile("runs/x/bad.json", "is cut short")])
+    assert "<b>1</b> files skipped" in html.render(report)
+
+
+def taken(*samples: int) -> MethodRun:
+    """One process with these samples."""
+    return MethodRun(samples, (process(len(samples)),))
+
+
+ODD = {
+    "one sample": measurement(1, methods={"forward": taken(1)}),
+    "no time at all": measurement(1, methods={"forward": taken(0, 0), "stem": taken(0)}),
+    "no sample": measurement(1, methods={"forward": taken()}),
+    "no process": measurement(1, methods={"forward": MethodRun((), ())}),
+    "an age": measurement(1, methods={"forward": taken(10**30, 1)}),
+    "a part alone": measurement(1, methods={"stem": taken(5)}),
+    "a paper below zero": measurement(1, paper_latency_ms=-5.0),
+    "a paper of nothing": measurement(1, paper_latency_ms=0.0),
+    "a paper beyond measure": measurement(1, paper_latency_ms=1e300),
+    "no image": measurement(1, input_shape=()),
+    "no date": measurement(1, created_at=""),
+    "no names": measurement(1, model="", format="", runtime="", precision="", scope=""),
+    "no character": measurement(1, model="\ud800", command="\ud800\x00"),
+    "a source nobody knows": measurement(1, source="dreamt"),
+    "a core that counted nothing": emulated(1),
+    "an odd name": measurement(1, id="i'\"<>#%/\\"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_measurements_still_give_a_page(name: str) -> None:
+    text = rendered(ODD[name], measurement(2))
+    elements = Elements(text)
+    assert elements.wrong == []
+    assert set(island(text)) == {ODD[name].id, measurement(2).id}
+    coordinates = [
+        value or ""
+        for _, attributes in elements.found
+        for key, value in attributes.items()
+        if key in ("d", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height", "points")
+    ]
+    assert not [value for value in coordinates if "nan" in value or "inf" in value]

@@ -1,0 +1,121 @@
+"""The paper's table with our column beside it: what is ours never stands in the paper's column."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from seaformer.core.counts import Counts
+from seaformer.core.measurement import Flag, Measurement, MethodRun
+from seaformer.core.reproduction import TABLES, PlannedRow, plan
+from seaformer.models import list_models, zoo_entry
+from seaformer.report import reproduction
+from seaformer.report.reproduction import OurSide, ReproducedRow, reproduce_rows
+from tests.fakes.measurements import emulated, measurement, method
+
+ZOO = [zoo_entry(name).spec for name in list_models()]
+TABLE = TABLES["table2"]
+LINES = plan(TABLE, ZOO)
+
+
+def ours(**by_model: Measurement) -> dict[PlannedRow, OurSide]:
+    return {
+        line: OurSide(by_model[line.model.partition(".")[0]])
+        for line in LINES
+        if line.model.partition(".")[0] in by_model
+    }
+
+
+def counted(instructions: int) -> MethodRun:
+    run = method(processes=1, count=1)
+    return replace(run, counts=(Counts(instructions, *(9,) * 8, 0, 9, 9),))
+
+
+def line_of(found: tuple[ReproducedRow, ...], name: str) -> dict[str, str]:
+    row = next(row for row in found if row.planned.label[0] == name)
+    names = reproduction.header(TABLE, found)
+    return dict(zip(names, reproduction.cells(TABLE, row, found), strict=True))
+
+
+def test_a_measured_line_has_ratio_interval_and_scope_beside_the_papers() -> None:
+    small = measurement(2, model="seaformer_s.ade20k", methods={"forward": method(40.0)})
+    found = reproduce_rows(LINES, ours(seaformer_t=measurement(1), seaformer_s=small))
+    told = line_of(found, "SeaFormer-S*")
+    assert told["paper ms"] == "67"
+    assert told["Example CPU 9 ms"].startswith(("39.", "40."))
+    assert "–" in told["95 % interval ms"]
+    assert told["ratio to paper"].startswith(("0.59", "0.60"))
+    assert (told["paper, relative"], told["scope"]) == ("1.68", "logits")
+    assert told["ours, relative"].startswith(("1.9", "2.0"))
+    assert reproduction.reference_of(found) == "SeaFormer-T Light Head"
+    assert any("ratio compares machines" in note for note in reproduction.notes(TABLE, found))
+
+
+def test_the_papers_column_is_the_papers_whatever_was_measured() -> None:
+    alone = reproduce_rows(LINES, {})
+    filled = reproduce_rows(LINES, ours(seaformer_t=measurement(1)))
+    for one, other in zip(alone, filled, strict=True):
+        before = line_of(alone, one.planned.label[0])["paper ms"]
+        assert before == line_of(filled, other.planned.label[0])["paper ms"]
+
+
+def test_an_emulated_core_fills_instructions_and_no_time_anywhere() -> None:
+    run = {"forward": counted(123_000_000)}
+    found = reproduce_rows(LINES, ours(seaformer_t=emulated(1, methods=run)))
+    told = line_of(found, "SeaFormer-T")
+    assert told["qemu Cortex-A76 instructions M"] == "123.00"
+    assert told["ratio to paper"] == "-"
+    assert not any(name.endswith(" ms") and name != "paper ms" for name in told)
+    text = reproduction.markdown(TABLE, found)
+    assert "20." not in text.partition("SeaFormer-T |")[2].partition("\n")[0]
+    assert "no time" in text
+
+
+def test_a_line_without_a_model_is_named_as_missing_and_has_no_figure() -> None:
+    found = reproduce_rows(LINES, ours(seaformer_t=measurement(1)))
+    told = line_of(found, "MobileNetV3-Large")
+    assert told["note"] == reproduction.MISSING
+    assert (told["paper ms"], told["Example CPU 9 ms"], told["ratio to paper"]) == ("126", "-", "-")
+
+
+def test_the_reason_stands_in_the_line() -> None:
+    sides = {line: OurSide(None, "not exported: no") for line in LINES if line.model}
+    assert line_of(reproduce_rows(LINES, sides), "SeaFormer-B")["note"] == "not exported: no"
+    left = reproduce_rows(LINES, {})
+    assert line_of(left, "SeaFormer-B")["note"] == "not measured"
+    doubtful = measurement(1, flags=(Flag("busy machine", False, "x"),))
+    found = reproduce_rows(LINES, ours(seaformer_t=doubtful))
+    assert line_of(found, "SeaFormer-T")["note"] == "busy machine"
+
+
+def test_figure_10_compares_shares_with_shares() -> None:
+    table = TABLES["figure10"]
+    lines = plan(table, ZOO)
+    parts = {"forward": 20.0, "stem": 10.0, "context": 6.0, "spatial": 2.0, "head": 1.0}
+    runs = {name: method(ms, seed=i) for i, (name, ms) in enumerate(parts.items())}
+    one = measurement(1, methods=runs)
+    found = reproduce_rows(lines, {line: OurSide(one) for line in lines})
+    shares = {row.planned.method: row.share for row in found}
+    assert {name: round(share or 0) for name, share in shares.items()} == {
+        "stem": 50,
+        "context": 30,
+        "spatial": 10,
+        "head": 5,
+    }
+    assert all(row.ratio is None for row in found)
+    first = dict(
+        zip(
+            reproduction.header(table, found),
+            reproduction.cells(table, found[0], found),
+            strict=True,
+        )
+    )
+    assert (first["component"], first["paper %"]) == ("shared STEM", "49")
+    assert first["Example CPU 9 %"].startswith(("49.", "50."))
+
+
+def test_a_failed_run_has_no_figure() -> None:
+    one = measurement(1, methods={}, failure="it died")
+    sides = {line: OurSide(one, "failed: it died") for line in LINES if line.model}
+    found = reproduce_rows(LINES, sides)
+    assert line_of(found, "SeaFormer-T")["note"] == "failed: it died"
+    assert all(row.median_ms is None for row in found)

@@ -1,0 +1,72 @@
+"""``seaformer report`` as a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from seaformer.cli import app
+from seaformer.core.results import ResultStore
+from seaformer.report.renderers import github
+from tests.fakes.measurements import measurement
+
+run = CliRunner()
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    store = ResultStore(tmp_path / "results")
+    store.append(measurement(1))
+    return store.root
+
+
+def test_a_report_names_every_file_it_wrote(results: Path) -> None:
+    told = run.invoke(app, ["report", "--results", str(results)])
+    assert told.exit_code == 0, told.output
+    for name in ("report.html", "report.md", "report.svg", "tables/latency.csv"):
+        assert str(results / name) in told.stdout.replace("\n", "")
+        assert (results / name).exists()
+    assert "SeaFormer-T*" in (results / "report.html").read_text()
+
+
+def test_a_summary_is_printed_where_no_ci_asks_for_it(results: Path) -> None:
+    told = run.invoke(app, ["report", "--github", "--results", str(results)])
+    assert told.exit_code == 0, told.output
+    assert told.stdout.startswith("## Latency report\n")
+    assert (results / "report.html").exists()
+
+
+def test_a_summary_is_added_to_the_file_of_the_job(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("from a step before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    told = run.invoke(app, ["report", "--github", "--results", str(results)])
+    assert told.exit_code == 0, told.output
+    assert told.stdout.strip() == str(summary)
+    assert summary.read_text().startswith("from a step before\n## Latency report\n")
+
+
+def test_what_is_in_the_summary_already_counts_towards_the_limit(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("x" * (github.LIMIT_BYTES - 300))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    told = run.invoke(app, ["report", "--github", "--results", str(results)])
+    assert told.exit_code == 0, told.output
+    assert github.LIMIT_BYTES - 300 < summary.stat().st_size <= github.LIMIT_BYTES
+    assert "ends here" in summary.read_text()
+
+
+def test_a_summary_that_cannot_be_written_is_one_sentence(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    told = run.invoke(app, ["report", "--github", "--results", str(results)])
+    assert told.exit_code != 0
+    assert "cannot be written" in str(told.exception) or "could not be" in str(told.exception)

@@ -1,0 +1,189 @@
+"""``results``, ``compare`` and ``reproduce`` as a user meets them: real processes, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seaformer.core.measurement import Measurement
+from seaformer.core.results import ResultStore
+from tests.conftest import Environment
+from tests.fakes.measurements import HOST, emulated, failed, measurement, method
+
+
+def run(*arguments: object, cwd: Path, code: int = 0, **variables: str) -> tuple[str, str]:
+    """stdout and stderr of one command that must end with ``code``."""
+    argv = [sys.executable, "-m", "seaformer", *map(str, arguments)]
+    told = {"SEAFORMER_CACHE": str(cwd / "cache"), "SEAFORMER_RESULTS": str(cwd / "results")}
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=cwd,
+        env=os.environ | told | variables,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "fault of seaformer" not in done.stderr, done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout, done.stderr
+
+
+def fill(folder: Path, *measurements: Measurement) -> Path:
+    for one in measurements:
+        ResultStore(folder).append(one)
+    return folder
+
+
+PHONE: dict[str, Any] = {
+    "target": "phone",
+    "device": replace(HOST, id="R5CT30", target="phone", model="Mi 10"),
+}
+
+
+def test_the_four_commands_of_a_store(tmp_path: Path) -> None:
+    fill(tmp_path / "results", measurement(1), measurement(2), failed(3), emulated(4))
+    out, err = run("results", "list", cwd=tmp_path)
+    assert "4 of 4 measurements" in out
+    assert out.index(emulated(4).id) < out.index(measurement(1).id)
+    assert f"Next: seaformer results show {emulated(4).id}" in err
+    found = json.loads(run("results", "list", "--source", "emulated", "--json", cwd=tmp_path)[0])
+    assert [entry["id"] for entry in found] == [emulated(4).id]
+
+    out, _ = run("results", "show", measurement(2).id[:17], cwd=tmp_path)
+    assert "made by: seaformer bench --variant t --threads 1" in out
+    assert "process 3: 40 samples" in out
+    shown = json.loads(run("results", "show", measurement(2).id, "--json", cwd=tmp_path)[0])
+    assert shown["id"] == measurement(2).id
+
+    fill(tmp_path / "theirs", measurement(2), measurement(5))
+    out, _ = run("results", "merge", tmp_path / "theirs", "--dry-run", cwd=tmp_path)
+    assert "1 measurement(s) would be copied" in out
+    assert len(list((tmp_path / "results" / "runs").rglob("*.json"))) == 4
+    run("results", "merge", tmp_path / "theirs", cwd=tmp_path)
+    assert len(list((tmp_path / "results" / "runs").rglob("*.json"))) == 5
+
+    out, err = run("results", "prune", "--keep", 1, cwd=tmp_path)
+    assert "2 of 5 measurements may go; 3 stay." in out or "3 of 5" in out
+    assert "Nothing was deleted" in err
+    assert len(list((tmp_path / "results" / "runs").rglob("*.json"))) == 5
+    out, _ = run("results", "prune", "--keep", 1, "--yes", cwd=tmp_path)
+    assert "deleted." in out
+    left = json.loads(run("results", "list", "--json", cwd=tmp_path)[0])
+    assert measurement(5).id in [entry["id"] for entry in left]
+
+
+def test_an_empty_store_lists_nothing_and_compares_to_nothing(tmp_path: Path) -> None:
+    assert "No measurement is stored" in run("results", "list", cwd=tmp_path)[0]
+    assert json.loads(run("results", "list", "--json", cwd=tmp_path)[0]) == []
+    assert "0 of 0 measurements may go" in run("results", "prune", cwd=tmp_path)[0]
+    fill(tmp_path / "full", measurement(1))
+    (tmp_path / "empty").mkdir()
+    _, err = run("compare", "full", "empty", cwd=tmp_path, code=2)
+    assert "NEW has no measurement: empty" in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_is_damaged_is_told_and_stays(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "results", measurement(1), measurement(2))
+    one, _ = sorted(folder.glob("runs/*/*.json"))
+    bad = {
+        "cut.json": one.read_text()[:777],
+        "nan.json": '{"schema": NaN}',
+        "new.json": '{"schema": 99}',
+    }
+    for name, text in bad.items():
+        one.with_name(name).write_text(text)
+    _, err = run("results", "list", cwd=tmp_path)
+    assert all(f"skipped runs/host-example/{name}: " in err for name in bad)
+    run("results", "prune", "--keep", 1, "--yes", cwd=tmp_path)
+    assert {path.name for path in one.parent.iterdir()} > set(bad)
+    assert not one.exists()
+
+
+def test_two_devices_with_one_id_are_told(tmp_path: Path) -> None:
+    other = measurement(2, device=replace(HOST, model="Another CPU 3"))
+    fill(tmp_path / "results", measurement(1), other)
+    _, err = run("results", "list", cwd=tmp_path)
+    assert "2 devices share the id host-example: Example CPU 9 and Another CPU 3" in err
+
+
+def test_compare_ends_with_6_when_it_got_worse_and_0_when_it_did_not(tmp_path: Path) -> None:
+    fill(tmp_path / "base", measurement(1, **PHONE))
+    fill(tmp_path / "same", measurement(2, **PHONE))
+    fill(tmp_path / "worse", measurement(3, methods={"forward": method(25.0)}, **PHONE))
+    out, err = run("compare", "base", "same", cwd=tmp_path)
+    assert ("no regression" in out, err) == (True, "")
+    out, err = run("compare", "base", "worse", cwd=tmp_path, code=6)
+    assert "1 row on both sides: 1 regression." in out
+    assert err.startswith("Error: worse is worse than base: latency of seaformer_t.ade20k")
+    run("compare", "base", "worse", "--no-gate", cwd=tmp_path)
+    run("compare", "base", "worse", "--allow", "latency", cwd=tmp_path)
+    run("compare", "base", "worse", "--max-ratio", "1.5", cwd=tmp_path)
+    _, err = run("compare", "base", "worse", "--allow", "lateny", cwd=tmp_path, code=2)
+    assert "lateny" in err
+
+
+@pytest.mark.parametrize("format", ["json", "benchmark"])
+def test_json_of_a_comparison_is_all_there_is_on_stdout(tmp_path: Path, format: str) -> None:
+    fill(tmp_path / "base", measurement(1, **PHONE))
+    fill(tmp_path / "worse", measurement(3, methods={"forward": method(25.0)}, **PHONE))
+    out, _ = run("compare", "base", "worse", "--format", format, cwd=tmp_path, code=6)
+    assert json.loads(out)
+
+
+def test_in_a_github_job_the_document_goes_to_the_summary(tmp_path: Path) -> None:
+    fill(tmp_path / "base", measurement(1, **PHONE))
+    fill(tmp_path / "worse", measurement(3, methods={"forward": method(25.0)}, **PHONE))
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    argv = ("compare", "base", "worse", "--format", "github")
+    out, _ = run(*argv, cwd=tmp_path, code=6, GITHUB_STEP_SUMMARY=str(summary))
+    assert summary.read_text().startswith("before\n## worse against base")
+    assert [line.partition(" ")[0] for line in out.splitlines()] == ["::error", "::notice"]
+
+
+def test_a_plan_needs_no_device_and_no_torch(base_install: Environment, tmp_path: Path) -> None:
+    done = base_install.run("reproduce", "table2", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "seaformer_t.ade20k" in done.stdout
+    assert "missing: no model of that name yet" in done.stdout
+    assert "export, measure" in done.stdout
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("table99",), "table99"),
+        (("table2", "--model", "nothing.*"), "No line of table2"),
+        (("table2", "--runtime", "tnn"), "tnn"),
+        (("table2", "--format", "xml"), "xml"),
+        (("table2", "--device", "toaster"), "toaster"),
+    ],
+)
+def test_a_request_that_cannot_be_is_one_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    _, err = run("reproduce", *arguments, cwd=tmp_path, code=2)
+    assert words in err
+    assert len([line for line in err.splitlines() if line.startswith("Error: ")]) == 1
+
+
+def test_without_any_engine_a_reproduction_is_one_sentence_with_the_line_to_type(
+    base_install: Environment, tmp_path: Path
+) -> None:
+    argv = ("reproduce", "table2", "--model", "seaformer_t.ade20k", "--format", "json")
+    done = base_install.run(*argv, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'seaformer[export]'" in done.stderr
+    assert "Traceback" not in done.stderr
