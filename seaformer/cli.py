@@ -7,31 +7,35 @@ it, so that ``--help`` answers at once and a bench needs no torch.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seaformer import __version__
-from seaformer.core.errors import ArtifactError, RunnerFailed, SeaFormerError, UsageError
+from seaformer._cli_output import (
+    INTERRUPTED,
+    bench_progress,
+    complain,
+    next_step,
+    print_json,
+    relative,
+    show_measurements,
+    show_profiles,
+    steps,
+    titled,
+    wide_print,
+)
+from seaformer._cli_requests import known, model_names, request_like, requests, run_plan
+from seaformer.core.errors import RunnerFailed, SeaFormerError
 
 if TYPE_CHECKING:
-    from seaformer.bench.target import Target
     from seaformer.core.artifact import Artifact
     from seaformer.core.measurement import Measurement
-    from seaformer.core.plan import RunPlan
-    from seaformer.core.profile import Profile
-    from seaformer.export._request import ExportRequest
 
-INTERRUPTED = 130
-_LONGEST_SIZE = 30
 _EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 a model or file is not what it should be, "
     "4 device or runner, 5 measurement refused, 6 regression, 130 interrupted. "
@@ -72,7 +76,7 @@ def main() -> None:
     except SeaFormerError as error:
         if debug:
             raise
-        _complain(error)
+        complain(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output went away: seaformer models | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -109,11 +113,11 @@ def models(
     if not entries:
         raise unknown("model", glob, list_models())
     if as_json:
-        _print_json([codec.to_json(entry) for entry in entries])
+        print_json([codec.to_json(entry) for entry in entries])
         return
     rows = [(entry.spec, entry.params, entry.macs, entry.paper_flops) for entry in entries]
-    _wide_print(zoo_table(rows))
-    _next(f"seaformer export --model {entries[0].spec.name}")
+    wide_print(zoo_table(rows))
+    next_step(f"seaformer export --model {entries[0].spec.name}")
 
 
 @app.command()
@@ -135,20 +139,27 @@ def export(
     from seaformer.core import codec
     from seaformer.report.artifact import artifact_lines
 
-    like = _request_like(size, scope, components, checkpoint, classes, seed)
-    wanted = _requests(_model_names(variant, model), format, precision, like)
+    like = request_like(
+        size=size,
+        scope=scope,
+        components=components,
+        checkpoint=checkpoint,
+        classes=classes,
+        seed=seed,
+    )
+    wanted = requests(model_names(variant, model), format, precision, like)
     made = []
-    with _steps() as step:
+    with steps() as step:
         for request in wanted:
-            artifact = request.export(out, _titled(step, request))
+            artifact = request.export(out, titled(step, request))
             made.append(artifact)
             if not as_json:
                 print(f"{artifact.path}")
                 print("".join(f"  {line}\n" for line in artifact_lines(artifact)), end="")
     if as_json:
-        _print_json([codec.to_json(item) | {"path": str(item.path)} for item in made])
+        print_json([codec.to_json(item) | {"path": str(item.path)} for item in made])
         return
-    _next(f"seaformer bench {shlex.quote(_relative(made[0].path))} --threads 1")
+    next_step(f"seaformer bench {shlex.quote(relative(made[0].path))} --threads 1")
 
 
 @app.command()
@@ -181,41 +192,48 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Time artifacts on one core in fresh processes; models without a file are exported first."""
+    from seaformer.bench.profile import profile_each
     from seaformer.bench.run import Bench
     from seaformer.bench.target import open_target
     from seaformer.core.artifact import load_artifact
-    from seaformer.core.plan import RunPlan, Stop, Warmup
     from seaformer.core.results import ResultStore, results_dir
 
-    if device.partition(":")[0] == "emulator":
-        # One counted inference per process: counts do not vary, and an inference takes seconds.
-        warmup, runs = max(warmup, 0), max(runs, 1)
-    plan = RunPlan(
+    plan = run_plan(
+        device,
         threads=threads,
         core=core,
-        processes=repeats,
+        warmup=warmup,
+        runs=runs,
+        min_secs=min_secs,
+        max_secs=max_secs,
+        repeats=repeats,
         seed=seed,
         components=components,
-        warmup=Warmup(runs=None if warmup == -1 else warmup),
-        stop=Stop(min_seconds=min_secs, max_seconds=max_secs, runs=None if runs == -1 else runs),
     )
-    _known("profile", [profile] if profile else [], ("ops",))
-    _check_plan_here(plan, device)
+    known("profile", [profile] if profile else [], ("ops",))
     store = ResultStore(results_dir(results or None))
     found = [load_artifact(path) for path in artifacts or []]
     wanted = []
     if not found:
-        like = _request_like(size, scope, components, checkpoint, classes, seed)
-        wanted = _requests(_model_names(variant, model), format, precision, like)
-    with _steps() as step:
+        like = request_like(
+            size=size,
+            scope=scope,
+            components=components,
+            checkpoint=checkpoint,
+            classes=classes,
+            seed=seed,
+        )
+        wanted = requests(model_names(variant, model), format, precision, like)
+    with steps() as step:
         step("look at the device and the runner")
         target = open_target(device, step)
-        run = Bench(target, plan, store, command=_command(), progress=_bench_progress(step))
-        found += [request.cached(_titled(step, request)) for request in wanted]
+        run = Bench(target, plan, store, command=_command(), progress=bench_progress(step))
+        found += [request.cached(titled(step, request)) for request in wanted]
         measured, interrupted = _run(run, found)
-        profiles = _profile(target, plan, found, step) if profile and not interrupted else []
-    _show(measured, store.root, as_json)
-    _show_profiles(profiles, store.root, as_json)
+        wanted_profiles = found if profile and not interrupted else []
+        profiled = profile_each(target, plan, wanted_profiles, _command(), step)
+    show_measurements(measured, store.root, as_json)
+    show_profiles(*profiled, store.root, as_json)
     if interrupted:
         print("Interrupted; what was measured has been stored.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
@@ -253,101 +271,10 @@ def runner_build() -> None:
     """Build the C++ runner for this machine; a build that exists is used as it is."""
     from seaformer.runtime._runner_build import build_host_runner
 
-    with _steps() as step:
+    with steps() as step:
         built = build_host_runner(step)
     print(built.binary)
-    _next("seaformer bench --variant t --threads 1")
-
-
-# What follows is shared by the commands: parsing, progress, printing.
-
-
-def _request_like(
-    size: str, scope: str, components: bool, checkpoint: str, classes: int, seed: int
-) -> ExportRequest:
-    """What all requests of one command share; the model is filled in by ``_requests``."""
-    from seaformer.core.artifact import SCOPES
-    from seaformer.export._request import ExportRequest
-
-    _known("scope", [scope], SCOPES)
-    return ExportRequest(
-        model="",
-        size=_size(size),
-        scope=scope,
-        components=components,
-        checkpoint=checkpoint or None,
-        classes=classes or None,
-        seed=seed,
-    )
-
-
-def _requests(
-    names: list[str], formats: str, precisions: str, like: ExportRequest
-) -> list[ExportRequest]:
-    """Every combination of models, formats and precisions; bad sizes are refused here already."""
-    from seaformer.core.artifact import PRECISIONS
-    from seaformer.export import FORMATS
-    from seaformer.models import model_spec
-
-    _known("format", _list(formats), FORMATS.names())
-    _known("precision", _list(precisions), PRECISIONS)
-    if not (_list(formats) and _list(precisions)):
-        raise UsageError("No format or no precision was named.", hint="Say --format onnx")
-    for name in names:
-        model_spec(name, size=like.size, classes=like.classes)
-    return [
-        replace(like, model=name, format=format, precision=precision)
-        for name in names
-        for format in _list(formats)
-        for precision in _list(precisions)
-    ]
-
-
-def _known(noun: str, values: Iterable[str], known: tuple[str, ...]) -> None:
-    from seaformer.core.registry import unknown
-
-    for value in values:
-        if value not in known:
-            raise unknown(noun, value, known)
-
-
-def _model_names(variant: str, model: str) -> list[str]:
-    from seaformer.core.registry import unknown
-    from seaformer.models import from_variant, list_models, resolve_name
-
-    names = [from_variant(item) for item in _list(variant)]
-    for item in _list(model):
-        found = list_models(item) if "*" in item or "?" in item else [resolve_name(item)]
-        if not found:
-            raise unknown("model", item, list_models())
-        names += found
-    if not names:
-        raise UsageError(
-            "No model was named.", hint="Say --variant t, or --model seaformer_t.cityscapes"
-        )
-    return list(dict.fromkeys(names))
-
-
-def _size(text: str) -> tuple[int, int] | None:
-    """``512x1024`` is height 512, width 1024."""
-    if not text:
-        return None
-    height, cross, width = text.lower().partition("x")
-    digits = height.isdecimal() and width.isdecimal() and len(text) <= _LONGEST_SIZE
-    if not (cross and digits):
-        raise UsageError(
-            f"--size {text[:_LONGEST_SIZE]!r} is not a size: expected HEIGHTxWIDTH in pixels.",
-            hint="For example: --size 512x1024",
-        )
-    return int(height), int(width)
-
-
-def _list(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
-def _titled(step: Callable[[str], None], request: ExportRequest) -> Callable[[str], None]:
-    return lambda what: step(f"{request.model} {request.format} {request.precision}: {what}")
+    next_step("seaformer bench --variant t --threads 1")
 
 
 def _run(run: Any, artifacts: list[Artifact]) -> tuple[list[Measurement], bool]:
@@ -357,54 +284,9 @@ def _run(run: Any, artifacts: list[Artifact]) -> tuple[list[Measurement], bool]:
         return list(run.finished), True
 
 
-def _profile(
-    target: Target, plan: RunPlan, artifacts: list[Artifact], step: Callable[[str], None]
-) -> list[Profile]:
-    """A profile of each artifact that can be profiled here; the others are one sentence each."""
-    from seaformer.bench.profile import profile
-
-    found = []
-    for artifact in artifacts:
-        step(f"profile {artifact.file}")
-        try:
-            found.append(profile(target, plan, artifact, _command()))
-        except (ArtifactError, RunnerFailed) as error:
-            print(f"No profile of {artifact.file}: {error.message}", file=sys.stderr)
-    return found
-
-
-def _show_profiles(profiles: list[Profile], root: Path, as_json: bool) -> None:
-    """Tables on stdout (not beside JSON), and for each profile two files under ``profiles/``."""
-    from seaformer.core import codec, files
-    from seaformer.core.results import safe_name
-    from seaformer.report.profile import chrome_trace, profile_tables
-
-    for profile in profiles:
-        base = root / "profiles" / f"{profile.id}__{safe_name(profile.artifact_file)}"
-        trace = base.with_name(base.name + ".trace.json")
-        files.write_json(base.with_name(base.name + ".profile.json"), codec.to_json(profile))
-        files.write_json(trace, chrome_trace(profile))
-        if not as_json:
-            _wide_print(profile_tables(profile))
-        print(f"Trace: {trace} (opens in https://ui.perfetto.dev)", file=sys.stderr)
-
-
-def _show(measured: list[Measurement], root: Path, as_json: bool) -> None:
-    from seaformer.core.measurement import document
-    from seaformer.report import build
-    from seaformer.report.renderers import terminal
-
-    if as_json:
-        _print_json([document(measurement) for measurement in measured])
-        return
-    table = build(measured, []).table
-    terminal.console(table).print(terminal.render(table))
-    _next(f"seaformer report --results {shlex.quote(str(root))}")
-
-
 def _exit_for(measured: list[Measurement]) -> None:
     """A row that failed ends the command with the runner's code, an invalid one with 5."""
-    from seaformer.core.errors import MeasurementRefused, RunnerFailed
+    from seaformer.core.errors import MeasurementRefused
 
     if any(measurement.failure is not None for measurement in measured):
         raise typer.Exit(RunnerFailed.exit_code)
@@ -412,64 +294,5 @@ def _exit_for(measured: list[Measurement]) -> None:
         raise typer.Exit(MeasurementRefused.exit_code)
 
 
-def _check_plan_here(plan: RunPlan, device: str) -> None:
-    """Say at once what cannot be, before a model is exported for it."""
-    from seaformer.core.plan import check_plan
-
-    if device == "host":
-        check_plan(plan, os.cpu_count() or 1)
-
-
-@contextmanager
-def _steps() -> Iterator[Callable[[str], None]]:
-    """A spinner with the current step on stderr; a plain line per step where nobody watches."""
-    from rich.console import Console
-
-    # Bound to the stream as it is now: exporters' own chatter is redirected while they work.
-    stream, console = sys.stderr, Console(file=sys.stderr)
-    try:
-        if console.is_terminal:
-            with console.status("") as status:
-                yield status.update
-        else:
-            yield lambda what: print(what, file=stream, flush=True)
-    except KeyboardInterrupt:
-        print("Interrupted.", file=stream)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _bench_progress(step: Callable[[str], None]) -> Callable[[str, int, int], None]:
-    return lambda what, done, total: step(f"process {min(done + 1, total)} of {total}: {what}")
-
-
-def _wide_print(renderable: Any) -> None:
-    """Print a table uncut, also where the output is no terminal."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=Console(width=10_000).measure(renderable).maximum)
-    console.print(renderable)
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def _next(line: str) -> None:
-    print(f"\nNext: {line}", file=sys.stderr)
-
-
-def _relative(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
 def _command() -> str:
     return shlex.join(["seaformer", *sys.argv[1:]])
-
-
-def _complain(error: SeaFormerError) -> None:
-    print(f"Error: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(error.hint, file=sys.stderr)

@@ -8,6 +8,7 @@ nanoseconds; timed runs alone). XNNPACK's own events have a resolution of one mi
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,16 +18,22 @@ from seaformer.core.errors import RunnerFailed
 
 _NODE_END = "_kernel_time"
 _NATIVE = "native_call_"
+# What the engines call the number types they compute in; others are kept as they are.
+_DTYPES = {"float": "float32", "F32": "float32", "F16": "float16"}
 
 
 @dataclass(frozen=True)
 class Event:
-    """One operator of one run; ``start_ns`` counts from the beginning of the run."""
+    """One operator of one run; ``start_ns`` counts from the beginning of the run.
+
+    ``dtype`` is numpy's name of the type it really computed in; empty where the engine is silent.
+    """
 
     name: str
     kind: str
     start_ns: int
     duration_ns: int
+    dtype: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,19 @@ def _onnxruntime_run(whole: dict[str, Any], nodes: Sequence[dict[str, Any]]) -> 
                 str(node.get("args", {}).get("op_name", "")),
                 1000 * (node["ts"] - begin),
                 1000 * node["dur"],
+                _onnxruntime_dtype(node.get("args", {}).get("output_type_shape")),
             )
             for node in sorted(inside, key=lambda node: node["ts"])
         ),
     )
+
+
+def _onnxruntime_dtype(outputs: object) -> str:
+    """The type of the first output: ``[{"float": [1, 16, 32, 48]}]``."""
+    if not (isinstance(outputs, list) and outputs and isinstance(outputs[0], dict)):
+        return ""
+    told = next(iter(outputs[0]), "")
+    return _DTYPES.get(told, told)
 
 
 def parse_executorch(text: str, runs: int) -> tuple[Run, ...]:
@@ -82,11 +98,18 @@ def _executorch_run(events: Sequence[dict[str, Any]]) -> Run:
                 event["name"].partition(" #")[0],
                 event["start_ns"] - whole["start_ns"],
                 event["duration_ns"],
+                _xnnpack_dtype(event["name"]),
             )
             for event in events
             if event["kind"] == "delegate" or event["name"].startswith(_NATIVE)
         ),
     )
+
+
+def _xnnpack_dtype(name: str) -> str:
+    """``float16`` of ``Fully Connected (NC, F16) GEMM #1``; an ``X16`` only moves bits."""
+    found = re.search(r"\([A-Z]+, (F16|F32)\)", name)
+    return _DTYPES[found.group(1)] if found else ""
 
 
 def typical(runs: Sequence[Run]) -> Run:

@@ -30,7 +30,7 @@ from seaformer.bench.run import engine_of
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import Target, choose_cores
 from seaformer.core.artifact import FORWARD, Artifact
-from seaformer.core.errors import RunnerFailed
+from seaformer.core.errors import ArtifactError, DeviceLost, RunnerFailed
 from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan, Stop
 from seaformer.core.profile import SCHEMA, OperatorTime, Profile
@@ -51,6 +51,7 @@ _XNNPACK = {
     "Add": ("aten.add",),
     "Multiply": ("aten.mul",),
 }
+_CAST = "InsertedPrecisionFreeCast_"
 Modules = list[str | None]
 
 
@@ -89,6 +90,25 @@ def profile(target: Target, plan: RunPlan, artifact: Artifact, command: str = ""
         operators=_operators(shown.events, medians, modules),
         command=command,
     )
+
+
+def profile_each(
+    target: Target,
+    plan: RunPlan,
+    artifacts: Sequence[Artifact],
+    command: str = "",
+    progress: Callable[[str], None] | None = None,
+) -> tuple[tuple[Profile, ...], tuple[str, ...]]:
+    """A profile of each artifact that has one here, and a sentence for each that has none."""
+    found, refused = [], []
+    for artifact in artifacts:
+        if progress is not None:
+            progress(f"profile {artifact.file}")
+        try:
+            found.append(profile(target, plan, artifact, command))
+        except (ArtifactError, DeviceLost, RunnerFailed) as error:
+            refused.append(f"No profile of {artifact.file}: {error.message}")
+    return tuple(found), tuple(refused)
 
 
 def _run(
@@ -130,13 +150,18 @@ def _operators(
                 median_ns=median_ns,
                 start_ns=event.start_ns,
                 duration_ns=event.duration_ns,
+                dtype=event.dtype,
             )
         )
     return tuple(found)
 
 
 def join_onnxruntime(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:
-    """By name: a fused convolution may bear the name of the activation behind it."""
+    """By name: a fused convolution may bear the name of the activation behind it.
+
+    The runtime's optimisations leave the original name within the new one: a layout's suffix, a
+    fusion as one more part of the path, the name of the value that an inserted cast feeds.
+    """
     any_kind = {name: operator.module for operator in graph for name in operator.names}
     convolutions = {
         name: operator.module
@@ -146,9 +171,14 @@ def join_onnxruntime(events: Sequence[Event], graph: Sequence[GraphOperator]) ->
     }
     found: Modules = []
     for event in events:
-        name = re.sub(r"(_nchwc|_token_\d+)+$", "", event.name)
+        name = re.sub(r"(_nchwc|_token_\d+)+$", "", event.name).removeprefix(_CAST)
         first = convolutions if event.kind.endswith("Conv") else any_kind
-        found.append(first.get(name, any_kind.get(name)))
+        tries = [
+            known.get(part)
+            for part in (name, name.rpartition("/")[0])
+            for known in (first, any_kind)
+        ]
+        found.append(next((module for module in tries if module is not None), None))
     return found
 
 

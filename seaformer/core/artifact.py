@@ -18,6 +18,7 @@ SCHEMA = 1
 SCOPES = ("logits", "upsample", "argmax")
 PRECISIONS = ("fp32", "fp16")
 FORWARD = "forward"
+PARTS = ".parts"
 RUNTIMES = {"onnx": "onnxruntime", "executorch": "executorch", "coreml": "coreml"}
 
 
@@ -34,8 +35,9 @@ class TensorInfo:
 class Method:
     """One callable: ``forward``, or a component of the network.
 
-    A format that holds one graph per file keeps a component in a ``file`` of its own beside the
-    artifact, with its ``sha256``; there it is called ``forward``.
+    A format that holds one graph per file keeps a component in a ``file`` of its own, in a folder
+    beside the artifact (``<artifact>.parts/stem.onnx``), with its ``sha256``; there it is called
+    ``forward``.
     """
 
     name: str
@@ -188,7 +190,9 @@ class Artifact:
     def callable_of(self, name: str) -> tuple[Path, str]:
         """The file that holds a method, and what the method is called in there."""
         method = self.method(name)
-        return (self.path.with_name(method.file), FORWARD) if method.file else (self.path, name)
+        if method.file:
+            return self.path.parent / method.file, FORWARD
+        return self.path, name
 
     def method(self, name: str) -> Method:
         """The method of that name. Raises ``CorruptArtifact`` when the file has none."""
@@ -225,6 +229,12 @@ def load_artifact(path: Path | str, *, check: bool = True) -> Artifact:
             f"{path} does not exist.", hint="Export it first: seaformer export --variant t"
         )
     manifest = manifest_path(path)
+    if path.parent.name.endswith(PARTS):
+        whole = path.parent.with_name(path.parent.name.removesuffix(PARTS))
+        raise CorruptArtifact(
+            f"{path} is a component of {whole.name} and has no manifest of its own.",
+            hint=f"Name the whole: {whole} --components",
+        )
     if not manifest.exists():
         raise CorruptArtifact(
             f"{path} has no manifest beside it ({manifest.name}).",
@@ -242,7 +252,7 @@ def check_file(artifact: Artifact) -> None:
     check_sha256(artifact.path, artifact.sha256)
     for method in artifact.methods:
         if method.file:
-            check_sha256(artifact.path.with_name(method.file), method.sha256)
+            check_sha256(artifact.path.parent / method.file, method.sha256)
 
 
 def check_sha256(path: Path, expected: str) -> None:

@@ -6,6 +6,7 @@ is a latency, and no measurement is made of them. Times are in nanoseconds.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from seaformer.core.measurement import DeviceInfo
@@ -21,7 +22,8 @@ class OperatorTime:
     written in. ``exact`` is true where the operator was found in the file's graph, false where
     it is the engine's own (a copy, a reorder) and ``module`` is that of the operator before it.
     ``median_ns`` is over all runs; ``start_ns`` (from the run's beginning) and ``duration_ns``
-    are of the run that took the median time.
+    are of the run that took the median time. ``dtype`` is the type it really computed in
+    (``float16``), which need not be that of the file; empty where the engine does not tell.
     """
 
     name: str
@@ -31,6 +33,12 @@ class OperatorTime:
     median_ns: int
     start_ns: int
     duration_ns: int
+    dtype: str = ""
+
+    @property
+    def convolves(self) -> bool:
+        """True for a convolution; XNNPACK calls one of 1x1 a fully connected layer."""
+        return "Conv" in self.kind.split(" (")[0] or self.kind.startswith("Fully Connected")
 
     @property
     def component(self) -> str:
@@ -67,6 +75,12 @@ class Profile:
     operators: tuple[OperatorTime, ...]
     method: str = "forward"
     command: str = ""
+
+    @property
+    def executed(self) -> dict[str, int]:
+        """Convolutions by the type they really computed in, most first."""
+        told = Counter(operator.dtype for operator in self.operators if operator.convolves)
+        return dict(told.most_common())
 
     @property
     def operators_ns(self) -> int:

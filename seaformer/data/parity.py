@@ -42,14 +42,15 @@ class Tolerance:
 # Single precision: rounding alone, amplified by softmax and depth, gives 2e-5 to 6e-5 (seeded
 # SeaFormer T to L, both runtimes); the mildest structural mistake tried gives 2e-2.
 # Half precision has 11 bits: its errors are judged by their size against the output's spread, by
-# their mean and by the classes that win, never by one absolute figure. Rounding alone (eager half
-# against single, seeded T to L, 64x96 and 224x224, photograph and noise) gives relative errors to
-# 8.4e-2, 61.7 dB or more and 97.9 % or more (seeded weights have many near ties); a bias off by one
-# gives 49 dB, a gate without its half 26 dB. A weight off by 1 % drowns in rounding (59 to 64 dB):
-# that is what the fp32 file, made from the same graph, is there to show.
+# their mean and by the classes that win, never by one absolute figure. Rounding alone gives, with
+# seeded T to L on photographs and noise up to 512x512, relative errors to 0.15 on x86 (which adds in
+# fp32) and to 0.3 on an ARM core (which adds in half), 60 and 55 dB or more, 98 and 95 % of the
+# classes or more (seeded weights have many near ties); a bias off by one gives 49 dB, a gate without
+# its half 26 dB. A weight off by 1 % drowns in rounding (59 to 64 dB): that is what the fp32 file,
+# made from the same graph, is there to show.
 TOLERANCES: Mapping[str, Tolerance] = {
     "fp32": Tolerance(5e-4, 0.999),
-    "fp16": Tolerance(0.15, 0.95, 57.0),
+    "fp16": Tolerance(0.5, 0.9, 52.0),
 }
 
 

@@ -19,19 +19,22 @@ from pathlib import Path
 
 import onnx
 
+from seaformer.core.artifact import PARTS
 from seaformer.core.errors import ExportError
 
 Names = tuple[str, ...]
 
 
 def part_file(file: str, name: str) -> str:
-    """``model.onnx`` and ``stem`` to ``model.stem.onnx``."""
-    base, dot, suffix = file.rpartition(".")
-    return f"{base}.{name}{dot}{suffix}"
+    """``model.onnx`` and ``stem`` to ``model.onnx.parts/stem.onnx``.
+
+    In a folder of their own, so that ``*.onnx`` names whole models only.
+    """
+    return f"{file}{PARTS}/{name}.onnx"
 
 
 def cut(path: Path, names: Sequence[str]) -> tuple[Path, ...]:
-    """Write one file per component beside ``path``, in the order of ``names``.
+    """Write one file per component into a folder beside ``path``, in the order of ``names``.
 
     Raises ``ExportError`` when a node belongs to none of them.
     """
@@ -39,7 +42,8 @@ def cut(path: Path, names: Sequence[str]) -> tuple[Path, ...]:
     owners = _owners(model.graph, names)
     written = []
     for name in names:
-        target = path.with_name(part_file(path.name, name))
+        target = path.parent / part_file(path.name, name)
+        target.parent.mkdir(exist_ok=True)
         onnx.save(_part(model, name, owners), str(target))
         onnx.checker.check_model(str(target), full_check=True)
         written.append(target)

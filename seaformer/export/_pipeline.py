@@ -154,7 +154,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
 
 def _publish(artifact: Artifact, scratch: Path, out: Path) -> None:
     """The model file goes last: a manifest without it is refused, a file without is not used."""
-    names = [method.file for method in artifact.methods if method.file]
+    names = list(dict.fromkeys(Path(m.file).parts[0] for m in artifact.methods if m.file))
     names += [side.file for side in (artifact.reference, artifact.operator_map) if side]
     for name in (*names, manifest_path(Path(artifact.file)).name, artifact.file):
         files.publish(scratch / name, out / name)

@@ -96,15 +96,17 @@ def _with_shapes(path: Path) -> None:
 
 
 def _path_of(path: Path, method: str) -> Path:
-    return path if method == FORWARD else path.with_name(part_file(path.name, method))
+    return path if method == FORWARD else path.parent / part_file(path.name, method)
 
 
 def _method(name: str, path: Path) -> Method:
     from seaformer.runtime.onnxruntime import open_session
 
     session = open_session(path)
-    own = (path.name, files.sha256_file(path)) if name != FORWARD else ("", "")
-    return Method(name, session.inputs(), session.outputs(), *own)
+    if name == FORWARD:
+        return Method(name, session.inputs(), session.outputs())
+    file = f"{path.parent.name}/{path.name}"
+    return Method(name, session.inputs(), session.outputs(), file, files.sha256_file(path))
 
 
 def _operators(path: Path) -> tuple[GraphOperator, ...]:

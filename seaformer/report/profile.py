@@ -6,6 +6,7 @@ The trace is Chrome's JSON format; it opens in https://ui.perfetto.dev or chrome
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -13,14 +14,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seaformer.core import codec, files
 from seaformer.core.measurement import EMULATED
 from seaformer.core.profile import OperatorTime, Profile
+from seaformer.core.results import safe_name
 from seaformer.report.renderers import _text
 
 TOP = 15
 _NOTE = (
     "Taken under the engine's profiler, which slows it: no latency. ~ marks an operator of the "
-    "engine's own, put with the one before it."
+    "engine's own, put with the one before it. XNNPACK tells whole microseconds."
 )
 Line = tuple[str, ...]
 
@@ -35,6 +38,7 @@ def profile_tables(profile: Profile, top: int = TOP) -> RenderableType:
     )
     return Group(
         Text(title, "italic"),
+        Text(executed_line(profile)),
         _table(("operator", "module"), operator_lines(profile, top)),
         Text(""),
         _table(("kind", "operators"), group_lines(profile, "kind")),
@@ -42,6 +46,21 @@ def profile_tables(profile: Profile, top: int = TOP) -> RenderableType:
         _table(("component", "operators"), group_lines(profile, "component")),
         Text(_NOTE, "dim"),
     )
+
+
+def executed_line(profile: Profile) -> str:
+    """The precision really executed, which an engine may choose otherwise than the file says."""
+    told = [f"{count} in {dtype or 'a type not told'}" for dtype, count in profile.executed.items()]
+    return f"Executed: convolutions {', '.join(told) or 'none'}; the file is {profile.precision}."
+
+
+def write_profile(profile: Profile, root: Path) -> Path:
+    """Store a profile and its trace under ``root/profiles``; the answer is the trace's path."""
+    base = root / "profiles" / f"{profile.id}__{safe_name(profile.artifact_file)}"
+    trace = base.with_name(base.name + ".trace.json")
+    files.write_json(base.with_name(base.name + ".profile.json"), codec.to_json(profile))
+    files.write_json(trace, chrome_trace(profile))
+    return trace
 
 
 def operator_lines(profile: Profile, top: int = TOP) -> list[Line]:
@@ -79,6 +98,7 @@ def chrome_trace(profile: Profile) -> dict[str, Any]:
         event["args"] = {
             "module": operator.module,
             "exact": operator.exact,
+            "dtype": operator.dtype,
             "median_us": operator.median_ns / 1e3,
         }
         events.append(event)

@@ -1,0 +1,108 @@
+"""What commands print: tables and JSON on stdout, progress and advice on stderr.
+
+What a function needs is imported inside it, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from seaformer.core.errors import SeaFormerError
+
+if TYPE_CHECKING:
+    from seaformer.core.measurement import Measurement
+    from seaformer.core.profile import Profile
+    from seaformer.export._request import ExportRequest
+
+INTERRUPTED = 130
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """A spinner with the current step on stderr; a plain line per step where nobody watches."""
+    from rich.console import Console
+
+    # Bound to the stream as it is now: exporters' own chatter is redirected while they work.
+    stream, console = sys.stderr, Console(file=sys.stderr)
+    try:
+        if console.is_terminal:
+            with console.status("") as status:
+                yield status.update
+        else:
+            yield lambda what: print(what, file=stream, flush=True)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=stream)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def titled(step: Callable[[str], None], request: ExportRequest) -> Callable[[str], None]:
+    return lambda what: step(f"{request.model} {request.format} {request.precision}: {what}")
+
+
+def bench_progress(step: Callable[[str], None]) -> Callable[[str, int, int], None]:
+    return lambda what, done, total: step(f"process {min(done + 1, total)} of {total}: {what}")
+
+
+def show_measurements(measured: list[Measurement], root: Path, as_json: bool) -> None:
+    from seaformer.core.measurement import document
+    from seaformer.report import build
+    from seaformer.report.renderers import terminal
+
+    if as_json:
+        print_json([document(measurement) for measurement in measured])
+        return
+    table = build(measured, []).table
+    terminal.console(table).print(terminal.render(table))
+    next_step(f"seaformer report --results {shlex.quote(str(root))}")
+
+
+def show_profiles(
+    profiles: Iterable[Profile], refused: Iterable[str], root: Path, as_json: bool
+) -> None:
+    """Tables on stdout (not beside JSON); each profile and its trace go to files under ``root``."""
+    from seaformer.report.profile import profile_tables, write_profile
+
+    for profile in profiles:
+        trace = write_profile(profile, root)
+        if not as_json:
+            wide_print(profile_tables(profile))
+        print(f"Trace: {trace} (opens in https://ui.perfetto.dev)", file=sys.stderr)
+    for sentence in refused:
+        print(sentence, file=sys.stderr)
+
+
+def wide_print(renderable: Any) -> None:
+    """Print a table uncut, also where the output is no terminal."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=Console(width=10_000).measure(renderable).maximum)
+    console.print(renderable)
+
+
+def print_json(document: Any) -> None:
+    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def next_step(line: str) -> None:
+    print(f"\nNext: {line}", file=sys.stderr)
+
+
+def complain(error: SeaFormerError) -> None:
+    print(f"Error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(error.hint, file=sys.stderr)
+
+
+def relative(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,140 @@
+"""From the text of options to the nouns a command asks for. Nothing is printed or run here.
+
+Errors are ``UsageError`` and ``UnknownName``. What a function needs is imported inside it, so that
+``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from seaformer.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from seaformer.core.plan import RunPlan
+    from seaformer.export._request import ExportRequest
+
+_LONGEST_SIZE = 30
+
+
+def request_like(
+    *, size: str, scope: str, components: bool, checkpoint: str, classes: int, seed: int
+) -> ExportRequest:
+    """What all requests of one command share; the model is filled in by ``_requests``."""
+    from seaformer.core.artifact import SCOPES
+    from seaformer.export._request import ExportRequest
+
+    known("scope", [scope], SCOPES)
+    return ExportRequest(
+        model="",
+        size=_size(size),
+        scope=scope,
+        components=components,
+        checkpoint=checkpoint or None,
+        classes=classes or None,
+        seed=seed,
+    )
+
+
+def requests(
+    names: list[str], formats: str, precisions: str, like: ExportRequest
+) -> list[ExportRequest]:
+    """Every combination of models, formats and precisions; bad sizes are refused here already."""
+    from seaformer.core.artifact import PRECISIONS
+    from seaformer.export import FORMATS
+    from seaformer.models import model_spec
+
+    known("format", _list(formats), FORMATS.names())
+    known("precision", _list(precisions), PRECISIONS)
+    if not (_list(formats) and _list(precisions)):
+        raise UsageError("No format or no precision was named.", hint="Say --format onnx")
+    for name in names:
+        model_spec(name, size=like.size, classes=like.classes)
+    return [
+        replace(like, model=name, format=format, precision=precision)
+        for name in names
+        for format in _list(formats)
+        for precision in _list(precisions)
+    ]
+
+
+def run_plan(
+    device: str,
+    *,
+    threads: int,
+    core: str,
+    warmup: int,
+    runs: int,
+    min_secs: float,
+    max_secs: float,
+    repeats: int,
+    seed: int,
+    components: bool,
+) -> RunPlan:
+    """The plan of one bench; what cannot be is said at once, before a model is exported for it.
+
+    -1 runs or warm-up runs stand for the adaptive rule; on an emulated core, where a count does
+    not vary and an inference takes seconds, for one of each.
+    """
+    from seaformer.core.plan import RunPlan, Stop, Warmup, check_plan
+
+    if device.partition(":")[0] == "emulator":
+        warmup, runs = (1 if given == -1 else given for given in (warmup, runs))
+    plan = RunPlan(
+        threads=threads,
+        core=core,
+        processes=repeats,
+        seed=seed,
+        components=components,
+        warmup=Warmup(runs=None if warmup == -1 else warmup),
+        stop=Stop(min_seconds=min_secs, max_seconds=max_secs, runs=None if runs == -1 else runs),
+    )
+    if device == "host":
+        check_plan(plan, os.cpu_count() or 1)
+    return plan
+
+
+def model_names(variant: str, model: str) -> list[str]:
+    from seaformer.core.registry import unknown
+    from seaformer.models import from_variant, list_models, resolve_name
+
+    names = [from_variant(item) for item in _list(variant)]
+    for item in _list(model):
+        found = list_models(item) if "*" in item or "?" in item else [resolve_name(item)]
+        if not found:
+            raise unknown("model", item, list_models())
+        names += found
+    if not names:
+        raise UsageError(
+            "No model was named.", hint="Say --variant t, or --model seaformer_t.cityscapes"
+        )
+    return list(dict.fromkeys(names))
+
+
+def known(noun: str, values: Iterable[str], known: tuple[str, ...]) -> None:
+    from seaformer.core.registry import unknown
+
+    for value in values:
+        if value not in known:
+            raise unknown(noun, value, known)
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    """``512x1024`` is height 512, width 1024."""
+    if not text:
+        return None
+    height, cross, width = text.lower().partition("x")
+    digits = height.isdecimal() and width.isdecimal() and len(text) <= _LONGEST_SIZE
+    if not (cross and digits):
+        raise UsageError(
+            f"--size {text[:_LONGEST_SIZE]!r} is not a size: expected HEIGHTxWIDTH in pixels.",
+            hint="For example: --size 512x1024",
+        )
+    return int(height), int(width)
+
+
+def _list(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
