@@ -260,7 +260,7 @@ class FakePhone:
         return head in ("shell", "exec", "sync", "reboot", *_SENTENCES)
 
     def serve(self, service: str, stream: Stream) -> None:
-        head, _, rest = service.partition(":")
+        head = service.partition(":")[0]
         if head == "sync":
             Sync(stream, self.base, self.faults, self._quota, self.journal).serve()
         elif head == "reboot":

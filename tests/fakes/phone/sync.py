@@ -117,7 +117,7 @@ class Sync:
             file = target.open("xb")
         except OSError as error:
             problem = f"couldn't create file: {os.strerror(error.errno or errno.EIO)}"
-            file = Path(os.devnull).open("wb")
+            file = Path(os.devnull).open("wb")  # noqa: SIM115 - closed by the with below
         with file:
             try:
                 received, problem, modified = self._receive(file, problem, fault)

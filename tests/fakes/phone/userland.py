@@ -33,7 +33,12 @@ _SHIMS = {
     "svc": ("svc", "input", "cmd", "am", "pm", "wm", "settaskprofile", "logcat"),
     "taskset": ("taskset",),
 }
-_HOST_TOOLS = ["awk", "base64", "basename", "cat", "chmod", "cksum", "cmp", "comm", "cp", "cut", "date", "dd", "diff", "dirname", "du", "echo", "expr", "false", "find", "flock", "fold", "grep", "gzip", "gunzip", "head", "kill", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mktemp", "mv", "od", "paste", "printf", "printenv", "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "sha1sum", "sha256sum", "sleep", "sort", "split", "stat", "strings", "sync", "tail", "tar", "tee", "test", "touch", "tr", "true", "truncate", "tsort", "tty", "uniq", "unlink", "usleep", "wc", "xargs", "xxd", "yes"]
+_HOST_TOOLS = (
+    "awk base64 basename cat chmod cksum cmp comm cp cut date dd diff dirname du echo expr false "
+    "find flock fold grep gzip gunzip head kill ln ls md5sum mkdir mkfifo mktemp mv od paste "
+    "printenv printf pwd readlink realpath rm rmdir sed seq sha1sum sha256sum sleep sort split "
+    "stat strings sync tail tar tee test touch tr true truncate tty uniq unlink wc xargs xxd yes"
+)
 _HOST_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -50,7 +55,7 @@ def build(root: Path, profile: Profile) -> None:
     for shim, tools in _SHIMS.items():
         for tool in tools:
             _link(root, tool, HERE / "shims" / shim)
-    for tool in _HOST_TOOLS:
+    for tool in _HOST_TOOLS.split():
         found = shutil.which(tool, path=_HOST_PATH)
         if found:
             _link(root, tool, Path(found))
