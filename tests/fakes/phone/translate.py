@@ -24,7 +24,7 @@ _PATH = re.compile(
 _SAFE_ROOT = re.compile(r"/[\w./-]+")
 _KEYWORDS = frozenset(("if", "then", "elif", "else", "while", "until", "do", "!", "{", "exec"))
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_SEPARATORS = ";&|\n("
+_SEPARATORS = ";&|\n()"
 _RUN = "_run "
 
 
