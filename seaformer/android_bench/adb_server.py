@@ -9,7 +9,6 @@ dependencies for what is a few requests.
 from __future__ import annotations
 
 import os
-import re
 import select
 import socket
 import stat
@@ -20,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from seaformer.android_bench.parse import Listed, parse_devices
 from seaformer.android_bench.states import state_error
 from seaformer.android_bench.transport import Attached, Marked, ShellResult, command_line
 from seaformer.core import files
@@ -36,12 +36,8 @@ PORT = 5037
 _CHUNK = 64 * 1024
 _QUICK_S = 10.0
 _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = 1, 2, 3, 4
+_WHY = "an adb server runs and lists it"
 _MODE = stat.S_IFREG | 0o755
-_LINE = re.compile(
-    r"(?P<serial>\S.*?)\s+(?P<state>device|offline|unauthorized|authorizing|connecting|recovery|"
-    r"rescue|sideload|bootloader|host|detached|unknown|no permissions.*?)"
-    r"(?P<rest>(?:\s+[\w-]+:\S*)*)\s*$"
-)
 
 
 @dataclass(frozen=True)
@@ -89,8 +85,7 @@ class AdbServer:
                 text = wire.counted().decode(errors="replace")
         except DeviceError:
             return None
-        why = "an adb server runs and lists it"
-        return tuple(parse_devices(text, f"adb server at {self}", why))
+        return tuple(_attached(listed, f"adb server at {self}") for listed in parse_devices(text))
 
     def features(self, serial: str, timeout_s: float = _QUICK_S) -> frozenset[str]:
         """What a phone's daemon can do. Raises the error of the phone's state."""
@@ -99,19 +94,11 @@ class AdbServer:
             return frozenset(wire.counted().decode(errors="replace").split(","))
 
 
-def parse_devices(text: str, way: str, why: str) -> Iterator[Attached]:
-    """The lines of ``adb devices -l``."""
-    for line in text.splitlines():
-        found = _LINE.match(line)
-        if found is None:
-            continue
-        pairs = (word.partition(":") for word in found["rest"].split())
-        properties = {key: value for key, _, value in pairs}
-        state = "no permissions" if found["state"].startswith("no perm") else found["state"]
-        serial = found["serial"]
-        remote = ":" in serial or serial.startswith("emulator-") or "._tcp" in serial
-        link = "tcp" if remote and "usb" not in properties else "usb"
-        yield Attached(serial, state, link, way, why, properties)
+def _attached(listed: Listed, way: str) -> Attached:
+    serial, properties = listed.serial, dict(listed.properties)
+    remote = ":" in serial or serial.startswith("emulator-") or "._tcp" in serial
+    link = "tcp" if remote and "usb" not in properties else "usb"
+    return Attached(serial, listed.state, link, way, _WHY, properties)
 
 
 class ServerTransport:
@@ -120,7 +107,7 @@ class ServerTransport:
     def __init__(self, server: AdbServer, serial: str) -> None:
         self.serial = serial
         self.way = f"adb server at {server}"
-        self.why = "an adb server runs and lists it"
+        self.why = _WHY
         self.bytes_pushed = 0
         self._server = server
         self._v2 = "shell_v2" in server.features(serial)

@@ -43,7 +43,7 @@ code=$?
 size=$(wc -c < stdout)
 echo "$code "$size > done.part && mv done.part done
 """
-# $1 folder, $2 the script, then its other arguments. The list must not be joined by && to the start:
+# $1 folder, $2 the script, then the rest. The list must not be joined by && to the start:
 # a subshell would hold the connection open until the job ends.
 _START = r"""
 mkdir -p "$1/out" || exit 1
