@@ -29,7 +29,15 @@ from seaformer._cli_output import (
     titled,
     wide_print,
 )
-from seaformer._cli_requests import known, model_names, request_like, requests, run_plan
+from seaformer._cli_requests import (
+    known,
+    model_names,
+    profile_kinds,
+    request_like,
+    requests,
+    run_plan,
+)
+from seaformer._cli_runner import BundleOptions
 from seaformer.core.errors import RunnerFailed, SeaFormerError
 
 if TYPE_CHECKING:
@@ -186,12 +194,13 @@ def bench(
     repeats: Annotated[int, typer.Option(help="fresh processes per artifact")] = 3,
     seed: Annotated[int, typer.Option(help="of the order and of seeded weights")] = 0,
     profile: Annotated[
-        str, typer.Option(help="ops: a profiled run of each artifact too, by operator")
+        str, typer.Option(help="also: ops, time by operator; blocks, all code emulated; ops,blocks")
     ] = "",
     results: Results = "",
     as_json: AsJson = False,
 ) -> None:
     """Time artifacts on one core in fresh processes; models without a file are exported first."""
+    from seaformer.bench.blocks import block_target, write_blocks_of
     from seaformer.bench.profile import profile_each
     from seaformer.bench.run import Bench
     from seaformer.bench.target import open_target
@@ -210,7 +219,7 @@ def bench(
         seed=seed,
         components=components,
     )
-    known("profile", [profile] if profile else [], ("ops",))
+    profiles = profile_kinds(profile)
     store = ResultStore(results_dir(results or None))
     found = [load_artifact(path) for path in artifacts or []]
     wanted = []
@@ -227,13 +236,20 @@ def bench(
     with steps() as step:
         step("look at the device and the runner")
         target = open_target(device, step)
+        if "blocks" in profiles:
+            block_target(target)
         run = Bench(target, plan, store, command=_command(), progress=bench_progress(step))
         found += [request.cached(titled(step, request)) for request in wanted]
         measured, interrupted = _run(run, found)
-        wanted_profiles = found if profile and not interrupted else []
-        profiled = profile_each(target, plan, wanted_profiles, _command(), step)
+        after = () if interrupted else profiles
+        timed, counted = (found if kind in after else [] for kind in ("ops", "blocks"))
+        profiled = profile_each(target, plan, timed, _command(), step)
+        listed = write_blocks_of(
+            target, plan, counted, store.root, command=_command(), progress=step
+        )
     show_measurements(measured, store.root, as_json)
     show_profiles(*profiled, store.root, as_json)
+    print("".join(f"{line}\n" for line in listed), end="", file=sys.stderr)
     if interrupted:
         print("Interrupted; what was measured has been stored.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
@@ -267,10 +283,34 @@ def doctor(results: Results = "") -> None:
 
 
 @runner_app.command("build")
-def runner_build() -> None:
-    """Build the C++ runner for this machine; a build that exists is used as it is."""
+def runner_build(
+    target: Annotated[str, typer.Option(help="host, or arm64: phones and boards")] = "host",
+    toolchain: Annotated[
+        Path | None, typer.Option(help="arm64: a CMake toolchain file; else Debian's compiler")
+    ] = None,
+    ndk: Annotated[Path | None, typer.Option(help="arm64: an Android NDK. UNTESTED")] = None,
+    executorch: Annotated[
+        Path | None, typer.Option(help="with --ndk: an ExecuTorch install for Android")
+    ] = None,
+    onnxruntime: Annotated[
+        Path | None, typer.Option(help="with --ndk: onnxruntime-android-VERSION.aar")
+    ] = None,
+) -> None:
+    """Build the C++ runner; a build that exists is used as it is.
+
+    For arm64 it is a bundle: one folder with everything the runner needs, proved to run alone.
+    """
     from seaformer.runtime._runner_build import build_host_runner
 
+    known("target", [target], ("host", "arm64"))
+    options = BundleOptions(toolchain, ndk, executorch, onnxruntime)
+    options.check(target)
+    if target == "arm64":
+        with steps() as step:
+            told = options.build(step)
+        print("\n".join(told))
+        next_step("seaformer bench --device emulator --variant t")
+        return
     with steps() as step:
         built = build_host_runner(step)
     print(built.binary)

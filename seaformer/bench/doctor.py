@@ -23,6 +23,7 @@ from typing import Literal
 from seaformer.core import files
 from seaformer.core.errors import MissingExtra, SeaFormerError
 from seaformer.core.results import RESULTS_VARIABLE, results_dir
+from seaformer.runtime._qemu import PROGRAM, counts_instructions, list_profiles
 
 OK: Literal["ok"] = "ok"
 MISSING: Literal["missing"] = "missing"
@@ -139,7 +140,9 @@ def diagnose(
         _program(asked, "ninja or make", ("ninja", "make"), "make"),
         _runner(asked),
         _program(asked, "aarch64 compiler", ("aarch64-linux-gnu-g++",), "g++-aarch64-linux-gnu"),
-        _program(asked, "qemu", ("qemu-aarch64", "qemu-aarch64-static"), "qemu-user"),
+        _qemu(asked),
+        _program(asked, "C compiler for counts", ("cc", "gcc", "clang"), "gcc libc6-dev"),
+        Check("emulated cores", OK, _cores()),
         _program(asked, "adb", ("adb",), "adb"),
         *_processor(asked),
         _memory(asked),
@@ -235,6 +238,23 @@ def _program(machine: Machine, name: str, programs: Sequence[str], package: str)
         remedy = f"sudo apt-get install {package}"
         return Check(name, MISSING, f"{' or '.join(programs)} not found", remedy)
     return Check(name, OK, machine.first_line(str(paths[0]), "--version") or str(paths[0]))
+
+
+def _qemu(machine: Machine) -> Check:
+    """The emulator; without the plugin that counts it gives outputs and no counts."""
+    found = _program(machine, "qemu", (PROGRAM,), "qemu-user")
+    if found.status != OK or counts_instructions(found.found):
+        return found
+    text = f"{found.found}: too new to count instructions, which takes qemu 4.2 to 8.2"
+    return Check(found.name, WARNING, text)
+
+
+def _cores() -> str:
+    """The rows of ``runtime/qemu/profiles.json``: what ``--device emulator:NAME`` takes."""
+    names = [
+        profile.name + ("" if profile.fp16 else " (no fp16)") for profile in list_profiles()
+    ]
+    return f"{names[0]} by default; --device emulator:NAME takes {', '.join(names)}"
 
 
 def _processor(machine: Machine) -> tuple[Check, ...]:

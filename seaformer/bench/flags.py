@@ -7,12 +7,12 @@ A fatal flag makes the measurement invalid; the others stand beside it. Limits a
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from seaformer.core import stats
 from seaformer.core.artifact import FORWARD
-from seaformer.core.counts import spread
+from seaformer.core.counts import executed_precision, spread
 from seaformer.core.measurement import MEASURED, DeviceInfo, Flag, MethodRun
 from seaformer.core.plan import RunPlan
 
@@ -56,11 +56,26 @@ def method_flags(
 
 
 def precision_flags(precision: str, device: DeviceInfo) -> list[Flag]:
-    """What the device cannot compute in that precision. An emulated core tells for itself."""
+    """What the device cannot compute in that precision."""
+    told = (device.properties or {}).get("fp16_arithmetic", "yes")
+    if precision == "fp16" and told != "yes":
+        return [Flag("no fp16 arithmetic", False, f"{device.model}: {told}")]
     if precision != "fp16" or device.architecture not in ("x86_64", "AMD64"):
         return []
     detail = "x86 converts to fp32 and back: this time says nothing about an ARM core"
     return [Flag("no fp16 kernels", False, detail)]
+
+
+def executed_flags(precision: str, runs: Iterable[MethodRun]) -> list[Flag]:
+    """Another precision than the file's was computed in: counted, so no kernel can hide it."""
+    counts = [one for run in runs for one in run.counts]
+    seen = executed_precision(counts)
+    if not seen or seen == precision:
+        return []
+    done, other = sum(one.fma_fp32 for one in counts), sum(one.fma_fp16 for one in counts)
+    share = (done if seen == "fp32" else other) / (done + other)
+    detail = f"the file is {precision}, {100 * share:.1f} % of its vector FMAs were {seen}"
+    return [Flag(f"executed in {seen}", False, detail)]
 
 
 def _counted(run: MethodRun) -> list[Flag]:
@@ -71,7 +86,7 @@ def _counted(run: MethodRun) -> list[Flag]:
     if off <= COUNTS_SPREAD:
         return []
     detail = f"repeats differ by {100 * off:.2f} % instructions, {100 * COUNTS_SPREAD:g} % allowed"
-    return [Flag("counts differ", False, detail)]
+    return [Flag("counts differ", True, detail)]
 
 
 def _spread(run: MethodRun) -> list[Flag]:

@@ -254,6 +254,7 @@ class Bench:
             for name, run in runs.items():
                 cpus, source = self._cores.cpus, self._target.source
                 flags += checks.method_flags(name, run, self._plan, cpus, source)
+        flags += checks.executed_flags(row.artifact.precision, runs.values())
         if row.debug:
             flags.append(Flag("debug runner", True, "the runner was built without optimisation"))
         redone = sum(method.redone for method in row.methods)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
+from seaformer.core.blocks import Block
 from seaformer.core.errors import UsageError
 from seaformer.core.measurement import Cluster, Conditions, DeviceInfo, Flag
 from seaformer.core.registry import Registry
@@ -48,6 +49,15 @@ class Target(Protocol):
 
         Raises ``RunnerFailed`` with the runner's own sentence, or ``DeviceLost``.
         """
+        ...
+
+
+@runtime_checkable
+class BlockTarget(Protocol):
+    """A target that can also tell every block of code that an inference executed."""
+
+    def run_blocks(self, request: RunnerRequest) -> tuple[RunnerReport, tuple[Block, ...]]:
+        """As ``Target.run``, and the blocks of the last sample."""
         ...
 
 

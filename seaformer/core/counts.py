@@ -31,9 +31,10 @@ class CacheMisses:
 class Counts:
     """Executed A64 instructions of one inference. The six classes add up to ``instructions``.
 
-    ``vector_fma`` are multiply-accumulates of vectors of any type, ``scalar`` includes scalar
-    floating point; an atomic that reads and writes is a ``load``. ``before`` is what the process
-    executed before this inference: since its start, or since the inference counted before.
+    ``vector_fma`` are multiply-accumulates of vectors of any type, among them ``fma_fp16`` of half
+    and ``fma_fp32`` of single precision; ``scalar`` includes scalar floating point; an atomic that
+    reads and writes is a ``load``. ``before`` is what the process executed before this inference:
+    since its start (load and warm-up), or since the inference counted before.
     """
 
     instructions: int
@@ -45,11 +46,30 @@ class Counts:
     store: int
     loaded_bytes: int
     stored_bytes: int
+    fma_fp16: int
+    fma_fp32: int
     before: int
     caches: CacheMisses | None = None
+
+
+def typical(counts: Sequence[Counts]) -> Counts | None:
+    """The repeat with the median instructions (the lower one of two), or ``None`` without any."""
+    ordered = sorted(counts, key=lambda one: one.instructions)
+    return ordered[(len(ordered) - 1) // 2] if ordered else None
 
 
 def spread(counts: Sequence[Counts]) -> float:
     """(most - least) / least instructions over repeats of one inference; 0 for one repeat."""
     seen = [one.instructions for one in counts]
     return (max(seen) - min(seen)) / min(seen) if seen else 0.0
+
+
+def executed_precision(counts: Sequence[Counts]) -> str:
+    """``fp16`` or ``fp32``: what most multiply-accumulates were; nothing where there were none.
+
+    A model's file says what was asked for, this what the kernels chosen on the core computed in.
+    """
+    half, single = (sum(one.fma_fp16 for one in counts), sum(one.fma_fp32 for one in counts))
+    if not half + single:
+        return ""
+    return "fp16" if half > single else "fp32"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seaformer.core import codec, stats
-from seaformer.core.counts import Counts
+from seaformer.core.counts import Counts, executed_precision, spread, typical
 from seaformer.core.plan import RunPlan
 
 SCHEMA = 1
@@ -168,16 +168,23 @@ class Measurement:
 
 
 def summary(measurement: Measurement, method: str = "forward") -> stats.Summary | None:
-    """The derived figures of one method, or ``None`` for a failed run."""
+    """The latency of one method, or ``None`` for a failed run and for an emulated one.
+
+    An emulator's milliseconds are no latency: no figure is derived from them.
+    """
     run = measurement.methods.get(method)
-    return stats.summarise(run.by_process()) if run else None
+    if run is None or measurement.source != MEASURED:
+        return None
+    return stats.summarise(run.by_process())
 
 
 def document(measurement: Measurement) -> dict[str, Any]:
     """The JSON document of a measurement: the noun, and what is derived from it.
 
     Derived, and ignored when read back: ``valid``, ``median_ms``, ``ci95_ms`` (low, high) and
-    the rest of ``stats.Summary`` at the top (of ``forward``) and in each of ``methods``.
+    the rest of ``stats.Summary`` at the top (of ``forward``) and in each of ``methods``; of an
+    emulated run in their place ``instructions`` and the other ``Counts`` of the median repeat,
+    ``instructions_spread`` over the repeats, and ``executed_precision``.
     """
     data: dict[str, Any] = codec.to_json(measurement)
     for name in measurement.methods:
@@ -187,7 +194,19 @@ def document(measurement: Measurement) -> dict[str, Any]:
 
 def _derived(measurement: Measurement, method: str) -> dict[str, Any]:
     found = summary(measurement, method)
+    run = measurement.methods.get(method)
+    if run is not None and run.counts:
+        return _counted(run)
     if found is None:
         return {}
     figures: dict[str, Any] = codec.to_json(found)
     return figures | {"ci95_ms": [found.ci95_ms.low, found.ci95_ms.high]}
+
+
+def _counted(run: MethodRun) -> dict[str, Any]:
+    """Everything counted, flat; misses of the cache hierarchy among it where they were counted."""
+    data: dict[str, Any] = codec.to_json(typical(run.counts))
+    caches = data.pop("caches") or {}
+    misses = {name: count for name, count in caches.items() if not name.endswith("_bytes")}
+    told = {"instructions_spread": spread(run.counts)}
+    return data | misses | told | {"executed_precision": executed_precision(run.counts)}

@@ -1,14 +1,14 @@
 """``ResultTable``: measurements as rows of figures. Nothing is computed or drawn here.
 
 A row names its ``source``: ``measured``, ``emulated``, ``estimated`` or ``paper``. Only measured
-rows hold latencies; an emulated row's milliseconds are those of the emulator, and whoever shows a
-table keeps them out of a latency column (``ResultTable.of``).
+rows hold latencies; an emulated row holds counts and no milliseconds at all.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seaformer.core.counts import Counts
 from seaformer.core.measurement import Flag
 
 
@@ -21,7 +21,9 @@ class ResultRow:
     processes, ``peak_mb`` is the largest; a MB is 10^6 bytes. ``core`` is what was asked for
     (``prime``), ``cpus`` what the processes were pinned to. ``paper_ms`` is the paper's figure
     for this model (Snapdragon 865, TNN, one core): another device, never one to subtract from.
-    ``instructions`` of one inference are counted where an emulator ran it: the median of all.
+    ``instructions`` and ``counts`` of one inference are counted where an emulator ran it: those
+    of the median repeat, which differ by the fraction ``counts_spread``; ``executed`` is the
+    precision most multiply-adds were computed in. ``output_max_abs`` is against the eager model.
     """
 
     source: str
@@ -73,6 +75,10 @@ class ResultRow:
     artifact_sha256: str = ""
     measurement_id: str = ""
     instructions: int | None = None
+    counts: Counts | None = None
+    counts_spread: float | None = None
+    executed: str = ""
+    output_max_abs: float | None = None
     command: str = ""
 
     @property

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from seaformer.core import paper
+from seaformer.core.counts import executed_precision, spread, typical
 from seaformer.core.measurement import (
     MEASURED,
     DeviceInfo,
@@ -45,12 +46,12 @@ class DeviceSection:
 class Component:
     """A part of a network and its share of the whole. ``sum`` and ``remainder`` are no methods.
 
-    Shares are of instructions where they were counted, else of time. ``paper_percent`` is what
-    figure 10 of the paper gives for SeaFormer-T on a Snapdragon 865.
+    Shares are of time where it was measured, of instructions where they were counted instead.
+    ``paper_percent`` is what figure 10 of the paper gives for SeaFormer-T on a Snapdragon 865.
     """
 
     name: str
-    median_ms: float
+    median_ms: float | None
     ci95_low_ms: float | None
     ci95_high_ms: float | None
     share: float
@@ -151,36 +152,44 @@ def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
     whole to compare them with.
     """
     whole = next((row for row in rows_of_one if row.method == FORWARD), None)
-    parts = [row for row in rows_of_one if row.method != FORWARD and row.median_ms is not None]
-    if whole is None or not whole.median_ms or not parts:
+    parts = [row for row in rows_of_one if row.method != FORWARD and _figure(row)]
+    if whole is None or not _figure(whole) or not parts:
         return ()
-    counted = all(row.instructions for row in (whole, *parts))
     published = _figure10([row.method for row in parts])
-    found = [_part(row, whole, counted, published.get(row.method)) for row in parts]
-    total = sum(part.median_ms for part in found)
-    executed = sum(part.instructions or 0 for part in found) if counted else None
-    rest = (whole.instructions or 0) - executed if executed is not None else None
-    share = sum(part.share for part in found)
+    found = [_part(row, whole, published.get(row.method)) for row in parts]
+    total = sum(_figure(row) for row in parts)
+    share = total / _figure(whole)
     known = sum(published.values()) if published else None
     return (
         *found,
-        Component("sum", total, None, None, share, executed, known),
-        Component("remainder", whole.median_ms - total, None, None, 1 - share, rest),
+        _sum("sum", total, whole, share, known),
+        _sum("remainder", _figure(whole) - total, whole, 1 - share, None),
     )
 
 
-def _part(row: ResultRow, whole: ResultRow, counted: bool, percent: float | None) -> Component:
-    of_time = (row.median_ms or 0.0) / (whole.median_ms or 1.0)
-    of_instructions = (row.instructions or 0) / (whole.instructions or 1)
+def _figure(row: ResultRow) -> float:
+    """What shares are taken of: milliseconds or instructions; 0 where there is neither."""
+    return row.median_ms or row.instructions or 0
+
+
+def _part(row: ResultRow, whole: ResultRow, percent: float | None) -> Component:
     return Component(
         name=row.method,
-        median_ms=row.median_ms or 0.0,
+        median_ms=row.median_ms,
         ci95_low_ms=row.ci95_low_ms,
         ci95_high_ms=row.ci95_high_ms,
-        share=of_instructions if counted else of_time,
-        instructions=row.instructions if counted else None,
+        share=_figure(row) / _figure(whole),
+        instructions=row.instructions,
         paper_percent=percent,
     )
+
+
+def _sum(
+    name: str, figure: float, whole: ResultRow, share: float, percent: float | None
+) -> Component:
+    timed = whole.median_ms is not None
+    executed = None if timed else round(figure)
+    return Component(name, figure if timed else None, None, None, share, executed, percent)
 
 
 def _figure10(methods: Sequence[str]) -> dict[str, float]:
@@ -200,7 +209,8 @@ def _key(row: ResultRow) -> tuple[object, ...]:
 def _row(measurement: Measurement, method: str) -> ResultRow:
     run = measurement.methods.get(method, MethodRun((), ()))
     row = _with_conditions(_bare(measurement, method), measurement, run)
-    return _with_times(_with_processes(row, measurement, run), measurement, method)
+    row = _with_counts(_with_processes(row, measurement, run), run)
+    return _with_times(row, measurement, method)
 
 
 def _bare(m: Measurement, method: str) -> ResultRow:
@@ -257,6 +267,7 @@ def _with_processes(row: ResultRow, m: Measurement, run: MethodRun) -> ResultRow
     parts = sorted({c.part for c in m.device.clusters if set(c.cpus) & set(cpus)})
     if not run.processes:
         return row
+    timed = m.source == MEASURED
     peaks = [p.peak_rss_bytes for p in run.processes if p.peak_rss_bytes is not None]
     return replace(
         row,
@@ -265,15 +276,27 @@ def _with_processes(row: ResultRow, m: Measurement, run: MethodRun) -> ResultRow
         threads=max(process.threads for process in run.processes),
         processes=len(run.processes),
         peak_mb=max(peaks) / 1e6 if peaks else None,
-        load_ms=statistics.median(process.load_ns for process in run.processes) / 1e6,
-        first_ms=statistics.median(process.first_ns for process in run.processes) / 1e6,
-        instructions=_instructions(run),
+        load_ms=_median_ms(process.load_ns for process in run.processes) if timed else None,
+        first_ms=_median_ms(process.first_ns for process in run.processes) if timed else None,
+        n=len(run.samples_ns),
     )
 
 
-def _instructions(run: MethodRun) -> int | None:
-    counted = [counts.instructions for counts in run.counts]
-    return round(statistics.median(counted)) if counted else None
+def _median_ms(samples_ns: Iterable[int]) -> float:
+    return statistics.median(samples_ns) / 1e6
+
+
+def _with_counts(row: ResultRow, run: MethodRun) -> ResultRow:
+    """What an emulator counted, and what the output was."""
+    found = typical(run.counts)
+    return replace(
+        row,
+        instructions=found.instructions if found else None,
+        counts=found,
+        counts_spread=spread(run.counts) if found else None,
+        executed=executed_precision(run.counts),
+        output_max_abs=_finite(run.output.max_abs) if run.output else None,
+    )
 
 
 def _with_times(row: ResultRow, m: Measurement, method: str) -> ResultRow:

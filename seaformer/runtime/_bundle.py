@@ -18,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -156,6 +157,18 @@ def build_arm64_bundle(
         return _build(home, build_id, host, toolchain, say)
 
 
+def prove_bundle(bundle: Bundle) -> str:
+    """Run a bundle from its own folder again, and say how that was done.
+
+    Raises ``ChecksumMismatch`` when a file is not the one its manifest lists, ``SeaFormerError``
+    when the runner does not start.
+    """
+    bundle.check(contents=True)
+    with tempfile.TemporaryDirectory(prefix="seaformer-proof-") as scratch:
+        how = _prove(bundle.folder, Path(scratch) / "proof.log", bundle.manifest.build_id)
+    return how or "not run: there is no emulator here. sudo apt-get install qemu-user"
+
+
 def find_arm64_bundle() -> Bundle | None:
     """A whole bundle of these sources and of the engines installed here, if one is cached."""
     sources, host = sources_sha256(), find_wheels()
@@ -214,7 +227,7 @@ def _build(home: Path, build_id: str, host: Wheels, toolchain: Toolchain, say: P
         binary = compile_runner(tree, log, build_id, toolchain, wheels.executorch_root)
         compiler = _used_compiler(tree) if toolchain.file else toolchain.compiler
         copy_parts(_parts(binary, compiler, wheels), result)
-        proof = _prove(result, log)
+        proof = _prove(result, log, build_id)
         return publish_bundle(
             result,
             BundleManifest(
@@ -292,7 +305,7 @@ def _used_compiler(tree: Path) -> Path:
     raise SeaFormerError("CMake does not say which compiler the toolchain file chose.")
 
 
-def _prove(folder: Path, log: Path) -> str:
+def _prove(folder: Path, log: Path, build_id: str) -> str:
     """Start the runner from a bare environment, and see where every library is opened from.
 
     Raises ``SeaFormerError`` when it does not start or needs a library of another place; says
@@ -308,7 +321,9 @@ def _prove(folder: Path, log: Path) -> str:
         profile = list_profiles()[0]
         start, how = qemu.argv(profile, ()), f"qemu {qemu.version}, {profile.name}"
     loader = [*start, f"./{LOADER}", "--inhibit-cache", "--library-path", "."]
-    run_step([*loader, f"./{BINARY}", "--version"], log, _PROOF_SECONDS, cwd=folder)
+    told = run_step([*loader, f"./{BINARY}", "--version"], log, _PROOF_SECONDS, cwd=folder)
+    if build_id not in told:
+        raise SeaFormerError(f"The bundle's runner is of another build than {build_id}: {told}")
     opened = run_step([*loader, "--list", f"./{BINARY}"], log, _PROOF_SECONDS, cwd=folder)
     if (folder / ONNXRUNTIME).exists():
         opened += run_step([*loader, "--list", f"./{ONNXRUNTIME}"], log, _PROOF_SECONDS, cwd=folder)
@@ -317,4 +332,5 @@ def _prove(folder: Path, log: Path) -> str:
     ]
     if strays:
         raise SeaFormerError(f"The bundle does not stand alone: {'; '.join(strays)}.")
-    return how
+    names = {line.split(" => ")[0].strip() for line in opened.splitlines() if " => ./" in line}
+    return f"{how}, empty environment: it starts, all {len(names)} libraries are of this folder"

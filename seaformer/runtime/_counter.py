@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.core import codec, files
+from seaformer.core.blocks import Block, parse_blocks
 from seaformer.core.counts import Counts
 from seaformer.core.errors import CorruptArtifact, MissingExtra, RunnerFailed, SeaFormerError
 from seaformer.runtime._qemu import FOLDER
@@ -24,10 +25,10 @@ _BUILD_SECONDS = 60
 
 @dataclass(frozen=True)
 class Counter:
-    """A built plugin. ``caches`` also runs every access through the cache model: twice the time."""
+    """A built plugin; ``caches`` runs every access through the cache model too, which is slower."""
 
     library: Path
-    caches: bool = False
+    caches: bool = True
 
     def plugin(self, counts: Path, blocks: Path | None = None) -> str:
         """QEMU's ``-plugin`` value: ``counts`` gets a line per marked inference, ``blocks`` a
@@ -37,16 +38,7 @@ class Counter:
         return ",".join([*parts, "caches=on"] if self.caches else parts)
 
 
-@dataclass(frozen=True)
-class Block:
-    """Code words that ran one after the other, how often, and where they stood."""
-
-    address: str
-    count: int
-    words: str
-
-
-def build_counter(*, caches: bool = False) -> Counter:
+def build_counter(*, caches: bool = True) -> Counter:
     """The plugin, built now if it has not been.
 
     Raises ``MissingExtra`` without a C compiler, ``SeaFormerError`` with what it said when it
@@ -79,9 +71,11 @@ def read_counts(path: Path) -> tuple[Counts, ...]:
 
 
 def read_blocks(path: Path) -> tuple[Block, ...]:
-    """The executed blocks that the plugin wrote, in no order."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return tuple(codec.from_json(Block, json.loads(line), where="block") for line in lines)
+    """The executed blocks that the plugin wrote, in no order. Raises ``RunnerFailed``."""
+    try:
+        return parse_blocks(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError, CorruptArtifact) as error:
+        raise RunnerFailed(f"The emulator's blocks cannot be read: {error}.") from error
 
 
 def _compile(sources: list[Path], library: Path) -> None:

@@ -68,7 +68,7 @@ class Qemu:
 
     @property
     def counts(self) -> bool:
-        return int(self.version.split(".")[0]) <= _LAST_MAJOR_WITH_COUNTS
+        return counts_instructions(f"version {self.version}")
 
     def argv(self, profile: CpuProfile, program: Sequence[str], plugin: str = "") -> list[str]:
         """The command line that runs an aarch64 program on that core.
@@ -92,6 +92,12 @@ def find_profile(name: str) -> CpuProfile:
     if name not in known:
         raise registry.unknown("emulated core", name, known)
     return known[name]
+
+
+def counts_instructions(told: str) -> bool:
+    """Whether the plugin fits a QEMU, by the line in which that tells its version."""
+    found = re.search(r"version (\d+)\.", told)
+    return found is None or int(found.group(1)) <= _LAST_MAJOR_WITH_COUNTS
 
 
 def find_qemu() -> Qemu:

@@ -21,29 +21,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
+from seaformer.core.blocks import Block
 from seaformer.core.errors import ChecksumMismatch, RunnerFailed
 from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
-from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.runtime._arm64_wheels import public_version
 from seaformer.runtime._bundle import Bundle, build_arm64_bundle
-from seaformer.runtime._counter import Counter, build_counter, read_counts
+from seaformer.runtime._counter import Counter, build_counter, read_blocks, read_counts
 from seaformer.runtime._qemu import CpuProfile, Qemu, find_profile, find_qemu, list_profiles
 
+FP16_YES, FP16_NO = "yes", "no: both engines compute in fp32"
 VARIABLE = "SEAFORMER_EMULATED_CPU"
 Progress = Callable[[str], None]
 
 # The slowest inference to wait for: the largest model of the zoo at 8 M instructions per second.
 _LOAD_SECONDS, _RUN_SECONDS = 600.0, 1800.0
-
-
-def emulator_plan(base: RunPlan | None = None) -> RunPlan:
-    """A plan for a target whose runs take seconds and whose counts do not vary.
-
-    Three fresh processes with one counted inference each, so that their spread is seen. Two run
-    before it: the first one, and a warm-up (ONNX Runtime's second inference still executes 0.03 %
-    more than its third). Threads, core, seed and method stay those of ``base``.
-    """
-    return replace(base or RunPlan(), processes=3, warmup=Warmup(runs=1), stop=Stop(runs=1))
 
 
 class EmulatorTarget:
@@ -54,8 +45,6 @@ class EmulatorTarget:
         qemu: what emulates.
         profile: the core.
         counter: the counting plugin; absent where QEMU is too new for it.
-        blocks: a file that gets every block of the last counted inference, with its count and
-            code words (``runtime/_counter.py`` reads it).
     """
 
     source = EMULATED
@@ -67,13 +56,11 @@ class EmulatorTarget:
         qemu: Qemu,
         profile: CpuProfile,
         counter: Counter | None = None,
-        blocks: Path | None = None,
     ) -> None:
         self._bundle = bundle
         self._qemu = qemu
         self._profile = profile
         self._counter = counter
-        self._blocks = blocks
         self.runner_build = bundle.manifest.content_id
 
     def device(self) -> DeviceInfo:
@@ -91,7 +78,7 @@ class EmulatorTarget:
                 "cpu": profile.name,
                 "stands_for": profile.stands_for,
                 "features": profile.features,
-                "fp16_arithmetic": "yes" if profile.fp16 else "no: both engines compute in fp32",
+                "fp16_arithmetic": FP16_YES if profile.fp16 else FP16_NO,
                 "bundle": self._bundle.manifest.content_id,
             },
         )
@@ -102,26 +89,37 @@ class EmulatorTarget:
         return Conditions(at=at, load=os.getloadavg()[0])
 
     def preflight(self, cpus: tuple[int, ...]) -> tuple[Flag, ...]:
-        """What a reader of every row must know, and what the core cannot do."""
+        """What a reader of every row must know."""
         detail = f"{self._profile.core} under qemu {self._qemu.version}: times are the emulator's"
         flags = [Flag("emulated", False, detail + ", peak memory includes it")]
-        if not self._profile.fp16:
-            detail = f"{self._profile.core} has no half-precision arithmetic: fp16 models run fp32"
-            flags.append(Flag("no fp16 arithmetic", False, detail))
         if self._counter is None:
-            detail = f"qemu {self._qemu.version} takes no plugin of ours; counted up to qemu 8"
+            detail = f"qemu {self._qemu.version}: the plugin that counts speaks to qemu 4.2 to 8.2"
             flags.append(Flag("no instruction counts", False, detail))
         return tuple(flags)
 
     def run(self, request: RunnerRequest) -> RunnerReport:
         """Run one request in a fresh emulator; the report carries a count for each sample."""
+        return self._run(request, None)
+
+    def run_blocks(self, request: RunnerRequest) -> tuple[RunnerReport, tuple[Block, ...]]:
+        """As ``run``, and every block that the last sample executed.
+
+        Raises ``RunnerFailed`` too where QEMU takes no plugin of ours.
+        """
+        if self._counter is None:
+            raise RunnerFailed(f"qemu {self._qemu.version} takes no plugin that counts.")
+        with tempfile.TemporaryDirectory(prefix="seaformer-blocks-") as scratch:
+            path = Path(scratch) / "blocks.jsonl"
+            return self._run(request, path), read_blocks(path)
+
+    def _run(self, request: RunnerRequest, blocks: Path | None) -> RunnerReport:
         try:
             self._bundle.check()
         except ChecksumMismatch as error:
             raise RunnerFailed(error.message, hint=error.hint) from error
         with tempfile.TemporaryDirectory(prefix="seaformer-qemu-") as scratch:
             counts = Path(scratch) / "counts.jsonl"
-            done = self._start(request, counts)
+            done = self._start(request, counts, blocks)
             if done.returncode != 0:
                 raise _failure(done, self._profile)
             report = _known(RunnerReport.parse(done.stdout), self._bundle)
@@ -129,8 +127,10 @@ class EmulatorTarget:
                 return report
             return _with_counts(report, counts)
 
-    def _start(self, request: RunnerRequest, counts: Path) -> subprocess.CompletedProcess[str]:
-        plugin = self._counter.plugin(counts, self._blocks) if self._counter else ""
+    def _start(
+        self, request: RunnerRequest, counts: Path, blocks: Path | None
+    ) -> subprocess.CompletedProcess[str]:
+        plugin = self._counter.plugin(counts, blocks) if self._counter else ""
         library = self._bundle.onnxruntime_library() if request.engine == "onnxruntime" else None
         request = replace(request, marker=True, ort_lib=library)
         argv = self._qemu.argv(self._profile, [*self._bundle.argv(), *request.argv()], plugin)
@@ -147,12 +147,12 @@ class EmulatorTarget:
 
 
 def open_target(
-    progress: Progress | None = None, profile: str = "", *, caches: bool = False
+    progress: Progress | None = None, profile: str = "", *, caches: bool = True
 ) -> EmulatorTarget:
     """The emulated core ``profile``; the bundle and the plugin are built at first use.
 
-    ``caches`` counts cache misses too, for about twice the time. Raises ``UnknownName`` for a
-    core that has no row, ``MissingExtra`` with the install line for what is not there.
+    ``caches`` counts cache misses too. Raises ``UnknownName`` for a core that has no row,
+    ``MissingExtra`` with the install line for what is not there.
     """
     chosen = profile or os.environ.get(VARIABLE) or list_profiles()[0].name
     cpu, qemu = find_profile(chosen), find_qemu()

@@ -49,6 +49,13 @@ def percent(fraction: float | None) -> str:
     return NOTHING if fraction is None else f"{100 * fraction:.2f} %"
 
 
+def tiny_percent(fraction: float | None) -> str:
+    """A fraction as percent with four decimals; a plain zero is exactly zero."""
+    if fraction is None:
+        return NOTHING
+    return "0 %" if fraction == 0 else f"{100 * fraction:.4f} %"
+
+
 FIGURE_10 = "figure 10 (SeaFormer-T, SD865)"
 REMAINDER = (
     "The remainder is the whole less the sum of its parts, each run alone: below zero, the parts "

@@ -1,27 +1,25 @@
 """CSV files, made with pandas: one row per method, or one row per process.
 
 Units stand in the column names; a figure that does not exist is an empty cell; times are rounded
-to a nanosecond so that the same samples give the same bytes everywhere. Emulated rows get columns
-whose names say so.
+to a nanosecond so that the same samples give the same bytes everywhere. Emulated rows have counts
+and no column of times.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Sequence
 
 import pandas as pd
 
+from seaformer.core.counts import CacheMisses, Counts
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report.renderers import _text
 from seaformer.report.table import Process
 
 _Cell = str | int | float | bool | None
-_TIMES = (
-    *("median_ms", "ci95_low_ms", "ci95_high_ms", "p90_ms", "p99_ms", "min_ms", "max_ms"),
-    *("load_ms", "first_ms"),
-)
 COLUMNS = (
     *(
         "source",
@@ -40,7 +38,15 @@ COLUMNS = (
     *("n", "processes", "spread", "cv", "outliers", "peak_mb", "load_ms", "first_ms", "size_mb"),
     *("valid", "flags", "failure", "runner", "runner_build", "governor"),
     *("freq_min_mhz", "freq_max_mhz", "load_average", "temperature_c", "created_at"),
-    *("artifact_file", "artifact_sha256", "measurement_id", "command", "paper_ms", "instructions"),
+    *("artifact_file", "artifact_sha256", "measurement_id", "command", "paper_ms"),
+)
+_COUNTS = tuple(f.name for f in dataclasses.fields(Counts) if f.name != "caches")
+_MISSES = tuple(f.name for f in dataclasses.fields(CacheMisses) if not f.name.endswith("_bytes"))
+# What an emulated row has: no times, and nothing that is about them.
+_TIMED = ("spread", "cv", "outliers", "governor", "temperature_c")
+EMULATED_COLUMNS = (
+    *(n for n in COLUMNS if not n.endswith(("_ms", "_mhz")) and n not in _TIMED),
+    *("executed", "counts_spread", "output_max_abs", *_COUNTS, *_MISSES),
 )
 PROCESS_COLUMNS = (
     *("measurement_id", "device", "model", "format", "precision", "scope", "method", "process"),
@@ -51,9 +57,9 @@ PROCESS_COLUMNS = (
 
 
 def render(table: ResultTable, *, emulated: bool = False) -> str:
-    """One line per row. With ``emulated`` the time columns are called ``emulated_...``."""
-    names = [f"emulated_{name}" if emulated and name in _TIMES else name for name in COLUMNS]
-    return _lines(names, [[_cell(row, name) for name in COLUMNS] for row in table.rows])
+    """One line per row, with the columns of a latency or of what an emulator counted."""
+    names = EMULATED_COLUMNS if emulated else COLUMNS
+    return _lines(list(names), [[_cell(row, name) for name in names] for row in table.rows])
 
 
 def render_processes(processes: Sequence[Process]) -> str:
@@ -82,6 +88,10 @@ def _cell(row: ResultRow, name: str) -> _Cell:
         return "; ".join(f"{f.name}{' (fatal)' if f.fatal else ''}: {f.detail}" for f in row.flags)
     if name == "cpus":
         return _cpus(row.cpus)
+    if name in _MISSES:
+        return getattr(row.counts.caches, name) if row.counts and row.counts.caches else None
+    if name in _COUNTS:
+        return getattr(row.counts, name) if row.counts else None
     value: _Cell = getattr(row, name)
     return value
 

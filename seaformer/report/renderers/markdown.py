@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from seaformer.core.measurement import EMULATED, MEASURED, DeviceInfo
 from seaformer.core.table import ResultRow, ResultTable
-from seaformer.report.renderers import _text, svg
+from seaformer.report.renderers import _emulated, _text, svg
 from seaformer.report.table import (
     FORWARD,
     Component,
@@ -86,8 +86,7 @@ def _device(section: DeviceSection) -> list[str]:
     if measured.rows:
         parts += ["### Latency", *_tables(measured)]
     if emulated.rows:
-        warning = "What the emulator took on this machine. These milliseconds are no latency."
-        parts += ["### Emulated", warning, *_tables(emulated, "emulated ")]
+        parts += ["### Emulated", _emulated.NOTE, *_counts(emulated)]
     return parts
 
 
@@ -110,28 +109,30 @@ def _cluster(cpus: Sequence[int], part: str, khz: int | None) -> str:
     return f"{part} (cpu {', '.join(map(str, cpus))}){limit}"
 
 
-def _tables(table: ResultTable, prefix: str = "") -> list[str]:
-    """Figures, how each was taken, why it is not beyond doubt, and the components.
+def _counts(table: ResultTable) -> list[str]:
+    """What an emulator counted, the reservations, and the components."""
+    numbered = list(enumerate(current(standing_alone(table)).rows, 1))
+    lines = [[str(number), *_emulated.cells(row)] for number, row in numbered]
+    doubts = [line for number, row in numbered for line in _doubts(number, row)]
+    parts = [_grid(("no.", *_emulated.HEADER), lines)] if lines else []
+    parts += ["Reservations:", "\n".join(doubts)] if doubts else []
+    return [*parts, *(part for rows in _with_components(table) for part in _components(rows))]
 
-    ``prefix`` stands before the name of every column that holds a time of ours.
-    """
+
+def _tables(table: ResultTable) -> list[str]:
+    """Figures, how each was taken, why it is not beyond doubt, and the components."""
     shown = current(standing_alone(table)).rows
     parts = []
     if shown:
         numbered = list(enumerate(shown, 1))
         taken = [_taken(number, row) for number, row in numbered]
-        parts += [_grid(_named(_LATENCY, prefix), [_latency(*pair) for pair in numbered])]
-        parts += ["How each was taken:", _grid(_named(_TAKEN, prefix), taken)]
+        parts += [_grid(_LATENCY, [_latency(*pair) for pair in numbered])]
+        parts += ["How each was taken:", _grid(_TAKEN, taken)]
         doubts = [line for number, row in numbered for line in _doubts(number, row)]
         parts += ["Reservations:", "\n".join(doubts)] if doubts else []
     for rows in _with_components(table):
         parts += _components(rows)
     return parts
-
-
-def _named(header: Sequence[str], prefix: str) -> list[str]:
-    ours = (name.endswith(" ms") and not name.startswith("paper") for name in header)
-    return [f"{prefix}{name}" if mine else name for name, mine in zip(header, ours, strict=True)]
 
 
 def _latency(number: int, row: ResultRow) -> list[str]:
@@ -182,21 +183,21 @@ def _with_components(table: ResultTable) -> list[list[ResultRow]]:
 def _components(rows: Sequence[ResultRow]) -> list[str]:
     first = rows[0]
     parts = components(rows)
-    unit = "median ms" if first.source == MEASURED else "emulated median ms"
+    counted = first.source != MEASURED
     title = f"Components of {_cell(first.model)}, {_cell(_text.runtime(first))}, "
     title += f"{_cell(first.precision)}, in measurement {_cell(first.measurement_id)}:"
-    counted = ("million instructions",) if parts[0].instructions is not None else ()
-    header = ("component", unit, "95 % interval ms", *counted, "share of forward")
-    header += ("", _text.FIGURE_10)
-    lines = [_component(part, bool(counted)) for part in parts]
+    figures = ("million instructions",) if counted else ("median ms", "95 % interval ms")
+    header = ("component", *figures, "share of forward", "", _text.FIGURE_10)
+    lines = [_component(part, counted) for part in parts]
     return [title, _grid(header, lines), _text.REMAINDER]
 
 
 def _component(part: Component, counted: bool) -> list[str]:
     interval = _text.span(part.ci95_low_ms, part.ci95_high_ms)
-    instructions = [_text.instructions(part.instructions)] if counted else []
-    figures = [_text.ms(part.median_ms), interval, *instructions, _text.percent(part.share)]
-    return [part.name, *figures, "", _text.paper_percent(part.paper_percent)]
+    times = [_text.ms(part.median_ms), interval]
+    figures = [_text.instructions(part.instructions)] if counted else times
+    share = _text.percent(part.share)
+    return [part.name, *figures, share, "", _text.paper_percent(part.paper_percent)]
 
 
 def _failures(table: ResultTable) -> list[str]:

@@ -1,6 +1,6 @@
 """The table a command prints: latencies on the left, the paper's figures on their own side.
 
-Emulated rows stand in a table of their own, because their milliseconds are no latency.
+Emulated rows stand in a table of their own: what was counted, and no milliseconds.
 Nothing is printed here; ``console`` gives one wide enough that no figure is cut.
 """
 
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow, ResultTable
-from seaformer.report.renderers import _text
+from seaformer.report.renderers import _emulated, _text
 from seaformer.report.table import components, standing_alone
 
 EMPTY = "No measurements yet. Make the first: seaformer bench --variant t --threads 1"
@@ -36,8 +36,8 @@ def render(table: ResultTable) -> RenderableType:
     if measured.rows:
         parts += [Text("Latency", _TITLE), _latency(measured), *_conditions(measured), _GAP]
     if emulated.rows:
-        title = Text("Emulated: what the emulator took. These milliseconds are no latency.", _TITLE)
-        parts += [title, _latency(emulated, "emulated\n"), *_conditions(emulated), _GAP]
+        title = Text(f"Emulated: {_emulated.NOTE}", _TITLE)
+        parts += [title, _counts(emulated), *_conditions(emulated), _GAP]
     for rows in _by_measurement(table):
         parts += _components(rows)
     return Group(*parts, *_remarks(table))
@@ -70,17 +70,30 @@ def _grid() -> Table:
     return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
 
 
-def _latency(table: ResultTable, prefix: str = "") -> Table:
+def _counts(table: ResultTable) -> Table:
+    shown = _grid()
+    for name in _emulated.HEADER:
+        left = name in _emulated.WORDS
+        broken = name.replace(" ", "\n", 1)
+        shown.add_column(broken, justify="left" if left else "right", no_wrap=not left)
+    for row in standing_alone(table).rows:
+        *cells, validity = _emulated.cells(row)
+        style = _STYLES[validity.split(":")[0].split(" ")[0]]
+        shown.add_row(*map(Text, cells), Text(validity, style=style))
+    return shown
+
+
+def _latency(table: ResultTable) -> Table:
     shown = _grid()
     for name in ("model", "runtime", "precision", "scope"):
         shown.add_column(name, overflow="fold")
     many_sizes = len({row.size for row in table.rows}) > 1
     if many_sizes:
         shown.add_column("HxW", no_wrap=True)
-    shown.add_column(f"{prefix}median\nms", justify="right", no_wrap=True, style="bold")
+    shown.add_column("median\nms", justify="right", no_wrap=True, style="bold")
     for name in ("95 % interval\nms", "p90\nms", "p99\nms", "min\nms"):
         shown.add_column(name, justify="right", no_wrap=True)
-    for name in ("peak\nMB", f"{prefix}load\nms", "size\nMB"):
+    for name in ("peak\nMB", "load\nms", "size\nMB"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("valid", overflow="fold")
     shown.add_column("║\n║\n║", no_wrap=True, style="dim")
@@ -111,7 +124,8 @@ def _conditions(table: ResultTable) -> list[Text]:
 def _condition(row: ResultRow) -> str:
     device = f"{_text.clean(row.device_name)} ({_text.clean(row.target)})"
     threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"
-    parts = [device, f"core {_text.core(row)}", threads, f"frequency {_text.frequency(row)}"]
+    parts = [device, f"core {_text.core(row)}", threads]
+    parts += [f"frequency {_text.frequency(row)}"] if row.source == MEASURED else []
     parts += [f"runner {_text.clean(row.runner)}", f"{row.processes} processes"]
     return "  ".join(parts)
 
@@ -128,13 +142,12 @@ def _components(rows: list[ResultRow]) -> Iterable[RenderableType]:
     if not parts:
         return []
     first = rows[0]
-    counted = parts[0].instructions is not None
-    name = "Components" if first.source == MEASURED else "Emulated components (no latency)"
+    counted = first.source != MEASURED
+    name = "Emulated components" if counted else "Components"
     title = f"{name} of {_text.clean(first.model)}, {_text.runtime(first)}, {first.precision}"
     shown = _grid()
     shown.add_column("component")
-    median = "median\nms" if first.source == MEASURED else "emulated median\nms"
-    for header in ("instructions\nmillions" if counted else median, "share of\nforward"):
+    for header in ("instructions\nmillions" if counted else "median\nms", "share of\nforward"):
         shown.add_column(header, justify="right", no_wrap=True)
     shown.add_column("║\n║", no_wrap=True, style="dim")
     shown.add_column(_text.FIGURE_10.replace(" (", "\n("), justify="right", style="cyan")

@@ -21,6 +21,8 @@ typedef enum {
   kStore,  // DC ZVA is a store of 64 bytes, as on every core a profile names
   kLoadedBytes,
   kStoredBytes,
+  kFmaFp16,  // of kVectorFma: FMLA, FMLS of half-precision lanes: the proof that fp16 was computed
+  kFmaFp32,  // of kVectorFma: FMLA, FMLS of single-precision lanes
   kTallies
 } TallyField;
 
@@ -61,6 +63,15 @@ static inline bool is_vector_fma(uint32_t word) {
     if ((word & kRows[i].mask) == kRows[i].value) return true;
   }
   return false;
+}
+
+// FMLA and FMLS by vector and by element; those that widen (FMLAL) are neither.
+static inline bool is_fma_fp16(uint32_t word) {
+  return (word & 0xBF60FC00) == 0x0E400C00 || (word & 0xBFC0B400) == 0x0F001000;
+}
+
+static inline bool is_fma_fp32(uint32_t word) {
+  return (word & 0xBF60FC00) == 0x0E20CC00 || (word & 0xBFC0B400) == 0x0F801000;
 }
 
 // LD1..LD4, ST1..ST4 of whole registers, and of one element (also LD1R..LD4R).
@@ -120,6 +131,8 @@ static inline void tally_instruction(uint32_t word, Tally* tally) {
     tally->of[kStoredBytes] += 64;
   } else if ((word & 0x9E000000) == 0x0E000000) {  // Advanced SIMD, vector forms
     tally->of[is_vector_fma(word) ? kVectorFma : kVectorOther] += 1;
+    tally->of[kFmaFp16] += is_fma_fp16(word);
+    tally->of[kFmaFp32] += is_fma_fp32(word);
   } else if ((word & 0x1C000000) == 0x14000000 && (word & 0xFF000000) != 0xD4000000 &&
              (word & 0xFF000000) != 0xD5000000) {  // SVC, BRK and system instructions are no branch
     tally->of[kBranch] += 1;

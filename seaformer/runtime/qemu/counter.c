@@ -3,7 +3,7 @@
 // misses of a cache hierarchy (cache_model.h) and every executed block. Arguments:
 //   out=FILE      one JSON line for each pair of markers, written when the second one is reached
 //   blocks=FILE   one JSON line for each block executed between the last pair of markers
-//   caches=on     run every access through the caches; takes about twice the time
+//   caches=on     run every access through the caches; takes up to half as long again
 //
 // Each translated block has one counter, which QEMU increments inline; everything else of a block
 // is known from its code words, so nothing is called while a program computes. A marker is inside
@@ -164,7 +164,8 @@ static void write_blocks(Marker from, Marker to) {
 static void write_window(const Tally* sum) {
   static const char* const kNames[kTallies] = {
       "instructions", "vector_fma", "vector_other", "scalar",      "branch",
-      "load",         "store",      "loaded_bytes", "stored_bytes"};
+      "load",         "store",      "loaded_bytes", "stored_bytes", "fma_fp16",
+      "fma_fp32"};
   fprintf(g.out, "{\"threads\":%u,\"before\":%" PRIu64, g.threads, g.before);
   for (int i = 0; i < kTallies; ++i) fprintf(g.out, ",\"%s\":%" PRIu64, kNames[i], sum->of[i]);
   if (g.caches != NULL) {

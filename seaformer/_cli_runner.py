@@ -1,0 +1,66 @@
+"""``seaformer runner build --target arm64``: which bundle is built, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seaformer.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from seaformer.runtime._bundle import Bundle
+
+
+@dataclass(frozen=True)
+class BundleOptions:
+    """The options of ``runner build`` that are about ARM devices; ``None`` where not given."""
+
+    toolchain: Path | None = None
+    ndk: Path | None = None
+    executorch: Path | None = None
+    onnxruntime: Path | None = None
+
+    def check(self, target: str) -> None:
+        """Raise ``UsageError`` for options that do not go together."""
+        given = [name for name in self.__dataclass_fields__ if getattr(self, name) is not None]
+        if given and target != "arm64":
+            raise UsageError(f"--{given[0]} is for --target arm64, not for {target}.")
+        if self.ndk is not None and self.toolchain is not None:
+            raise UsageError("--ndk brings its own toolchain: say --ndk or --toolchain.")
+        of_ndk = [name for name in given if name in ("executorch", "onnxruntime")]
+        if of_ndk and self.ndk is None:
+            raise UsageError(
+                f"--{of_ndk[0]} goes with --ndk; without one the engines are the aarch64 wheels "
+                "of the versions installed here."
+            )
+
+    def build(self, step: Callable[[str], None]) -> list[str]:
+        """Build or find the bundle, prove that it runs alone, and tell it in lines."""
+        from seaformer.runtime._android import build_android_bundle
+        from seaformer.runtime._bundle import build_arm64_bundle, prove_bundle
+
+        if self.ndk is not None:
+            bundle = build_android_bundle(
+                self.ndk,
+                executorch=self.executorch,
+                onnxruntime_aar=self.onnxruntime,
+                progress=step,
+            )
+            return _lines(bundle, "not run. Building with an NDK is untested; try it on a phone")
+        bundle = build_arm64_bundle(step, toolchain_file=self.toolchain)
+        step("run it from its folder alone")
+        return _lines(bundle, prove_bundle(bundle))
+
+
+def _lines(bundle: Bundle, proof: str) -> list[str]:
+    made = bundle.manifest
+    engines = (("executorch", made.executorch_version), ("onnxruntime", made.onnxruntime_version))
+    held = [f"{name} {version}" for name, version in engines if version]
+    return [
+        str(bundle.folder),
+        f"  {len(made.files)} files, {bundle.size_bytes / 1e6:.1f} MB, {', '.join(held)}",
+        f"  compiler: {made.compiler}",
+        f"  proof: {proof}",
+    ]

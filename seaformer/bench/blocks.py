@@ -1,0 +1,101 @@
+"""A run that keeps every executed block of code: what an estimate of time is made from.
+
+One process of its own on an emulated core; its counts are those of any other run of the artifact.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from seaformer.bench import inputs
+from seaformer.bench.run import engine_of
+from seaformer.bench.runner_io import RunnerRequest
+from seaformer.bench.target import BlockTarget, Target, choose_cores
+from seaformer.core.artifact import Artifact
+from seaformer.core.blocks import SCHEMA, BlockHead, BlockProfile, write_blocks
+from seaformer.core.errors import ArtifactError, RunnerFailed, UsageError
+from seaformer.core.plan import RunPlan, Stop, Warmup
+from seaformer.core.results import new_id, safe_name
+
+
+def block_target(target: Target) -> BlockTarget:
+    """The target again. Raises ``UsageError`` for one that executes nothing it could tell of."""
+    if not isinstance(target, BlockTarget):
+        raise UsageError(
+            f"--profile blocks needs an emulated core, not {target.device().target}.",
+            hint="seaformer bench --device emulator --profile blocks ...",
+        )
+    return target
+
+
+def block_profile(
+    target: Target, plan: RunPlan, artifact: Artifact, command: str = ""
+) -> BlockProfile:
+    """Every block that one warm inference of ``artifact`` executes.
+
+    Raises ``RunnerFailed`` when it does not run, ``UsageError`` for a target that cannot tell.
+    """
+    device = target.device()
+    model, method = artifact.callable_of(plan.method)
+    with tempfile.TemporaryDirectory(prefix="seaformer-blocks-") as scratch:
+        request = RunnerRequest(
+            engine=engine_of(artifact),
+            model=str(model),
+            method=method,
+            cpus=choose_cores(device, plan.core, 1).cpus,
+            inputs=tuple(map(str, inputs.prepare(artifact, Path(scratch), plan.method).inputs)),
+            warmup=Warmup(runs=1),
+            stop=Stop(runs=1),
+        )
+        report, blocks = block_target(target).run_blocks(request)
+    head = BlockHead(
+        schema=SCHEMA,
+        id=new_id(),
+        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        source=target.source,
+        model=artifact.model,
+        format=artifact.format,
+        runtime=artifact.runtime,
+        runtime_version=report.engine.version,
+        precision=artifact.precision,
+        scope=artifact.scope,
+        input_shape=artifact.spec.input_shape,
+        artifact_file=artifact.file,
+        artifact_sha256=artifact.sha256,
+        device=device,
+        method=plan.method,
+        counts=report.counts[-1],
+        command=command,
+    )
+    return BlockProfile(head, blocks)
+
+
+def write_blocks_of(
+    target: Target,
+    plan: RunPlan,
+    artifacts: Sequence[Artifact],
+    root: Path,
+    *,
+    command: str = "",
+    progress: Callable[[str], None] | None = None,
+) -> tuple[str, ...]:
+    """A ``profiles/*.blocks.jsonl`` under ``root`` of each artifact; a line of text for each.
+
+    The line names the file, or why there is none.
+    """
+    told = []
+    for artifact in artifacts:
+        if progress is not None:
+            progress(f"blocks of {artifact.file}")
+        try:
+            found = block_profile(target, plan, artifact, command)
+        except (ArtifactError, RunnerFailed) as error:
+            told.append(f"No blocks of {artifact.file}: {error.message}")
+            continue
+        name = f"{found.head.id}__{safe_name(artifact.file)}__{found.head.source}.blocks.jsonl"
+        write_blocks(root / "profiles" / name, found)
+        told.append(f"Blocks: {root / 'profiles' / name} ({len(found.blocks)} blocks)")
+    return tuple(told)

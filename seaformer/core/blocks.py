@@ -1,0 +1,101 @@
+"""``BlockProfile``: every block of code that one inference executed on an emulated ARM core.
+
+What an estimate of time stands on: a disassembler and a scheduling model need the code words and
+how often they ran. A file of JSON lines, ``*.blocks.jsonl``: the head first, then a block a line.
+Nothing in it is a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from seaformer.core import codec, files
+from seaformer.core.counts import Counts
+from seaformer.core.errors import CorruptArtifact
+from seaformer.core.measurement import DeviceInfo
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Block:
+    """Code words that ran one after the other, how often, and where they stood.
+
+    ``address`` is hexadecimal; ``words`` are 32-bit A64 instructions, eight hexadecimal digits
+    each, separated by blanks.
+    """
+
+    address: str
+    count: int
+    words: str
+
+    @property
+    def instructions(self) -> int:
+        """Executed instructions: the words times the count."""
+        return self.count * len(self.words.split())
+
+
+@dataclass(frozen=True)
+class BlockHead:
+    """What ran where; ``counts`` is of the same inference, so the blocks add up to it."""
+
+    schema: int
+    id: str
+    created_at: str
+    source: str
+    model: str
+    format: str
+    runtime: str
+    runtime_version: str
+    precision: str
+    scope: str
+    input_shape: tuple[int, ...]
+    artifact_file: str
+    artifact_sha256: str
+    device: DeviceInfo
+    method: str
+    counts: Counts
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class BlockProfile:
+    """A head and its blocks, in no order."""
+
+    head: BlockHead
+    blocks: tuple[Block, ...]
+
+
+def write_blocks(path: Path, profile: BlockProfile) -> None:
+    """The file appears whole or not at all."""
+    lines: list[object] = [codec.to_json(profile.head)]
+    lines += [codec.to_json(block) for block in profile.blocks]
+    files.write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def load_blocks(path: Path) -> BlockProfile:
+    """Read a ``*.blocks.jsonl`` back.
+
+    Raises ``CorruptArtifact`` when it is none, or when its blocks do not add up to its head.
+    """
+    try:
+        first, *rest = path.read_text(encoding="utf-8").splitlines()
+        head = codec.from_json(BlockHead, json.loads(first), where=path.name)
+        found = BlockProfile(head, parse_blocks(rest, where=path.name))
+    except (OSError, ValueError) as error:
+        raise CorruptArtifact(f"{path} is no block profile that can be read: {error}.") from error
+    total = sum(block.instructions for block in found.blocks)
+    if total != head.counts.instructions:
+        raise CorruptArtifact(
+            f"{path} is cut short: its blocks hold {total} of {head.counts.instructions} "
+            "instructions."
+        )
+    return found
+
+
+def parse_blocks(lines: Iterable[str], *, where: str = "blocks") -> tuple[Block, ...]:
+    """A block for each JSON line. Raises ``ValueError`` or ``CorruptArtifact``."""
+    return tuple(codec.from_json(Block, json.loads(line), where=where) for line in lines)
