@@ -81,6 +81,12 @@ class Listed:
     detail: str = ""
 
 
+def split_sections(text: str) -> dict[str, str]:
+    """The answer of a script that says ``@@seaformer NAME`` before each part: text by name."""
+    pieces = re.split(r"(?m)^@@seaformer (\w+)\r?\n", text)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
 def parse_getprop(text: str) -> dict[str, str]:
     """``getprop``: ``[name]: [value]``; a value may go on over several lines."""
     found: dict[str, str] = {}
