@@ -29,7 +29,6 @@ from seaformer.core.measurement import Conditions, Flag
 MIN_BATTERY_PERCENT = 30
 MAX_BATTERY_C = 40.0
 BUSY_SHARE = 0.25
-_MARK = "@@seaformer "
 _AWAKE = ("stay_on_while_plugged_in", "7")
 
 # $1: the core whose frequency is asked for. One call, since each costs a round trip.
@@ -163,6 +162,19 @@ def refusals(state: State, cpus: tuple[int, ...], serial: str) -> list[Measureme
     return found
 
 
+def offline_refusal(offline: tuple[int, ...], serial: str) -> list[MeasurementRefused]:
+    """The fastest core may be one that is not there: then nobody knows what ``prime`` is."""
+    if not offline:
+        return []
+    cores = ", ".join(map(str, offline))
+    return [
+        PinningBroken(
+            f"{serial}: core {cores} is offline, so its clusters cannot be told.",
+            hint="Wake the phone up and let it cool down; all cores come back then.",
+        )
+    ]
+
+
 def too_hot(state: State) -> str:
     """A sentence when the phone is too hot to start, else nothing."""
     status, celsius = state.conditions.thermal_status, state.battery.temperature_c
@@ -214,10 +226,7 @@ def restore(phone: Phone) -> tuple[str, ...]:
 def _sections(text: str) -> dict[str, str]:
     """The answer by the names that ``say`` gave; one that is missing is empty."""
     found = dict.fromkeys(re.findall(r"^say (\w+);", _READ, re.MULTILINE), "")
-    for part in text.split("\n" + _MARK)[1:]:
-        name, _, rest = part.partition("\n")
-        found[name.strip()] = rest.strip()
-    return found
+    return found | {name: said.strip() for name, said in parse.split_sections(text).items()}
 
 
 def _screen(text: str) -> bool | None:

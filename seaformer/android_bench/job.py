@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +89,27 @@ if [ -f pid ]; then
 fi
 cd / && rm -rf "$1"
 """
+# $1 the folder of all jobs, $2 the bench whose finished ones are kept, $3 "running": also those.
+_CLEAR = r"""
+read now < /proc/sys/kernel/random/boot_id
+kept=0
+for d in "$1"/*/*; do
+  [ -d "$d" ] || continue
+  code= pid= boot= ours=no
+  case $d in "$1/$2/"*) ours=yes;; esac
+  if [ -f "$d/done" ]; then read code rest < "$d/done"; fi
+  if [ -f "$d/pid" ]; then read pid boot < "$d/pid"; fi
+  if [ $ours = yes ] && [ "$code" = 0 ]; then kept=$((kept + 1)); continue; fi
+  if [ -z "$code" ] && [ "$boot" = "$now" ]; then
+    if [ $ours$3 = yesrunning ] && [ -d "/proc/$pid" ]; then kept=$((kept + 1)); continue; fi
+    kill -9 -- -$pid 2>/dev/null || kill -9 $pid 2>/dev/null
+  fi
+  rm -rf "$d"
+done
+for d in "$1"/*; do rmdir "$d" 2>/dev/null; done
+rmdir "$1" 2>/dev/null
+echo $kept
+"""
 
 
 @dataclass(frozen=True)
@@ -118,16 +139,19 @@ class _Look:
     rest: tuple[str, ...]
 
 
-def run_job(phone: Phone, job: Job, token: str) -> JobResult:
+def run_job(
+    phone: Phone, job: Job, token: str, before: Callable[[], None] = lambda: None
+) -> JobResult:
     """Start the job, or join the one of that name, and wait for its end.
 
-    ``token`` is the lock's. Raises ``RunnerFailed`` when the job died without a word or took too
-    long, ``DeviceLost`` when the phone did not come back or was restarted meanwhile,
-    ``DeviceBusy`` when another bench took the lock, ``DeviceFull``.
+    ``token`` is the lock's; ``before`` is called when a start is due. Raises ``RunnerFailed`` when
+    the job died without a word or took too long, ``DeviceLost`` when the phone did not come back or
+    was restarted meanwhile, ``DeviceBusy`` when another bench took the lock, ``DeviceFull``.
     """
     first = _look(phone, job, token)
     resumed = first.word in ("starting", "running") or _succeeded(first)
     if not resumed:
+        before()
         _start(phone, job)
     power = _wait(phone, job, token)
     return _read(phone, job, _look(phone, job, token), resumed, power)
@@ -140,6 +164,12 @@ def _succeeded(look: _Look) -> bool:
 def stop_job(phone: Phone, folder: str) -> None:
     """Kill a job with all its processes and remove what it wrote."""
     phone.script(_STOP, folder)
+
+
+def clear_jobs(phone: Phone, keep_bench: str = "", *, running: bool = False) -> int:
+    """Kill and remove jobs; of one bench what succeeded (and runs) is kept. Returns how many."""
+    done = phone.script(_CLEAR, JOBS, keep_bench, "running" if running else "")
+    return int(done.stdout.strip() or 0) if done.stdout.strip().isdecimal() else 0
 
 
 def _start(phone: Phone, job: Job) -> None:

@@ -46,6 +46,12 @@ mv "$lock" "$lock.$token" || exit 0
 [ -f "$lock.$token/owner" ] && read owner < "$lock.$token/owner"
 if [ "$owner" = "$expected" ]; then rm -rf "$lock.$token"; else mv "$lock.$token" "$lock"; fi
 """
+_BEAT = r"""
+read owner < "$1/owner" || exit 0
+read up rest < /proc/uptime
+[ "${owner%% *}" = "$2" ] && echo ${up%%.*} > "$1/beat"
+exit 0
+"""
 _LEAVE = r"""
 read owner < "$1/owner" || exit 0
 [ "${owner%% *}" = "$2" ] && rm -rf "$1"
@@ -107,6 +113,10 @@ class Lock:
             else:
                 self._phone.pause(1.0)
         raise DeviceBusy(f"{self._phone.serial}: another bench takes the phone's lock as we do.")
+
+    def beat(self) -> None:
+        """A sign of life, for a wait without a job."""
+        self._phone.script(_BEAT, LOCK, self.token)
 
     def leave(self) -> None:
         """Remove it, if it is still ours."""

@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
+from seaformer.bench.target import PlainTarget
 from seaformer.core.errors import RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
 from seaformer.core.registry import missing
@@ -32,7 +33,7 @@ _CPU = Path("/sys/devices/system/cpu")
 Progress = Callable[[str], None]
 
 
-class HostTarget:
+class HostTarget(PlainTarget):
     """Runs requests on this machine.
 
     Args:
