@@ -72,6 +72,9 @@ Components = Annotated[
     bool, typer.Option("--components", help="the network's parts too, beside the whole")
 ]
 Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
+AdbHost = Annotated[
+    str, typer.Option("--adb-host", help="HOST[:PORT] of another machine's adb server")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 
@@ -254,6 +257,32 @@ def bench(
         print("Interrupted; what was measured has been stored.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
     _exit_for(measured)
+
+
+@app.command()
+def devices(
+    device: Annotated[str, typer.Option(help="serials with commas between, or all")] = "all",
+    adb_host: AdbHost = "",
+    as_json: AsJson = False,
+) -> None:
+    """What is attached: state, chip, clusters, the core that would be pinned, heat and battery."""
+    from seaformer.android_bench.attach import Finder
+    from seaformer.android_bench.devices import list_phones
+    from seaformer.core import codec
+    from seaformer.core.errors import DeviceError
+    from seaformer.report.phones import phone_lines
+
+    phones = list_phones(Finder(adb_host), device)
+    ready = [phone for phone in phones if not phone.error]
+    if as_json:
+        print_json([codec.to_json(phone) for phone in phones])
+    else:
+        print("\n\n".join("\n".join(phone_lines(phone)) for phone in phones))
+    if not ready:
+        raise typer.Exit(DeviceError.exit_code)
+    if not as_json:
+        serial = shlex.quote(ready[0].serial)
+        next_step(f"seaformer bench --device {serial} --variant t --threads 1")
 
 
 @app.command()
