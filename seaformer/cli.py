@@ -11,16 +11,16 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from seaformer import __version__
 from seaformer._cli_output import (
-    INTERRUPTED,
-    bench_progress,
     complain,
+    exit_for,
     next_step,
+    notice,
     print_json,
     relative,
     show_measurements,
@@ -38,11 +38,7 @@ from seaformer._cli_requests import (
     run_plan,
 )
 from seaformer._cli_runner import BundleOptions
-from seaformer.core.errors import RunnerFailed, SeaFormerError
-
-if TYPE_CHECKING:
-    from seaformer.core.artifact import Artifact
-    from seaformer.core.measurement import Measurement
+from seaformer.core.errors import SeaFormerError
 
 _EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 a model or file is not what it should be, "
@@ -185,7 +181,20 @@ def bench(
     components: Components = False,
     checkpoint: Checkpoint = "",
     classes: Classes = 0,
-    device: Annotated[str, typer.Option(help="host", envvar="SEAFORMER_DEVICE")] = "host",
+    device: Annotated[
+        str,
+        typer.Option(
+            help="host, emulator, phone (the only one), a serial, HOST:PORT, several, or all",
+            envvar=["SEAFORMER_DEVICE", "ANDROID_SERIAL"],
+        ),
+    ] = "host",
+    adb_host: AdbHost = "",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on where the same bench stopped")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="measure in a state that would be refused; it is noted")
+    ] = False,
     threads: Annotated[int, typer.Option(help="1: the calling thread, no pool")] = 1,
     core: Annotated[str, typer.Option(help="prime, big, little or a core's number")] = "prime",
     warmup: Annotated[int, typer.Option(help="exact warm-up runs; -1: adaptive")] = -1,
@@ -203,10 +212,8 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Time artifacts on one core in fresh processes; models without a file are exported first."""
-    from seaformer.bench.blocks import block_target, write_blocks_of
-    from seaformer.bench.profile import profile_each
-    from seaformer.bench.run import Bench
-    from seaformer.bench.target import open_target
+    from seaformer.bench.lanes import Lanes, Order
+    from seaformer.bench.target import TargetOptions, list_targets
     from seaformer.core.artifact import load_artifact
     from seaformer.core.results import ResultStore, results_dir
 
@@ -238,25 +245,16 @@ def bench(
         wanted = requests(model_names(variant, model), format, precision, like)
     with steps() as step:
         step("look at the device and the runner")
-        target = open_target(device, step)
-        if "blocks" in profiles:
-            block_target(target)
-        run = Bench(target, plan, store, command=_command(), progress=bench_progress(step))
+        options = TargetOptions(adb_host=adb_host, resume=resume, force=force, notice=notice)
+        order = Order(plan, store, _command(), tuple(profiles), options)
+        lanes = Lanes(list_targets(device, options), order, step)
         found += [request.cached(titled(step, request)) for request in wanted]
-        measured, interrupted = _run(run, found)
-        after = () if interrupted else profiles
-        timed, counted = (found if kind in after else [] for kind in ("ops", "blocks"))
-        profiled = profile_each(target, plan, timed, _command(), step)
-        listed = write_blocks_of(
-            target, plan, counted, store.root, command=_command(), progress=step
-        )
-    show_measurements(measured, store.root, as_json)
-    show_profiles(*profiled, store.root, as_json)
-    print("".join(f"{line}\n" for line in listed), end="", file=sys.stderr)
-    if interrupted:
-        print("Interrupted; what was measured has been stored.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED)
-    _exit_for(measured)
+        outcomes = lanes.run(found)
+    show_measurements([each for one in outcomes for each in one.measured], store.root, as_json)
+    for one in outcomes:
+        show_profiles(one.profiles, one.refused, store.root, as_json)
+        print("".join(f"{line}\n" for line in one.blocks), end="", file=sys.stderr)
+    exit_for(outcomes)
 
 
 @app.command()
@@ -344,23 +342,6 @@ def runner_build(
         built = build_host_runner(step)
     print(built.binary)
     next_step("seaformer bench --variant t --threads 1")
-
-
-def _run(run: Any, artifacts: list[Artifact]) -> tuple[list[Measurement], bool]:
-    try:
-        return run.run(artifacts), False
-    except KeyboardInterrupt:
-        return list(run.finished), True
-
-
-def _exit_for(measured: list[Measurement]) -> None:
-    """A row that failed ends the command with the runner's code, an invalid one with 5."""
-    from seaformer.core.errors import MeasurementRefused
-
-    if any(measurement.failure is not None for measurement in measured):
-        raise typer.Exit(RunnerFailed.exit_code)
-    if not all(measurement.valid for measurement in measured):
-        raise typer.Exit(MeasurementRefused.exit_code)
 
 
 def _command() -> str:

@@ -219,8 +219,8 @@ def soc_title(properties: Mapping[str, str], soc: Soc | None) -> str:
 
 def surprises(soc: Soc, clusters: tuple[Cluster, ...]) -> tuple[str, ...]:
     """Where the probe differs from what is known of the chip: one sentence each."""
-    expected = sorted((c.part, c.max_khz, c.cores) for c in soc.clusters)
-    seen = sorted((c.part, c.max_freq_khz or 0, len(c.cpus)) for c in clusters)
+    expected = sorted((_arm_name(c.part), c.max_khz, c.cores) for c in soc.clusters)
+    seen = sorted((_arm_name(c.part), c.max_freq_khz or 0, len(c.cpus)) for c in clusters)
     if expected == seen:
         return ()
 
@@ -228,6 +228,12 @@ def surprises(soc: Soc, clusters: tuple[Cluster, ...]) -> tuple[str, ...]:
         return ", ".join(f"{count} {part} at {khz / 1e6:.2f} GHz" for part, khz, count in rows)
 
     return (f"{soc.name} has {listed(expected)}; seen online: {listed(seen)}.",)
+
+
+def _arm_name(part: str) -> str:
+    """``Cortex-A55`` of ``Kryo 4xx Silver (Cortex-A55)``: the same core under either name."""
+    found = re.search(r"\((Cortex-\w+)\)", part)
+    return found[1] if found else part
 
 
 def _fastest_khz(soc: Soc) -> int:

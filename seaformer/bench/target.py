@@ -36,12 +36,14 @@ class TargetOptions:
         resume: take up what an earlier bench of the same kind left.
         force: measure in a state that would be refused, and say so.
         pause: sleeps between looks; raises to end a bench from outside.
+        notice: called with a sentence that must not be missed.
     """
 
     adb_host: str = ""
     resume: bool = False
     force: bool = False
     pause: Callable[[float], None] | None = None
+    notice: Callable[[str], None] | None = None
 
 
 class Target(Protocol):

@@ -68,6 +68,7 @@ class PhoneTarget:
         self._bundle = bundle
         self._options = options
         self._say = say
+        self._notice = options.notice or say
         self._store = Store(phone)
         self._lock: Lock | None = None
         self._bench = ""
@@ -126,7 +127,7 @@ class PhoneTarget:
         self._troubled = True
         try:
             for setting in condition.restore(phone):
-                self._say(f"{phone.serial}: {setting} was left by a bench that died; put back")
+                self._notice(f"{phone.serial}: {setting} was left by a bench that died; put back")
             self._clear_before(bench)
             condition.stay_awake(phone)
             self._troubled = False
@@ -298,7 +299,7 @@ class PhoneTarget:
     def _clear_before(self, bench: str) -> None:
         if self._options.resume:
             kept = clear_jobs(self._phone, bench, running=True)
-            self._say(f"{self._phone.serial}: {kept} run(s) of the earlier bench are taken up")
+            self._notice(f"{self._phone.serial}: {kept} run(s) of the earlier bench are taken up")
         else:
             clear_jobs(self._phone)
 
@@ -322,12 +323,12 @@ class PhoneTarget:
             except (DeviceError, MeasurementRefused, KeyboardInterrupt):
                 left.append(what)
         if left:
-            self._say(
+            self._notice(
                 f"{phone.serial}: could not be put back: {', '.join(left)}. "
                 "The next bench on this phone does it."
             )
         if kept:
-            self._say(f"{phone.serial}: {kept} finished run(s) are kept on it for --resume")
+            self._notice(f"{phone.serial}: {kept} finished run(s) are kept on it for --resume")
         with suppress(DeviceLost):
             phone.close()
 
