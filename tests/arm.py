@@ -62,7 +62,15 @@ def compile_arm(source: Path, *flags: str) -> Path:
     if shutil.which(CC) is None:
         _lacking("sudo apt-get install g++-aarch64-linux-gnu")
     program = source.with_suffix(".elf")
-    argv = [CC, "-march=armv8.2-a+fp16+dotprod+rcpc", "-static", *flags, str(source), "-o", str(program)]
+    argv = [
+        CC,
+        "-march=armv8.2-a+fp16+dotprod+rcpc",
+        "-static",
+        *flags,
+        str(source),
+        "-o",
+        str(program),
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return program

@@ -251,9 +251,7 @@ def _qemu(machine: Machine) -> Check:
 
 def _cores() -> str:
     """The rows of ``runtime/qemu/profiles.json``: what ``--device emulator:NAME`` takes."""
-    names = [
-        profile.name + ("" if profile.fp16 else " (no fp16)") for profile in list_profiles()
-    ]
+    names = [profile.name + ("" if profile.fp16 else " (no fp16)") for profile in list_profiles()]
     return f"{names[0]} by default; --device emulator:NAME takes {', '.join(names)}"
 
 

@@ -47,7 +47,8 @@ def method_flags(
     A component of half a millisecond is allowed to be noisy: what its spread says does not make
     the whole network's figure invalid. An emulator's times are not judged at all.
     """
-    certain = [*_pinning(run, cpus), *_threads(run, plan), *_output(run)]
+    certain = [*_threads(run, plan), *_output(run)]
+    certain += _pinning(run, cpus) if source == MEASURED else []
     timed = _spread(run) if source == MEASURED else _counted(run)
     if name == FORWARD:
         return certain + timed

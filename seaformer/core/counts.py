@@ -33,7 +33,7 @@ class Counts:
 
     ``vector_fma`` are multiply-accumulates of vectors of any type, among them ``fma_fp16`` of half
     and ``fma_fp32`` of single precision; ``scalar`` includes scalar floating point; an atomic that
-    reads and writes is a ``load``. ``before`` is what the process executed before this inference:
+    reads and writes is a ``load``. ``instructions_before`` is what the process executed before it:
     since its start (load and warm-up), or since the inference counted before.
     """
 
@@ -48,7 +48,7 @@ class Counts:
     stored_bytes: int
     fma_fp16: int
     fma_fp32: int
-    before: int
+    instructions_before: int
     caches: CacheMisses | None = None
 
 

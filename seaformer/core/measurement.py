@@ -187,20 +187,17 @@ def document(measurement: Measurement) -> dict[str, Any]:
 
     Derived, and ignored when read back: ``valid``, ``median_ms``, ``ci95_ms`` (low, high) and
     the rest of ``stats.Summary`` at the top (of ``forward``) and in each of ``methods``; of an
-    emulated run in their place ``instructions`` and the other ``Counts`` of the median repeat,
-    ``instructions_spread`` over the repeats, and ``executed_precision``.
+    emulated run in their place, in each of ``methods`` alone, ``instructions`` and the other
+    ``Counts`` of the median repeat, ``instructions_spread`` and ``executed_precision``.
     """
     data: dict[str, Any] = codec.to_json(measurement)
     for name in measurement.methods:
-        data["methods"][name] |= _derived(measurement, name)
+        data["methods"][name] |= _derived(measurement, name) or _counted(measurement.methods[name])
     return data | {"valid": measurement.valid} | _derived(measurement, "forward")
 
 
 def _derived(measurement: Measurement, method: str) -> dict[str, Any]:
     found = summary(measurement, method)
-    run = measurement.methods.get(method)
-    if run is not None and run.counts:
-        return _counted(run)
     if found is None:
         return {}
     figures: dict[str, Any] = codec.to_json(found)
@@ -209,6 +206,8 @@ def _derived(measurement: Measurement, method: str) -> dict[str, Any]:
 
 def _counted(run: MethodRun) -> dict[str, Any]:
     """Everything counted, flat; misses of the cache hierarchy among it where they were counted."""
+    if not run.counts:
+        return {}
     data: dict[str, Any] = codec.to_json(typical(run.counts))
     caches = data.pop("caches") or {}
     misses = {name: count for name, count in caches.items() if not name.endswith("_bytes")}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from seaformer.core.measurement import DeviceInfo
 
 SCHEMA = 1
+_XNNPACK_CONVOLUTIONS = ("Convolution", "Fully Connected")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class OperatorTime:
     @property
     def convolves(self) -> bool:
         """True for a convolution; XNNPACK calls one of 1x1 a fully connected layer."""
-        return "Conv" in self.kind.split(" (")[0] or self.kind.startswith("Fully Connected")
+        return self.kind.endswith("Conv") or self.kind.startswith(_XNNPACK_CONVOLUTIONS)
 
     @property
     def component(self) -> str:

@@ -59,7 +59,9 @@ def component_of(node_name: str) -> str:
 def _owners(graph: onnx.GraphProto, names: Sequence[str]) -> list[str]:
     """The component of each node; casts put in by a converter go with what they feed."""
     owners = [component_of(node.name) for node in graph.node]
-    owners = [owner if owner in names else "" for owner in owners]
+    for node, owner in zip(graph.node, owners, strict=True):
+        if owner and owner not in names:
+            raise _homeless(node)
     consumers = {name: i for i, node in enumerate(graph.node) for name in node.input}
     producers = {name: i for i, node in enumerate(graph.node) for name in node.output}
     for i in reversed(range(len(owners))):
@@ -69,8 +71,12 @@ def _owners(graph: onnx.GraphProto, names: Sequence[str]) -> list[str]:
         made = [producers[name] for name in node.input if name in producers]
         owners[i] = owners[i] or next((owners[k] for k in made if owners[k]), "")
         if not owners[i]:
-            raise ExportError(f"Node {node.name!r} ({node.op_type}) is in no component.")
+            raise _homeless(node)
     return owners
+
+
+def _homeless(node: onnx.NodeProto) -> ExportError:
+    return ExportError(f"Node {node.name!r} ({node.op_type}) is in no component.")
 
 
 def _part(model: onnx.ModelProto, name: str, owners: list[str]) -> onnx.ModelProto:

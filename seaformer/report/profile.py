@@ -39,11 +39,11 @@ def profile_tables(profile: Profile, top: int = TOP) -> RenderableType:
     return Group(
         Text(title, "italic"),
         Text(executed_line(profile)),
-        _table(("operator", "module"), operator_lines(profile, top)),
+        _table(profile, ("operator", "module"), operator_lines(profile, top)),
         Text(""),
-        _table(("kind", "operators"), group_lines(profile, "kind")),
+        _table(profile, ("kind", "operators"), group_lines(profile, "kind")),
         Text(""),
-        _table(("component", "operators"), group_lines(profile, "component")),
+        _table(profile, ("component", "operators"), group_lines(profile, "component")),
         Text(_NOTE, "dim"),
     )
 
@@ -55,8 +55,12 @@ def executed_line(profile: Profile) -> str:
 
 
 def write_profile(profile: Profile, root: Path) -> Path:
-    """Store a profile and its trace under ``root/profiles``; the answer is the trace's path."""
-    base = root / "profiles" / f"{profile.id}__{safe_name(profile.artifact_file)}"
+    """Store a profile and its trace under ``root/profiles``; the answer is the trace's path.
+
+    The name says whether it was measured or emulated.
+    """
+    name = f"{profile.id}__{profile.source}__{safe_name(profile.artifact_file)}"
+    base = root / "profiles" / name
     trace = base.with_name(base.name + ".trace.json")
     files.write_json(base.with_name(base.name + ".profile.json"), codec.to_json(profile))
     files.write_json(trace, chrome_trace(profile))
@@ -149,11 +153,13 @@ def _with_shares(lines: Sequence[tuple[str, str, int]], whole_ns: int) -> list[L
     return found
 
 
-def _table(names: Sequence[str], lines: Iterable[Line]) -> Table:
+def _table(profile: Profile, names: Sequence[str], lines: Iterable[Line]) -> Table:
+    """Times on an emulated core are named so: they rank operators for the emulator alone."""
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in names:
         shown.add_column(name, overflow="fold")
-    for name in ("time\nms", "share of\ninference", "cumulative\nshare"):
+    time = "emulated\nms" if profile.source == EMULATED else "time\nms"
+    for name in (time, "share of\ninference", "cumulative\nshare"):
         shown.add_column(name, justify="right", no_wrap=True)
     for line in lines:
         shown.add_row(*map(Text, line))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seaformer.core.artifact import Artifact, load_artifact
 from seaformer.core.registry import Registry
-from seaformer.runtime._session import Session
+from seaformer.runtime._session import PartsSession, Session
 
 RUNTIMES = Registry("seaformer.runtime", noun="runtime", extra="export")
 
@@ -15,10 +15,14 @@ def load_session(artifact: Artifact | Path | str) -> Session:
     """Open an artifact in the engine of its format, on this machine's CPU.
 
     ``run(arrays, method="forward")`` takes and returns numpy arrays: one image tensor
-    (1, 3, H, W) in, the scope's output out. Raises ``ArtifactError`` for a file that is damaged
+    (1, 3, H, W) in, the scope's output out; a component takes what the ones before it gave.
+    Raises ``ArtifactError`` for a file that is damaged
     or is not the one its manifest describes, ``MissingExtra`` when the engine is not installed.
     """
     if not isinstance(artifact, Artifact):
         artifact = load_artifact(artifact)
-    session: Session = RUNTIMES.load(artifact.runtime).open_session(artifact.path)
+    open_session = RUNTIMES.load(artifact.runtime).open_session
+    session: Session = open_session(artifact.path)
+    if any(method.file for method in artifact.methods):
+        return PartsSession(artifact, session, open_session)
     return session

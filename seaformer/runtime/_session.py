@@ -5,13 +5,14 @@ These sessions check answers. Latencies are taken by the C++ runner, not here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from seaformer.core.artifact import TensorInfo
+from seaformer.core.artifact import Artifact, TensorInfo
 from seaformer.core.errors import ShapeError
 
 Array = npt.NDArray[Any]
@@ -23,6 +24,24 @@ class Session(Protocol):
     def run(self, arrays: Sequence[Array], method: str = "forward") -> list[Array]:
         """Run one method; inputs and outputs in the file's own order and shapes."""
         ...
+
+
+class PartsSession:
+    """An artifact whose components are files of their own, each opened when it is first run."""
+
+    def __init__(
+        self, artifact: Artifact, whole: Session, open_session: Callable[[Path], Session]
+    ) -> None:
+        self._artifact = artifact
+        self._open = open_session
+        self._opened = {artifact.path: whole}
+
+    def run(self, arrays: Sequence[Array], method: str = "forward") -> list[Array]:
+        """Run one method. Raises ``CorruptArtifact`` for one that the artifact does not have."""
+        path, name = self._artifact.callable_of(method)
+        if path not in self._opened:
+            self._opened[path] = self._open(path)
+        return self._opened[path].run(arrays, name)
 
 
 def check_inputs(arrays: Sequence[Array], wanted: Sequence[TensorInfo], file: str) -> list[Array]:

@@ -33,6 +33,7 @@ PROGRAMS = {
     "c++": "c++ (Debian) 12.2.0",
     "cmake": "cmake version 4.4.4",
     "make": "GNU Make 4.3",
+    "cc": "cc (Debian) 12.2.0",
     "aarch64-linux-gnu-g++": "aarch64-linux-gnu-g++ 12.2.0",
     "adb": "Android Debug Bridge version 1.0.41",
     "qemu-aarch64": "qemu-aarch64 version 7.2",
@@ -108,6 +109,8 @@ def test_a_bare_machine_names_what_installs_each_thing() -> None:
     assert remedies["C++ compiler"] == "sudo apt-get install g++"
     assert remedies["cmake"] == "pip install 'cmake>=3.28'"
     assert remedies["adb"] == "sudo apt-get install adb"
+    assert remedies["C compiler for counts"] == "sudo apt-get install gcc libc6-dev"
+    assert remedies["aarch64 compiler"] == "sudo apt-get install g++-aarch64-linux-gnu"
     assert remedies["qemu"] == "sudo apt-get install qemu-user"
     assert remedies["C++ runner"] == "seaformer runner build"
     assert all(check.remedy for check in checks if check.status == "missing")
@@ -153,9 +156,26 @@ def test_a_machine_without_a_compiler_can_still_bench_in_python() -> None:
 
 
 def test_a_program_under_its_other_name_is_found() -> None:
-    programs = {"clang++": "clang 17", "qemu-aarch64-static": "qemu 7.2"}
+    programs = {"clang++": "clang 17", "clang": "clang 17"}
     assert found(Pretend(programs=programs), "C++ compiler").found == "clang 17"
-    assert found(Pretend(programs=programs), "qemu").found == "qemu 7.2"
+    assert found(Pretend(programs=programs), "C compiler for counts").found == "clang 17"
+
+
+def test_an_emulator_that_takes_no_plugin_is_not_the_one_that_is_needed() -> None:
+    check = found(Pretend(programs={"qemu-aarch64-static": "qemu 7.2"}), "qemu")
+    assert (check.status, check.remedy) == ("missing", "sudo apt-get install qemu-user")
+
+
+def test_an_emulator_that_is_too_new_to_count_is_a_warning() -> None:
+    check = found(Pretend(programs={"qemu-aarch64": "qemu-aarch64 version 10.0.2"}), "qemu")
+    assert check.status == "warning"
+    assert "qemu 4.2 to 8.2" in check.found
+
+
+def test_the_cores_that_can_be_emulated_are_listed_with_what_they_lack() -> None:
+    told = found(Pretend(), "emulated cores").found
+    assert told.startswith("cortex-a76 by default; --device emulator:NAME takes cortex-a76, ")
+    assert "cortex-a72 (no fp16)" in told
 
 
 def test_a_governor_that_saves_power_is_a_warning_with_the_line_that_changes_it() -> None:

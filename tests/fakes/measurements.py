@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+from seaformer.core.counts import CacheMisses, Counts
 from seaformer.core.measurement import (
     MEASURED,
     SCHEMA,
@@ -15,6 +16,7 @@ from seaformer.core.measurement import (
     Flag,
     Measurement,
     MethodRun,
+    OutputCheck,
     ProcessRun,
 )
 from seaformer.core.plan import RunPlan
@@ -38,6 +40,7 @@ EMULATOR = DeviceInfo(
     cores=1,
     clusters=(Cluster((0,), "Cortex-A76"),),
 )
+IS_EMULATED = Flag("emulated", False, "times are the emulator's, peak memory includes it")
 NOISY = Flag("noisy", False, "the load was 0.81 on 2 cores")
 OFF_CORE = Flag("pinning_broken", True, "3 of 120 samples were taken off cpu1")
 SHA256 = "0123456789abcdef" * 4
@@ -105,6 +108,34 @@ def failed(number: int = 1, reason: str = "The runner was killed by signal 9.") 
     return measurement(number, methods={}, failure=reason)
 
 
+def counts(instructions: int = 264_728_048, half: int = 0) -> Counts:
+    """One inference; over half of its instructions are multiply-adds."""
+    fma = instructions * 54 // 100
+    return Counts(
+        instructions=instructions,
+        vector_fma=fma,
+        vector_other=instructions - fma - 5_000_000,
+        scalar=1_000_000,
+        branch=1_000_000,
+        load=2_000_000,
+        store=1_000_000,
+        loaded_bytes=1_231_790_283,
+        stored_bytes=109_452_047,
+        fma_fp16=half,
+        fma_fp32=fma - half,
+        instructions_before=568_176_740,
+        caches=CacheMisses(4_577_000, 2_946_000, 2_212_000, 1_943_000, 1_102_000, 1, 1),
+    )
+
+
+def counted(instructions: int = 264_728_048, processes: int = 3) -> MethodRun:
+    """One counted inference in each process; the last one executed 300 instructions more."""
+    found = [counts(instructions)] * (processes - 1) + [counts(instructions + 300)]
+    output = OutputCheck(5.7e-05, 3.3e-05, 1.0, True)
+    return replace(method(6000.0, processes, 1), output=output, counts=tuple(found))
+
+
 def emulated(number: int = 1, **changes: Any) -> Measurement:
     there = {"source": "emulated", "target": "emulator", "device": EMULATOR}
-    return measurement(number, **there, **changes)
+    there |= {"methods": {"forward": counted()}, "flags": (IS_EMULATED,)}
+    return measurement(number, **(there | changes))

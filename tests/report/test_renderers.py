@@ -14,7 +14,15 @@ from seaformer.core.registry import Registry
 from seaformer.core.results import DamagedFile
 from seaformer.report.renderers import csv, markdown, svg, terminal
 from seaformer.report.table import Report, build, table_of
-from tests.fakes.measurements import NOISY, OFF_CORE, emulated, failed, measurement, method
+from tests.fakes.measurements import (
+    NOISY,
+    OFF_CORE,
+    counted,
+    emulated,
+    failed,
+    measurement,
+    method,
+)
 
 PARTS = {"forward": method(38.0), "stem": method(14.0), "head": method(6.0)}
 MADE = (
@@ -94,24 +102,69 @@ def test_an_empty_table_is_a_sentence_with_the_next_command() -> None:
     assert "seaformer bench --variant t" in terminal.text(table_of([]))
 
 
-def test_emulated_milliseconds_stand_in_no_column_of_latencies() -> None:
-    shown = terminal.text(table_of([emulated()]))
-    assert "no latency" in shown
-    assert "emulated" in shown
-    assert not shown.startswith("Latency")
+def test_an_emulated_row_shows_what_was_counted_and_not_one_millisecond() -> None:
     made = build([emulated()])
-    document = markdown.render(made)
-    assert "### Latency" not in document
-    assert "| emulated median ms |" in document
-    assert "| median ms |" not in document
+    for shown in (terminal.text(made.table), markdown.render(made)):
+        words = " ".join(shown.split())
+        for told in ("264.73", "0.0001 %", "1231.8", "109.5", "4577", "1943", "5.7e-05", "fp32"):
+            assert told in words, told
+        assert "No latency can be told from it" in words
+        assert "Peak memory includes the emulator's own" in words
+        assert "emulated" in words
+        assert "6000" not in words  # the milliseconds that the emulator took
+    assert "### Latency" not in markdown.render(made)
+    assert not terminal.text(made.table).startswith("Latency")
     assert "No latency has been measured yet." in svg.render(made)
 
 
-def test_no_time_of_an_emulated_row_is_named_without_saying_so() -> None:
-    columns = csv.render(table_of([emulated()]), emulated=True).splitlines()[0].split(",")
-    ours = [name for name in columns if name.endswith("_ms") and name != "paper_ms"]
-    assert len(ours) == 9
-    assert all(name.startswith("emulated_") for name in ours)
+def test_an_emulated_row_has_no_column_of_times_on_the_terminal_or_in_markdown() -> None:
+    made = build([emulated()])
+    shown = terminal.text(made.table) + markdown.render(made).partition("### Emulated")[2]
+    header = [line for line in shown.splitlines() if "ms" in line.replace("|", " ").split()]
+    assert header == []
+
+
+def test_an_emulated_row_without_counts_has_dashes_and_no_milliseconds() -> None:
+    bare = emulated(methods={"forward": method(6000.0)})
+    for shown in (terminal.text(table_of([bare])), markdown.render(build([bare]))):
+        assert "6000" not in shown
+        assert "5999" not in shown
+        assert shown.count(" - ") >= 5
+
+
+def test_emulated_and_measured_rows_stand_in_tables_of_their_own() -> None:
+    shown = terminal.text(table_of([measurement(1), emulated(2)]))
+    latency, counts = shown.split("Emulated: ")
+    assert "264.73" not in latency
+    assert "20.0" in latency
+    assert "median" not in counts
+
+
+def test_components_of_an_emulated_run_are_shares_of_instructions() -> None:
+    parts = {"forward": counted(200_000_000), "stem": counted(90_000_000)}
+    made = build([emulated(methods=parts)])
+    for shown in (terminal.text(made.table), markdown.render(made)):
+        assert "90.00" in shown
+        assert "45.00 %" in shown
+        assert "55.00 %" in shown
+        assert "median" not in shown.partition("omponents of")[2].split("Files skipped")[0]
+
+
+def test_the_csv_of_emulated_rows_holds_every_count_and_no_time() -> None:
+    (line,) = parsed(csv.render(table_of([emulated()]), emulated=True))
+    assert [name for name in line if name.endswith(("_ms", "_mhz"))] == []
+    assert line["source"] == "emulated"
+    assert (line["instructions"], line["executed"]) == ("264728048", "fp32")
+    assert (line["loaded_bytes"], line["system_misses"]) == ("1231790283", "1943000")
+    assert line["vector_fma"] == line["fma_fp32"]
+    assert (line["n"], line["processes"], line["valid"]) == ("3", "3", "true")
+    bare = emulated(methods={"forward": method(6000.0)})
+    (line,) = parsed(csv.render(table_of([bare]), emulated=True))
+    assert (line["instructions"], line["l1_misses"], line["counts_spread"]) == ("", "", "")
+
+
+def test_the_csv_of_measured_rows_has_no_column_of_counts() -> None:
+    assert not {"instructions", "l1_misses", "executed"} & set(csv.COLUMNS)
 
 
 def test_csv_holds_every_row_with_units_in_the_names() -> None:

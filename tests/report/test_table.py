@@ -72,6 +72,15 @@ def test_forward_comes_first_and_only_it_stands_beside_the_paper() -> None:
     assert [(row.method, row.paper_ms) for row in rows(made)] == [("forward", 40.0), ("stem", None)]
 
 
+def test_a_row_of_an_emulated_run_holds_counts_and_no_times() -> None:
+    (row,) = rows(emulated())
+    times = (row.median_ms, row.ci95_low_ms, row.min_ms, row.p90_ms, row.max_ms)
+    assert (*times, row.load_ms, row.first_ms) == (None,) * 7
+    assert (row.instructions, row.n, row.processes, row.executed) == (264_728_048, 3, 3, "fp32")
+    assert row.counts_spread == pytest.approx(300 / 264_728_048)
+    assert (row.output_max_abs, row.peak_mb) == (5.7e-05, 64.0)
+
+
 def test_components_are_summed_and_the_remainder_is_named() -> None:
     parts = {"forward": method(20.0), "stem": method(9.0), "head": method(5.0)}
     found = components(rows(measurement(methods=parts)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from seaformer.core.blocks import Block
 from seaformer.core.counts import CacheMisses, Counts, executed_precision, spread, typical
 from seaformer.core.errors import MissingExtra, RunnerFailed
-from seaformer.runtime._counter import build_counter, read_blocks, read_counts
+from seaformer.runtime._counter import _FLAGS, build_counter, read_blocks, read_counts
+from seaformer.runtime._qemu import FOLDER
 from tests import arm
 
 BEGIN, END = "hint #96", "hint #97"
@@ -47,7 +49,7 @@ def test_a_loop_is_counted_to_the_last_instruction_and_byte(tmp_path: Path) -> N
     assert [getattr(found, name) for name in KEPT] == [9000, 2000, 1000, 1000, 1000, 2000, 2000]
     assert (found.loaded_bytes, found.stored_bytes) == (48_000, 17_000)
     assert (found.fma_fp32, found.fma_fp16) == (1000, 1000)
-    assert found.before == 4
+    assert found.instructions_before == 4
 
 
 def test_a_second_run_counts_the_same(tmp_path: Path) -> None:
@@ -165,14 +167,14 @@ def test_every_pair_of_markers_is_a_window_and_before_tells_what_lies_between(
     pair = f"{BEGIN}\n nop\n nop\n {END}\n"
     first, second = counted(pair + " nop\n nop\n nop\n" + pair, tmp_path)
     assert (first.instructions, second.instructions) == (2, 2)
-    assert (first.before, second.before) == (2, 3)
+    assert (first.instructions_before, second.instructions_before) == (2, 3)
 
 
 def test_markers_inside_a_loop_are_exact_in_every_round(tmp_path: Path) -> None:
     body = f"mov x0, #5\n1: nop\n {BEGIN}\n nop\n nop\n {END}\n nop\n subs x0, x0, #1\n b.ne 1b"
     found = counted(body, tmp_path)
     assert [one.instructions for one in found] == [2] * 5
-    assert [one.before for one in found] == [4, 4, 4, 4, 4]
+    assert [one.instructions_before for one in found] == [4, 4, 4, 4, 4]
 
 
 def test_a_window_that_begins_anew_counts_from_the_last_begin(tmp_path: Path) -> None:
@@ -260,7 +262,7 @@ def test_counts_of_two_threads_are_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(row | {"threads": 2}))
     with pytest.raises(RunnerFailed, match="2 threads ran"):
         read_counts(path)
-    path.write_text('{"threads": 1, "before"')
+    path.write_text('{"threads": 1, "instr"')
     with pytest.raises(RunnerFailed, match="cannot be read"):
         read_counts(path)
     with pytest.raises(RunnerFailed, match="cannot be read"):
@@ -294,3 +296,10 @@ def test_repeats_have_a_spread_a_typical_one_and_a_precision() -> None:
 
 def test_a_block_knows_how_many_instructions_it_stands_for() -> None:
     assert Block("0x10", 3, "d503201f d65f03c0").instructions == 6
+
+
+def test_the_plugin_compiles_without_a_warning(tmp_path: Path) -> None:
+    flags = ["-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror"]
+    argv = ["cc", *_FLAGS, *flags, str(FOLDER / "counter.c"), "-o", str(tmp_path / "counter.so")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr

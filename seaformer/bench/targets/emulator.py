@@ -65,8 +65,8 @@ class EmulatorTarget(PlainTarget):
         self.runner_build = bundle.manifest.content_id
 
     def device(self) -> DeviceInfo:
-        """One core. Its number is that of the CPU of this machine that emulates it."""
-        profile, cpu = self._profile, min(os.sched_getaffinity(0))
+        """One core. It is not pinned: which CPU of this machine emulates it changes no count."""
+        profile = self._profile
         return DeviceInfo(
             id=f"emulator-{profile.name}",
             target="emulator",
@@ -74,7 +74,7 @@ class EmulatorTarget(PlainTarget):
             system=f"qemu-user {self._qemu.version} on {platform.system()} {platform.machine()}",
             architecture="aarch64",
             cores=1,
-            clusters=(Cluster((cpu,), profile.core),),
+            clusters=(Cluster((0,), profile.core),),
             properties={
                 "cpu": profile.name,
                 "stands_for": profile.stands_for,
@@ -133,7 +133,7 @@ class EmulatorTarget(PlainTarget):
     ) -> subprocess.CompletedProcess[str]:
         plugin = self._counter.plugin(counts, blocks) if self._counter else ""
         library = self._bundle.onnxruntime_library() if request.engine == "onnxruntime" else None
-        request = replace(request, marker=True, ort_lib=library)
+        request = replace(request, marker=True, ort_lib=library, cpus=())
         argv = self._qemu.argv(self._profile, [*self._bundle.argv(), *request.argv()], plugin)
         limit = _time_limit_s(request)
         try:

@@ -6,6 +6,8 @@ is shown: no control characters, no line breaks, no lone surrogates.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from seaformer.core.table import ResultRow
 
 NOTHING = "-"
@@ -21,7 +23,7 @@ def ms(value: float | None) -> str:
     """Milliseconds with two decimals, four below 0.1 ms."""
     if value is None:
         return NOTHING
-    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.4f}"
+    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.4f}"
 
 
 def interval(row: ResultRow) -> str:
@@ -61,6 +63,17 @@ REMAINDER = (
     "The remainder is the whole less the sum of its parts, each run alone: below zero, the parts "
     "pay for beginning and ending on their own (copies in and out, layouts)."
 )
+
+
+OTHER_PARTS = "Figure 10 is of the segmentation network: one with other parts has no share in it."
+NOT_VALID = "This measurement is not valid, and the shares are made of it."
+
+
+def component_notes(whole: ResultRow, shares: Iterable[float | None]) -> str:
+    """What to know of a table of components; ``shares`` are those of figure 10."""
+    notes = [REMAINDER] if whole.valid else [NOT_VALID, REMAINDER]
+    known = any(share is not None for share in shares)
+    return " ".join(notes if known else [*notes, OTHER_PARTS])
 
 
 def instructions(count: int | None) -> str:

@@ -42,8 +42,8 @@ COLUMNS = (
 )
 _COUNTS = tuple(f.name for f in dataclasses.fields(Counts) if f.name != "caches")
 _MISSES = tuple(f.name for f in dataclasses.fields(CacheMisses) if not f.name.endswith("_bytes"))
-# What an emulated row has: no times, and nothing that is about them.
-_TIMED = ("spread", "cv", "outliers", "governor", "temperature_c")
+# What an emulated row lacks beside times: it is not pinned, and has no governor.
+_TIMED = ("core", "core_part", "cpus", "spread", "cv", "outliers", "governor", "temperature_c")
 EMULATED_COLUMNS = (
     *(n for n in COLUMNS if not n.endswith(("_ms", "_mhz")) and n not in _TIMED),
     *("executed", "counts_spread", "output_max_abs", *_COUNTS, *_MISSES),

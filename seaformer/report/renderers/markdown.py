@@ -189,7 +189,8 @@ def _components(rows: Sequence[ResultRow]) -> list[str]:
     figures = ("million instructions",) if counted else ("median ms", "95 % interval ms")
     header = ("component", *figures, "share of forward", "", _text.FIGURE_10)
     lines = [_component(part, counted) for part in parts]
-    return [title, _grid(header, lines), _text.REMAINDER]
+    notes = _text.component_notes(first, (part.paper_percent for part in parts))
+    return [title, _grid(header, lines), notes]
 
 
 def _component(part: Component, counted: bool) -> list[str]:

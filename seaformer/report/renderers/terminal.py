@@ -124,9 +124,10 @@ def _conditions(table: ResultTable) -> list[Text]:
 def _condition(row: ResultRow) -> str:
     device = f"{_text.clean(row.device_name)} ({_text.clean(row.target)})"
     threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"
-    parts = [device, f"core {_text.core(row)}", threads]
-    parts += [f"frequency {_text.frequency(row)}"] if row.source == MEASURED else []
-    parts += [f"runner {_text.clean(row.runner)}", f"{row.processes} processes"]
+    parts = [device]
+    if row.source == MEASURED:
+        parts += [f"core {_text.core(row)}", f"frequency {_text.frequency(row)}"]
+    parts += [threads, f"runner {_text.clean(row.runner)}", f"{row.processes} processes"]
     return "  ".join(parts)
 
 
@@ -155,7 +156,8 @@ def _components(rows: list[ResultRow]) -> Iterable[RenderableType]:
         figure = _text.instructions(part.instructions) if counted else _text.ms(part.median_ms)
         cells = [_text.clean(part.name), figure, _text.percent(part.share), "║"]
         shown.add_row(*map(Text, [*cells, _text.paper_percent(part.paper_percent)]))
-    return [Text(title, _TITLE), shown, Text(_text.REMAINDER, "dim"), _GAP]
+    notes = _text.component_notes(first, (part.paper_percent for part in parts))
+    return [Text(title, _TITLE), shown, Text(notes, "dim"), _GAP]
 
 
 def _remarks(table: ResultTable) -> Iterable[Text]:

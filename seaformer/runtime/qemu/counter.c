@@ -166,7 +166,7 @@ static void write_window(const Tally* sum) {
       "instructions", "vector_fma", "vector_other", "scalar",      "branch",
       "load",         "store",      "loaded_bytes", "stored_bytes", "fma_fp16",
       "fma_fp32"};
-  fprintf(g.out, "{\"threads\":%u,\"before\":%" PRIu64, g.threads, g.before);
+  fprintf(g.out, "{\"threads\":%u,\"instructions_before\":%" PRIu64, g.threads, g.before);
   for (int i = 0; i < kTallies; ++i) fprintf(g.out, ",\"%s\":%" PRIu64, kNames[i], sum->of[i]);
   if (g.caches != NULL) {
     const uint64_t* m = g.caches->misses;

@@ -1,0 +1,150 @@
+"""Profiles as the engines write them, to events: every quirk that was seen, as text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from seaformer.bench.operator_events import (
+    Event,
+    Run,
+    medians_ns,
+    parse_executorch,
+    parse_onnxruntime,
+    typical,
+)
+from seaformer.core.errors import RunnerFailed
+
+GEMM = "Fully Connected (NC, F32) GEMM"
+
+
+def run_event(ts: int, dur: int) -> dict[str, Any]:
+    return {"cat": "Session", "ph": "X", "name": "model_run", "ts": ts, "dur": dur, "args": {}}
+
+
+def node(name: str, kind: str, ts: int, dur: int, dtype: str = "float") -> dict[str, Any]:
+    args = {"op_name": kind, "output_type_shape": [{dtype: [1, 16, 32, 48]}]}
+    return {"cat": "Node", "ph": "X", "name": name, "ts": ts, "dur": dur, "args": args}
+
+
+def trace(*durations: int) -> str:
+    """One run after the other, each with two nodes, within what ONNX Runtime puts around them."""
+    events: list[dict[str, Any]] = [
+        {"cat": "Session", "ph": "X", "name": "session_initialization", "ts": 1, "dur": 5}
+    ]
+    for index, duration in enumerate(durations):
+        begin = 1000 * (index + 1)
+        events.append(node("/stem/Conv_kernel_time", "Conv", begin + 2, duration - 10))
+        events.append(node("/head/Relu_kernel_time", "Relu", begin + 500, 3))
+        events.append(
+            {"cat": "Session", "ph": "X", "name": "SequentialExecutor::Execute", "ts": begin + 1}
+            | {"dur": duration - 1, "args": {}}
+        )
+        events.append(run_event(begin, duration))
+    return json.dumps(events)
+
+
+def test_onnxruntimes_microseconds_become_nanoseconds_from_the_beginning_of_the_run() -> None:
+    (run,) = parse_onnxruntime(trace(600), 1)
+    assert run == Run(
+        600_000,
+        (
+            Event("/stem/Conv", "Conv", 2_000, 590_000, "float32"),
+            Event("/head/Relu", "Relu", 500_000, 3_000, "float32"),
+        ),
+    )
+
+
+def test_runs_before_the_timed_ones_were_warm_up_and_are_left_out() -> None:
+    runs = parse_onnxruntime(trace(900, 800, 610, 600), 2)
+    assert [run.duration_ns for run in runs] == [610_000, 600_000]
+
+
+@pytest.mark.parametrize(
+    ("told", "dtype"),
+    [
+        ([{"float16": [1]}], "float16"),
+        ([{"float": [1]}, {"int64": [1]}], "float32"),
+        ([{"int64": [1]}], "int64"),
+        ([], ""),
+        (None, ""),
+        ("float", ""),
+    ],
+)
+def test_the_type_a_node_computed_in_is_that_of_its_first_output(told: object, dtype: str) -> None:
+    event = node("/stem/Conv_kernel_time", "Conv", 1001, 5) | {
+        "args": {"op_name": "Conv", "output_type_shape": told}
+    }
+    (run,) = parse_onnxruntime(json.dumps([event, run_event(1000, 10)]), 1)
+    assert run.events[0].dtype == dtype
+
+
+def test_fewer_runs_in_the_profile_than_were_timed_is_said() -> None:
+    with pytest.raises(RunnerFailed, match="has 2 runs, 3 were timed"):
+        parse_onnxruntime(trace(500, 500), 3)
+
+
+def et(run: int, name: str, start: int, ns: int, kind: str = "delegate") -> dict[str, Any]:
+    return {"run": run, "kind": kind, "name": name, "start_ns": start, "duration_ns": ns}
+
+
+def executorch(*scales: int) -> str:
+    events = []
+    for run, scale in enumerate(scales):
+        begin = 10_000_000 * (run + 1)
+        events += [
+            et(run, "Convolution (NHWC, F16) IGEMM #1", begin + 100, 3_000 * scale),
+            et(run, "Slice (ND, X16) #1", begin + 50_000, 0),
+            et(run, "Fully Connected (NC, F32) GEMM #12", begin + 60_000, 1_000),
+            et(run, "DELEGATE_CALL", begin + 50, 90_000, "runtime"),
+            et(run, "native_call_argmax.out", begin + 70_000, 7_000, "runtime"),
+            et(run, "OPERATOR_CALL", begin + 69_000, 9_000, "runtime"),
+            et(run, "Method::execute", begin, 100_000 * scale, "runtime"),
+        ]
+    return json.dumps(events)
+
+
+def test_executorchs_delegate_events_and_own_kernels_are_kept_and_the_calls_around_them_not() -> (
+    None
+):
+    (run,) = parse_executorch(executorch(1), 1)
+    assert run.duration_ns == 100_000
+    assert [(e.name, e.kind, e.start_ns, e.duration_ns, e.dtype) for e in run.events] == [
+        ("Convolution (NHWC, F16) IGEMM #1", "Convolution (NHWC, F16) IGEMM", 100, 3000, "float16"),
+        ("Slice (ND, X16) #1", "Slice (ND, X16)", 50_000, 0, ""),
+        (f"{GEMM} #12", GEMM, 60_000, 1000, "float32"),
+        ("native_call_argmax.out", "native_call_argmax.out", 70_000, 7_000, ""),
+    ]
+
+
+def test_a_run_without_its_whole_is_refused() -> None:
+    lost = [e for e in json.loads(executorch(1)) if e["name"] != "Method::execute"]
+    with pytest.raises(RunnerFailed, match="without Method::execute"):
+        parse_executorch(json.dumps(lost), 1)
+
+
+@pytest.mark.parametrize("parse", [parse_onnxruntime, parse_executorch])
+@pytest.mark.parametrize(("text", "reason"), [("[{", "is no JSON"), ("{}", "is no list")])
+def test_a_profile_that_was_cut_short_is_one_sentence(parse: Any, text: str, reason: str) -> None:
+    with pytest.raises(RunnerFailed, match=reason):
+        parse(text, 1)
+
+
+def test_runs_that_differ_in_their_operators_are_refused() -> None:
+    events = json.loads(executorch(1, 1))
+    events[0]["name"] = "Add (ND) #1"
+    with pytest.raises(RunnerFailed, match="same operators in the same order"):
+        parse_executorch(json.dumps(events), 2)
+
+
+def test_a_run_without_operators_is_refused() -> None:
+    with pytest.raises(RunnerFailed, match="same operators in the same order"):
+        parse_onnxruntime(json.dumps([run_event(1000, 10)]), 1)
+
+
+def test_the_typical_run_is_the_one_of_median_duration_and_medians_are_by_operator() -> None:
+    runs = parse_executorch(executorch(3, 1, 2, 9), 4)
+    assert typical(runs).duration_ns == 200_000
+    assert medians_ns(runs) == (7_500, 0, 1_000, 7_000)
