@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
 import socket
 import tempfile
 import threading
@@ -19,6 +16,7 @@ from tests.fakes.phone import profiles, userland
 from tests.fakes.phone.auth import PublicKey
 from tests.fakes.phone.faults import Fault, Faults
 from tests.fakes.phone.hardware import Hardware, State
+from tests.fakes.phone.killing import kill_matching, strike_kills
 from tests.fakes.phone.processes import Process, processes
 from tests.fakes.phone.protocol import Connection, Stream
 from tests.fakes.phone.quota import Quota
@@ -175,11 +173,24 @@ class FakePhone:
         level: int | None = None,
         charging: bool | None = None,
         temperature_c: float | None = None,
+        *,
+        mains: bool | None = None,
     ) -> None:
-        """Set what dumpsys and power_supply say; ``None`` leaves it."""
-        self.state.level = self.state.level if level is None else level
-        self.state.charging = self.state.charging if charging is None else charging
-        self.state.battery_c = self.state.battery_c if temperature_c is None else temperature_c
+        """Set what dumpsys and power_supply say; ``None`` leaves it. ``mains``: not by USB."""
+        wanted = {"level": level, "charging": charging, "battery_c": temperature_c, "mains": mains}
+        for name, value in wanted.items():
+            if value is not None:
+                setattr(self.state, name, value)
+        self.refresh()
+
+    def busy(self, share: float) -> None:
+        """The share of all cores that other programs have used since the boot."""
+        self.state.busy_share = share
+        self.refresh()
+
+    def screen(self, *, on: bool) -> None:
+        """Switch the screen on or off."""
+        self.state.screen_on = on
         self.refresh()
 
     def core(self, cpu: int, *, online: bool) -> None:
@@ -197,11 +208,7 @@ class FakePhone:
 
     def kill(self, match: str) -> int:
         """SIGKILL to the processes whose command line matches; how many there were."""
-        chosen = [p for p in self.processes() if re.search(match, p.line)]
-        for process in chosen:
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-        return len(chosen)
+        return kill_matching(self.base, match)
 
     def disconnect(self) -> None:
         """Pull every cable, once."""
@@ -306,17 +313,7 @@ class FakePhone:
         while not self._stopping.wait(_TICK_S):
             with suppress(OSError):
                 self.refresh()
-            for fault in self.faults.all("kill"):
-                file = fault.options.get("file")
-                due = fault.options.setdefault(
-                    "_due", time.monotonic() + fault.options.get("after_s", 0)
-                )
-                ready = (self.root / file).exists() if file else time.monotonic() >= due
-                if ready and any(
-                    re.search(fault.options["match"], p.line) for p in self.processes()
-                ):
-                    self.faults.take("kill")
-                    self.kill(fault.options["match"])
+            strike_kills(self.faults, self.root, self.base)
 
     def _reboot_later(self, options: Mapping[str, Any]) -> None:
         wanted = {k: v for k, v in options.items() if k in ("files", "down_s", "boot_s")}

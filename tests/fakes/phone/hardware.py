@@ -29,6 +29,9 @@ class State:
     clock: Callable[[], float] = time.monotonic
     level: int = 87
     charging: bool = False
+    mains: bool = False
+    busy_share: float = 0.02
+    screen_on: bool = False
     battery_c: float = 29.1
     offline: set[int] = field(default_factory=set)
     load: str = "0.21 0.18 0.15 1/812 4711"
@@ -99,10 +102,11 @@ class Hardware:
         yield "proc/uptime", f"{state.uptime_s:.2f} {state.uptime_s * 7:.2f}\n"
         yield "proc/loadavg", state.load + "\n"
         yield "proc/version", profile.kernel + "\n"
-        yield "proc/stat", "cpu  1000 0 1000 90000 0 0 0 0 0 0\n"
+        yield "proc/stat", _stat(state)
         yield "proc/meminfo", _meminfo(profile.memory_kb)
         yield "proc/sys/kernel/random/boot_id", state.boot_id + "\n"
         yield "mnt/fake/battery", _battery(state)
+        yield "mnt/fake/screen", "Awake\n" if state.screen_on else "Asleep\n"
         yield "mnt/fake/thermalservice", _thermal(state)
         yield from _cpu_files(state)
         yield from _power_files(state)
@@ -126,6 +130,13 @@ def _cpuinfo(state: State) -> str:
                 f"CPU revision\t: {cluster.revision}\n\n"
             )
     return "".join(blocks) + f"Hardware\t: {state.profile.hardware}\n"
+
+
+def _stat(state: State) -> str:
+    """The first line of /proc/stat: ticks of user, nice, system and idle since the boot."""
+    ticks = round(state.uptime_s * 100) * len(state.profile.cpus)
+    busy = round(ticks * state.busy_share)
+    return f"cpu  {busy} 0 0 {ticks - busy} 0 0 0 0 0 0\n"
 
 
 def _meminfo(total_kb: int) -> str:
@@ -183,8 +194,8 @@ def _power_files(state: State) -> Iterator[tuple[str, str]]:
 def _battery(state: State) -> str:
     text = state.profile.battery
     for name, value in {
-        "AC powered": "false",
-        "USB powered": str(state.charging).lower(),
+        "AC powered": str(state.charging and state.mains).lower(),
+        "USB powered": str(state.charging and not state.mains).lower(),
         "status": 2 if state.charging else 3,
         "level": state.level,
         "temperature": round(state.battery_c * 10),

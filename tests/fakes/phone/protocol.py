@@ -61,7 +61,7 @@ class Connection:
 
     def __init__(self, owner: Owner, sock: socket.socket) -> None:
         self._owner, self._sock, self._faults = owner, sock, owner.faults
-        self._write_lock = threading.Lock()
+        self._write_lock, self._close_lock = threading.Lock(), threading.Lock()
         self._streams: dict[int, Stream] = {}
         self._count = 0
         self._token = b""
@@ -80,7 +80,10 @@ class Connection:
 
     def close(self, *, reset: bool = False) -> None:
         """End the connection; ``reset`` as a pulled cable's TCP does, losing what is unsent."""
-        self.lost = True
+        with self._close_lock:
+            if self.lost:
+                return
+            self.lost = True
         with suppress(OSError):
             if reset:
                 linger = struct.pack("ii", 1, 0)
@@ -207,12 +210,13 @@ class Connection:
                 self._welcome()
             else:
                 self._challenge()
-        elif kind == AUTH_KEY and mode == "refuse":
-            raise ConnectionLost
         elif kind == AUTH_KEY:
             with suppress(ValueError):
                 self._offered = PublicKey.parse(data)
             self._owner.note("AUTH key offered")
+            if mode == "refuse":
+                self.close(reset=True)
+                raise ConnectionLost
             if mode == "accept":
                 self.grant()
 

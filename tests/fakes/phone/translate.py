@@ -133,15 +133,21 @@ class Unrooter:
 
     def __init__(self, root: Path) -> None:
         self._root = str(root).encode()
-        self._pattern = re.compile(re.escape(self._root) + rb"(/?)")
+        # What follows the root must be known: then it is a folder's, or the end of its name.
+        self._whole = re.compile(re.escape(self._root) + rb"(/|(?=[^/]))")
         self._held = b""
 
     def feed(self, data: bytes, *, last: bool = False) -> bytes:
-        """The next piece as the phone would have said it; what may be half a root waits."""
-        text = self._held + data
-        keep = 0 if last else self._tail(text)
-        self._held = text[len(text) - keep :]
-        return self._pattern.sub(b"/", text[: len(text) - keep])
+        """The next piece as the phone would have said it; what may be a root's part waits."""
+        text, self._held = self._held + data, b""
+        done = max((found.end() for found in self._whole.finditer(text)), default=0)
+        rest = text[done:]
+        said = self._whole.sub(b"/", text)[: -len(rest) or None] if done else b""
+        if last:
+            return said + rest.replace(self._root, b"/")
+        keep = self._tail(rest)
+        self._held = rest[len(rest) - keep :]
+        return said + rest[: len(rest) - keep]
 
     def _tail(self, text: bytes) -> int:
         longest = min(len(text), len(self._root))

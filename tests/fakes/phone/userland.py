@@ -61,7 +61,6 @@ def build(root: Path, profile: Profile) -> None:
             _link(root, tool, Path(found))
     for name, value in profile.properties.items():
         (root / "mnt/fake/props" / name).write_text(value, encoding="utf-8")
-    (root / "mnt/fake/screen").write_text("Asleep\n", encoding="utf-8")
 
 
 def _link(root: Path, tool: str, target: Path) -> None:
