@@ -56,8 +56,10 @@ def show_measurements(measured: list[Measurement], root: Path, as_json: bool) ->
     if as_json:
         print_json([document(measurement) for measurement in measured])
         return
-    table = build(measured, []).table
-    terminal.console(table).print(terminal.render(table))
+    for device in dict.fromkeys(measurement.device.id for measurement in measured):
+        mine = [measurement for measurement in measured if measurement.device.id == device]
+        table = build(mine, []).table
+        terminal.console(table).print(terminal.render(table))
     next_step(f"seaformer report --results {shlex.quote(str(root))}")
 
 

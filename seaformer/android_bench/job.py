@@ -44,7 +44,8 @@ size=$(wc -c < stdout)
 echo "$code "$size > done.part && mv done.part done
 """
 # $1 folder, $2 the script, then the rest. The list must not be joined by && to the start:
-# a subshell would hold the connection open until the job ends.
+# a subshell would hold the connection open until the job ends. The shell stays until the job has
+# begun: what it leaves behind sooner is hung up with it.
 _START = r"""
 mkdir -p "$1/out" || exit 1
 cd "$1" || exit 1
@@ -57,6 +58,8 @@ if command -v setsid >/dev/null 2>&1; then
 else
   nohup sh -c "$script" job "$folder" "$mask" "$lock" "$@" > /dev/null 2>&1 < /dev/null &
 fi
+n=0
+while [ ! -d "$folder/claimed" ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
 """
 # One look: no program but the shell itself runs, so that the look costs the job nothing.
 _LOOK = r"""
@@ -153,8 +156,8 @@ def run_job(
     if not resumed:
         before()
         _start(phone, job)
-    power = _wait(phone, job, token)
-    return _read(phone, job, _look(phone, job, token), resumed, power)
+    look, power = _wait(phone, job, token)
+    return _read(phone, job, look, resumed, power)
 
 
 def _succeeded(look: _Look) -> bool:
@@ -181,15 +184,15 @@ def _start(phone: Phone, job: Job) -> None:
         raise DeviceError(f"{phone.serial}: the job could not be started: {done.said}.")
 
 
-def _wait(phone: Phone, job: Job, token: str) -> list[float]:
-    """Look now and then until the job is over."""
+def _wait(phone: Phone, job: Job, token: str) -> tuple[_Look, list[float]]:
+    """Look now and then until the job is over; the last look, and the power seen meanwhile."""
     power: list[float] = []
     wait, deadline, starting = _FIRST_S, time.monotonic() + job.timeout_s, 0
     boot = phone.boot_id
     while True:
         look = _look(phone, job, token, boot)
         if look.word == "done":
-            return power
+            return look, power
         if look.word == "running":
             power += _power_mw(look.rest)
         elif look.word == "rebooted":
@@ -228,8 +231,9 @@ def _read(phone: Phone, job: Job, look: _Look, resumed: bool, power: list[float]
     with tempfile.TemporaryDirectory(prefix="seaformer-job-") as scratch:
         out, err = Path(scratch) / "stdout", Path(scratch) / "stderr"
         phone.pull(f"{job.folder}/stdout", out, size)
-        phone.pull(f"{job.folder}/stderr", err)
-        text, complaint = out.read_bytes(), err.read_bytes()
+        if code != 0:
+            phone.pull(f"{job.folder}/stderr", err)
+        text, complaint = out.read_bytes(), err.read_bytes() if code != 0 else b""
     if len(text) != size:
         raise _full(phone) if _no_room(phone) else _died(phone, job)
     if code != 0 and re.search(rb"No space left", text + complaint):

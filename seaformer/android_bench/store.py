@@ -60,6 +60,7 @@ class Store:
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
         self._verified: set[str] = set()
+        self._folders: set[str] = set()
         self._started = False
 
     def put(self, wanted: Iterable[Wanted]) -> Mapping[str, str]:
@@ -83,18 +84,22 @@ class Store:
     def folder(self, name: str, contents: Mapping[str, Wanted]) -> str:
         """A folder on the phone with these files under their names."""
         places = self.put(contents.values())
+        home = f"{ROOT}/bundle/{name}"
+        if home in self._folders:
+            return home
         pairs: list[str] = []
         for file, item in contents.items():
             pairs += [places[item.sha256], file]
-        home = f"{ROOT}/bundle/{name}"
         done = self._phone.script(_LINK, home, *pairs)
         if done.exit_code != 0:
             raise DeviceError(f"{self._phone.serial}: {home} could not be made: {done.said}.")
+        self._folders.add(home)
         return home
 
     def forget(self) -> None:
         """After a reboot nothing is taken for granted."""
         self._verified.clear()
+        self._folders.clear()
         self._started = False
 
     def free_bytes(self) -> int | None:
@@ -134,6 +139,7 @@ class Store:
         self._phone.say(f"{self._phone.serial}: making room, older files of the cache go")
         self._phone.script(_DROP, _CACHE, *keep, *self._verified)
         self._phone.run(["rm", "-rf", f"{ROOT}/bundle"])
+        self._folders.clear()
         if not self._fits(needed):
             raise self._full(needed)
 

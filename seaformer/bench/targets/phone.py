@@ -96,7 +96,7 @@ class PhoneTarget:
 
     def conditions(self, cpu: int) -> Conditions:
         """The phone's state now."""
-        return self._state(cpu, fresh_s=0).conditions
+        return self._state(cpu).conditions
 
     def preflight(self, cpus: tuple[int, ...]) -> tuple[Flag, ...]:
         """What a reader must know. Raises the first reason not to measure, unless forced."""
