@@ -36,7 +36,7 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> PythonRSASigner:
 def connected(phone: FakePhone, *signers: PythonRSASigner) -> AdbDeviceTcp:
     device = AdbDeviceTcp("127.0.0.1", phone.port, default_transport_timeout_s=10)
     try:
-        device.connect(rsa_keys=list(signers), auth_timeout_s=2)
+        device.connect(rsa_keys=list(signers), auth_timeout_s=0.5)
     except BaseException:
         device.close()
         raise

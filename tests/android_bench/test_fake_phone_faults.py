@@ -17,7 +17,7 @@ from adb_shell.exceptions import (
     TcpTimeoutException,
 )
 
-from tests.fakes.phone import FakePhone, profiles
+from tests.fakes.phone import EMULATED, FakePhone, profiles
 
 SILENT = (AdbTimeoutError, TcpTimeoutException)
 BROKEN = (OSError, InvalidCommandError, *SILENT)
@@ -239,6 +239,12 @@ def test_a_fault_waits_for_its_turn_and_strikes_as_often_as_it_should() -> None:
         phone.set_fault("fail", command="echo", skip=1, times=2, stderr="no")
         said = [device.shell("echo yes").strip() for _ in range(4)]
         assert said == ["yes", "no", "no", "yes"]
+
+
+def test_a_phone_says_that_it_is_emulated_only_when_asked() -> None:
+    for properties, said in (({}, "\n"), (EMULATED, "1\n")):
+        with FakePhone(properties=properties) as phone, closing(connected(phone)) as device:
+            assert device.shell("getprop ro.boot.qemu") == said
 
 
 def test_an_unknown_fault_or_phone_is_refused_by_name() -> None:

@@ -9,6 +9,6 @@ What it is not: a jail (a command runs as the user who runs the tests), Android'
 toybox (the host's stand in, more lenient), SELinux, or a phone's speed.
 """
 
-from tests.fakes.phone.device import FakePhone
+from tests.fakes.phone.device import EMULATED, FakePhone
 
-__all__ = ["FakePhone"]
+__all__ = ["EMULATED", "FakePhone"]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ from tests.fakes.phone.quota import Quota
 from tests.fakes.phone.shell import Shell
 from tests.fakes.phone.sync import Journal, Sync
 
+EMULATED = {"ro.boot.qemu": "1"}
 _TICK_S = 0.1
 _SENTENCES = {
     "root": "adbd cannot run as root in production builds\n",
@@ -45,6 +47,8 @@ class FakePhone:
             an eight-core phone can be had on two. Off by default: then pinning is real, and a
             mask the host has not is refused as the kernel does. It is the tool that is folded,
             not the system call: an aarch64 runner that pins itself needs ``two-core``.
+        properties: of getprop, over the profile's. ``EMULATED`` owns up to being no phone, as
+            Android's own emulator does: what is measured on it then says so.
     """
 
     def __init__(
@@ -56,8 +60,10 @@ class FakePhone:
         keys: Sequence[str] = (),
         port: int = 0,
         fold: int | None = None,
+        properties: Mapping[str, str] | None = None,
     ) -> None:
-        self.profile = profiles.load(profile)
+        known = profiles.load(profile)
+        self.profile = replace(known, properties={**known.properties, **(properties or {})})
         self.faults, self.journal = Faults(), Journal()
         self.keys = [PublicKey.parse(key.encode()) for key in keys]
         self.state = State(self.profile)
