@@ -26,7 +26,7 @@ def soc(phone: str) -> topology.Soc:
 def test_a_snapdragon_865_has_its_prime_core_at_cpu7() -> None:
     found = clusters("mi10_android11")
     assert found == (
-        Cluster((0, 1, 2, 3), "Cortex-A55", 1804800),
+        Cluster((0, 1, 2, 3), "Kryo 4xx Silver (Cortex-A55)", 1804800),
         Cluster((4, 5, 6), "Cortex-A77", 2419200),
         Cluster((7,), "Cortex-A77", 2841600),
     )
@@ -94,7 +94,7 @@ def test_a_frequency_that_may_not_be_read_is_none() -> None:
 def test_cores_without_cpufreq_still_make_clusters() -> None:
     processors = topology.parse_cpuinfo(text("mi10_android11", "cpuinfo"))
     assert topology.find_clusters(processors, {}) == (
-        Cluster((0, 1, 2, 3), "Cortex-A55"),
+        Cluster((0, 1, 2, 3), "Kryo 4xx Silver (Cortex-A55)"),
         Cluster((4, 5, 6, 7), "Cortex-A77"),
     )
 
