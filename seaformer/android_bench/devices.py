@@ -91,44 +91,36 @@ def read_probe(script: Script, serial: str) -> Probe:
 
     def lenient(read: Callable[[str], T], name: str) -> T | None:
         try:
-            return read(said[name])
+            return read(said.get(name, ""))
         except DeviceError as error:
             notes.append(error.message)
             return None
 
-    properties = parse.parse_getprop(said["properties"])
-    processors = topology.parse_cpuinfo(said["processors"])
-    frequencies = topology.parse_frequencies(parse.parse_values(said["frequencies"]))
-    clusters = topology.find_clusters(processors, frequencies)
+    properties = parse.parse_getprop(said.get("properties", ""))
+    processors = topology.parse_cpuinfo(said.get("processors", ""))
+    values = parse.parse_values(said.get("frequencies", ""))
+    clusters = topology.find_clusters(processors, topology.parse_frequencies(values))
     present = lenient(topology.parse_cpu_list, "present") or ()
     soc = topology.identify(properties, clusters)
-    notes += topology.surprises(soc, clusters) if soc else ()
+    info = _device_info(properties, processors, clusters, soc, serial)
     online = {processor.number for processor in processors}
-    memory = parse.parse_meminfo(said["memory"]).get("MemTotal")
-    info = DeviceInfo(
-        id=_device_id(properties, serial),
-        target="phone",
-        model=_model(properties),
-        system=f"Android {properties.get('ro.build.version.release', 'of unknown version')}",
-        architecture=properties.get("ro.product.cpu.abi", ""),
-        cores=len(set(present) | online),
-        clusters=clusters,
-        memory_bytes=memory,
-        properties={
-            "soc": topology.soc_title(properties, soc),
-            "build": properties.get("ro.build.fingerprint", ""),
-            "features": " ".join(processors[0].features),
-        },
-    )
+    battery = lenient(parse.parse_battery, "battery")
+    thermal = lenient(parse.parse_thermal, "thermal")
+    space = lenient(parse.parse_df, "space")
+    notes += topology.surprises(soc, clusters) if soc else ()
     return Probe(
         properties=properties,
         processors=processors,
-        info=info,
+        info=replace(
+            info,
+            cores=len(set(present) | online),
+            memory_bytes=parse.parse_meminfo(said.get("memory", "")).get("MemTotal"),
+        ),
         soc=soc,
         offline=tuple(cpu for cpu in present if cpu not in online),
-        battery=lenient(parse.parse_battery, "battery"),
-        thermal=lenient(parse.parse_thermal, "thermal"),
-        space=lenient(parse.parse_df, "space"),
+        battery=battery,
+        thermal=thermal,
+        space=space,
         notes=tuple(notes),
     )
 
@@ -189,6 +181,29 @@ def _filled(bare: PhoneReport, probe: Probe) -> PhoneReport:
         thermal_status=thermal.status if thermal else None,
         skin_c=thermal.hottest_c(parse.SKIN) if thermal else None,
         notes=probe.notes,
+    )
+
+
+def _device_info(
+    properties: dict[str, str],
+    processors: tuple[topology.Processor, ...],
+    clusters: tuple[Cluster, ...],
+    soc: topology.Soc | None,
+    serial: str,
+) -> DeviceInfo:
+    return DeviceInfo(
+        id=_device_id(properties, serial),
+        target="phone",
+        model=_model(properties),
+        system=f"Android {properties.get('ro.build.version.release', 'of unknown version')}",
+        architecture=properties.get("ro.product.cpu.abi", ""),
+        cores=len(processors),
+        clusters=clusters,
+        properties={
+            "soc": topology.soc_title(properties, soc),
+            "build": properties.get("ro.build.fingerprint", ""),
+            "features": " ".join(processors[0].features),
+        },
     )
 
 
