@@ -7,20 +7,23 @@ a job that ended while nobody looked is read later, by this bench or by one with
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.android_bench.link import Phone
 from seaformer.android_bench.lock import LOCK
 from seaformer.android_bench.store import ROOT
+from seaformer.core import files
 from seaformer.core.errors import DeviceBusy, DeviceError, DeviceFull, DeviceLost, RunnerFailed
 
 JOBS = f"{ROOT}/jobs"
 _FIRST_S, _LONGEST_S = 0.1, 1.0
+_TRIES = 3
+# The time limit of a pull is that of a file this long.
+_LARGE_BYTES = 64 << 20
 
 # $1 folder, $2 mask or -, $3 the lock, then the command. A second start, after an answer that was
 # lost, ends at once.
@@ -40,8 +43,8 @@ ORT_DISABLE_TELEMETRY=1
 export ORT_DISABLE_TELEMETRY
 "$@" > stdout 2> stderr < /dev/null
 code=$?
-size=$(wc -c < stdout)
-echo "$code "$size > done.part && mv done.part done
+sum=$(sha256sum < stdout)
+echo "$code ${sum%% *}" > done.part && mv done.part done
 """
 # $1 folder, $2 the script, then the rest. The list must not be joined by && to the start:
 # a subshell would hold the connection open until the job ends. The shell stays until the job has
@@ -224,24 +227,48 @@ def _look(phone: Phone, job: Job, token: str, boot: str = "") -> _Look:
 
 
 def _read(phone: Phone, job: Job, look: _Look, resumed: bool, power: list[float]) -> JobResult:
-    """What the job wrote; its size must be the one it told at its end."""
-    if len(look.rest) != 2 or not all(word.isdecimal() for word in look.rest):
+    """What the job wrote; its hash must be the one it told at its end."""
+    if len(look.rest) != 2 or not look.rest[0].isdecimal():
         raise _full(phone) if _no_room(phone) else _died(phone, job)
-    code, size = map(int, look.rest)
+    code, sha256 = int(look.rest[0]), look.rest[1]
     with tempfile.TemporaryDirectory(prefix="seaformer-job-") as scratch:
         out, err = Path(scratch) / "stdout", Path(scratch) / "stderr"
-        phone.pull(f"{job.folder}/stdout", out, size)
+        _pull_whole(phone, f"{job.folder}/stdout", out, sha256)
         if code != 0:
             phone.pull(f"{job.folder}/stderr", err)
         text, complaint = out.read_bytes(), err.read_bytes() if code != 0 else b""
-    if len(text) != size:
-        raise _full(phone) if _no_room(phone) else _died(phone, job)
-    if code != 0 and re.search(rb"No space left", text + complaint):
+    if code != 0 and b"No space left" in text + complaint:
         raise _full(phone)
-    return JobResult(
-        code, text.decode(errors="replace"), complaint.decode(errors="replace"), resumed,
-        tuple(power),
-    )  # fmt: skip
+    out_text, err_text = text.decode(errors="replace"), complaint.decode(errors="replace")
+    return JobResult(code, out_text, err_text, resumed, tuple(power))
+
+
+def pull_files(phone: Phone, folder: str, wanted: Mapping[str, Path]) -> None:
+    """Copy files of a job's folder to here, each as whole as the phone says it is.
+
+    Raises ``DeviceError`` when one is not there or arrives damaged again and again.
+    """
+    done = phone.script('cd "$1" || exit 1; shift; sha256sum "$@"', folder, *wanted)
+    sums = {
+        words[1].strip(): words[0] for line in done.stdout.splitlines()
+        if len(words := line.split(maxsplit=1)) == 2
+    }  # fmt: skip
+    for name, target in wanted.items():
+        if name not in sums:
+            raise DeviceError(f"{phone.serial}: {folder}/{name} cannot be read: {done.said}.")
+        _pull_whole(phone, f"{folder}/{name}", target, sums[name])
+
+
+def _pull_whole(phone: Phone, source: str, target: Path, sha256: str) -> None:
+    for _ in range(_TRIES):
+        phone.pull(source, target, _LARGE_BYTES)
+        if files.sha256_file(target) == sha256:
+            return
+        phone.say(f"{phone.serial}: {Path(source).name} arrived damaged, pulled again")
+    raise DeviceError(
+        f"{phone.serial}: {source} arrived damaged {_TRIES} times.",
+        hint="Try another cable or port, then run the same command with --resume.",
+    )
 
 
 def _power_mw(words: Sequence[str]) -> list[float]:

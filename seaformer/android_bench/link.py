@@ -17,7 +17,6 @@ from seaformer.android_bench.transport import Attached, ShellResult, Transport
 from seaformer.core.errors import DeviceError, DeviceLost, DeviceTimeout, SeaFormerError
 
 T = TypeVar("T")
-_SHELL_S = 30.0
 # The slowest link a push is waited for: USB 1 in practice, or a poor wireless network.
 _BYTES_PER_S = 250_000
 _READY = "read id < /proc/sys/kernel/random/boot_id; echo $id; getprop sys.boot_completed"
@@ -33,9 +32,10 @@ class Opener(Protocol):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a lost phone is waited for, and how often one call is repeated."""
+    """How long a lost phone is waited for, a call answers, and how often one is repeated."""
 
     total_s: float = 120.0
+    call_s: float = 30.0
     first_s: float = 0.25
     longest_s: float = 4.0
     repeats: int = 4
@@ -82,22 +82,23 @@ class Phone:
         """Bytes of files sent so far, over all connections."""
         return self._pushed_before + (self._transport.bytes_pushed if self._transport else 0)
 
-    def run(self, argv: Sequence[str], timeout_s: float = _SHELL_S) -> ShellResult:
+    def run(self, argv: Sequence[str], timeout_s: float | None = None) -> ShellResult:
         """Run a command that may run twice; its exit code is the caller's to look at."""
-        return self._again(lambda transport: transport.shell(argv, timeout_s))
+        limit = self._patience.call_s if timeout_s is None else timeout_s
+        return self._again(lambda transport: transport.shell(argv, limit))
 
-    def script(self, text: str, *arguments: str, timeout_s: float = _SHELL_S) -> ShellResult:
+    def script(self, text: str, *arguments: str, timeout_s: float | None = None) -> ShellResult:
         """Run a constant script with arguments ``$1``, ``$2``...; it may run twice."""
         return self.run(["sh", "-c", text, "sh", *arguments], timeout_s)
 
     def push(self, source: Path, target: str) -> None:
         """Copy a file to the phone; a broken push starts from the beginning."""
-        limit = _SHELL_S + source.stat().st_size / _BYTES_PER_S
+        limit = self._patience.call_s + source.stat().st_size / _BYTES_PER_S
         self._again(lambda transport: transport.push(source, target, limit))
 
     def pull(self, source: str, target: Path, size_bytes: int = 0) -> None:
         """Copy a file from the phone."""
-        limit = _SHELL_S + size_bytes / _BYTES_PER_S
+        limit = self._patience.call_s + size_bytes / _BYTES_PER_S
         self._again(lambda transport: transport.pull(source, target, limit))
 
     def close(self) -> None:
@@ -152,7 +153,7 @@ class Phone:
         """The boot id, once Android is up: the daemon answers before."""
         deadline = time.monotonic() + self._patience.total_s
         while True:
-            done = transport.shell(["sh", "-c", _READY], _SHELL_S)
+            done = transport.shell(["sh", "-c", _READY], self._patience.call_s)
             boot_id, _, completed = done.stdout.strip().partition("\n")
             if completed.strip() == "1":
                 return boot_id

@@ -79,7 +79,12 @@ class Lanes:
     def run(self, artifacts: Sequence[Artifact]) -> tuple[Outcome, ...]:
         """Measure all artifacts on every device; the outcomes in the order of the devices."""
         names = [name for name, _ in self._targets]
-        return tuple(self._each(lambda name: self._lane(name, artifacts), names))
+        try:
+            return tuple(self._each(lambda name: self._lane(name, artifacts), names))
+        finally:
+            for _, target in self._targets:
+                if not isinstance(target, SeaFormerError):
+                    target.close()
 
     def _each(self, work: Callable[[str], T], names: Sequence[str]) -> list[T]:
         if self._alone:

@@ -81,6 +81,10 @@ class Target(Protocol):
         """What happened since the last call that a reader of the row should know."""
         ...
 
+    def close(self) -> None:
+        """Leave the machine; nothing is asked of it afterwards."""
+        ...
+
 
 class PlainTarget:
     """What a machine has that nobody else uses and nothing happens to."""
@@ -90,6 +94,9 @@ class PlainTarget:
 
     def events(self) -> tuple[Flag, ...]:
         return ()
+
+    def close(self) -> None:
+        pass
 
 
 @runtime_checkable

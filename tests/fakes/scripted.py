@@ -30,7 +30,7 @@ SHAPE = (1, 4, 8, 8)
 _INPUT = (1, 3, 16, 16)
 
 # The model's first line is the seconds an inference takes, its second a command that goes wrong.
-_RUNNER = r"""#!/bin/sh
+_RUNNER = r"""#!/system/bin/sh
 while [ $# -gt 0 ]; do
   case $1 in
     --model) model=$2; shift;;

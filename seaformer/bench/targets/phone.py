@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from seaformer.android_bench import condition
 from seaformer.android_bench.attach import Finder
 from seaformer.android_bench.devices import Probe, read_probe
-from seaformer.android_bench.job import JOBS, Job, JobResult, clear_jobs, run_job
+from seaformer.android_bench.job import JOBS, Job, JobResult, clear_jobs, pull_files, run_job
 from seaformer.android_bench.link import Patience, Phone
 from seaformer.android_bench.lock import Lock
 from seaformer.android_bench.store import Store, Wanted
@@ -159,6 +159,10 @@ class PhoneTarget:
             events.append(Flag("reconnected", False, detail))
         return tuple(events)
 
+    def close(self) -> None:
+        """Close the connection; nothing of ours is on the phone outside a session."""
+        self._phone.close()
+
     def _run(self, request: RunnerRequest) -> RunnerReport:
         assert self._lock is not None
         folder = f"{JOBS}/{self._bench}/{self._key(request)}"
@@ -232,18 +236,20 @@ class PhoneTarget:
 
     def _pulled(self, request: RunnerRequest, report: RunnerReport, folder: str) -> RunnerReport:
         """The files that the report tells of, here."""
-        outputs = []
+        outputs, wanted = [], {}
         for output in report.outputs:
             if output.file and request.output_dir:
                 name = PurePosixPath(output.file).name
                 here = Path(request.output_dir) / name
-                self._phone.pull(f"{folder}/out/{name}", here, 1 << 24)
+                wanted[f"out/{name}"] = here
                 outputs.append(replace(output, file=str(here)))
             else:
                 outputs.append(output)
         if request.profile_ops and report.profile_file:
-            self._phone.pull(f"{folder}/operators.json", Path(request.profile_ops), 1 << 24)
+            wanted["operators.json"] = Path(request.profile_ops)
             report = replace(report, profile_file=request.profile_ops)
+        if wanted:
+            pull_files(self._phone, folder, wanted)
         return replace(report, outputs=tuple(outputs))
 
     def _state(self, cpu: int, fresh_s: float = _FRESH_S) -> condition.State:
