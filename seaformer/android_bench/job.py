@@ -91,7 +91,7 @@ cd "$1" 2>/dev/null || exit 0
 if [ -f pid ]; then
   read pid boot < pid
   read now < /proc/sys/kernel/random/boot_id
-  if [ "$boot" = "$now" ]; then kill -9 -- -$pid 2>/dev/null || kill -9 $pid 2>/dev/null; fi
+  if [ "$boot" = "$now" ]; then kill -9 -$pid 2>/dev/null || kill -9 $pid 2>/dev/null; fi
 fi
 cd / && rm -rf "$1"
 """
@@ -108,7 +108,7 @@ for d in "$1"/*/*; do
   if [ $ours = yes ] && [ "$code" = 0 ]; then kept=$((kept + 1)); continue; fi
   if [ -z "$code" ] && [ "$boot" = "$now" ]; then
     if [ $ours$3 = yesrunning ] && [ -d "/proc/$pid" ]; then kept=$((kept + 1)); continue; fi
-    kill -9 -- -$pid 2>/dev/null || kill -9 $pid 2>/dev/null
+    kill -9 -$pid 2>/dev/null || kill -9 $pid 2>/dev/null
   fi
   rm -rf "$d"
 done

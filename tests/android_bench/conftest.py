@@ -28,23 +28,23 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return scripted_bundle(tmp_path_factory.mktemp("scripted"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def workbench(tmp_path: Path, bundle: Bundle) -> Workbench:
     return Workbench(tmp_path / "results", bundle)
 
 
-@pytest.fixture()
+@pytest.fixture
 def artifact(tmp_path: Path) -> Artifact:
     return scripted_artifact(tmp_path / "artifacts")
 
 
-@pytest.fixture()
+@pytest.fixture
 def slow(tmp_path: Path) -> Artifact:
     """A model whose run takes a second: time enough for something to go wrong."""
     return scripted_artifact(tmp_path / "artifacts", "slow", seconds=1.0)
 
 
-@pytest.fixture()
+@pytest.fixture
 def phone() -> Iterator[FakePhone]:
     with FakePhone("two-core") as double:
         yield double

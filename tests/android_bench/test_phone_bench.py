@@ -43,7 +43,7 @@ main()
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def adb(monkeypatch: pytest.MonkeyPatch) -> Iterator[PrivateAdb]:
     """A real adb server of the test's own, which seaformer finds as adb does."""
     with PrivateAdb() as client:
@@ -105,7 +105,7 @@ def test_one_of_several_phones_must_be_chosen_and_the_list_says_which(
         assert phone.address in caught.value.message
         assert other.address in caught.value.message
         assert "--device" in caught.value.hint
-        with pytest.raises(NoDevice, match="No device nobody is attached. There are: "):
+        with pytest.raises(NoDevice, match=r"No device nobody is attached\. There are: "):
             Lanes(["nobody"], order, lambda sentence: None)
 
 

@@ -48,7 +48,7 @@ if [ -n "$trouble" ]; then eval "$trouble"; fi
 outputs='{"name": "logits", "dtype": "float32", "shape": [1, 4, 8, 8]}'
 if [ -n "$out" ]; then
   cp "$input" "$out/output_0.bin" || exit 5
-  outputs="{\"name\": \"logits\", \"dtype\": \"float32\", \"shape\": [1, 4, 8, 8], \"file\": \"$out/output_0.bin\"}"
+  outputs="${outputs%?}, \"file\": \"$out/output_0.bin\"}"
 fi
 cat <<END
 REPORT
