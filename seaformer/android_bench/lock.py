@@ -118,6 +118,11 @@ class Lock:
         """A sign of life, for a wait without a job."""
         self._phone.script(_BEAT, LOCK, self.token)
 
+    def ours(self) -> bool:
+        """False when it was broken as stale and another bench has the phone."""
+        done = self._phone.script('read owner < "$1/owner"; echo "${owner%% *}"', LOCK)
+        return done.stdout.strip() in ("", self.token)
+
     def leave(self) -> None:
         """Remove it, if it is still ours."""
         self._phone.script(_LEAVE, LOCK, self.token)

@@ -345,7 +345,7 @@ def _process_run(report: RunnerReport) -> ProcessRun:
         sample_cpus=tuple(report.sample_cpus),
         freq_before_khz=report.cpu_freq_khz.before,
         freq_after_khz=report.cpu_freq_khz.after,
-        power_mw=report.power_mw,
+        coarse_power_mw=report.coarse_power_mw,
     )
 
 

@@ -69,7 +69,7 @@ class Conditions:
 class ProcessRun:
     """One fresh process: its ``count`` samples are the next ones in ``MethodRun.samples_ns``.
 
-    ``power_mw`` is coarse: the whole phone's, by its own battery gauge, and only on battery.
+    ``coarse_power_mw`` is coarse: the whole phone's, by its own battery gauge, and only on battery.
     """
 
     count: int
@@ -84,7 +84,7 @@ class ProcessRun:
     sample_cpus: tuple[int, ...]
     freq_before_khz: int | None = None
     freq_after_khz: int | None = None
-    power_mw: float | None = None
+    coarse_power_mw: float | None = None
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,16 @@ def test_a_result_that_finds_no_space_is_no_result(
     assert tried.row.methods == {}
 
 
-def test_a_runner_that_is_killed_is_a_row_that_says_so(
+def test_a_runner_that_is_killed_is_a_row_that_names_the_signal(
+    workbench: Workbench, phone: FakePhone, tmp_path: Path
+) -> None:
+    killed = scripted_artifact(tmp_path / "a", trouble="kill -9 $$")
+    tried = workbench.run(phone, killed)
+    assert str(tried.row.failure).startswith("The runner was killed by SIGKILL")
+    assert tried.row.methods == {}
+
+
+def test_a_job_that_is_killed_as_a_whole_is_a_row_and_the_others_go_on(
     workbench: Workbench, phone: FakePhone, artifact: Artifact, slow: Artifact
 ) -> None:
     phone.set_fault("kill", match="seaformer_runner.*[0-9a-f]{64}", file="seaformer/lock/job")
@@ -279,17 +288,47 @@ def test_garbage_on_the_wire_is_a_lost_connection(
     assert tried.flags()["reconnected"]
 
 
-def test_an_output_that_is_damaged_on_its_way_makes_the_row_invalid(
+def test_a_result_that_arrives_damaged_is_pulled_again(
+    workbench: Workbench, phone: FakePhone, artifact: Artifact
+) -> None:
+    phone.set_fault("corrupt", path=r"output_0\.bin")
+    phone.set_fault("corrupt", path=r"stdout")
+    tried = workbench.run(phone, artifact)
+    assert phone.fired == ["corrupt", "corrupt"]
+    assert whole(tried.row)
+    assert sum("arrived damaged, pulled again" in sentence for sentence in tried.said) == 2
+
+
+def test_a_result_that_arrives_damaged_again_and_again_is_no_result(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
     phone.set_fault("corrupt", path=r"output_0\.bin", times=0)
     tried = workbench.run(phone, artifact)
-    assert not tried.row.valid
+    assert tried.row.failure is not None
+    assert "arrived damaged 3 times" in tried.row.failure
+    assert tried.row.methods == {}
+
+
+def test_a_bench_whose_phone_was_taken_over_touches_nothing_any_more(
+    workbench: Workbench, phone: FakePhone, slow: Artifact
+) -> None:
+    def take_over() -> None:
+        (phone.root / "seaformer" / "lock" / "owner").write_text("another bench now\n")
+
+    thief = threading.Thread(target=lambda: _when_running(phone, take_over))
+    thief.start()
+    tried = workbench.run(phone, slow)
+    thief.join()
+    assert tried.row.failure is not None
+    assert "another bench has taken the phone over" in tried.row.failure
+    assert (phone.root / "seaformer" / "lock" / "owner").read_text() == "another bench now\n"
+    assert any("nothing was touched" in sentence for sentence in tried.said)
 
 
 def test_a_phone_that_does_not_come_back_is_a_row_and_resume_takes_up_what_it_holds(
-    workbench: Workbench, phone: FakePhone, slow: Artifact
+    workbench: Workbench, phone: FakePhone, slow: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("seaformer.android_bench.adb_direct._CONNECT_S", 1.0)
     workbench.patience = replace(workbench.patience, total_s=1.0, longest_s=0.3)
     workbench.processes = 3
 

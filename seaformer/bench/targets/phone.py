@@ -8,32 +8,22 @@ for, so that a bench that starts again with ``resume`` finds what it measured.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
 
 from seaformer.android_bench import condition
 from seaformer.android_bench.attach import Finder
 from seaformer.android_bench.devices import Probe, read_probe
-from seaformer.android_bench.job import JOBS, Job, JobResult, clear_jobs, pull_files, run_job
+from seaformer.android_bench.job import JOBS, Job, JobResult, clear_jobs, run_job
 from seaformer.android_bench.link import Patience, Phone
 from seaformer.android_bench.lock import Lock
-from seaformer.android_bench.store import Store, Wanted
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import TargetOptions
 from seaformer.bench.targets._bundle_report import check_bundle
-from seaformer.core.errors import (
-    DeviceError,
-    DeviceLost,
-    MeasurementRefused,
-    SeaFormerError,
-    TooHot,
-)
+from seaformer.bench.targets._phone_request import PhoneRequests
+from seaformer.core.errors import DeviceError, SeaFormerError, TooHot
 from seaformer.core.measurement import EMULATED, MEASURED, Conditions, DeviceInfo, Flag
 from seaformer.runtime._bundle import Bundle, build_arm64_bundle
 
@@ -69,19 +59,17 @@ class PhoneTarget:
         self._options = options
         self._say = say
         self._notice = options.notice or say
-        self._store = Store(phone)
         self._lock: Lock | None = None
         self._bench = ""
         self._boot_id = phone.boot_id
-        self._asked: Counter[str] = Counter()
-        self._hashes: dict[tuple[str, int, int], Wanted] = {}
         self._events: list[Flag] = []
         self._told_reconnects = 0
         self._troubled = False
         self._first_khz: int | None = None
         self._last_state: tuple[float, condition.State] | None = None
         self._probe = read_probe(phone.script, phone.serial)
-        self._taskset = phone.script("command -v taskset").exit_code == 0
+        taskset = phone.script("command -v taskset").exit_code == 0
+        self._requests = PhoneRequests(phone, bundle, taskset)
         self.source = EMULATED if _is_emulator(self._probe) else MEASURED
         self.runner_build = bundle.manifest.content_id
 
@@ -108,7 +96,7 @@ class PhoneTarget:
             error.hint = f"{error.hint} To measure anyway: --force, which the row then says."
             raise error
         flags = [Flag("forced", False, reason.message) for reason in reasons]
-        if not self._taskset:
+        if not self._requests.taskset:
             flags.append(Flag("no taskset", False, "the runner alone set its affinity"))
         if "asimdhp" not in self._probe.processors[0].features:
             flags.append(Flag("no fp16 arithmetic", False, "fp16 models run fp32 on these cores"))
@@ -123,7 +111,7 @@ class PhoneTarget:
         phone, lock = self._phone, Lock(self._phone, bench)
         lock.take(resume=self._options.resume)
         self._lock, self._bench, self._boot_id = lock, bench, phone.boot_id
-        self._asked.clear()
+        self._requests.begin()
         self._troubled = True
         try:
             for setting in condition.restore(phone):
@@ -165,8 +153,13 @@ class PhoneTarget:
 
     def _run(self, request: RunnerRequest) -> RunnerReport:
         assert self._lock is not None
-        folder = f"{JOBS}/{self._bench}/{self._key(request)}"
-        job = Job(folder, self._argv(request, folder), self._mask(request), request.timeout_s())
+        folder = f"{JOBS}/{self._bench}/{self._requests.key(request)}"
+        job = Job(
+            folder,
+            self._requests.argv(request, folder),
+            self._requests.mask(request),
+            request.timeout_s(),
+        )
         cpu = request.cpus[0] if request.cpus else 0
         began = len(self._events)
         result = run_job(self._phone, job, self._lock.token, before=lambda: self._cool(cpu))
@@ -178,79 +171,9 @@ class PhoneTarget:
         report = check_bundle(RunnerReport.parse(result.stdout), self._bundle)
         if result.resumed and len(self._events) == began:
             self._events.append(Flag("resumed", False, "measured by a bench that did not end"))
-        report = self._pulled(request, report, folder)
-        return replace(report, throttled=self._throttled(cpu, report), power_mw=_mean_mw(result))
-
-    def _argv(self, request: RunnerRequest, folder: str) -> tuple[str, ...]:
-        """The command on the phone, after all its files are there."""
-        manifest, here = self._bundle.manifest, self._bundle.folder
-        parts = {
-            file.name: Wanted(here / file.name, file.sha256, file.size_bytes)
-            for file in manifest.files
-        }
-        home = self._store.folder(manifest.content_id, parts)
-        wanted = [self._wanted(Path(path)) for path in (request.model, *request.inputs)]
-        places = self._store.put(wanted)
-        model, *inputs = (places[item.sha256] for item in wanted)
-        remote = replace(
-            request,
-            model=model,
-            inputs=tuple(inputs),
-            output_dir=f"{folder}/out" if request.output_dir else None,
-            profile_ops=f"{folder}/operators.json" if request.profile_ops else None,
-            ort_lib=(
-                self._bundle.onnxruntime_library(home)
-                if request.engine == "onnxruntime"
-                else request.ort_lib
-            ),
-        )
-        return (*self._bundle.argv(home), *remote.argv())
-
-    def _key(self, request: RunnerRequest) -> str:
-        """The request by contents, and how often it has been made in this session."""
-        shas = [self._wanted(Path(path)).sha256 for path in (request.model, *request.inputs)]
-        same = replace(
-            request,
-            model=shas[0],
-            inputs=tuple(shas[1:]),
-            output_dir="out" if request.output_dir else None,
-            profile_ops="operators" if request.profile_ops else None,
-            ort_lib=None,
-        )
-        text = json.dumps([self._bundle.manifest.content_id, *same.argv()])
-        self._asked[text] += 1
-        return hashlib.sha256(f"{text} {self._asked[text]}".encode()).hexdigest()[:24]
-
-    def _wanted(self, path: Path) -> Wanted:
-        found = path.stat()
-        key = (str(path), found.st_size, found.st_mtime_ns)
-        if key not in self._hashes:
-            self._hashes[key] = Wanted.of(path)
-        return self._hashes[key]
-
-    def _mask(self, request: RunnerRequest) -> str:
-        """Android's taskset takes a bare hexadecimal mask."""
-        if not self._taskset or not request.cpus:
-            return ""
-        return f"{sum(1 << cpu for cpu in request.cpus):x}"
-
-    def _pulled(self, request: RunnerRequest, report: RunnerReport, folder: str) -> RunnerReport:
-        """The files that the report tells of, here."""
-        outputs, wanted = [], {}
-        for output in report.outputs:
-            if output.file and request.output_dir:
-                name = PurePosixPath(output.file).name
-                here = Path(request.output_dir) / name
-                wanted[f"out/{name}"] = here
-                outputs.append(replace(output, file=str(here)))
-            else:
-                outputs.append(output)
-        if request.profile_ops and report.profile_file:
-            wanted["operators.json"] = Path(request.profile_ops)
-            report = replace(report, profile_file=request.profile_ops)
-        if wanted:
-            pull_files(self._phone, folder, wanted)
-        return replace(report, outputs=tuple(outputs))
+        report = self._requests.pulled(request, report, folder)
+        throttled = self._throttled(cpu, report)
+        return replace(report, throttled=throttled, coarse_power_mw=self._power(result))
 
     def _state(self, cpu: int, fresh_s: float = _FRESH_S) -> condition.State:
         if self._last_state is not None and time.monotonic() - self._last_state[0] < fresh_s:
@@ -278,6 +201,13 @@ class PhoneTarget:
         if (waited := time.monotonic() - began) > 1:
             self._events.append(Flag("cooled", False, f"waited {waited:.0f} s for a cooler phone"))
 
+    def _power(self, result: JobResult) -> float | None:
+        """The mean of what the battery gauge said; while it charges it tells something else."""
+        plugged = self._last_state is None or self._last_state[1].battery.plugged
+        if plugged or not result.power_mw:
+            return None
+        return sum(result.power_mw) / len(result.power_mw)
+
     def _throttled(self, cpu: int, report: RunnerReport) -> str:
         """Why a block cannot stand, as the phone tells it after the block."""
         state = self._state(cpu, fresh_s=0)
@@ -298,7 +228,7 @@ class PhoneTarget:
             return
         self._boot_id = self._phone.boot_id
         self._lock.take(resume=True)
-        self._store.forget()
+        self._requests.forget()
         condition.stay_awake(self._phone)
         self._events.append(Flag("restarted", False, "the phone was restarted during the bench"))
 
@@ -312,31 +242,33 @@ class PhoneTarget:
     def _leave(self, lock: Lock) -> None:
         """Undo everything, one thing after the other; what could not be is named."""
         self._lock = None
-        phone, kept, left = self._phone, 0, []
-        keep = self._bench if self._troubled else ""
+        phone, keep = self._phone, self._bench if self._troubled else ""
+        kept = 0
 
         def clear() -> None:
             nonlocal kept
             kept = clear_jobs(phone, keep)
 
-        for what, undo in (
+        todo: list[tuple[str, Callable[[], object]]] = [
             ("its jobs", clear),
             ("the setting stay_on_while_plugged_in", lambda: condition.restore(phone)),
             ("its lock", lock.leave),
-        ):
-            try:
-                undo()
-            except (DeviceError, MeasurementRefused, KeyboardInterrupt):
-                left.append(what)
-        if left:
+        ]
+        try:
+            if not lock.ours():
+                self._notice(f"{phone.serial}: another bench has it now; nothing was touched")
+                todo = []
+            while todo:
+                todo[0][1]()
+                todo.pop(0)
+        except (DeviceError, KeyboardInterrupt):
+            left = ", ".join(what for what, _ in todo)
             self._notice(
-                f"{phone.serial}: could not be put back: {', '.join(left)}. "
-                "The next bench on this phone does it."
+                f"{phone.serial}: could not be put back: {left}. The next bench on it does that."
             )
         if kept:
             self._notice(f"{phone.serial}: {kept} finished run(s) are kept on it for --resume")
-        with suppress(DeviceLost):
-            phone.close()
+        phone.close()
 
 
 def open_target(
@@ -373,9 +305,3 @@ def _is_emulator(probe: Probe) -> bool:
     said = probe.properties
     chip = said.get("ro.hardware", "") in ("ranchu", "goldfish")
     return chip or "1" in (said.get("ro.kernel.qemu"), said.get("ro.boot.qemu"))
-
-
-def _mean_mw(result: JobResult) -> float | None:
-    if not result.power_mw:
-        return None
-    return sum(result.power_mw) / len(result.power_mw)
