@@ -9,7 +9,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import typer
 from seaformer.core.errors import SeaFormerError
 
 if TYPE_CHECKING:
+    from seaformer.bench.lanes import Outcome
     from seaformer.core.measurement import Measurement
     from seaformer.core.profile import Profile
     from seaformer.export._request import ExportRequest
@@ -50,10 +51,6 @@ def titled(step: Callable[[str], None], request: ExportRequest) -> Callable[[str
     return lambda what: step(f"{request.model} {request.format} {request.precision}: {what}")
 
 
-def bench_progress(step: Callable[[str], None]) -> Callable[[str, int, int], None]:
-    return lambda what, done, total: step(f"process {min(done + 1, total)} of {total}: {what}")
-
-
 def show_measurements(measured: list[Measurement], root: Path, as_json: bool) -> None:
     from seaformer.core.measurement import document
     from seaformer.report import build
@@ -62,8 +59,10 @@ def show_measurements(measured: list[Measurement], root: Path, as_json: bool) ->
     if as_json:
         print_json([document(measurement) for measurement in measured])
         return
-    table = build(measured, []).table
-    terminal.console(table).print(terminal.render(table))
+    for device in dict.fromkeys(measurement.device.id for measurement in measured):
+        mine = [measurement for measurement in measured if measurement.device.id == device]
+        table = build(mine, []).table
+        terminal.console(table).print(terminal.render(table))
     next_step(f"seaformer report --results {shlex.quote(str(root))}")
 
 
@@ -110,6 +109,25 @@ def github_summary(report: Report) -> None:
     print(named)
 
 
+def exit_for(outcomes: Sequence[Outcome]) -> None:
+    """Interrupted ends with 130, a device's error with its code, a failed row 4, an invalid 5."""
+    from seaformer.core.errors import MeasurementRefused, RunnerFailed
+
+    if any(outcome.interrupted for outcome in outcomes):
+        print("Interrupted; what was measured has been stored.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+    errors = [(one.device, one.error) for one in outcomes if one.error is not None]
+    for name, error in errors:
+        print(f"{name}: {error.message} {error.hint}".rstrip(), file=sys.stderr)
+    if errors:
+        raise typer.Exit(errors[0][1].exit_code)
+    measured = [each for one in outcomes for each in one.measured]
+    if any(measurement.failure is not None for measurement in measured):
+        raise typer.Exit(RunnerFailed.exit_code)
+    if not all(measurement.valid for measurement in measured):
+        raise typer.Exit(MeasurementRefused.exit_code)
+
+
 def wide_print(renderable: Any) -> None:
     """Print a table uncut, also where the output is no terminal."""
     from rich.console import Console
@@ -122,6 +140,11 @@ def wide_print(renderable: Any) -> None:
 
 def print_json(document: Any) -> None:
     print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def notice(sentence: str) -> None:
+    """A sentence that stays, also where the current step has a spinner."""
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def next_step(line: str) -> None:

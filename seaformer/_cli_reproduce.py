@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seaformer._cli_options import Results
 from seaformer._cli_output import INTERRUPTED, next_step, print_json, wide_print
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def reproduce(
     again: Annotated[bool, typer.Option("--again", help="measure what is there already")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print the plan")] = False,
     format: Annotated[str, typer.Option(help="text, md or json")] = "text",
-    results: Annotated[str, typer.Option("--results", help="results folder")] = "",
+    results: Results = "",
 ) -> None:
     """Export and measure what a table of the paper needs; goes on where it was interrupted.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seaformer._cli_options import AsJson, Results
 from seaformer._cli_output import next_step, print_json, wide_print
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from seaformer.core.results_merge import MergePlan
 
 app = typer.Typer(help="What is stored: list, show, merge, prune.", no_args_is_help=True)
-
-Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 
 @app.command("list")

@@ -1,16 +1,63 @@
-"""``seaformer runner build --target arm64``: which bundle is built, and what is said of it."""
+"""``seaformer runner build``: the C++ runner of this machine, or the bundle for ARM devices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from seaformer._cli_output import next_step, steps
+from seaformer._cli_requests import known
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
     from seaformer.runtime._bundle import Bundle
+
+
+app = typer.Typer(help="The C++ runner that takes the times.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep ``build`` a word to be said, alone as it is."""
+
+
+@app.command("build")
+def build(
+    target: Annotated[str, typer.Option(help="host, or arm64: phones and boards")] = "host",
+    toolchain: Annotated[
+        Path | None, typer.Option(help="arm64: a CMake toolchain file; else Debian's compiler")
+    ] = None,
+    ndk: Annotated[Path | None, typer.Option(help="arm64: an Android NDK. UNTESTED")] = None,
+    executorch: Annotated[
+        Path | None, typer.Option(help="with --ndk: an ExecuTorch install for Android")
+    ] = None,
+    onnxruntime: Annotated[
+        Path | None, typer.Option(help="with --ndk: onnxruntime-android-VERSION.aar")
+    ] = None,
+) -> None:
+    """Build the C++ runner; a build that exists is used as it is.
+
+    For arm64 it is a bundle: one folder with everything the runner needs, proved to run alone.
+    """
+    from seaformer.runtime._runner_build import build_host_runner
+
+    known("target", [target], ("host", "arm64"))
+    options = BundleOptions(toolchain, ndk, executorch, onnxruntime)
+    options.check(target)
+    if target == "arm64":
+        with steps() as step:
+            told = options.build(step)
+        print("\n".join(told))
+        next_step("seaformer bench --device emulator --variant t")
+        return
+    with steps() as step:
+        built = build_host_runner(step)
+    print(built.binary)
+    next_step("seaformer bench --variant t --threads 1")
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,31 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from seaformer import __version__
 from seaformer._cli_compare import compare
+from seaformer._cli_options import (
+    AdbHost,
+    AsJson,
+    Checkpoint,
+    Classes,
+    Components,
+    Model,
+    Precision,
+    Results,
+    Scope,
+    Size,
+    Variants,
+)
 from seaformer._cli_output import (
-    INTERRUPTED,
-    bench_progress,
     complain,
+    exit_for,
     github_summary,
     next_step,
+    notice,
     print_json,
     relative,
     show_measurements,
@@ -34,7 +47,6 @@ from seaformer._cli_output import (
 )
 from seaformer._cli_reproduce import reproduce
 from seaformer._cli_requests import (
-    known,
     model_names,
     profile_kinds,
     request_like,
@@ -42,12 +54,8 @@ from seaformer._cli_requests import (
     run_plan,
 )
 from seaformer._cli_results import app as results_app
-from seaformer._cli_runner import BundleOptions
-from seaformer.core.errors import RunnerFailed, SeaFormerError
-
-if TYPE_CHECKING:
-    from seaformer.core.artifact import Artifact
-    from seaformer.core.measurement import Measurement
+from seaformer._cli_runner import app as runner_app
+from seaformer.core.errors import SeaFormerError
 
 _EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 a model or file is not what it should be, "
@@ -63,24 +71,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-runner_app = typer.Typer(help="The C++ runner that takes the times.", no_args_is_help=True)
 app.add_typer(runner_app, name="runner")
 app.add_typer(results_app, name="results")
 app.command("compare")(compare)
 app.command("reproduce")(reproduce)
-
-Variants = Annotated[str, typer.Option("--variant", help="SeaFormer sizes: t,s,b,l")]
-Model = Annotated[str, typer.Option("--model", help="names or globs: seaformer_t.*,seaformer_b")]
-Precision = Annotated[str, typer.Option(help="fp32 or fp16")]
-Size = Annotated[str, typer.Option(help="image size HxW; the model's own when absent")]
-Scope = Annotated[str, typer.Option(help="what the graph ends with: logits, upsample or argmax")]
-Checkpoint = Annotated[str, typer.Option(help="official weights (.pth); seeded when absent")]
-Classes = Annotated[int, typer.Option(help="number of classes; 0: the data set's")]
-Components = Annotated[
-    bool, typer.Option("--components", help="the network's parts too, beside the whole")
-]
-Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 
 def main() -> None:
@@ -191,8 +185,19 @@ def bench(
     checkpoint: Checkpoint = "",
     classes: Classes = 0,
     device: Annotated[
-        str, typer.Option(help="host or emulator[:CORE]", envvar="SEAFORMER_DEVICE")
+        str,
+        typer.Option(
+            help="host, emulator[:CORE], phone (the only one), serials, HOST:PORT, or all",
+            envvar=["SEAFORMER_DEVICE", "ANDROID_SERIAL"],
+        ),
     ] = "host",
+    adb_host: AdbHost = "",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on where the same bench stopped")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="measure in a state that would be refused; it is noted")
+    ] = False,
     threads: Annotated[int, typer.Option(help="1: the calling thread, no pool")] = 1,
     core: Annotated[str, typer.Option(help="prime, big, little or a core's number")] = "prime",
     warmup: Annotated[int, typer.Option(help="exact warm-up runs; -1: adaptive")] = -1,
@@ -210,10 +215,8 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Time artifacts on one core in fresh processes; models without a file are exported first."""
-    from seaformer.bench.blocks import block_target, write_blocks_of
-    from seaformer.bench.profile import profile_each
-    from seaformer.bench.run import Bench
-    from seaformer.bench.target import open_target
+    from seaformer.bench.lanes import Lanes, Order
+    from seaformer.bench.target import TargetOptions, list_targets
     from seaformer.core.artifact import load_artifact
     from seaformer.core.results import ResultStore, results_dir
 
@@ -245,25 +248,42 @@ def bench(
         wanted = requests(model_names(variant, model), format, precision, like)
     with steps() as step:
         step("look at the device and the runner")
-        target = open_target(device, step)
-        if "blocks" in profiles:
-            block_target(target)
-        run = Bench(target, plan, store, command=_command(), progress=bench_progress(step))
+        options = TargetOptions(adb_host=adb_host, resume=resume, force=force, notice=notice)
+        order = Order(plan, store, _command(), tuple(profiles), options)
+        lanes = Lanes(list_targets(device, options), order, step)
         found += [request.cached(titled(step, request)) for request in wanted]
-        measured, interrupted = _run(run, found)
-        after = () if interrupted else profiles
-        timed, counted = (found if kind in after else [] for kind in ("ops", "blocks"))
-        profiled = profile_each(target, plan, timed, _command(), step)
-        listed = write_blocks_of(
-            target, plan, counted, store.root, command=_command(), progress=step
-        )
-    show_measurements(measured, store.root, as_json)
-    show_profiles(*profiled, store.root, as_json)
-    print("".join(f"{line}\n" for line in listed), end="", file=sys.stderr)
-    if interrupted:
-        print("Interrupted; what was measured has been stored.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED)
-    _exit_for(measured)
+        outcomes = lanes.run(found)
+    show_measurements([each for one in outcomes for each in one.measured], store.root, as_json)
+    for one in outcomes:
+        show_profiles(one.profiles, one.refused, store.root, as_json)
+        print("".join(f"{line}\n" for line in one.blocks), end="", file=sys.stderr)
+    exit_for(outcomes)
+
+
+@app.command()
+def devices(
+    device: Annotated[str, typer.Option(help="serials with commas between, or all")] = "all",
+    adb_host: AdbHost = "",
+    as_json: AsJson = False,
+) -> None:
+    """What is attached: state, chip, clusters, the core that would be pinned, heat and battery."""
+    from seaformer.android_bench.attach import Finder
+    from seaformer.android_bench.devices import list_phones
+    from seaformer.core import codec
+    from seaformer.core.errors import DeviceError
+    from seaformer.report.phones import phone_lines
+
+    phones = list_phones(Finder(adb_host), device)
+    ready = [phone for phone in phones if not phone.error]
+    if as_json:
+        print_json([codec.to_json(phone) for phone in phones])
+    else:
+        print("\n\n".join("\n".join(phone_lines(phone)) for phone in phones))
+    if not ready:
+        raise typer.Exit(DeviceError.exit_code)
+    if not as_json:
+        serial = shlex.quote(ready[0].serial)
+        next_step(f"seaformer bench --device {serial} --variant t --threads 1")
 
 
 @app.command()
@@ -298,58 +318,6 @@ def doctor(results: Results = "") -> None:
     checks = diagnose(results=results or None)
     print("\n".join(lines(checks)))
     raise typer.Exit(exit_code(checks))
-
-
-@runner_app.command("build")
-def runner_build(
-    target: Annotated[str, typer.Option(help="host, or arm64: phones and boards")] = "host",
-    toolchain: Annotated[
-        Path | None, typer.Option(help="arm64: a CMake toolchain file; else Debian's compiler")
-    ] = None,
-    ndk: Annotated[Path | None, typer.Option(help="arm64: an Android NDK. UNTESTED")] = None,
-    executorch: Annotated[
-        Path | None, typer.Option(help="with --ndk: an ExecuTorch install for Android")
-    ] = None,
-    onnxruntime: Annotated[
-        Path | None, typer.Option(help="with --ndk: onnxruntime-android-VERSION.aar")
-    ] = None,
-) -> None:
-    """Build the C++ runner; a build that exists is used as it is.
-
-    For arm64 it is a bundle: one folder with everything the runner needs, proved to run alone.
-    """
-    from seaformer.runtime._runner_build import build_host_runner
-
-    known("target", [target], ("host", "arm64"))
-    options = BundleOptions(toolchain, ndk, executorch, onnxruntime)
-    options.check(target)
-    if target == "arm64":
-        with steps() as step:
-            told = options.build(step)
-        print("\n".join(told))
-        next_step("seaformer bench --device emulator --variant t")
-        return
-    with steps() as step:
-        built = build_host_runner(step)
-    print(built.binary)
-    next_step("seaformer bench --variant t --threads 1")
-
-
-def _run(run: Any, artifacts: list[Artifact]) -> tuple[list[Measurement], bool]:
-    try:
-        return run.run(artifacts), False
-    except KeyboardInterrupt:
-        return list(run.finished), True
-
-
-def _exit_for(measured: list[Measurement]) -> None:
-    """A row that failed ends the command with the runner's code, an invalid one with 5."""
-    from seaformer.core.errors import MeasurementRefused
-
-    if any(measurement.failure is not None for measurement in measured):
-        raise typer.Exit(RunnerFailed.exit_code)
-    if not all(measurement.valid for measurement in measured):
-        raise typer.Exit(MeasurementRefused.exit_code)
 
 
 def _command() -> str:

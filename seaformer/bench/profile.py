@@ -30,7 +30,7 @@ from seaformer.bench.run import engine_of
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import Target, choose_cores
 from seaformer.core.artifact import FORWARD, Artifact
-from seaformer.core.errors import ArtifactError, DeviceLost, RunnerFailed
+from seaformer.core.errors import ArtifactError, DeviceError, RunnerFailed
 from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan, Stop
 from seaformer.core.profile import SCHEMA, OperatorTime, Profile
@@ -106,7 +106,7 @@ def profile_each(
             progress(f"profile {artifact.file}")
         try:
             found.append(profile(target, plan, artifact, command))
-        except (ArtifactError, DeviceLost, RunnerFailed) as error:
+        except (ArtifactError, DeviceError) as error:
             refused.append(f"No profile of {artifact.file}: {error.message}")
     return tuple(found), tuple(refused)
 

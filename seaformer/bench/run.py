@@ -23,7 +23,13 @@ from seaformer.bench.target import Chosen, Target, choose_cores
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
 from seaformer.core.counts import Counts
-from seaformer.core.errors import ArtifactError, DeviceLost, ParityError, RunnerFailed
+from seaformer.core.errors import (
+    ArtifactError,
+    DeviceError,
+    MeasurementRefused,
+    ParityError,
+    RunnerFailed,
+)
 from seaformer.core.facts import facts_of
 from seaformer.core.measurement import (
     MEASURED,
@@ -54,6 +60,7 @@ class _Method:
     counts: list[Counts] = field(default_factory=list)
     output: OutputCheck | None = None
     redone: int = 0
+    throttled: str = ""
 
     def run(self) -> MethodRun:
         samples, processes = tuple(self.samples_ns), tuple(self.processes)
@@ -72,6 +79,7 @@ class _Row:
     version: str = ""
     failure: str | None = None
     measurement: Measurement | None = None
+    events: list[Flag] = field(default_factory=list)
 
     @property
     def processes(self) -> int:
@@ -88,6 +96,7 @@ class Bench:
         store: where finished measurements go.
         command: the line the user typed, kept in every measurement.
         progress: called with (what, processes done, processes in all).
+        resume: take what the store has of this device, plan and runner, instead of measuring it.
     """
 
     def __init__(
@@ -98,7 +107,9 @@ class Bench:
         *,
         command: str = "",
         progress: Progress | None = None,
+        resume: bool = False,
     ) -> None:
+        self._resume = resume
         self._target = target
         self._plan = plan
         self._store = store
@@ -116,8 +127,16 @@ class Bench:
         ``UsageError`` before anything runs when the results could not be written.
         """
         files.make_dir(self._store.root)
-        preflight = self._target.preflight(self._cores.cpus)
         rows = [self._row(artifact) for artifact in artifacts]
+        if all(row.measurement is not None for row in rows):
+            return [row.measurement for row in rows if row.measurement is not None]
+        name = schedule.bench_name(self._plan, artifacts, self._target.runner_build)
+        with self._target.session(name):
+            self._run(rows)
+        return [row.measurement for row in rows if row.measurement is not None]
+
+    def _run(self, rows: list[_Row]) -> None:
+        preflight = self._target.preflight(self._cores.cpus)
         units = [(row, method) for row in rows for method in row.methods]
         total, done = len(units) * self._plan.processes, 0
         with tempfile.TemporaryDirectory(prefix="seaformer-bench-") as scratch:
@@ -126,7 +145,7 @@ class Bench:
                     for index in order:
                         row, method = units[index]
                         self._progress(_what(row, method), done, total)
-                        if row.failure is None:
+                        if row.failure is None and row.measurement is None:
                             self._process(row, method, Path(scratch) / str(index))
                         done += 1
                         if row.processes == self._plan.processes or row.failure is not None:
@@ -136,7 +155,6 @@ class Bench:
                     self._interrupted(row, preflight)
                 raise
         self._progress("done", total, total)
-        return [row.measurement for row in rows if row.measurement is not None]
 
     @property
     def finished(self) -> tuple[Measurement, ...]:
@@ -151,7 +169,24 @@ class Bench:
         row = _Row(artifact, [_Method(name) for name in names])
         if self._plan.components and not artifact.components:
             row.failure = f"{artifact.file} has no components: export it with --components."
+        if self._resume:
+            row.measurement = self._stored(artifact)
         return row
+
+    def _stored(self, artifact: Artifact) -> Measurement | None:
+        """The newest whole measurement of the same artifact, device, plan and runner."""
+        found, _ = self._store.load()
+        whole = [
+            measurement
+            for measurement in found
+            if measurement.artifact_sha256 == artifact.sha256
+            and measurement.device.id == self._device.id
+            and measurement.plan == self._plan
+            and measurement.runner_build == self._target.runner_build
+            and measurement.failure is None
+            and not any(flag.name == "interrupted" for flag in measurement.flags)
+        ]
+        return whole[-1] if whole else None
 
     def _process(self, row: _Row, method: _Method, folder: Path) -> None:
         """One fresh process; redone when its samples slowed down, at most twice in all."""
@@ -164,15 +199,19 @@ class Bench:
             while self._slowed_down(report) and method.redone < REDOS:
                 method.redone += 1
                 report = self._once(row, method, method.prepared, folder)
+            method.throttled = method.throttled or report.throttled
             row.after = self._target.conditions(cpu)
             method.samples_ns.extend(report.samples_ns)
             method.counts.extend(report.counts)
             method.processes.append(_process_run(report))
-        except (RunnerFailed, DeviceLost, ArtifactError, ParityError) as error:
+        except (DeviceError, MeasurementRefused, ArtifactError, ParityError) as error:
             where = "" if method.name == self._plan.method else f"{method.name}: "
             row.failure = where + error.message
+        row.events += self._target.events()
 
     def _slowed_down(self, report: RunnerReport) -> bool:
+        if report.throttled:
+            return True
         return self._target.source == MEASURED and checks.drifted(report.samples_ns)
 
     def _once(
@@ -239,7 +278,7 @@ class Bench:
             runner=self._target.runner,
             runner_build=self._target.runner_build,
             methods=runs,
-            flags=(*flags, *self._flags(row, runs)),
+            flags=(*flags, *self._flags(row, runs), *dict.fromkeys(row.events)),
             before=row.before or Conditions(at=now),
             after=row.after or Conditions(at=now),
             runtime_version=row.version,
@@ -259,6 +298,11 @@ class Bench:
         flags += checks.executed_flags(row.artifact.precision, runs.values())
         if row.debug:
             flags.append(Flag("debug runner", True, "the runner was built without optimisation"))
+        flags += [
+            Flag("throttled", True, f"{method.name}: {method.throttled}")
+            for method in row.methods
+            if method.throttled
+        ]
         redone = sum(method.redone for method in row.methods)
         if redone:
             detail = f"{redone} block(s) that slowed down were discarded and redone"
@@ -303,6 +347,7 @@ def _process_run(report: RunnerReport) -> ProcessRun:
         sample_cpus=tuple(report.sample_cpus),
         freq_before_khz=report.cpu_freq_khz.before,
         freq_after_khz=report.cpu_freq_khz.after,
+        coarse_power_mw=report.coarse_power_mw,
     )
 
 

@@ -200,8 +200,10 @@ class RunnerReport:
 
     ``load_ns`` is program or session creation with the method made ready, ``first_ns`` the first
     inference; neither is among the warm-up samples. ``sample_cpus`` is the core each timed
-    inference ended on. A ``profiled`` report has no latency to quote. ``counts``, one for
-    each sample, are an emulator's: the runner itself knows nothing of them.
+    inference ended on. A ``profiled`` report has no latency to quote. Three fields are the
+    target's, the runner itself knows nothing of them: ``counts``, one for each sample, are an
+    emulator's; ``throttled`` says why a phone's block cannot stand; ``coarse_power_mw`` is the
+    mean of a phone's battery gauge.
     """
 
     schema: int
@@ -227,6 +229,8 @@ class RunnerReport:
     markers: bool
     clock: str
     counts: tuple[Counts, ...] = ()
+    throttled: str = ""
+    coarse_power_mw: float | None = None
 
     @classmethod
     def parse(cls, stdout: str, *, exit_code: int = 0, stderr: str = "") -> RunnerReport:

@@ -6,8 +6,14 @@ it all to the last one.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from seaformer.core import codec
+from seaformer.core.artifact import Artifact
+from seaformer.core.plan import RunPlan
 
 
 def rounds(count: int, processes: int, seed: int) -> Iterator[tuple[int, ...]]:
@@ -17,3 +23,10 @@ def rounds(count: int, processes: int, seed: int) -> Iterator[tuple[int, ...]]:
         order = list(range(count))
         rng.shuffle(order)
         yield tuple(order)
+
+
+def bench_name(plan: RunPlan, artifacts: Sequence[Artifact], runner_build: str) -> str:
+    """The same name for the same bench: what ``--resume`` knows it by."""
+    shas = [artifact.sha256 for artifact in artifacts]
+    text = json.dumps([codec.to_json(plan), shas, runner_build], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

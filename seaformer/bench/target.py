@@ -6,13 +6,15 @@ fresh process. It holds no results.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.core.blocks import Block
-from seaformer.core.errors import UsageError
+from seaformer.core.errors import NoDevice, UsageError
 from seaformer.core.measurement import Cluster, Conditions, DeviceInfo, Flag
 from seaformer.core.registry import Registry
 
@@ -25,12 +27,35 @@ class Chosen:
     cluster: Cluster
 
 
+@dataclass(frozen=True)
+class TargetOptions:
+    """What a user may ask of a machine that is not this one.
+
+    Args:
+        adb_host: the adb server to look for phones at, ``HOST[:PORT]``; empty: the usual one.
+        resume: take up what an earlier bench of the same kind left.
+        force: measure in a state that would be refused, and say so.
+        pause: sleeps between looks; raises to end a bench from outside.
+        notice: called with a sentence that must not be missed.
+    """
+
+    adb_host: str = ""
+    resume: bool = False
+    force: bool = False
+    pause: Callable[[float], None] | None = None
+    notice: Callable[[str], None] | None = None
+
+
 class Target(Protocol):
     """A machine that can run the runner binary."""
 
     source: str
     runner: str
     runner_build: str
+
+    def session(self, bench: str) -> AbstractContextManager[None]:
+        """Have the machine for one bench, whose name is the same when it is repeated."""
+        ...
 
     def device(self) -> DeviceInfo:
         """What the machine is; asked once."""
@@ -47,9 +72,31 @@ class Target(Protocol):
     def run(self, request: RunnerRequest) -> RunnerReport:
         """Run one request in a fresh process. Paths in it are this computer's.
 
-        Raises ``RunnerFailed`` with the runner's own sentence, or ``DeviceLost``.
+        Raises ``RunnerFailed`` with the runner's own sentence, ``DeviceLost``, or another
+        ``DeviceError`` or ``MeasurementRefused`` that ends this artifact's measurement.
         """
         ...
+
+    def events(self) -> tuple[Flag, ...]:
+        """What happened since the last call that a reader of the row should know."""
+        ...
+
+    def close(self) -> None:
+        """Leave the machine; nothing is asked of it afterwards."""
+        ...
+
+
+class PlainTarget:
+    """What a machine has that nobody else uses and nothing happens to."""
+
+    def session(self, bench: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def events(self) -> tuple[Flag, ...]:
+        return ()
+
+    def close(self) -> None:
+        pass
 
 
 @runtime_checkable
@@ -64,18 +111,46 @@ class BlockTarget(Protocol):
 TARGETS = Registry("seaformer.bench.targets", noun="device")
 
 
-def open_target(device: str, progress: Callable[[str], None] | None = None) -> Target:
+def open_target(
+    device: str,
+    progress: Callable[[str], None] | None = None,
+    options: TargetOptions = TargetOptions(),
+) -> Target:
     """The target that ``--device`` names; ``NAME:DETAIL`` chooses within one (an emulated core).
 
-    Raises ``UnknownName`` for one nobody registered.
+    What is no target's name is a phone's serial. Raises ``NoDevice`` with the nearest name where
+    no phone has it, and the error of the phone's state.
     """
     name, _, detail = device.partition(":")
     target: Target
-    if detail and name in TARGETS.names():
+    if name not in TARGETS.names():
+        try:
+            target = TARGETS.load("phone").open_target(progress, device, options=options)
+        except NoDevice as error:
+            near = difflib.get_close_matches(device, TARGETS.names(), n=1, cutoff=0.6)
+            raise NoDevice(
+                error.message, hint=f"Did you mean {near[0]}?" if near else error.hint
+            ) from error
+    elif name == "phone":
+        target = TARGETS.load(name).open_target(progress, detail, options=options)
+    elif detail:
         target = TARGETS.load(name).open_target(progress, detail)
     else:
-        target = TARGETS.load(device).open_target(progress)
+        target = TARGETS.load(name).open_target(progress)
     return target
+
+
+def list_targets(device: str, options: TargetOptions = TargetOptions()) -> tuple[str, ...]:
+    """The names behind ``--device A,B`` and ``--device all`` (every phone that is attached)."""
+    names: list[str] = []
+    for name in (part.strip() for part in device.split(",")):
+        if name == "all":
+            names += TARGETS.load("phone").serials(options)
+        elif name:
+            names.append(name)
+    if not names:
+        raise UsageError("--device names nothing.", hint="Say --device host, or a phone's serial")
+    return tuple(dict.fromkeys(names))
 
 
 def choose_cores(device: DeviceInfo, core: str, threads: int) -> Chosen:

@@ -6,9 +6,10 @@
     │   ├── ModelError      ShapeError  WeightsMismatch
     │   ├── ExportError     UnsupportedOperator  ParityError
     │   └── ArtifactError   ChecksumMismatch  SchemaTooNew  CorruptArtifact
-    ├── DeviceError         NoDevice  ManyDevices  Unauthorized  DeviceOffline      4
-    │                       DeviceLost  DeviceTimeout  DeviceFull  DeviceBusy  RunnerFailed
-    ├── MeasurementRefused  TooHot  Throttled  Charging  DebugRunner                5
+    ├── DeviceError         NoDevice  ManyDevices  Unauthorized  NoPermission       4
+    │                       DeviceOffline  NotBooted  DeviceLost  DeviceTimeout
+    │                       DeviceFull  DeviceBusy  RunnerFailed
+    ├── MeasurementRefused  TooHot  Throttled  Charging  LowBattery  DebugRunner    5
     │                       PinningBroken  Unstable
     └── Regression                                                                  6
 
@@ -114,8 +115,16 @@ class Unauthorized(DeviceError):
     """The phone has not accepted this computer's key."""
 
 
+class NoPermission(DeviceError):
+    """The phone is on USB, and this user may not open it."""
+
+
 class DeviceOffline(DeviceError):
     """The phone is listed but does not answer."""
+
+
+class NotBooted(DeviceError):
+    """The phone runs no Android: recovery, sideload, bootloader, or it is still starting."""
 
 
 class DeviceLost(DeviceError):
@@ -154,6 +163,10 @@ class Throttled(MeasurementRefused):
 
 class Charging(MeasurementRefused):
     """The device is charging, which heats it."""
+
+
+class LowBattery(MeasurementRefused):
+    """Too little charge for a run to end at the speed it began."""
 
 
 class DebugRunner(MeasurementRefused):

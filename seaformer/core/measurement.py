@@ -69,7 +69,10 @@ class Conditions:
 
 @dataclass(frozen=True)
 class ProcessRun:
-    """One fresh process: its ``count`` samples are the next ones in ``MethodRun.samples_ns``."""
+    """One fresh process: its ``count`` samples are the next ones in ``MethodRun.samples_ns``.
+
+    ``coarse_power_mw`` is coarse: the whole phone's, by its own battery gauge, and only on battery.
+    """
 
     count: int
     load_ns: int
@@ -83,6 +86,7 @@ class ProcessRun:
     sample_cpus: tuple[int, ...]
     freq_before_khz: int | None = None
     freq_after_khz: int | None = None
+    coarse_power_mw: float | None = None
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
+from seaformer.bench.target import PlainTarget
+from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.core.blocks import Block
 from seaformer.core.errors import ChecksumMismatch, RunnerFailed
 from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
-from seaformer.runtime._arm64_wheels import public_version
 from seaformer.runtime._bundle import Bundle, build_arm64_bundle
 from seaformer.runtime._counter import Counter, build_counter, read_blocks, read_counts
 from seaformer.runtime._qemu import CpuProfile, Qemu, find_profile, find_qemu, list_profiles
@@ -37,7 +38,7 @@ Progress = Callable[[str], None]
 _LOAD_SECONDS, _RUN_SECONDS = 600.0, 1800.0
 
 
-class EmulatorTarget:
+class EmulatorTarget(PlainTarget):
     """Runs requests on one emulated core.
 
     Args:
@@ -122,7 +123,7 @@ class EmulatorTarget:
             done = self._start(request, counts, blocks)
             if done.returncode != 0:
                 raise _failure(done, self._profile)
-            report = _known(RunnerReport.parse(done.stdout), self._bundle)
+            report = check_bundle(RunnerReport.parse(done.stdout), self._bundle)
             if self._counter is None:
                 return report
             return _with_counts(report, counts)
@@ -166,23 +167,6 @@ def _time_limit_s(request: RunnerRequest) -> float:
     warm = warmup.max_seconds if warmup.runs is None else warmup.runs * _RUN_SECONDS
     timed = stop.max_seconds if stop.runs is None else stop.runs * _RUN_SECONDS
     return _LOAD_SECONDS + _RUN_SECONDS + warm + timed
-
-
-def _known(report: RunnerReport, bundle: Bundle) -> RunnerReport:
-    """The report, unless another engine or runner answered than the bundle says it holds."""
-    made = bundle.manifest
-    told = public_version(report.engine.version)
-    expected = {
-        "executorch": made.executorch_version,
-        "onnxruntime": made.onnxruntime_version,
-    }.get(report.engine.name)
-    if told != expected or report.runner.build_id != made.build_id:
-        raise RunnerFailed(
-            f"The bundle is of another version: expected {report.engine.name} {expected} in build "
-            f"{made.build_id}, seen {told} in build {report.runner.build_id}.",
-            hint="Make it again: seaformer runner build --target arm64",
-        )
-    return report
 
 
 def _with_counts(report: RunnerReport, path: Path) -> RunnerReport:

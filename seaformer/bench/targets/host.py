@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
+from seaformer.bench.target import PlainTarget
 from seaformer.core.errors import RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
 from seaformer.runtime._runner_build import RunnerBuild, build_host_runner
@@ -33,7 +34,7 @@ _CPU = Path("/sys/devices/system/cpu")
 Progress = Callable[[str], None]
 
 
-class HostTarget:
+class HostTarget(PlainTarget):
     """Runs requests on this machine.
 
     Args:

@@ -1,0 +1,301 @@
+"""Phones through an adb server that runs already, by its smart-socket protocol.
+
+The server owns the USB devices, so this is the way nearly everybody's phone is reached. It is
+asked, never started, stopped or told to connect. The protocol is that of AOSP's ``SERVICES.TXT``
+and ``SYNC.TXT``; written out here because the client libraries bring an adb binary or a stack of
+dependencies for what is a few requests.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import stat
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from seaformer.android_bench.parse import Listed, parse_devices
+from seaformer.android_bench.states import state_error
+from seaformer.android_bench.transport import Attached, Marked, ShellResult, command_line
+from seaformer.core import files
+from seaformer.core.errors import (
+    DeviceError,
+    DeviceFull,
+    DeviceLost,
+    DeviceTimeout,
+    NoDevice,
+    UsageError,
+)
+
+PORT = 5037
+_CHUNK = 64 * 1024
+_QUICK_S = 10.0
+_STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = 1, 2, 3, 4
+_WHY = "an adb server runs and lists it"
+_MODE = stat.S_IFREG | 0o755
+
+
+@dataclass(frozen=True)
+class AdbServer:
+    """Where an adb server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = PORT
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @classmethod
+    def find(cls, named: str = "") -> AdbServer:
+        """The server named ``HOST[:PORT]``, else the one adb itself would use here.
+
+        That is ``ADB_SERVER_SOCKET`` (``tcp:HOST:PORT``), else ``ANDROID_ADB_SERVER_ADDRESS`` and
+        ``ANDROID_ADB_SERVER_PORT``, else 127.0.0.1:5037. Raises ``UsageError`` for no address.
+        """
+        if named:
+            return cls._parse(named, "--adb-host")
+        if variable := os.environ.get("ADB_SERVER_SOCKET", ""):
+            return cls._parse(variable.removeprefix("tcp:"), "ADB_SERVER_SOCKET")
+        host = os.environ.get("ANDROID_ADB_SERVER_ADDRESS", "127.0.0.1")
+        port = os.environ.get("ANDROID_ADB_SERVER_PORT", str(PORT))
+        return cls._parse(f"{host}:{port}", "ANDROID_ADB_SERVER_PORT")
+
+    @classmethod
+    def _parse(cls, text: str, where: str) -> AdbServer:
+        host, colon, port = text.rpartition(":")
+        if not colon:
+            host, port = ("127.0.0.1", text) if text.isdecimal() else (text, str(PORT))
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise UsageError(
+                f"{where} {text!r} is no address: expected HOST or HOST:PORT.",
+                hint="For example: --adb-host lab1:5037",
+            )
+        return cls(host.strip("[]"), int(port))
+
+    def devices(self) -> tuple[Attached, ...] | None:
+        """Every phone the server lists, in its order; ``None`` where no server answers."""
+        try:
+            with _Wire.open(self, _QUICK_S) as wire:
+                wire.request("host:devices-l")
+                text = wire.counted().decode(errors="replace")
+        except DeviceError:
+            return None
+        return tuple(_attached(listed, f"adb server at {self}") for listed in parse_devices(text))
+
+    def features(self, serial: str, timeout_s: float = _QUICK_S) -> frozenset[str]:
+        """What a phone's daemon can do. Raises the error of the phone's state."""
+        with _Wire.open(self, timeout_s, serial) as wire:
+            wire.request(f"host-serial:{serial}:features")
+            return frozenset(wire.counted().decode(errors="replace").split(","))
+
+
+def _attached(listed: Listed, way: str) -> Attached:
+    serial, properties = listed.serial, dict(listed.properties)
+    remote = ":" in serial or serial.startswith("emulator-") or "._tcp" in serial
+    link = "tcp" if remote and "usb" not in properties else "usb"
+    return Attached(serial, listed.state, link, way, _WHY, properties)
+
+
+class ServerTransport:
+    """One phone behind an adb server; each call is a connection of its own."""
+
+    def __init__(self, server: AdbServer, serial: str) -> None:
+        self.serial = serial
+        self.way = f"adb server at {server}"
+        self.why = _WHY
+        self.bytes_pushed = 0
+        self._server = server
+        self._v2 = "shell_v2" in server.features(serial)
+
+    def shell(self, argv: Sequence[str], timeout_s: float) -> ShellResult:
+        with self._opened(timeout_s) as wire:
+            if self._v2:
+                wire.request(f"shell,v2,raw:{command_line(argv)}")
+                return _shell_v2(wire)
+            marked = Marked.of(argv)
+            wire.request(f"shell:{marked.line}")
+            return marked.parse(wire.rest().decode(errors="replace"))
+
+    def push(self, source: Path, target: str, timeout_s: float) -> None:
+        with self._opened(timeout_s) as wire:
+            wire.request("sync:")
+            self._send(wire, source, target)
+
+    def pull(self, source: str, target: Path, timeout_s: float) -> None:
+        with self._opened(timeout_s) as wire, files.os_errors(str(target)), target.open("wb") as to:
+            wire.request("sync:")
+            name = source.encode()
+            wire.send(b"RECV" + struct.pack("<I", len(name)) + name)
+            while True:
+                word, size = struct.unpack("<4sI", wire.exactly(8))
+                if word == b"DONE":
+                    return
+                if word == b"FAIL":
+                    raise _sync_failed(wire.exactly(size), self.serial, source)
+                if word != b"DATA" or size > _CHUNK:
+                    raise wire.nonsense()
+                to.write(wire.exactly(size))
+
+    def close(self) -> None:
+        """Nothing stays open between calls."""
+
+    @contextmanager
+    def _opened(self, timeout_s: float) -> Iterator[_Wire]:
+        with _Wire.open(self._server, timeout_s, self.serial) as wire:
+            wire.request(f"host:transport:{self.serial}")
+            yield wire
+
+    def _send(self, wire: _Wire, source: Path, target: str) -> None:
+        name = f"{target},{_MODE}".encode()
+        try:
+            wire.send(b"SEND" + struct.pack("<I", len(name)) + name)
+            with files.os_errors(str(source)), source.open("rb") as stream:
+                # A phone that cannot write says so before the end.
+                while not wire.speaks() and (chunk := stream.read(_CHUNK)):
+                    wire.send(b"DATA" + struct.pack("<I", len(chunk)) + chunk)
+                    self.bytes_pushed += len(chunk)
+            if not wire.speaks():
+                wire.send(b"DONE" + struct.pack("<I", int(source.stat().st_mtime)))
+        except DeviceLost:
+            if not wire.speaks():
+                raise
+        word, size = struct.unpack("<4sI", wire.exactly(8))
+        if word == b"FAIL":
+            raise _sync_failed(wire.exactly(min(size, _CHUNK)), self.serial, target)
+        if word != b"OKAY":
+            raise wire.nonsense()
+
+
+class _Wire:
+    """A socket to the server with a deadline; every error of it is one of ours."""
+
+    def __init__(self, connection: socket.socket, timeout_s: float, serial: str) -> None:
+        self._socket = connection
+        self._timeout_s = timeout_s
+        self._deadline = time.monotonic() + timeout_s
+        self._serial = serial
+
+    @classmethod
+    @contextmanager
+    def open(cls, server: AdbServer, timeout_s: float, serial: str = "") -> Iterator[_Wire]:
+        try:
+            connection = socket.create_connection((server.host, server.port), min(timeout_s, 10))
+        except OSError as error:
+            raise DeviceLost(
+                f"No adb server answers at {server}: {error.strerror or error}.",
+                hint="Start it where the phone is attached: adb start-server",
+            ) from error
+        with connection:
+            yield cls(connection, timeout_s, serial)
+
+    def request(self, service: str) -> None:
+        """Ask for a service. Raises the error that the server's refusal means."""
+        payload = service.encode()
+        if len(payload) > 0xFFFF:
+            raise UsageError(f"A command of {len(payload)} bytes is too long for adb.")
+        self.send(f"{len(payload):04x}".encode() + payload)
+        status = self.exactly(4)
+        if status == b"FAIL":
+            raise _refused(self.counted().decode(errors="replace"), self._serial)
+        if status != b"OKAY":
+            raise self.nonsense()
+
+    def counted(self) -> bytes:
+        """A text with its length in four hex digits before it."""
+        try:
+            return self.exactly(int(self.exactly(4), 16))
+        except ValueError as error:
+            raise self.nonsense() from error
+
+    def exactly(self, count: int) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            data += self._some(count - len(data)) or self._cut()
+        return bytes(data)
+
+    def rest(self) -> bytes:
+        """Everything until the other side closes."""
+        data = bytearray()
+        while chunk := self._some(_CHUNK):
+            data += chunk
+        return bytes(data)
+
+    def send(self, data: bytes) -> None:
+        with self._errors():
+            self._socket.sendall(data)
+
+    def speaks(self) -> bool:
+        """True when there is something to read now."""
+        return bool(select.select([self._socket], [], [], 0)[0])
+
+    def nonsense(self) -> DeviceLost:
+        return DeviceLost(f"{self._serial or 'The adb server'}: the answer is no adb protocol.")
+
+    def _some(self, count: int) -> bytes:
+        with self._errors():
+            return self._socket.recv(count)
+
+    def _cut(self) -> bytes:
+        raise DeviceLost(f"{self._serial or 'The adb server'}: the connection was closed.")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        left = self._deadline - time.monotonic()
+        name = self._serial or "The adb server"
+        late = DeviceTimeout(f"{name} did not answer within {self._timeout_s:g} s.")
+        if left <= 0:
+            raise late
+        try:
+            self._socket.settimeout(left)
+            yield
+        except TimeoutError as error:
+            raise late from error
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise DeviceLost(f"{name}: the connection broke ({reason}).") from error
+
+
+def _shell_v2(wire: _Wire) -> ShellResult:
+    """Packets of a kind, a length and bytes, until the exit code."""
+    wire.send(struct.pack("<BI", _CLOSE_STDIN, 0))
+    streams = {_STDOUT: bytearray(), _STDERR: bytearray()}
+    while True:
+        kind, size = struct.unpack("<BI", wire.exactly(5))
+        data = wire.exactly(size)
+        if kind == _EXIT and size == 1:
+            out, err = (streams[name].decode(errors="replace") for name in (_STDOUT, _STDERR))
+            return ShellResult(out, err, data[0])
+        if kind not in streams:
+            raise wire.nonsense()
+        streams[kind] += data
+
+
+def _refused(message: str, serial: str) -> DeviceError:
+    """The error behind a FAIL of the server."""
+    said = message.lower()
+    for word, state in (
+        ("unauthorized", "unauthorized"),
+        ("authorizing", "authorizing"),
+        ("offline", "offline"),
+        ("connecting", "connecting"),
+        ("permission", "no permissions"),
+    ):
+        if word in said:
+            return state_error(serial, state)
+    if "not found" in said or "no devices" in said:
+        return NoDevice(f"{serial} is not attached (any more).", hint="Check: seaformer devices")
+    return DeviceLost(f"{serial}: the adb server says: {message.strip()}.")
+
+
+def _sync_failed(said: bytes, serial: str, path: str) -> DeviceError:
+    reason = said.decode(errors="replace").strip()
+    if "no space" in reason.lower():
+        return DeviceFull(
+            f"{serial} has no space left for {path}.", hint="Free some space on the phone."
+        )
+    return DeviceError(f"{serial}: {path}: {reason}.")

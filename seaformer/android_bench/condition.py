@@ -1,0 +1,249 @@
+"""The state a phone is in, whether a latency can be taken in it, and what is changed for one.
+
+Everything is read with the shell user's rights; what a phone does not tell is ``None``. The one
+setting that is changed, that the phone stays awake while it is plugged in, is noted on the phone
+before, so that it is put back also by the next bench when this one is killed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from seaformer.android_bench import parse, topology
+from seaformer.android_bench.link import Phone
+from seaformer.android_bench.store import ROOT
+from seaformer.core.errors import (
+    Charging,
+    DeviceError,
+    LowBattery,
+    MeasurementRefused,
+    PinningBroken,
+    Throttled,
+    TooHot,
+)
+from seaformer.core.measurement import Conditions, Flag
+
+MIN_BATTERY_PERCENT = 30
+MAX_BATTERY_C = 40.0
+BUSY_SHARE = 0.25
+_AWAKE = ("stay_on_while_plugged_in", "7")
+
+# $1: the core whose frequency is asked for. One call, since each costs a round trip.
+_READ = r"""
+say() { echo; echo "@@seaformer $1"; }
+say battery; dumpsys battery
+say thermal; dumpsys thermalservice 2>&1
+say power; dumpsys power 2>&1 | grep -e mWakefulness= -e mScreenOn= -e 'Display Power'
+say saver; settings get global low_power
+say load; cat /proc/loadavg
+say memory; cat /proc/meminfo
+say space; df -k /data/local/tmp
+say online; cat /sys/devices/system/cpu/online
+say cpufreq; grep -sH . /sys/devices/system/cpu/cpu$1/cpufreq/*_freq \
+  /sys/devices/system/cpu/cpu$1/cpufreq/scaling_governor
+say user; id -u
+say busy; head -n 1 /proc/stat; sleep 0.3; head -n 1 /proc/stat
+"""
+_CHANGE = r"""
+old=$(settings get global "$2") || exit 1
+[ "$old" = "$3" ] && exit 0
+mkdir -p "$1" && echo "$2 $old" > "$1/changed.part" && mv "$1/changed.part" "$1/changed" || exit 1
+settings put global "$2" "$3"
+"""
+_RESTORE = r"""
+[ -f "$1/changed" ] || exit 0
+while read key old; do
+  if [ "$old" = null ]; then settings delete global "$key" >/dev/null
+  else settings put global "$key" "$old"; fi || exit 1
+  echo "$key"
+done < "$1/changed"
+rm -f "$1/changed"
+"""
+
+
+@dataclass(frozen=True)
+class State:
+    """One reading. ``mains`` is power from a charger or a pad, not from a computer's port."""
+
+    conditions: Conditions
+    battery: parse.Battery
+    mains: bool
+    screen_on: bool | None
+    power_saver: bool
+    limit_khz: int | None
+    online: tuple[int, ...]
+    root: bool
+    busy_share: float | None
+
+
+def read_state(phone: Phone, cpu: int) -> State:
+    """Ask the phone, in one call."""
+    sections = _sections(phone.script(_READ, str(cpu)).stdout)
+    battery = parse.parse_battery(sections["battery"])
+    thermal = parse.parse_thermal(sections["thermal"])
+    frequency = topology.parse_frequencies(parse.parse_values(sections["cpufreq"])).get(cpu)
+    memory = parse.parse_meminfo(sections["memory"])
+    space = parse.parse_df(sections["space"])
+    skin = thermal.hottest_c(parse.SKIN)
+    conditions = Conditions(
+        at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        governor=frequency.governor if frequency else None,
+        freq_khz=frequency.now_khz if frequency else None,
+        max_freq_khz=frequency.hardware_max_khz if frequency else None,
+        load=parse.parse_load(sections["load"]) if sections["load"][:1].isdigit() else None,
+        free_memory_bytes=memory.get("MemAvailable"),
+        free_space_bytes=space.free_bytes if space else None,
+        temperature_c=skin if skin is not None else battery.temperature_c,
+        battery_percent=battery.level_percent,
+        charging=battery.charging,
+        thermal_status=thermal.status,
+    )
+    return State(
+        conditions=conditions,
+        battery=battery,
+        mains=bool(re.search(r"(AC|Wireless|Dock) powered: true", sections["battery"])),
+        screen_on=_screen(sections["power"]),
+        power_saver=sections["saver"] == "1",
+        limit_khz=frequency.max_khz if frequency else None,
+        online=topology.parse_cpu_list(sections["online"]),
+        root=sections["user"] == "0",
+        busy_share=_busy(sections["busy"]),
+    )
+
+
+def refusals(state: State, cpus: tuple[int, ...], serial: str) -> list[MeasurementRefused]:
+    """Why no latency should be taken now, each with what to do; ``--force`` goes on anyway."""
+    found: list[MeasurementRefused] = []
+    now, battery = state.conditions, state.battery
+    if battery.level_percent is not None and battery.level_percent < MIN_BATTERY_PERCENT:
+        found.append(
+            LowBattery(
+                f"{serial}: the battery is at {battery.level_percent} %, expected at least "
+                f"{MIN_BATTERY_PERCENT} %: phones slow down when it is low.",
+                hint="Charge it first.",
+            )
+        )
+    if hot := too_hot(state):
+        found.append(TooHot(f"{serial}: {hot}.", hint="Let it cool down, out of its case."))
+    if state.mains and battery.level_percent != 100:
+        found.append(
+            Charging(
+                f"{serial}: it charges from a charger, which heats it.",
+                hint="Unplug the charger; a computer's USB port is allowed, and flagged.",
+            )
+        )
+    if state.power_saver:
+        found.append(
+            MeasurementRefused(
+                f"{serial}: the battery saver is on, which limits the cores.",
+                hint="Switch it off in the phone's settings.",
+            )
+        )
+    missing = [cpu for cpu in cpus if cpu not in state.online]
+    if missing:
+        found.append(
+            PinningBroken(
+                f"{serial}: core {', '.join(map(str, missing))} is offline; online are "
+                f"{', '.join(map(str, state.online))}.",
+                hint="Wait until the phone brings it back, or choose another: --core big",
+            )
+        )
+    limit, top = state.limit_khz, now.max_freq_khz
+    if limit is not None and top is not None and limit < top:
+        found.append(
+            Throttled(
+                f"{serial}: core {cpus[0]} is held at {limit / 1e6:.2f} GHz of {top / 1e6:.2f}.",
+                hint="Let the phone cool down, and close apps that limit the cores.",
+            )
+        )
+    return found
+
+
+def offline_refusal(offline: tuple[int, ...], serial: str) -> list[MeasurementRefused]:
+    """The fastest core may be one that is not there: then nobody knows what ``prime`` is."""
+    if not offline:
+        return []
+    cores = ", ".join(map(str, offline))
+    return [
+        PinningBroken(
+            f"{serial}: core {cores} is offline, so its clusters cannot be told.",
+            hint="Wake the phone up and let it cool down; all cores come back then.",
+        )
+    ]
+
+
+def too_hot(state: State) -> str:
+    """A sentence when the phone is too hot to start, else nothing."""
+    status, celsius = state.conditions.thermal_status, state.battery.temperature_c
+    if status is not None and status > 0:
+        word = parse.THERMAL_STATUS[min(status, len(parse.THERMAL_STATUS) - 1)]
+        return f"its thermal status is {status} ({word}), expected 0"
+    if celsius is not None and celsius > MAX_BATTERY_C:
+        return f"its battery has {celsius:.1f} C, expected at most {MAX_BATTERY_C:.0f}"
+    return ""
+
+
+def notes(state: State) -> list[Flag]:
+    """What a reader of the row should know, short of a reason to refuse."""
+    found = []
+    if state.battery.plugged and not state.mains:
+        found.append(Flag("usb power", False, "powered over USB while it was measured"))
+    if state.battery.frozen:
+        found.append(Flag("battery frozen", False, "dumpsys battery is overridden on this phone"))
+    if state.screen_on:
+        found.append(Flag("screen on", False, "the display warms the phone"))
+    if state.conditions.thermal_status is None:
+        found.append(Flag("no thermal status", False, "Android before 10 does not tell it"))
+    if state.busy_share is not None and state.busy_share > BUSY_SHARE:
+        detail = f"{100 * state.busy_share:.0f} % of all cores' time was in use before the run"
+        found.append(Flag("busy phone", False, detail))
+    if state.conditions.governor == "powersave":
+        found.append(Flag("governor", False, "powersave"))
+    return found
+
+
+def stay_awake(phone: Phone) -> None:
+    """Keep the phone from sleeping while it is plugged in; the old value is noted on it."""
+    done = phone.script(_CHANGE, ROOT, *_AWAKE)
+    if done.exit_code != 0:
+        phone.say(f"{phone.serial}: it could not be kept awake ({done.said}).")
+
+
+def restore(phone: Phone) -> tuple[str, ...]:
+    """Put back what this bench, or one that was killed, has changed. Returns the settings.
+
+    Raises ``DeviceError`` when the phone refuses.
+    """
+    done = phone.script(_RESTORE, ROOT)
+    if done.exit_code != 0:
+        raise DeviceError(f"{phone.serial}: {_AWAKE[0]} could not be put back: {done.said}.")
+    return tuple(done.stdout.split())
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The answer by the names that ``say`` gave; one that is missing is empty."""
+    found = dict.fromkeys(re.findall(r"^say (\w+);", _READ, re.MULTILINE), "")
+    return found | {name: said.strip() for name, said in parse.split_sections(text).items()}
+
+
+def _screen(text: str) -> bool | None:
+    if not text:
+        return None
+    return "mWakefulness=Awake" in text or "state=ON" in text
+
+
+def _busy(text: str) -> float | None:
+    """The share of all cores' time between two first lines of /proc/stat that was not idle."""
+    rows = [[int(word) for word in line.split()[1:]] for line in _stat_lines(text)]
+    if len(rows) != 2 or len(rows[0]) < 5:
+        return None
+    spent = [late - early for early, late in zip(*rows, strict=False)]
+    total = sum(spent[:8])
+    return 1 - (spent[3] + spent[4]) / total if total > 0 else None
+
+
+def _stat_lines(text: str) -> Iterator[str]:
+    return (line for line in text.splitlines() if re.fullmatch(r"cpu(\s+\d+)+\s*", line))

@@ -1,0 +1,60 @@
+"""Phones for a terminal: a few lines for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seaformer.core.measurement import Cluster
+from seaformer.core.phone import PhoneReport
+
+_STATUS = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
+
+
+def phone_lines(phone: PhoneReport) -> list[str]:
+    """The serial and what it is, then a line for each thing that is known."""
+    title = [phone.model, f"Android {phone.android}" if phone.android else "", phone.soc]
+    head = f"{phone.serial}  {', '.join(filter(None, title)) or phone.state}"
+    return [head, *(f"  {name:<8} {text}" for name, text in _rows(phone) if text)]
+
+
+def _rows(phone: PhoneReport) -> Iterator[tuple[str, str]]:
+    yield "state", f"{phone.state}, {phone.link}"
+    yield "through", f"{phone.way} ({phone.why})" if phone.why else phone.way
+    yield "cores", ", ".join(map(_cluster, phone.clusters))
+    yield "offline", ", ".join(f"cpu{cpu}" for cpu in phone.offline)
+    if phone.cpu is not None:
+        yield "pinned", f"cpu{phone.cpu} (taskset {phone.mask}), unless --core says otherwise"
+    if phone.free_bytes is not None:
+        yield "free", f"{phone.free_bytes / 1e9:.1f} GB in /data/local/tmp"
+    yield "battery", _battery(phone)
+    yield "heat", _heat(phone)
+    for note in phone.notes:
+        yield "note", note
+    yield "error", phone.error
+    yield "do", phone.hint
+
+
+def _cluster(cluster: Cluster) -> str:
+    first, last = cluster.cpus[0], cluster.cpus[-1]
+    together = last - first + 1 == len(cluster.cpus)
+    cpus = f"{first}-{last}" if together and last > first else ",".join(map(str, cluster.cpus))
+    speed = f" {cluster.max_freq_khz / 1e6:.2f} GHz" if cluster.max_freq_khz else ""
+    return f"{cpus} {cluster.part}{speed}"
+
+
+def _battery(phone: PhoneReport) -> str:
+    pieces = [
+        "" if phone.battery_percent is None else f"{phone.battery_percent} %",
+        "" if phone.battery_c is None else f"{phone.battery_c:.1f} °C",
+        "charging" if phone.charging else "",
+    ]
+    return ", ".join(filter(None, pieces))
+
+
+def _heat(phone: PhoneReport) -> str:
+    status = phone.thermal_status
+    if status is None:
+        return ""
+    name = _STATUS[status] if 0 <= status < len(_STATUS) else str(status)
+    skin = "" if phone.skin_c is None else f", skin {phone.skin_c:.1f} °C"
+    return f"thermal status {status} ({name}){skin}"

@@ -1,0 +1,106 @@
+"""Benches of the scripted runner on a phone's double, as short as a test wants them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seaformer.android_bench.attach import Finder
+from seaformer.android_bench.link import Patience, Phone
+from seaformer.bench.run import Bench
+from seaformer.bench.target import TargetOptions
+from seaformer.bench.targets.phone import PhoneTarget
+from seaformer.core.artifact import Artifact
+from seaformer.core.measurement import Measurement
+from seaformer.core.plan import RunPlan, Stop, Warmup
+from seaformer.core.results import ResultStore
+from seaformer.runtime._bundle import Bundle
+from tests.fakes.phone import FakePhone
+
+SETTING = ("settings", "get", "global", "stay_on_while_plugged_in")
+
+
+@dataclass
+class Tried:
+    """What one bench left: the rows, what was said, and the target."""
+
+    rows: list[Measurement]
+    said: list[str]
+    target: PhoneTarget
+
+    @property
+    def row(self) -> Measurement:
+        (row,) = self.rows
+        return row
+
+    def flags(self) -> dict[str, str]:
+        """Details by name; several of one name are joined."""
+        found: dict[str, str] = {}
+        for flag in (flag for row in self.rows for flag in row.flags):
+            found[flag.name] = "; ".join(filter(None, (found.get(flag.name), flag.detail)))
+        return found
+
+
+@dataclass
+class Workbench:
+    """A store, the scripted bundle, and how patient a bench is."""
+
+    root: Path
+    bundle: Bundle
+    patience: Patience = Patience(total_s=8, first_s=0.05, longest_s=0.5)
+    processes: int = 1
+    pause: Callable[[float], None] = field(default=lambda seconds: time.sleep(seconds / 4))
+
+    @property
+    def store(self) -> ResultStore:
+        return ResultStore(self.root)
+
+    def target(
+        self,
+        phone: FakePhone,
+        said: list[str] | None = None,
+        *,
+        adb_host: str = "",
+        **options: bool,
+    ) -> PhoneTarget:
+        finder = Finder(adb_host)
+        say = (said if said is not None else []).append
+        (attached,) = finder.choose(phone.address)
+        link = Phone(finder, attached, patience=self.patience, say=say, pause=self.pause)
+        return PhoneTarget(link, self.bundle, TargetOptions(adb_host=adb_host, **options), say)
+
+    def run(
+        self, phone: FakePhone, *artifacts: Artifact, adb_host: str = "", **options: bool
+    ) -> Tried:
+        said: list[str] = []
+        target = self.target(phone, said, adb_host=adb_host, **options)
+        plan = RunPlan(processes=self.processes, warmup=Warmup(runs=1), stop=Stop(runs=3))
+        bench = Bench(target, plan, self.store, resume=options.get("resume", False))
+        try:
+            return Tried(bench.run(artifacts), said, target)
+        finally:
+            target.close()
+
+
+def runs(phone: FakePhone) -> int:
+    """How often the scripted runner ran on the phone."""
+    path = phone.root / "runs"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def left_behind(phone: FakePhone) -> list[str]:
+    """What lies on the phone beside the cache."""
+    home = phone.root / "seaformer"
+    kept = ("cache", "bundle")
+    return sorted(
+        str(path.relative_to(home))
+        for path in home.rglob("*")
+        if path.relative_to(home).parts[0] not in kept
+    )
+
+
+def parts(phone: FakePhone) -> list[str]:
+    """Pushes that did not end."""
+    return [path.name for path in (phone.root / "seaformer" / "cache").glob(".part-*")]

@@ -1,0 +1,50 @@
+"""A phone's double, the scripted runner, and a world without the user's own adb."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seaformer.core.artifact import Artifact
+from seaformer.runtime._bundle import Bundle
+from tests.android_bench.benches import Workbench
+from tests.fakes.phone import FakePhone
+from tests.fakes.scripted import scripted_artifact, scripted_bundle
+
+
+@pytest.fixture(autouse=True)
+def _no_adb_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No server answers at port 1; keys are made in a home of the test's own."""
+    for name in ("ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_SERIAL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return scripted_bundle(tmp_path_factory.mktemp("scripted"))
+
+
+@pytest.fixture
+def workbench(tmp_path: Path, bundle: Bundle) -> Workbench:
+    return Workbench(tmp_path / "results", bundle)
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Artifact:
+    return scripted_artifact(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Artifact:
+    """A model whose run takes a second: time enough for something to go wrong."""
+    return scripted_artifact(tmp_path / "artifacts", "slow", seconds=1.0)
+
+
+@pytest.fixture
+def phone() -> Iterator[FakePhone]:
+    with FakePhone("two-core") as double:
+        yield double
