@@ -70,13 +70,19 @@ class Environment:
                 if not link.exists():
                     link.symlink_to(Path(str(distribution.locate_file(top))))
 
-    def run(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """``python -m seaformer`` with these arguments."""
         argv = [str(self.python), "-m", "seaformer", *arguments]
-        variables = {name: v for name, v in os.environ.items() if name != "PYTHONPATH"}
-        variables["PYTHONDONTWRITEBYTECODE"] = "1"  # what is linked is not ours to write to
+        environment = {name: v for name, v in os.environ.items() if name != "PYTHONPATH"}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"  # what is linked is not ours to write to
         return subprocess.run(
-            argv, capture_output=True, text=True, timeout=300, check=False, cwd=cwd, env=variables
+            argv,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            cwd=cwd,
+            env=environment | variables,
         )
 
 

@@ -116,13 +116,20 @@ def test_the_data_files_are_read_from_where_they_were_installed(
     subprocess.run([installed.python, "-c", script], check=True, cwd=tmp_path, timeout=60)
 
 
-def test_without_an_engine_a_bench_names_the_line_that_installs_one(
-    installed: Environment, exported: Exported, tmp_path: Path
+def test_without_an_engine_a_bench_fetches_both_and_measures(
+    wheel: Path, exported: Exported, tmp_path: Path
 ) -> None:
-    told = installed.run("bench", str(exported.onnx), *QUICK, cwd=tmp_path)
-    assert told.returncode == 2
-    assert "pip install 'seaformer[export]'" in told.stderr
-    assert "Traceback" not in told.stderr
+    with_pip = install(wheel, tmp_path / "environment", "pip")
+    cache = {"SEAFORMER_CACHE": str(tmp_path / "cache")}
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    files = (str(exported.onnx), str(exported.executorch))
+    told = with_pip.run("bench", *files, *QUICK, "--json", cwd=folder, **cache)
+    assert told.returncode in (0, 5), told.stderr
+    assert told.stderr.count("Fetching") == 2
+    assert [d["failure"] for d in json.loads(told.stdout)] == [None, None]
+    again = with_pip.run("bench", *files, *QUICK, "--json", cwd=folder, **cache)
+    assert "Fetching" not in again.stderr
 
 
 def test_with_an_engine_and_without_torch_a_bench_measures(

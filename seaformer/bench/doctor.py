@@ -118,6 +118,17 @@ class Machine:
             return f"{home} cannot be written to"
         return ""
 
+    def fetched_engines(self) -> str:
+        """The engines that were fetched for a base install, or nothing."""
+        from seaformer.runtime._engine_wheels import fetched_engines
+
+        found = fetched_engines()
+        told = (
+            ("executorch", found.executorch_version),
+            ("onnxruntime", found.onnxruntime_version),
+        )
+        return ", ".join(f"{name} {version}" for name, version in told if version)
+
     def host_runner(self) -> str | None:
         """The C++ runner built for this host, if it has been built."""
         from seaformer.runtime._runner_build import find_host_runner
@@ -195,8 +206,13 @@ def _runtime(machine: Machine) -> Check:
     found = [name for name in _RUNTIMES if machine.package(name) is not None]
     if found:
         return Check("a runtime", OK, ", ".join(found), needed=True)
-    wanted = f"neither {' nor '.join(_RUNTIMES)}"
-    return Check("a runtime", MISSING, wanted, "pip install 'seaformer[export]'", needed=True)
+    if fetched := machine.fetched_engines():
+        return Check("a runtime", OK, f"fetched: {fetched}", needed=True)
+    if machine.package("pip") is None:
+        wanted = f"neither {' nor '.join(_RUNTIMES)}, and no pip to fetch them"
+        return Check("a runtime", MISSING, wanted, "pip install 'seaformer[export]'", needed=True)
+    text = "none installed: the first bench fetches both (45 MB)"
+    return Check("a runtime", WARNING, text, "seaformer runner build", needed=True)
 
 
 def _compiler(machine: Machine) -> Check:

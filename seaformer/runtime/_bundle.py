@@ -31,7 +31,11 @@ from seaformer.core.errors import (
     MissingExtra,
     SeaFormerError,
 )
-from seaformer.runtime._arm64_wheels import public_version, unpack_arm64_wheels
+from seaformer.runtime._arm64_wheels import (
+    engine_versions,
+    public_version,
+    unpack_arm64_wheels,
+)
 from seaformer.runtime._qemu import find_qemu, list_profiles
 from seaformer.runtime._runner_build import (
     BINARY,
@@ -137,18 +141,13 @@ def build_arm64_bundle(
     ``SeaFormerError`` when a wheel is of another version or the build or its proof fails.
     """
     say = progress or (lambda sentence: None)
-    host = find_wheels()
-    if host.executorch_version is None and host.onnxruntime_version is None:
-        raise MissingExtra(
-            "A bundle holds the engines installed here: neither executorch nor onnxruntime is.",
-            hint="pip install 'seaformer[export]'",
-        )
     try:
         toolchain = find_arm64_toolchain(toolchain_file)
     except MissingExtra:
         if toolchain_file is None and (found := find_arm64_bundle()) is not None:
             return found
         raise
+    host = engine_versions(say)
     home = files.make_dir(_cache())
     build_id = _build_id(host, toolchain)
     with one_builder(home / f".{build_id}.lock", say):
@@ -171,12 +170,14 @@ def prove_bundle(bundle: Bundle) -> str:
 
 
 def find_arm64_bundle() -> Bundle | None:
-    """A whole bundle of these sources and of the engines installed here, if one is cached."""
+    """A whole bundle of these sources and of the engines installed here (any, where there is
+    none), if one is cached."""
     sources, host = sources_sha256(), find_wheels()
 
     def fits(made: BundleManifest) -> bool:
         versions = (made.executorch_version, made.onnxruntime_version)
-        return made.sources_sha256 == sources and versions == _versions(host)
+        right = versions == _versions(host) or not (host.executorch_version or host.any)
+        return made.sources_sha256 == sources and right
 
     return _find(fits)
 

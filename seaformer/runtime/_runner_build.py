@@ -23,6 +23,7 @@ from pathlib import Path
 
 from seaformer.core import codec, files
 from seaformer.core.errors import CorruptArtifact, MissingExtra, SeaFormerError
+from seaformer.runtime._engine_wheels import fetch_engines, fetched_engines
 from seaformer.runtime._toolchain import Toolchain, Wheels, find_toolchain, find_wheels
 
 Progress = Callable[[str], None]
@@ -75,20 +76,14 @@ def build_host_runner(progress: Progress | None = None) -> RunnerBuild:
     """The runner for this machine, built now if it has not been.
 
     ``progress`` is called with a sentence when something takes long. Raises ``MissingExtra``
-    naming the compiler, tool or package that is not there and the line that installs it, and
-    ``SeaFormerError`` with the end of the log when the build itself fails.
+    naming what is not there and the line that installs it, and ``SeaFormerError`` with the end of
+    the log when the build itself fails. Where no engine is installed, both are fetched.
     """
     say = progress or (lambda sentence: None)
     if platform.system() != "Linux":
         raise SeaFormerError(
             f"The C++ runner runs on Linux and Android, this is {platform.system()}.",
             hint="The bench uses the Python runner here.",
-        )
-    wheels = find_wheels()
-    if wheels.executorch_root is None and wheels.onnxruntime_library is None:
-        raise MissingExtra(
-            "The runner needs an engine: neither executorch nor onnxruntime is installed.",
-            hint="pip install 'seaformer[export]'",
         )
     try:
         toolchain = find_toolchain()
@@ -97,6 +92,9 @@ def build_host_runner(progress: Progress | None = None) -> RunnerBuild:
         if (found := find_host_runner()) is not None:
             return found
         raise
+    wheels = _wheels()
+    if not wheels.any:
+        wheels = fetch_engines(say)
     wanted = _manifest(wheels, toolchain)
     home = files.make_dir(_cache())
     folder = home / wanted.build_id
@@ -114,7 +112,7 @@ def build_host_runner(progress: Progress | None = None) -> RunnerBuild:
 
 def find_host_runner() -> RunnerBuild | None:
     """The runner for this machine if it is in the cache; nothing is built, no compiler needed."""
-    wheels = find_wheels()
+    wheels = _wheels()
     sources = sources_sha256()
     for folder in sorted(_cache().glob(f"*/{_MANIFEST}")):
         made = _read_manifest(folder.parent)
@@ -127,6 +125,12 @@ def find_host_runner() -> RunnerBuild | None:
         ):
             return _read(folder.parent, wheels)
     return None
+
+
+def _wheels() -> Wheels:
+    """The engines installed beside this Python; where there is none, those fetched before."""
+    installed = find_wheels()
+    return installed if installed.any else fetched_engines()
 
 
 def sources_sha256() -> str:

@@ -50,6 +50,11 @@ class Wheels:
     onnxruntime_library: Path | None = None
     onnxruntime_version: str | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether there is an engine at all."""
+        return self.executorch_root is not None or self.onnxruntime_library is not None
+
 
 def find_wheels() -> Wheels:
     """The engines installed beside this Python, found without importing them."""

@@ -51,6 +51,7 @@ class Pretend(Machine):
     free: int = 50_000_000_000
     refused: str = ""
     runner: str | SeaFormerError | None = "/cache/runner (executorch, onnxruntime)"
+    fetched: str = ""
 
     def package(self, name: str) -> str | None:
         return self.packages.get(name)
@@ -78,6 +79,9 @@ class Pretend(Machine):
 
     def writable(self, folder: Path) -> str:
         return self.refused
+
+    def fetched_engines(self) -> str:
+        return self.fetched
 
     def host_runner(self) -> str | None:
         if isinstance(self.runner, SeaFormerError):
@@ -128,6 +132,14 @@ def test_only_what_a_host_bench_needs_decides_the_exit_code() -> None:
 def test_one_runtime_is_enough() -> None:
     check = found(Pretend(packages={"onnxruntime": "1.31.1"}), "a runtime")
     assert (check.status, check.found) == ("ok", "onnxruntime")
+
+
+def test_without_a_runtime_the_first_bench_fetches_one_if_pip_is_there() -> None:
+    check = found(Pretend(packages={"pip": "26.0"}), "a runtime")
+    assert (check.status, check.remedy) == ("warning", "seaformer runner build")
+    assert exit_code(diagnose(Pretend(packages={"pip": "26.0"}))) == 0
+    check = found(Pretend(packages={}, fetched="executorch 1.5.1"), "a runtime")
+    assert (check.status, check.found) == ("ok", "fetched: executorch 1.5.1")
 
 
 def test_a_version_that_seaformer_is_not_made_for_is_a_warning() -> None:

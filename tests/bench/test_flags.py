@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from seaformer.bench.flags import drift, drifted, sample_flags
-from seaformer.core.measurement import MethodRun, OutputCheck
+from seaformer.bench.flags import drift, drifted, method_flags
+from seaformer.core.measurement import MEASURED, MethodRun, OutputCheck
 from seaformer.core.plan import RunPlan
 from tests.fakes.measurements import process
 
@@ -22,7 +22,8 @@ def run(
 
 
 def found(measured: MethodRun, cpus: tuple[int, ...] = (1,), threads: int = 1) -> dict[str, bool]:
-    return {flag.name: flag.fatal for flag in sample_flags(measured, RunPlan(threads), cpus)}
+    flags = method_flags("forward", measured, RunPlan(threads), cpus, MEASURED)
+    return {flag.name: flag.fatal for flag in flags}
 
 
 def test_steady_samples_on_their_core_have_no_flag() -> None:
@@ -85,3 +86,16 @@ def test_an_unchecked_output_is_told_and_a_wrong_one_is_fatal() -> None:
     assert found(run((1000,) * 40, output=None)) == {"output not checked": False}
     wrong = OutputCheck(float("inf"), float("inf"), 0.5, passed=False)
     assert found(run((1000,) * 40, output=wrong)) == {"wrong output": True}
+
+
+def test_a_component_may_be_unsteady_but_not_wrong() -> None:
+    unsteady = run((1000,) * 40, (1300,) * 40, (1700,) * 40)
+    flags = method_flags("head", unsteady, RunPlan(1), (1,), MEASURED)
+    assert {flag.name: flag.fatal for flag in flags} == {
+        "unstable": False,
+        "processes differ": False,
+    }
+    assert all(flag.detail.startswith("head: ") for flag in flags)
+    wrong = run((1000,) * 40, output=OutputCheck(1.0, 9.0, None, passed=False))
+    (flag,) = method_flags("head", wrong, RunPlan(1), (1,), MEASURED)
+    assert (flag.name, flag.fatal) == ("wrong output", True)

@@ -152,3 +152,17 @@ def test_every_node_of_a_converted_file_stands_behind_what_it_reads(half_onnx: A
     for node in graph.node:
         assert set(node.input) <= known, node.name
         known |= set(node.output)
+
+
+def test_a_classifiers_winner_may_be_a_near_tie_but_not_a_stranger() -> None:
+    expected = np.linspace(0.0, 1.0, 1000, dtype=np.float32)[None]  # 1 K
+    nearly, far = expected.copy(), expected.copy()
+    nearly[0, -2] += 0.002  # the second best wins by a hair
+    far[0, -20] += 0.03
+    for precision, seen, passed in (
+        ("fp16", nearly, True),
+        ("fp32", nearly, False),
+        ("fp16", far, False),
+    ):
+        case = compare("x", seen, expected, TOLERANCES[precision])
+        assert (case.argmax_agreement, case.passed) == (0.0, passed)

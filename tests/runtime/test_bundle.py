@@ -25,6 +25,7 @@ from seaformer.core.errors import (
     SeaFormerError,
     UsageError,
 )
+from seaformer.runtime import _arm64_wheels
 from seaformer.runtime._android import build_android_bundle
 from seaformer.runtime._arm64_wheels import unpack_arm64_wheels
 from seaformer.runtime._bundle import (
@@ -185,6 +186,21 @@ def test_a_wheel_of_another_version_is_refused_and_thrown_away(
         unpack_arm64_wheels(host, tmp_path / "out", lambda sentence: None)
     assert "Both must be the same" in caught.value.hint
     assert not path.exists()
+
+
+def test_without_an_engine_here_a_device_gets_the_versions_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr(_arm64_wheels, "find_wheels", Wheels)
+    fake_wheel(tmp_path, "executorch", "1.4.0", "1.4.0")
+    with pytest.raises(MissingExtra, match=r"executorch==1\.5\.1 for manylinux"):
+        _arm64_wheels.engine_versions(lambda sentence: None)
+    fake_wheel(tmp_path, "executorch", "1.5.1", "1.5.1")
+    fake_wheel(tmp_path, "onnxruntime", "1.31.1", "1.31.1")
+    found = _arm64_wheels.engine_versions(lambda sentence: None)
+    assert (found.executorch_version, found.onnxruntime_version) == ("1.5.1", "1.31.1")
 
 
 def test_a_wheel_that_is_cut_short_is_thrown_away(

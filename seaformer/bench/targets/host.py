@@ -24,7 +24,6 @@ from pathlib import Path
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.core.errors import RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
-from seaformer.core.registry import missing
 from seaformer.runtime._runner_build import RunnerBuild, build_host_runner
 
 # More of all cores' time than this, just before the run, means that something else is running.
@@ -130,13 +129,13 @@ def open_target(progress: Progress | None = None) -> HostTarget:
 def _runner_build(progress: Progress | None) -> tuple[RunnerBuild | None, str]:
     """The C++ runner, built on first use; or none and the reason why.
 
-    Raises ``MissingExtra`` when there is no engine: then the Python runner has none either.
+    Raises ``SeaFormerError`` when the Python runner is no way out: it has no engine either.
     """
-    if not any(importlib.util.find_spec(engine) for engine in ("onnxruntime", "executorch")):
-        raise missing("onnxruntime or executorch", "a bench on this machine", "export")
     try:
         return build_host_runner(progress), ""
     except SeaFormerError as error:
+        if not any(importlib.util.find_spec(engine) for engine in ("onnxruntime", "executorch")):
+            raise
         return None, error.message
 
 
