@@ -137,3 +137,18 @@ def complain(error: SeaFormerError) -> None:
 def relative(path: Path) -> str:
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def command_line() -> str:
+    """What the user typed."""
+    return shlex.join(["seaformer", *sys.argv[1:]])
+
+
+def exit_for(measured: list[Measurement]) -> None:
+    """A row that failed ends the command with the runner's code, an invalid one with 5."""
+    from seaformer.core.errors import MeasurementRefused, RunnerFailed
+
+    if any(measurement.failure is not None for measurement in measured):
+        raise typer.Exit(RunnerFailed.exit_code)
+    if not all(measurement.valid for measurement in measured):
+        raise typer.Exit(MeasurementRefused.exit_code)

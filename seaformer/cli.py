@@ -20,7 +20,9 @@ from seaformer._cli_compare import compare
 from seaformer._cli_output import (
     INTERRUPTED,
     bench_progress,
+    command_line,
     complain,
+    exit_for,
     github_summary,
     next_step,
     print_json,
@@ -43,7 +45,7 @@ from seaformer._cli_requests import (
 )
 from seaformer._cli_results import app as results_app
 from seaformer._cli_runner import BundleOptions
-from seaformer.core.errors import RunnerFailed, SeaFormerError
+from seaformer.core.errors import SeaFormerError
 
 if TYPE_CHECKING:
     from seaformer.core.artifact import Artifact
@@ -248,14 +250,14 @@ def bench(
         target = open_target(device, step)
         if "blocks" in profiles:
             block_target(target)
-        run = Bench(target, plan, store, command=_command(), progress=bench_progress(step))
+        run = Bench(target, plan, store, command=command_line(), progress=bench_progress(step))
         found += [request.cached(titled(step, request)) for request in wanted]
         measured, interrupted = _run(run, found)
         after = () if interrupted else profiles
         timed, counted = (found if kind in after else [] for kind in ("ops", "blocks"))
-        profiled = profile_each(target, plan, timed, _command(), step)
+        profiled = profile_each(target, plan, timed, command_line(), step)
         listed = write_blocks_of(
-            target, plan, counted, store.root, command=_command(), progress=step
+            target, plan, counted, store.root, command=command_line(), progress=step
         )
     show_measurements(measured, store.root, as_json)
     show_profiles(*profiled, store.root, as_json)
@@ -263,7 +265,7 @@ def bench(
     if interrupted:
         print("Interrupted; what was measured has been stored.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
-    _exit_for(measured)
+    exit_for(measured)
 
 
 @app.command()
@@ -340,17 +342,3 @@ def _run(run: Any, artifacts: list[Artifact]) -> tuple[list[Measurement], bool]:
         return run.run(artifacts), False
     except KeyboardInterrupt:
         return list(run.finished), True
-
-
-def _exit_for(measured: list[Measurement]) -> None:
-    """A row that failed ends the command with the runner's code, an invalid one with 5."""
-    from seaformer.core.errors import MeasurementRefused
-
-    if any(measurement.failure is not None for measurement in measured):
-        raise typer.Exit(RunnerFailed.exit_code)
-    if not all(measurement.valid for measurement in measured):
-        raise typer.Exit(MeasurementRefused.exit_code)
-
-
-def _command() -> str:
-    return shlex.join(["seaformer", *sys.argv[1:]])
