@@ -160,3 +160,8 @@ def complain(error: SeaFormerError) -> None:
 def relative(path: Path) -> str:
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def command_line() -> str:
+    """What the user typed."""
+    return shlex.join(["seaformer", *sys.argv[1:]])

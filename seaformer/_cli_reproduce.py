@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seaformer._cli_options import Results
-from seaformer._cli_output import INTERRUPTED, next_step, print_json, wide_print
+from seaformer._cli_output import INTERRUPTED, command_line, next_step, print_json, wide_print
 
 if TYPE_CHECKING:
     from seaformer.bench.reproduce import Answer, Factory, Progress, Reproduction, Work
@@ -129,7 +129,7 @@ def _run(
             factory=factory,
             macs=_macs,
             progress=tell,
-            command=shlex.join(["seaformer", *sys.argv[1:]]),
+            command=command_line(),
             again=again,
         )
         return _answers(run, work_of(rows, _macs))

@@ -31,6 +31,7 @@ from seaformer._cli_options import (
     Variants,
 )
 from seaformer._cli_output import (
+    command_line,
     complain,
     exit_for,
     github_summary,
@@ -249,7 +250,7 @@ def bench(
     with steps() as step:
         step("look at the device and the runner")
         options = TargetOptions(adb_host=adb_host, resume=resume, force=force, notice=notice)
-        order = Order(plan, store, _command(), tuple(profiles), options)
+        order = Order(plan, store, command_line(), tuple(profiles), options)
         lanes = Lanes(list_targets(device, options), order, step)
         found += [request.cached(titled(step, request)) for request in wanted]
         outcomes = lanes.run(found)
@@ -318,7 +319,3 @@ def doctor(results: Results = "") -> None:
     checks = diagnose(results=results or None)
     print("\n".join(lines(checks)))
     raise typer.Exit(exit_code(checks))
-
-
-def _command() -> str:
-    return shlex.join(["seaformer", *sys.argv[1:]])

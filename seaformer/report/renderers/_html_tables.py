@@ -234,7 +234,7 @@ def _taken(row: ResultRow) -> Cell:
 
 def _validity(row: ResultRow) -> Cell:
     told = _text.validity(row)
-    style = "yes" if row.valid else "no"
+    style = "no" if not row.valid else ("yes" if told == "yes" else "reserved")
     return Cell(tag("span", told, class_=f"state {style}"))
 
 
