@@ -60,14 +60,15 @@ def _requests(options: argparse.Namespace) -> list[ExportRequest]:
     ]
 
 
-def _line(artifact: Artifact, counts: Counts, differ: float, seconds: float) -> str:
+def _line(artifact: Artifact, counts: Counts, differ: float | None, seconds: float) -> str:
     macs = zoo_entry(artifact.model).macs
     floor = macs / (8 if counts.fma_fp16 > counts.fma_fp32 else 4)
     figures = [macs / 1e6, counts.instructions / 1e6, floor / 1e6]
     ratios = [counts.instructions / floor, counts.vector_fma / floor]
     cells = [artifact.model, artifact.runtime, artifact.precision]
     cells += [f"{figure:.1f}" for figure in figures] + [f"{ratio:.3f}" for ratio in ratios]
-    return f"| {' | '.join([*cells, f'{100 * differ:.4f} %', f'{seconds:.0f}'])} |"
+    cells += ["-" if differ is None else f"{100 * differ:.4f} %", f"{seconds:.0f}"]
+    return f"| {' | '.join(cells)} |"
 
 
 def _options() -> argparse.Namespace:

@@ -45,12 +45,15 @@ def requests(
     """Every combination of models, formats and precisions; bad sizes are refused here already."""
     from seaformer.core.artifact import PRECISIONS
     from seaformer.export import FORMATS
+    from seaformer.export._request import check_components
     from seaformer.models import model_spec
 
     known("format", _list(formats), FORMATS.names())
     known("precision", _list(precisions), PRECISIONS)
     if not (_list(formats) and _list(precisions)):
         raise UsageError("No format or no precision was named.", hint="Say --format onnx")
+    for format in _list(formats) if like.components else ():
+        check_components(like.scope, format)
     for name in names:
         model_spec(name, size=like.size, classes=like.classes)
     return [

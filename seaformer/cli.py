@@ -184,7 +184,7 @@ def bench(
     device: Annotated[
         str,
         typer.Option(
-            help="host, emulator, phone (the only one), a serial, HOST:PORT, several, or all",
+            help="host, emulator[:CORE], phone (the only one), a serial, HOST:PORT, several, or all",
             envvar=["SEAFORMER_DEVICE", "ANDROID_SERIAL"],
         ),
     ] = "host",

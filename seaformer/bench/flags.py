@@ -84,7 +84,7 @@ def _counted(run: MethodRun) -> list[Flag]:
     if not run.samples_ns:
         return [_NO_SAMPLES]
     off = spread(run.counts)
-    if off <= COUNTS_SPREAD:
+    if off is None or off <= COUNTS_SPREAD:
         return []
     detail = f"repeats differ by {100 * off:.2f} % instructions, {100 * COUNTS_SPREAD:g} % allowed"
     return [Flag("counts differ", True, detail)]

@@ -123,6 +123,12 @@ def medians_ns(runs: Sequence[Run]) -> tuple[int, ...]:
     return tuple(round(statistics.median(e.duration_ns for e in column)) for column in columns)
 
 
+def between_ns(runs: Sequence[Run]) -> int:
+    """The median of what a run takes beyond its operators."""
+    rests = (run.duration_ns - sum(event.duration_ns for event in run.events) for run in runs)
+    return max(0, round(statistics.median(rests)))
+
+
 def _array(text: str) -> list[dict[str, Any]]:
     try:
         data = json.loads(text)

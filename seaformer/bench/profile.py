@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from pathlib import Path
 from seaformer.bench import inputs
 from seaformer.bench.operator_events import (
     Event,
+    between_ns,
     medians_ns,
     parse_executorch,
     parse_onnxruntime,
@@ -86,7 +86,7 @@ def profile(target: Target, plan: RunPlan, artifact: Artifact, command: str = ""
         device=device,
         threads=report.threads.effective,
         runs=len(runs),
-        inference_ns=round(statistics.median(run.duration_ns for run in runs)),
+        inference_ns=sum(medians) + between_ns(runs),
         operators=_operators(shown.events, medians, modules),
         command=command,
     )

@@ -58,10 +58,10 @@ def typical(counts: Sequence[Counts]) -> Counts | None:
     return ordered[(len(ordered) - 1) // 2] if ordered else None
 
 
-def spread(counts: Sequence[Counts]) -> float:
-    """(most - least) / least instructions over repeats of one inference; 0 for one repeat."""
+def spread(counts: Sequence[Counts]) -> float | None:
+    """(most - least) / least instructions over repeats of one inference; ``None`` below two."""
     seen = [one.instructions for one in counts]
-    return (max(seen) - min(seen)) / min(seen) if seen else 0.0
+    return (max(seen) - min(seen)) / min(seen) if len(seen) > 1 else None
 
 
 def executed_precision(counts: Sequence[Counts]) -> str:

@@ -51,8 +51,9 @@ class OperatorTime:
 class Profile:
     """One method of one artifact under the engine's profiler.
 
-    ``inference_ns`` is the median duration of a whole profiled inference, ``operators`` are in
-    the order in which they ran; what they do not cover is the engine's own.
+    ``operators`` are in the order in which they ran. ``inference_ns`` is the sum of their medians
+    and of the median of what the engine takes between them: unlike a median of whole runs, shares
+    of it add up, and an interruption in one run does not count for the engine's.
     """
 
     schema: int

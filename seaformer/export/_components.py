@@ -2,6 +2,11 @@
 
 Found by running the network once and watching its ``COMPONENTS``, so that a part is the submodule
 itself, fed with exactly what the whole feeds it. No component is described a second time here.
+
+Every segmentation network of SeaFormer has ``stem`` (1/8 of the image), ``context`` (the stages
+below with their transformers), ``spatial`` (the fusion blocks) and ``head`` (two convolutions). A
+classifier has no spatial branch and another head: ``stem``, ``context``, and a ``head`` of pooling
+and one linear layer; figure 10 of the paper says nothing of it.
 """
 
 from __future__ import annotations
@@ -12,8 +17,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from seaformer.core.errors import UsageError
-from seaformer.core.spec import ModelSpec
 from seaformer.models._blocks import Network
 
 Tensors = tuple[Tensor, ...]
@@ -47,20 +50,6 @@ class Component(nn.Module):
         outputs = _as_tuple(getattr(self, self.name)(*inputs))
         kept = tuple(outputs[i] for i in self.used)
         return kept[0] if len(kept) == 1 else kept
-
-
-def check_components(spec: ModelSpec, scope: str, format: str) -> None:
-    """Raise ``UsageError`` where there are no components to be had."""
-    if scope != "logits":
-        raise UsageError(
-            f"--components and --scope {scope} do not go together: the tail is no component.",
-            hint="Leave --scope away: the components end with the logits.",
-        )
-    if format == "coreml":
-        raise UsageError(
-            "--components is not there for coreml: it cannot be timed here.",
-            hint="Use --format onnx,executorch",
-        )
 
 
 def parts(model: nn.Module, image: Tensor) -> tuple[Part, ...]:

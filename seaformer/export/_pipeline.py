@@ -38,6 +38,7 @@ from seaformer.export import FORMATS, _components, _verify
 from seaformer.export._format import Format, WriteRequest, Written
 from seaformer.export._quiet import quiet
 from seaformer.export._reference import write_reference
+from seaformer.export._request import check_components
 from seaformer.export._rewrite import rewrite
 from seaformer.export._scope import check_scope, with_scope
 from seaformer.models import create_model
@@ -104,7 +105,7 @@ def export_model(
     spec = built.spec
     check_scope(spec, scope)
     if components:
-        _components.check_components(spec, scope, format)
+        check_components(scope, format)
     folder = Path(out).expanduser()
     job = _Job(built, spec, format, writer, precision, scope, components, folder)
     with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):

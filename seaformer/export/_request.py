@@ -16,7 +16,7 @@ from pathlib import Path
 
 from seaformer.core import codec, files
 from seaformer.core.artifact import Artifact, load_artifact
-from seaformer.core.errors import ArtifactError, WeightsMismatch
+from seaformer.core.errors import ArtifactError, UsageError, WeightsMismatch
 
 _TOOLS = ("torch", "executorch", "onnx", "onnxruntime", "onnxsim", "coremltools")
 _SOURCES = ("models", "export", "data")
@@ -57,6 +57,20 @@ class ExportRequest:
             "sources": _sources_digest(),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def check_components(scope: str, format: str) -> None:
+    """Raise ``UsageError`` where there are no components to be had."""
+    if scope != "logits":
+        raise UsageError(
+            f"--components and --scope {scope} do not go together: the tail is no component.",
+            hint="Leave --scope away: the components end with the logits.",
+        )
+    if format == "coreml":
+        raise UsageError(
+            "--components is not there for coreml: it cannot be timed here.",
+            hint="Use --format onnx,executorch",
+        )
 
 
 def _load(folder: Path) -> Artifact | None:

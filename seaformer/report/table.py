@@ -293,7 +293,7 @@ def _with_counts(row: ResultRow, run: MethodRun) -> ResultRow:
         row,
         instructions=found.instructions if found else None,
         counts=found,
-        counts_spread=spread(run.counts) if found else None,
+        counts_spread=spread(run.counts),
         executed=executed_precision(run.counts),
         output_max_abs=_finite(run.output.max_abs) if run.output else None,
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -298,10 +299,11 @@ def _present(path: Path, owner: str) -> Path:
 
 
 def _used_compiler(tree: Path) -> Path:
-    """The compiler that a toolchain file chose, read from CMake's own notes."""
-    for line in (tree / "CMakeCache.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("CMAKE_CXX_COMPILER:"):
-            return Path(line.partition("=")[2])
+    """The compiler that a toolchain file chose, read from what CMake found out about it."""
+    for notes in tree.glob("CMakeFiles/*/CMakeCXXCompiler.cmake"):
+        found = re.search(r'set\(CMAKE_CXX_COMPILER "([^"]+)"\)', notes.read_text("utf-8"))
+        if found is not None:
+            return Path(found.group(1))
     raise SeaFormerError("CMake does not say which compiler the toolchain file chose.")
 
 

@@ -10,6 +10,7 @@ import pytest
 from seaformer.bench.operator_events import (
     Event,
     Run,
+    between_ns,
     medians_ns,
     parse_executorch,
     parse_onnxruntime,
@@ -148,3 +149,9 @@ def test_the_typical_run_is_the_one_of_median_duration_and_medians_are_by_operat
     runs = parse_executorch(executorch(3, 1, 2, 9), 4)
     assert typical(runs).duration_ns == 200_000
     assert medians_ns(runs) == (7_500, 0, 1_000, 7_000)
+    assert between_ns(runs) == 234_500  # half of 186 and 283 us, the middle two
+
+
+def test_what_lies_between_operators_is_never_below_zero() -> None:
+    overlapping = Run(10, (Event("a", "Add", 0, 8), Event("b", "Add", 4, 6)))
+    assert between_ns([overlapping]) == 0

@@ -291,7 +291,8 @@ def test_repeats_have_a_spread_a_typical_one_and_a_precision() -> None:
     assert typical(repeats) == repeats[0]
     assert executed_precision(repeats) == "fp32"
     assert executed_precision([made(9, half=5, single=4)]) == "fp16"
-    assert (spread([]), typical([]), executed_precision([made(9)])) == (0.0, None, "")
+    assert (spread([]), spread([made(9)]), typical([])) == (None, None, None)
+    assert executed_precision([made(9)]) == ""
 
 
 def test_a_block_knows_how_many_instructions_it_stands_for() -> None:
