@@ -184,7 +184,7 @@ def bench(
     device: Annotated[
         str,
         typer.Option(
-            help="host, emulator[:CORE], phone (the only one), a serial, HOST:PORT, several, or all",
+            help="host, emulator[:CORE], phone (the only one), SERIAL, HOST:PORT, several, all",
             envvar=["SEAFORMER_DEVICE", "ANDROID_SERIAL"],
         ),
     ] = "host",
