@@ -289,6 +289,8 @@ def _refused(message: str, serial: str) -> DeviceError:
             return state_error(serial, state)
     if "not found" in said or "no devices" in said:
         return NoDevice(f"{serial} is not attached (any more).", hint="Check: seaformer devices")
+    if said.strip() == "closed":  # the server's word for a phone that went away meanwhile
+        return DeviceLost(f"{serial}: the connection was closed.")
     return DeviceLost(f"{serial}: the adb server says: {message.strip()}.")
 
 

@@ -13,16 +13,15 @@ import datetime as dt
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from seaformer.bench import flags as checks
 from seaformer.bench import inputs, schedule
+from seaformer.bench.rows import MethodSoFar, RowSoFar, process_run, worse
 from seaformer.bench.runner_io import Engine, RunnerReport, RunnerRequest
 from seaformer.bench.target import Chosen, Target, choose_cores
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
-from seaformer.core.counts import Counts
 from seaformer.core.errors import (
     ArtifactError,
     DeviceError,
@@ -39,52 +38,12 @@ from seaformer.core.measurement import (
     Flag,
     Measurement,
     MethodRun,
-    OutputCheck,
-    ProcessRun,
 )
 from seaformer.core.plan import RunPlan, check_plan
 from seaformer.core.results import ResultStore, new_id
 
 REDOS = 2
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass
-class _Method:
-    """What is known of one method so far."""
-
-    name: str
-    prepared: inputs.Prepared | None = None
-    samples_ns: list[int] = field(default_factory=list)
-    processes: list[ProcessRun] = field(default_factory=list)
-    counts: list[Counts] = field(default_factory=list)
-    output: OutputCheck | None = None
-    redone: int = 0
-    throttled: str = ""
-
-    def run(self) -> MethodRun:
-        samples, processes = tuple(self.samples_ns), tuple(self.processes)
-        return MethodRun(samples, processes, self.output, tuple(self.counts))
-
-
-@dataclass
-class _Row:
-    """What is known of one artifact so far."""
-
-    artifact: Artifact
-    methods: list[_Method]
-    before: Conditions | None = None
-    after: Conditions | None = None
-    debug: bool = False
-    version: str = ""
-    failure: str | None = None
-    measurement: Measurement | None = None
-    events: list[Flag] = field(default_factory=list)
-
-    @property
-    def processes(self) -> int:
-        """The fewest processes that any method has behind it."""
-        return min(len(method.processes) for method in self.methods)
 
 
 class Bench:
@@ -135,7 +94,7 @@ class Bench:
             self._run(rows)
         return [row.measurement for row in rows if row.measurement is not None]
 
-    def _run(self, rows: list[_Row]) -> None:
+    def _run(self, rows: list[RowSoFar]) -> None:
         preflight = self._target.preflight(self._cores.cpus)
         units = [(row, method) for row in rows for method in row.methods]
         total, done = len(units) * self._plan.processes, 0
@@ -161,12 +120,12 @@ class Bench:
         """What was stored so far, also after an interrupt."""
         return tuple(self._finished)
 
-    def _row(self, artifact: Artifact) -> _Row:
+    def _row(self, artifact: Artifact) -> RowSoFar:
         """One artifact with the methods the plan asks for."""
         names = [self._plan.method]
         if self._plan.components:
             names += [name for name in artifact.components if name not in names]
-        row = _Row(artifact, [_Method(name) for name in names])
+        row = RowSoFar(artifact, [MethodSoFar(name) for name in names])
         if self._plan.components and not artifact.components:
             row.failure = f"{artifact.file} has no components: export it with --components."
         if self._resume:
@@ -188,7 +147,7 @@ class Bench:
         ]
         return whole[-1] if whole else None
 
-    def _process(self, row: _Row, method: _Method, folder: Path) -> None:
+    def _process(self, row: RowSoFar, method: MethodSoFar, folder: Path) -> None:
         """One fresh process; redone when its samples slowed down, at most twice in all."""
         cpu = self._cores.cpus[0]
         try:
@@ -203,7 +162,7 @@ class Bench:
             row.after = self._target.conditions(cpu)
             method.samples_ns.extend(report.samples_ns)
             method.counts.extend(report.counts)
-            method.processes.append(_process_run(report))
+            method.processes.append(process_run(report))
         except (DeviceError, MeasurementRefused, ArtifactError, ParityError) as error:
             where = "" if method.name == self._plan.method else f"{method.name}: "
             row.failure = where + error.message
@@ -215,7 +174,7 @@ class Bench:
         return self._target.source == MEASURED and checks.drifted(report.samples_ns)
 
     def _once(
-        self, row: _Row, method: _Method, prepared: inputs.Prepared, folder: Path
+        self, row: RowSoFar, method: MethodSoFar, prepared: inputs.Prepared, folder: Path
     ) -> RunnerReport:
         model, name = row.artifact.callable_of(method.name)
         with tempfile.TemporaryDirectory(dir=folder) as outputs:
@@ -233,12 +192,12 @@ class Bench:
             )
             report = self._target.run(request)
             output = inputs.check_output(row.artifact, method.name, report, prepared)
-        method.output = _worse(method.output, output)
+        method.output = worse(method.output, output)
         row.debug = row.debug or report.runner.debug
         row.version = report.engine.version
         return report
 
-    def _finish(self, row: _Row, preflight: Sequence[Flag], *extra: Flag) -> None:
+    def _finish(self, row: RowSoFar, preflight: Sequence[Flag], *extra: Flag) -> None:
         if row.measurement is not None:
             return
         measurement = self._measurement(row, [*preflight, *extra])
@@ -246,7 +205,7 @@ class Bench:
         self._finished.append(measurement)
         row.measurement = measurement
 
-    def _interrupted(self, row: _Row, preflight: Sequence[Flag]) -> None:
+    def _interrupted(self, row: RowSoFar, preflight: Sequence[Flag]) -> None:
         """Keep the processes that ended before Ctrl-C, marked as what they are."""
         ran = sum(len(method.processes) for method in row.methods)
         if not ran:
@@ -255,7 +214,7 @@ class Bench:
         with suppress(KeyboardInterrupt):
             self._finish(row, preflight, Flag("interrupted", True, detail))
 
-    def _measurement(self, row: _Row, flags: list[Flag]) -> Measurement:
+    def _measurement(self, row: RowSoFar, flags: list[Flag]) -> Measurement:
         artifact, now = row.artifact, dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         runs = {method.name: method.run() for method in row.methods if method.processes}
         return Measurement(
@@ -288,7 +247,7 @@ class Bench:
             facts=facts_of(artifact),
         )
 
-    def _flags(self, row: _Row, runs: dict[str, MethodRun]) -> list[Flag]:
+    def _flags(self, row: RowSoFar, runs: dict[str, MethodRun]) -> list[Flag]:
         """What the runs themselves say."""
         flags = checks.precision_flags(row.artifact.precision, self._device)
         if row.failure is None:
@@ -318,7 +277,7 @@ def paper_latency_ms(artifact: Artifact) -> float | None:
     return {"fp32": row.latency_ms, "fp16": row.latency_fp16_ms}.get(artifact.precision)
 
 
-def _what(row: _Row, method: _Method) -> str:
+def _what(row: RowSoFar, method: MethodSoFar) -> str:
     return f"{row.artifact.file} {method.name}" if len(row.methods) > 1 else row.artifact.file
 
 
@@ -331,28 +290,3 @@ def engine_of(artifact: Artifact) -> Engine:
     raise RunnerFailed(
         f"No runner takes {artifact.format}: {artifact.file} can be exported, not timed, here."
     )
-
-
-def _process_run(report: RunnerReport) -> ProcessRun:
-    return ProcessRun(
-        count=len(report.samples_ns),
-        load_ns=report.load_ns,
-        first_ns=report.first_ns,
-        warmup_runs=report.warmup.runs,
-        warmup_reason=report.warmup.reason,
-        stop_reason=report.stop.reason,
-        peak_rss_bytes=report.peak_rss_bytes,
-        threads=report.threads.effective,
-        affinity=tuple(report.affinity.effective),
-        sample_cpus=tuple(report.sample_cpus),
-        freq_before_khz=report.cpu_freq_khz.before,
-        freq_after_khz=report.cpu_freq_khz.after,
-        coarse_power_mw=report.coarse_power_mw,
-    )
-
-
-def _worse(one: OutputCheck | None, other: OutputCheck | None) -> OutputCheck | None:
-    """The check that says less good things; every process' output is checked."""
-    if one is None or other is None:
-        return one or other
-    return max(one, other, key=lambda check: (not check.passed, check.relative_error))
