@@ -140,3 +140,11 @@ def test_a_list_of_cores_corrupted_is_an_error() -> None:
     for said in ("0-", "a", "0-99999999"):
         with pytest.raises(DeviceError, match="list of cores"):
             topology.parse_cpu_list(said)
+
+
+def test_a_core_under_its_makers_name_is_no_surprise() -> None:
+    """A Snapdragon 865 calls its Cortex-A55 cores 0x51:0x805."""
+    little, *others = clusters("mi10_android11")
+    renamed = Cluster(little.cpus, topology.core_name("0x51", "0x805"), little.max_freq_khz)
+    assert renamed.part != little.part
+    assert topology.surprises(soc("mi10_android11"), (renamed, *others)) == ()
