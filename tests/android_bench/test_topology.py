@@ -140,3 +140,12 @@ def test_a_list_of_cores_corrupted_is_an_error() -> None:
     for said in ("0-", "a", "0-99999999"):
         with pytest.raises(DeviceError, match="list of cores"):
             topology.parse_cpu_list(said)
+
+
+def test_a_core_under_its_makers_name_or_arms_is_the_same() -> None:
+    """A Snapdragon 865 calls its Cortex-A55 cores 0x51:0x805, other kernels 0x41:0xd05."""
+    little, *others = clusters("mi10_android11")
+    assert little.part == topology.core_name("0x51", "0x805")
+    renamed = Cluster(little.cpus, topology.core_name("0x41", "0xd05"), little.max_freq_khz)
+    for first in (little, renamed):
+        assert topology.surprises(soc("mi10_android11"), (first, *others)) == ()

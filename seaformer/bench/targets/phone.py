@@ -88,7 +88,7 @@ class PhoneTarget:
 
     def preflight(self, cpus: tuple[int, ...]) -> tuple[Flag, ...]:
         """What a reader must know. Raises the first reason not to measure, unless forced."""
-        state = self._state(cpus[0])
+        state = condition.read_state(self._phone, cpus[0], busy=True)
         reasons = condition.refusals(state, cpus, self._phone.serial)
         reasons += condition.offline_refusal(self._probe.offline, self._phone.serial)
         if reasons and not self._options.force:
