@@ -16,7 +16,7 @@ from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.core.blocks import Block
 from seaformer.core.errors import NoDevice, UsageError
 from seaformer.core.measurement import Cluster, Conditions, DeviceInfo, Flag
-from seaformer.core.registry import Registry
+from seaformer.core.registry import Registry, unknown
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def open_target(
 ) -> Target:
     """The target that ``--device`` names; ``NAME:DETAIL`` chooses within one (an emulated core).
 
-    What is no target's name is a phone's serial. Raises ``NoDevice`` with the nearest name where
-    no phone has it, and the error of the phone's state.
+    What is no target's name is a phone's serial. Where no phone has it, raises ``UnknownName`` with
+    the target's name that is near, else ``NoDevice``; and the error of the phone's state.
     """
     name, _, detail = device.partition(":")
     target: Target
@@ -127,10 +127,9 @@ def open_target(
         try:
             target = TARGETS.load("phone").open_target(progress, device, options=options)
         except NoDevice as error:
-            near = difflib.get_close_matches(device, TARGETS.names(), n=1, cutoff=0.6)
-            raise NoDevice(
-                error.message, hint=f"Did you mean {near[0]}?" if near else error.hint
-            ) from error
+            if difflib.get_close_matches(device, TARGETS.names(), n=1):
+                raise unknown("device", device, TARGETS.names()) from error
+            raise
     elif name == "phone":
         target = TARGETS.load(name).open_target(progress, detail, options=options)
     elif detail:

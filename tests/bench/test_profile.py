@@ -13,6 +13,7 @@ from seaformer.bench.operator_events import Event
 from seaformer.bench.profile import join_executorch, join_onnxruntime, profile, profile_each
 from seaformer.bench.run import Bench
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
+from seaformer.bench.target import PlainTarget
 from seaformer.bench.targets.host import HostTarget
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import CorruptArtifact, RunnerFailed
@@ -143,7 +144,7 @@ def test_the_precision_executed_is_what_the_engine_did_and_not_what_the_file_say
         assert found.executed["float16"] > 60
 
 
-class Recording:
+class Recording(PlainTarget):
     """A real target that remembers its requests and may change its answers."""
 
     def __init__(self, host: HostTarget, change: Callable[[RunnerRequest], None]) -> None:

@@ -23,6 +23,7 @@ from seaformer.bench.runner_io import (
     Threads,
     WarmupReport,
 )
+from seaformer.bench.target import PlainTarget
 from seaformer.core import codec, files
 from seaformer.core.artifact import (
     SCHEMA,
@@ -138,7 +139,7 @@ def with_samples(plain: RunnerReport, samples_ns: tuple[int, ...]) -> RunnerRepo
 
 
 @dataclass
-class FakeTarget:
+class FakeTarget(PlainTarget):
     """Remembers every request. ``change`` makes a run differ from one that goes well."""
 
     change: Change = lambda number, request, plain: plain
