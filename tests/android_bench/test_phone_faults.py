@@ -146,6 +146,19 @@ def test_a_phone_that_refuses_the_key_is_unauthorized_and_made_its_key_with_0600
     assert (Path.home() / ".android" / "adbkey").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_key_that_nobody_accepts_in_time_is_unauthorized(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seaformer.android_bench.adb_direct._ALLOW_S", 1.0)
+    said: list[str] = []
+    with (
+        FakePhone("two-core", auth="pending") as phone,
+        pytest.raises(Unauthorized, match="has not accepted this computer's key"),
+    ):
+        workbench.target(phone, said)
+    assert any("accept this computer's key on the phone's screen" in line for line in said)
+
+
 def test_a_key_that_is_accepted_is_kept(workbench: Workbench, artifact: Artifact) -> None:
     with FakePhone("two-core", auth="accept") as phone:
         assert whole(workbench.run(phone, artifact).row)
