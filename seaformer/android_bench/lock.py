@@ -19,7 +19,7 @@ from seaformer.core.errors import DeviceBusy, DeviceError
 LOCK = f"{ROOT}/lock"
 SILENT_S = 180
 _SILENT_SAME_S = 10
-_TRIES = 5
+_TRIES = 200
 
 # The script's own words for what it found.
 _TAKE = r"""
@@ -97,7 +97,11 @@ class Lock:
         self.token = secrets.token_hex(8)
 
     def take(self, *, resume: bool = False) -> None:
-        """Take it, breaking a stale one. Raises ``DeviceBusy`` when another bench holds it."""
+        """Take it, breaking a stale one. Raises ``DeviceBusy`` when another bench holds it.
+
+        With ``resume`` the same bench's lock is waited for while its owner stays silent.
+        """
+        silent_s = 0
         for _ in range(_TRIES):
             done = self._phone.script(_TAKE, LOCK, self.token, self._bench)
             if done.exit_code != 0:
@@ -106,9 +110,12 @@ class Lock:
             if line == "got" or f" {self.token} " in line:  # an answer that was lost
                 return
             held = _Held.parse(line)
-            if held.owner and not held.stale(self._bench, resume):
-                raise self._busy(held, resume)
-            if held.stale(self._bench, resume):
+            stale = held.stale(self._bench, resume)
+            if held.owner and not stale:
+                if not resume or held.bench != self._bench or held.silent_s < silent_s:
+                    raise self._busy(held, resume)
+                silent_s = held.silent_s
+            if stale:
                 self._phone.script(_BREAK, LOCK, self.token, held.owner)
             else:
                 self._phone.pause(1.0)

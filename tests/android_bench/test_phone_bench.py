@@ -171,7 +171,6 @@ def test_a_harness_that_was_killed_is_taken_up_by_resume(phone: FakePhone, tmp_p
     assert other.returncode == 4
     assert "is in use by the same bench" in told
     assert "--resume" in told
-    time.sleep(8)
     again = command(tmp_path, *arguments, "--resume", "--json")
     out, told = again.communicate(timeout=120)
     assert again.returncode in (0, 5), told

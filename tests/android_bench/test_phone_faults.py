@@ -24,7 +24,7 @@ from seaformer.core.errors import (
     Unauthorized,
 )
 from seaformer.core.measurement import Measurement
-from tests.android_bench.benches import Tried, Workbench, left_behind, parts, runs
+from tests.android_bench.benches import Workbench, left_behind, parts, runs
 from tests.fakes.phone import FakePhone
 from tests.fakes.scripted import scripted_artifact
 
@@ -144,6 +144,19 @@ def test_a_phone_that_refuses_the_key_is_unauthorized_and_made_its_key_with_0600
         workbench.run(phone, artifact)
     assert "Allow" in caught.value.hint
     assert (Path.home() / ".android" / "adbkey").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_nobody_accepts_in_time_is_unauthorized(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seaformer.android_bench.adb_direct._ALLOW_S", 1.0)
+    said: list[str] = []
+    with (
+        FakePhone("two-core", auth="pending") as phone,
+        pytest.raises(Unauthorized, match="has not accepted this computer's key"),
+    ):
+        workbench.target(phone, said)
+    assert any("accept this computer's key on the phone's screen" in line for line in said)
 
 
 def test_a_key_that_is_accepted_is_kept(workbench: Workbench, artifact: Artifact) -> None:
@@ -351,7 +364,7 @@ def test_a_phone_that_does_not_come_back_is_a_row_and_resume_takes_up_what_it_ho
     phone.clear_fault("offline")
     time.sleep(1.5)
     before = runs(phone)
-    again = _after_the_lock(workbench, phone, slow)
+    again = workbench.run(phone, slow, resume=True)
     assert whole(again.row, 3)
     assert runs(phone) == before + 1
     assert again.flags()["resumed"]
@@ -391,18 +404,6 @@ def test_an_address_where_nothing_listens_is_no_device(workbench: Workbench) -> 
         pass
     with pytest.raises(NoDevice, match="Nothing listens at"):
         workbench.target(gone)
-
-
-def _after_the_lock(workbench: Workbench, phone: FakePhone, artifact: Artifact) -> Tried:
-    """With --resume as soon as the dead bench's lock lets us."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return workbench.run(phone, artifact, resume=True)
-        except DeviceBusy:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1.0)
 
 
 def _when_running(phone: FakePhone, act: object) -> None:
