@@ -17,6 +17,7 @@ TABLES = {
     "cityscapes": "table03_cityscapes",
     "pascal_context": "table04_pascal_context",
     "coco_stuff": "table05_coco_stuff",
+    "heads": "table13_heads",
     "precision": "table16_precision",
     "imagenet": "table14_imagenet",
     "components": "figure10_components",
