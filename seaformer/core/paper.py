@@ -21,6 +21,12 @@ TABLES = {
     "precision": "table16_precision",
     "imagenet": "table14_imagenet",
     "components": "figure10_components",
+    "enhancement": "table06_sea_components",
+    "squeeze": "table07_squeeze_expand",
+    "attention": "table09_attention_modules",
+    "fusion": "table11_fusion",
+    "fusion_width": "table12_fusion_width",
+    "detection": "table15_coco_retinanet",
 }
 
 

@@ -177,9 +177,7 @@ class Injection(nn.Module):
     def forward(self, *maps: Tensor) -> Maps:
         """Three local maps, then the three of their context; the three, injected."""
         local, coarse = maps[: len(self.blocks)], maps[len(self.blocks) :]
-        return tuple(
-            block(x, y) for block, x, y in zip(self.blocks, local, coarse, strict=True)
-        )
+        return tuple(block(x, y) for block, x, y in zip(self.blocks, local, coarse, strict=True))
 
 
 class SimpleHead(nn.Module):
@@ -276,9 +274,7 @@ def _backbone_prefixes(network: TopFormer) -> Iterator[tuple[str, str]]:
             layer = f"tpm.layer{next(number)}"
             for j, (part, _) in enumerate(block.named_children()):  # [expand,] depthwise, project
                 yield f"pyramid.scales.{s}.{i}.{part}", f"{layer}.conv.{2 * j}"
-    for i, (ours, theirs) in itertools.product(
-        range(len(network.context.layers)), _LAYER.items()
-    ):
+    for i, (ours, theirs) in itertools.product(range(len(network.context.layers)), _LAYER.items()):
         yield f"context.layers.{i}.{ours}", f"trans.transformer_blocks.{i}.{theirs}"
 
 
