@@ -1,12 +1,11 @@
 """MobileNetV3: classification, and segmentation with the LR-ASPP head.
 
 Source: Howard et al., "Searching for MobileNetV3" (ICCV 2019), tables 1 and 2 (Large, Small),
-section 5.1-5.3 (blocks) and 6.4, figure 10 (LR-ASPP). Names of weights are torchvision's, so its
-files load; its norms' epsilon (1e-3) and squeeze widths are facts about them.
+section 5.1-5.3 (blocks) and 6.4 (the head is in ``_aspp.py``). Names of weights are torchvision's, so its
+files load; the epsilon of norms and squeeze widths are facts about them.
 
 For segmentation the last stage keeps the map at 1/16 by dilation, and ``lr`` and ``sr`` (the
-paper's "RF2") have a last stage half as wide. LR-ASPP pools the whole map: the paper's 49x49 window stands for
-that at half of a Cityscapes image, and torchvision does the same.
+paper's "RF2") have a last stage half as wide.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.core.spec import ModelSpec
-from seaformer.models._blocks import ConvBN, Network
+from seaformer.models._aspp import Conv, LrAspp
+from seaformer.models._blocks import Network
 from seaformer.models._tags import CLASSIFICATION, Published, replaced, spec
 
-EPS = 1e-3
 SQUEEZE = 4
 STEM_CHANNELS = 16
 LOW_STRIDE = 8
@@ -53,26 +52,6 @@ class MobileNetV3Row:
     def channels(self) -> int:
         """Channels of the last convolution."""
         return 6 * self.rows[-1].channels
-
-
-class Conv(ConvBN):
-    """``ConvBN`` with a dilation and torchvision's epsilon."""
-
-    def __init__(
-        self,
-        channels_in: int,
-        channels: int,
-        kernel: int = 1,
-        stride: int = 1,
-        groups: int = 1,
-        dilation: int = 1,
-    ) -> None:
-        nn.Module.__init__(self)
-        padding = kernel // 2 * dilation
-        self.conv = nn.Conv2d(
-            channels_in, channels, kernel, stride, padding, dilation, groups, bias=False
-        )
-        self.bn = nn.BatchNorm2d(channels, eps=EPS)
 
 
 class SqueezeExcite(nn.Module):
@@ -152,29 +131,6 @@ class ClassifyingHead(nn.Module):
         """B C H W to B classes; the low map is not looked at."""
         pooled = high.mean((2, 3), keepdim=True).flatten(1)  # B C
         logits: Tensor = self.classify(F.hardswish(self.hidden(pooled)))
-        return logits
-
-
-class LrAspp(nn.Module):
-    """LR-ASPP (figure 10): the last map gated by its global mean, and a 1/8 map, both classified.
-
-    Here the gate's sigmoid is the true one.
-    """
-
-    def __init__(self, low: int, high: int, channels: int, classes: int) -> None:
-        super().__init__()
-        self.project = Conv(high, channels)
-        self.gate = nn.Conv2d(high, channels, 1, bias=False)
-        self.classify = nn.ModuleDict(
-            {"low": nn.Conv2d(low, classes, 1), "high": nn.Conv2d(channels, classes, 1)}
-        )
-
-    def forward(self, low: Tensor, high: Tensor) -> Tensor:
-        """B C H/8 W/8 and B C' h w to B classes H/8 W/8."""
-        gate = self.gate(high.mean((2, 3), keepdim=True)).sigmoid()  # B C" 1 1
-        x = F.relu(self.project(high)) * gate  # B C" h w
-        x = F.interpolate(x, size=low.shape[-2:], mode="bilinear", align_corners=False)
-        logits: Tensor = self.classify["low"](low) + self.classify["high"](x)
         return logits
 
 
@@ -296,9 +252,7 @@ def _published() -> dict[tuple[str, str], Published]:
     return {
         ("l", "ade20k"): Published("ade20k", large, "mIoU", "miou"),
         ("lr", "ade20k"): Published("ade20k", reduced, "mIoU", "miou"),
-        ("lr", "cityscapes"): Published(
-            "cityscapes", aspp | {"backbone": "MobileNetV3-L"}, *city
-        ),
+        ("lr", "cityscapes"): Published("cityscapes", aspp | {"backbone": "MobileNetV3-L"}, *city),
         ("sr", "cityscapes"): Published("cityscapes", aspp | {"backbone": "MobileNetV3-S"}, *city),
         ("l", "imagenet"): Published("imagenet", {"model": "MobileNetV3-Large"}, "top-1", "top1"),
         ("s", "imagenet"): Published("imagenet", {"model": "MobileNetV3-Small"}, "top-1", "top1"),

@@ -121,7 +121,7 @@ class Encoder(nn.Module):
         self, row: SetrRow, levels: tuple[int, ...], grid: tuple[int, int], class_token: bool
     ) -> None:
         super().__init__()
-        self.levels = levels
+        self.levels, self.skipped = levels, int(class_token)
         self.embed = nn.Conv2d(3, row.channels, PATCH, PATCH)
         self.tokens = PositionedTokens(row.channels, grid, class_token)
         self.layers = nn.ModuleList(VitLayer(row.channels, row.heads) for _ in range(row.depth))
@@ -137,7 +137,7 @@ class Encoder(nn.Module):
         for i, layer in enumerate(self.layers):
             x = layer(x)
             if i in self.levels:
-                patches = x[:, x.shape[1] - height * width :]  # B H*W/256 C
+                patches = x[:, self.skipped :] if self.skipped else x  # B H*W/256 C
                 maps.append(to_map(patches, height, width))
         return tuple(maps)
 
@@ -200,9 +200,7 @@ class Setr(Network):
 
     COMPONENTS = ("encoder", "head")
 
-    def __init__(
-        self, row: SetrRow, decoder: str, classes: int, size: tuple[int, int]
-    ) -> None:
+    def __init__(self, row: SetrRow, decoder: str, classes: int, size: tuple[int, int]) -> None:
         super().__init__()
         grid = (size[0] // PATCH, size[1] // PATCH)
         levels = row.levels if decoder == MLA else (row.depth - 1,)
