@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import functools
+from dataclasses import dataclass
 from importlib import resources
 
 from seaformer.core.errors import UnknownName
@@ -72,3 +73,18 @@ def row(table: str, label: str, cells: dict[str, str], metric: str, column: str)
         metric=metric,
         metric_value=number(found, column),
     )
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A row of tables 2, 3 or 14 for which there is no model here, and why."""
+
+    table: str
+    label: str
+    reason: str
+
+
+@functools.cache
+def absent() -> tuple[Absent, ...]:
+    """Every such row, in the order of the tables."""
+    return tuple(Absent(**row) for row in rows("absent"))

@@ -124,7 +124,8 @@ def _parts(linear: nn.Linear, count: int) -> list[nn.Linear]:
     """A linear layer as ``count`` layers of equal width, outputs in order."""
     width = linear.out_features // count
     parts = []
-    for weight, bias in zip(linear.weight.split(width), linear.bias.split(width), strict=True):
+    weights, biases = torch.split(linear.weight, width), torch.split(linear.bias, width)
+    for weight, bias in zip(weights, biases, strict=True):
         part = nn.Linear(linear.in_features, width, dtype=weight.dtype)
         part.weight, part.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
         parts.append(part)

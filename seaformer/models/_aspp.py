@@ -28,6 +28,7 @@ class Conv(ConvBN):
         kernel: int = 1,
         stride: int = 1,
         groups: int = 1,
+        *,
         dilation: int = 1,
         eps: float = 1e-3,
     ) -> None:

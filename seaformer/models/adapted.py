@@ -94,7 +94,7 @@ class AdaptedSegmenter(AdaptedClassifier):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network)
-        network.mobilenet_v2.conv_1x1 = nn.Identity()
+        network.get_submodule("mobilenet_v2").conv_1x1 = nn.Identity()
 
 
 class MobileNetV2Maps(nn.Module):
@@ -102,7 +102,8 @@ class MobileNetV2Maps(nn.Module):
 
     def __init__(self, network: nn.Module, low: int) -> None:
         super().__init__()
-        self.conv_stem, self.layer = network.conv_stem, network.layer
+        self.conv_stem = network.get_submodule("conv_stem")
+        self.layer = nn.ModuleList(network.get_submodule("layer").children())
         self.tap, self.channels = TAPS[low]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,7 +136,7 @@ Adapted = AdaptedClassifier | OnMobileNetV2
 
 
 def official_keys(network: Adapted) -> dict[str, str]:
-    """Our state-dict key -> the library's, for every key of ``network``; heads of ours keep theirs."""
+    """Our state-dict key -> the library's, for every key; heads of ours keep their own."""
     keys = network.state_dict()
     if isinstance(network, AdaptedClassifier):
         return {key: key.removeprefix("network.") for key in keys}

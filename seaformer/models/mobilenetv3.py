@@ -1,8 +1,8 @@
 """MobileNetV3: classification, and segmentation with the LR-ASPP head.
 
 Source: Howard et al., "Searching for MobileNetV3" (ICCV 2019), tables 1 and 2 (Large, Small),
-section 5.1-5.3 (blocks) and 6.4 (the head is in ``_aspp.py``). Names of weights are torchvision's, so its
-files load; the epsilon of norms and squeeze widths are facts about them.
+section 5.1-5.3 (blocks) and 6.4 (the head is in ``_aspp.py``). Names of weights are torchvision's,
+so its files load; the epsilon of norms and squeeze widths are facts about them.
 
 For segmentation the last stage keeps the map at 1/16 by dilation, and ``lr`` and ``sr`` (the
 paper's "RF2") have a last stage half as wide.
@@ -78,7 +78,7 @@ class Bneck(nn.Module):
         hidden, stride = row.hidden, 1 if row.dilation > 1 else row.stride
         self.swish = row.swish
         self.expand = Conv(channels_in, hidden) if hidden != channels_in else None
-        self.depthwise = Conv(hidden, hidden, row.kernel, stride, hidden, row.dilation)
+        self.depthwise = Conv(hidden, hidden, row.kernel, stride, hidden, dilation=row.dilation)
         self.excite = SqueezeExcite(hidden) if row.excites else None
         self.project = Conv(hidden, row.channels)
         self.residual = row.stride == 1 and channels_in == row.channels

@@ -27,9 +27,11 @@ from torch import Tensor, nn
 from seaformer.core.spec import ModelSpec
 from seaformer.models._blocks import ConvBN, Network
 from seaformer.models._official import renamed
-from seaformer.models._segformer_layouts import official_state as official_state
+from seaformer.models._segformer_layouts import official_state
 from seaformer.models._tags import Published, replaced, spec
 from seaformer.models._tokens import attend, to_map, to_tokens
+
+__all__ = ["SIZES", "SegFormer", "build", "official_keys", "official_state", "specs"]
 
 HEADS = (1, 2, 5, 8)
 REDUCTIONS = (8, 4, 2, 1)  # side of the window that becomes one key, per stage

@@ -85,6 +85,8 @@ class PositionedTokens(nn.Module):
     it is resized bilinearly to another grid, the class token's entry is not.
     """
 
+    class_token: nn.Parameter | None
+
     def __init__(self, channels: int, grid: tuple[int, int], class_token: bool) -> None:
         super().__init__()
         self.grid = grid
@@ -166,7 +168,7 @@ class UpHead(nn.Module):
 
 
 class MlaHead(nn.Module):
-    """Multi-level feature aggregation: four maps, summed from the deepest up, then joined at 1/4."""
+    """Multi-level aggregation: four maps, summed from the deepest up, then joined at 1/4."""
 
     def __init__(self, row: SetrRow, classes: int) -> None:
         super().__init__()
@@ -182,14 +184,14 @@ class MlaHead(nn.Module):
         """Maps B C H/16 W/16, shallowest first, to B classes H/4 W/4."""
         levels = []
         for norm, convolution, x in zip(self.norms, self.project, maps, strict=True):
-            x = to_map(norm(to_tokens(x)), *x.shape[-2:])
-            levels.append(F.relu(convolution(x)))  # B wide H/16 W/16
+            normed = to_map(norm(to_tokens(x)), *x.shape[-2:])
+            levels.append(F.relu(convolution(normed)))  # B wide H/16 W/16
         sums = itertools.accumulate(levels[::-1])  # the deepest first
         branches = []
-        for x, extract, first, second in zip(
+        for level, extract, first, second in zip(
             sums, self.extract, self.first, self.second, strict=True
         ):
-            x = F.relu(second(F.relu(first(F.relu(extract(x))))))  # B narrow H/16 W/16
+            x = F.relu(second(F.relu(first(F.relu(extract(level))))))  # B narrow H/16 W/16
             branches.append(_enlarged(x, 4))
         logits: Tensor = self.classify(torch.cat(branches, dim=1))
         return logits
