@@ -51,7 +51,9 @@ Variants = Annotated[str, typer.Option("--variant", help="SeaFormer sizes: t,s,b
 Model = Annotated[str, typer.Option("--model", help="names or globs: seaformer_t.*,seaformer_b")]
 Precision = Annotated[str, typer.Option(help="fp32 or fp16")]
 Size = Annotated[str, typer.Option(help="image size HxW; the model's own when absent")]
-Scope = Annotated[str, typer.Option(help="what the graph ends with: logits, upsample or argmax")]
+Scope = Annotated[
+    str, typer.Option(help="what the graph ends with: logits, upsample, argmax or boxes")
+]
 Checkpoint = Annotated[str, typer.Option(help="official weights (.pth); seeded when absent")]
 Classes = Annotated[int, typer.Option(help="number of classes; 0: the data set's")]
 Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
@@ -94,11 +96,12 @@ def models(
     glob: Annotated[str, typer.Argument(help="such as 'seaformer_t.*'")] = "*",
     as_json: AsJson = False,
 ) -> None:
-    """The zoo: parameters, MACs, input, and the paper's row."""
+    """The zoo: parameters, MACs, input, the paper's row, and the formats that were proved."""
     from seaformer.core import codec
     from seaformer.core.registry import unknown
     from seaformer.models import list_models, zoo_entry
-    from seaformer.report.zoo import zoo_table
+    from seaformer.models._proofs import read
+    from seaformer.report.zoo import ZooRow, zoo_table
 
     entries = [zoo_entry(name) for name in list_models(glob)]
     if not entries:
@@ -106,7 +109,9 @@ def models(
     if as_json:
         _print_json([codec.to_json(entry) for entry in entries])
         return
-    rows = [(entry.spec, entry.params, entry.macs, entry.paper_flops) for entry in entries]
+    rows = [
+        ZooRow(e.spec, e.params, e.macs, e.paper_flops, read().words(e.spec.name)) for e in entries
+    ]
     _wide_print(zoo_table(rows))
     _next(f"seaformer export --model {entries[0].spec.name}")
 

@@ -7,8 +7,8 @@ eager model's answer kept beside the artifact): a wrong answer has no latency.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,25 @@ TOLERANCES: Mapping[str, Tolerance] = {
     "fp32": Tolerance(5e-4, 0.999),
     "fp16": Tolerance(5e-2, 0.98),
 }
+
+
+def compare_all(
+    name: str, method: str, seen: Sequence[Array], expected: Sequence[Array], precision: str
+) -> ParityCase:
+    """The worst of a method's outputs; only the first scores classes (a detector's boxes do not).
+
+    Raises ``ParityError`` for another number of outputs, or another shape.
+    """
+    if len(seen) != len(expected):
+        raise ParityError(f"{name}: {method} has {len(seen)} output(s), expected {len(expected)}.")
+    tolerance = TOLERANCES[precision]
+    features = replace(tolerance, argmax_agreement=0.0)
+    found = [
+        compare(name, one, other, features if i else tolerance)
+        for i, (one, other) in enumerate(zip(seen, expected, strict=True))
+    ]
+    worst = max(found, key=lambda case: (not case.passed, case.relative_error or 0.0))
+    return replace(worst, argmax_agreement=found[0].argmax_agreement)
 
 
 def compare(name: str, seen: Array, expected: Array, tolerance: Tolerance) -> ParityCase:

@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export import _rewrite_tokens, _rewrite_topformer
+from seaformer.export import _rewrite_detection, _rewrite_tokens, _rewrite_topformer
 from seaformer.export._fold import fold_hardsigmoid
 from seaformer.export._graft import graft
 from seaformer.export._rewrite_attention import (
@@ -98,7 +98,8 @@ def rewrite(model: nn.Module, image: Tensor, format: str = "executorch") -> nn.M
     _replace(network, GuidedUpsampling, lambda _, block: FoldedUpsampling(block))
     graft(network, _rewrite_topformer.RULES | _rewrite_tokens.RULES, image)
     if format == "executorch":
-        graft(network, _rewrite_tokens.XNNPACK_RULES, image)
+        rules = _rewrite_tokens.XNNPACK_RULES | _rewrite_detection.XNNPACK_RULES
+        graft(network, rules, image)
     _replace(network, ConvBN, lambda _, block: block.fuse())
     return network.eval()
 

@@ -18,7 +18,7 @@ from torch import nn
 from seaformer.core.artifact import Parity
 from seaformer.core.errors import ParityError
 from seaformer.data import images
-from seaformer.data.parity import TOLERANCES, compare
+from seaformer.data.parity import TOLERANCES, compare_all
 from seaformer.report.artifact import case_line
 
 Array = npt.NDArray[Any]
@@ -26,11 +26,16 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One input and the eager model's answer to it."""
+    """One input of one method and the eager model's answer to it."""
 
     name: str
-    image: Array
-    expected: Array
+    inputs: tuple[Array, ...]
+    expected: tuple[Array, ...]
+    method: str = "forward"
+
+    @property
+    def image(self) -> Array:
+        return self.inputs[0]
 
 
 def cases(model: nn.Module, height: int, width: int, seed: int = 0) -> tuple[Case, ...]:
@@ -40,8 +45,9 @@ def cases(model: nn.Module, height: int, width: int, seed: int = 0) -> tuple[Cas
     found = []
     for name, image in inputs.items():
         with torch.no_grad():
-            expected = model(torch.from_numpy(image)).numpy()
-        found.append(Case(name, image, expected))
+            expected = model(torch.from_numpy(image))
+        outputs = expected if isinstance(expected, tuple) else (expected,)
+        found.append(Case(name, (image,), tuple(output.numpy() for output in outputs)))
     return tuple(found)
 
 
@@ -53,9 +59,9 @@ def verify(
     runtime: str,
 ) -> Parity:
     """Run every case and collect the worst figures. Nothing is raised here; see ``require``."""
-    tolerance = TOLERANCES[precision]
     results = tuple(
-        compare(case.name, run([case.image])[0], case.expected, tolerance) for case in wanted
+        compare_all(case.name, case.method, run(case.inputs), case.expected, precision)
+        for case in wanted
     )
     return Parity(
         verified_by="prediction",
@@ -64,7 +70,7 @@ def verify(
         relative_error=_worst([case.relative_error for case in results], max),
         psnr_db=_worst([case.psnr_db for case in results], min),
         argmax_agreement=min(case.argmax_agreement for case in results),
-        tolerance=str(tolerance),
+        tolerance=str(TOLERANCES[precision]),
         cases=results,
     )
 
@@ -86,13 +92,16 @@ def _worst(values: Sequence[float | None], pick: Callable[..., float]) -> float 
 
 
 def stored_reference(case: Case, limit: int = 1 << 20) -> tuple[Mapping[str, Array], int]:
-    """Arrays to keep beside an artifact and the stride that makes the output fit ``limit``.
+    """Arrays to keep beside an artifact and the stride that makes the first output fit ``limit``.
 
-    The stride is applied to the last two axes of a (1, K, h, w) output.
+    The stride is applied to the last two axes of every output (1, K, ...) that has them.
     """
-    stride = 1
-    if case.expected.ndim >= 3:
-        while case.expected.size / stride**2 > limit:
+    stride, first = 1, case.expected[0]
+    if first.ndim >= 3:
+        while first.size / stride**2 > limit:
             stride += 1
-    kept = case.expected[..., ::stride, ::stride] if stride > 1 else case.expected
-    return {"input": case.image, "output_forward_0": kept}, stride
+    kept = {
+        f"output_{case.method}_{i}": value[..., ::stride, ::stride] if stride > 1 else value
+        for i, value in enumerate(case.expected)
+    }
+    return {"input": case.image} | kept, stride

@@ -13,13 +13,13 @@ from torch import nn
 from seaformer.core.artifact import Method, Parity
 from seaformer.core.errors import ExportError
 from seaformer.export import _verify
-from seaformer.export._format import WriteRequest, Written
+from seaformer.export._format import WriteRequest, Written, output_names
 from seaformer.export._simplify import simplify
 
 SUFFIX = ".onnx"
 # 17 is the first opset whose half-precision form ONNX Runtime's ARM kernels run without trouble.
 OPSET = 17
-INPUT, OUTPUT = "image", "output"
+INPUT = "image"
 
 
 def write(request: WriteRequest) -> Written:
@@ -38,7 +38,7 @@ def write(request: WriteRequest) -> Written:
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=list(output_names(request.model)),
         )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise ExportError(f"The model could not be traced to ONNX: {error}") from error

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from seaformer.core.errors import ShapeError, UnknownName, UsageError
 from seaformer.core.registry import Registry, unknown
 from seaformer.core.spec import SEEDED, ModelSpec
+from seaformer.models._tags import DETECTION, anchor_count
 
 if TYPE_CHECKING:
     from seaformer.models._blocks import Network
@@ -31,6 +32,7 @@ __all__ = [
     "list_models",
     "model_spec",
     "resolve_name",
+    "smallest_size",
     "zoo_entry",
 ]
 
@@ -108,6 +110,8 @@ def model_spec(
         for inside, out in zip(spec.input_shape[2:], spec.output_shape[2:], strict=False)
     ]
     sides = [-(-side // stride) for side, stride in zip((height, width), strides, strict=False)]
+    if spec.task == DETECTION:
+        sides = [anchor_count(height, width)]
     return replace(
         spec,
         classes=classes,
@@ -143,6 +147,12 @@ def check_size(spec: ModelSpec, height: int, width: int) -> None:
             f"{spec.name} takes sides that are multiples of {step}, not {seen}.",
             hint=f"The nearest size it takes is {near[0]}x{near[1]}.",
         )
+
+
+def smallest_size(name: str) -> tuple[int, int]:
+    """The smallest (height, width) at which all parts of a model have work: 64, or its step."""
+    side = max(2 * _SMALLEST_SIDE, zoo_entry(name).spec.size_step)
+    return side, side
 
 
 def create_model(

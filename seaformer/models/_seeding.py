@@ -26,6 +26,7 @@ from seaformer.core.errors import UsageError
 from seaformer.models._blocks import Network
 
 _GAIN = 2.0  # variance of a layer's output over that of its input, before a ReLU halves it
+_DAMPING = 0.1  # of a layer without a norm that is named among the damped
 _IMAGES = 4  # what statistics are measured on
 _SMALLEST_SHARE = 0.1  # of a layer's mean variance: no channel is blown up by a chance small one
 
@@ -46,7 +47,8 @@ def _draw(network: Network, key: str, like: Tensor, seed: int) -> Tensor:
     if key.endswith("num_batches_tracked"):
         return torch.zeros(like.shape, dtype=torch.int64)
     rng = np.random.default_rng([seed, zlib.crc32(key.encode())])
-    damped = f".{key}".endswith(tuple(f".{name}.bn.weight" for name in network.DAMPED))
+    ends = tuple(f".{name}{end}" for name in network.DAMPED for end in (".bn.weight", ".weight"))
+    damped = f".{key}".endswith(ends)
     values = _values(rng, key, tuple(like.shape), damped)
     return torch.from_numpy(values.astype(np.float32))
 
@@ -57,7 +59,8 @@ def _values(
     if key.endswith(".table"):  # position embeddings
         return rng.standard_normal(shape) * 0.5
     if len(shape) > 1:  # convolution and linear weights
-        return rng.standard_normal(shape) * math.sqrt(_GAIN / math.prod(shape[1:]))
+        gain = _GAIN * (_DAMPING**2 if damped else 1)
+        return rng.standard_normal(shape) * math.sqrt(gain / math.prod(shape[1:]))
     if key.endswith("running_mean"):
         return np.zeros(shape)
     if key.endswith("bias"):

@@ -18,7 +18,8 @@ from seaformer.core.spec import ModelSpec, PaperRow
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
+SEGMENTATION, CLASSIFICATION, DETECTION = "segmentation", "classification", "detection"
+DETECTION_STRIDES, ANCHORS_PER_PLACE = (8, 16, 32, 64, 128), 9  # of RetinaNet
 
 
 class Tag(NamedTuple):
@@ -42,6 +43,7 @@ TAGS = {
 }
 # Sizes that only some families were trained at.
 OWN_TAGS = {
+    "coco": Tag("coco", DETECTION, 80, 800, 1344),
     "ade20k_448": Tag("ade20k", SEGMENTATION, 150, 448, 448),
     "ade20k_640": Tag("ade20k", SEGMENTATION, 150, 640, 640),
     "cityscapes_768": Tag("cityscapes", SEGMENTATION, 19, 768, 768),
@@ -111,7 +113,6 @@ def spec(
     ``module`` is the file of the family where it is called otherwise than the model.
     """
     row = (TAGS | OWN_TAGS)[tag]
-    sides = tuple(-(-side // stride) for side in (row.height, row.width))
     return ModelSpec(
         name=f"{family}_{size}.{tag}",
         family=module or family,
@@ -119,7 +120,21 @@ def spec(
         dataset=row.dataset,
         classes=row.classes,
         input_shape=(1, 3, row.height, row.width),
-        output_shape=(1, row.classes, *(sides if row.task == SEGMENTATION else ())),
+        output_shape=(1, row.classes, *_places(row.task, row.height, row.width, stride)),
         paper=published.row() if published else None,
         size_step=size_step,
+    )
+
+
+def _places(task: str, height: int, width: int, stride: int) -> tuple[int, ...]:
+    """What follows batch and classes in an output's shape."""
+    if task == SEGMENTATION:
+        return -(-height // stride), -(-width // stride)
+    return (anchor_count(height, width),) if task == DETECTION else ()
+
+
+def anchor_count(height: int, width: int) -> int:
+    """How many anchors a detector has for an image of that size."""
+    return ANCHORS_PER_PLACE * sum(
+        -(-height // stride) * -(-width // stride) for stride in DETECTION_STRIDES
     )
