@@ -29,7 +29,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export import _rewrite_detection, _rewrite_tokens, _rewrite_topformer
+from seaformer.export import (
+    _rewrite_adapted,
+    _rewrite_detection,
+    _rewrite_tokens,
+    _rewrite_topformer,
+)
 from seaformer.export._fold import fold_hardsigmoid
 from seaformer.export._graft import graft
 from seaformer.export._rewrite_attention import (
@@ -98,8 +103,9 @@ def rewrite(model: nn.Module, image: Tensor, format: str = "executorch") -> nn.M
     _replace(network, GuidedUpsampling, lambda _, block: FoldedUpsampling(block))
     graft(network, _rewrite_topformer.RULES | _rewrite_tokens.RULES, image)
     if format == "executorch":
-        rules = _rewrite_tokens.XNNPACK_RULES | _rewrite_detection.XNNPACK_RULES
-        graft(network, rules, image)
+        common = _rewrite_tokens.XNNPACK_RULES | _rewrite_detection.XNNPACK_RULES
+        for rules in (*_rewrite_adapted.xnnpack_rules(network), common):
+            graft(network, rules, image)
     _replace(network, ConvBN, lambda _, block: block.fuse())
     return network.eval()
 
