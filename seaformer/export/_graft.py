@@ -26,7 +26,8 @@ def graft(network: nn.Module, rules: Mapping[type[nn.Module], Rule], image: Tens
     ]
     for name, module, rule in found:
         parent, _, attribute = name.rpartition(".")
-        setattr(network.get_submodule(parent), attribute, rule(module, seen[name]))
+        made = rule(module, seen[name]).to(image.dtype)
+        setattr(network.get_submodule(parent), attribute, made)
 
 
 def input_shapes(

@@ -127,7 +127,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     cases = _verify.cases(eager, spec.height, spec.width)
     step("rewrite for the runtimes")
     image = torch.from_numpy(cases[0].image)
-    network = with_scope(rewrite(job.model, image, job.format), spec, job.scope)
+    network = with_scope(rewrite(job.model, image, job.format, job.precision), spec, job.scope)
     path = scratch / job.file
     with quiet():
         written = job.writer.write(WriteRequest(network, image, path, job.precision, step))

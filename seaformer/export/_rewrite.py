@@ -89,7 +89,9 @@ class FoldedUpsampling(nn.Module):
         return y
 
 
-def rewrite(model: nn.Module, image: Tensor, format: str = "executorch") -> nn.Module:
+def rewrite(
+    model: nn.Module, image: Tensor, format: str = "executorch", precision: str = "fp32"
+) -> nn.Module:
     """An equal copy of ``model`` for inputs of ``image``'s shape (1, 3, H, W); eval mode.
 
     What only XNNPACK needs is done for ``executorch`` alone.
@@ -104,7 +106,8 @@ def rewrite(model: nn.Module, image: Tensor, format: str = "executorch") -> nn.M
     graft(network, _rewrite_topformer.RULES | _rewrite_tokens.RULES, image)
     if format == "executorch":
         common = _rewrite_tokens.XNNPACK_RULES | _rewrite_detection.XNNPACK_RULES
-        for rules in (*_rewrite_adapted.xnnpack_rules(network), common):
+        half = _rewrite_tokens.XNNPACK_HALF_RULES if precision == "fp16" else {}
+        for rules in (*_rewrite_adapted.xnnpack_rules(network), common | half):
             graft(network, rules, image)
     _replace(network, ConvBN, lambda _, block: block.fuse())
     return network.eval()

@@ -15,6 +15,8 @@ As of executorch 1.5.1; drop a line when the pin passes a release that takes the
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,6 +43,21 @@ class LinearLayerNorm(nn.Module):
         centred = x - F.linear(x, self.mean)  # ... C
         variance = F.linear(centred * centred, self.mean, self.eps)  # ... 1
         return centred * torch.rsqrt(variance) * self.weight + self.bias
+
+
+class TanhGelu(nn.Module):
+    """GELU by Hendrycks and Gimpel's tanh form, its numbers kept as weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        numbers = {"half": 0.5, "one": 1.0, "slope": math.sqrt(2 / math.pi), "cubic": 0.044715}
+        for name, value in numbers.items():
+            self.register_parameter(name, nn.Parameter(torch.tensor([value]), requires_grad=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The cube is taken apart, so that no half overflows below 256."""
+        inner = x * self.slope * (self.one + x * x * self.cubic)
+        return x * self.half * (self.one + torch.tanh(inner))
 
 
 class FixedReducedAttention(nn.Module):
@@ -111,6 +128,7 @@ RULES: dict[type[nn.Module], Rule] = {
 XNNPACK_RULES: dict[type[nn.Module], Rule] = {
     nn.LayerNorm: lambda block, _: LinearLayerNorm(block),
 }
+XNNPACK_HALF_RULES: dict[type[nn.Module], Rule] = {nn.GELU: lambda block, _: TanhGelu()}
 
 
 def _scaled(linear: nn.Linear, factor: float) -> nn.Linear:

@@ -37,10 +37,10 @@ class MatrixPool(nn.Module):
     rows: Tensor
     columns: Tensor
 
-    def __init__(self, size: tuple[int, int], pooled: tuple[int, int], dtype: torch.dtype) -> None:
+    def __init__(self, size: tuple[int, int], pooled: tuple[int, int]) -> None:
         super().__init__()
-        self.register_buffer("rows", shares(size[0], pooled[0]).to(dtype))  # h H
-        self.register_buffer("columns", shares(size[1], pooled[1]).to(dtype))  # w W
+        self.register_buffer("rows", shares(size[0], pooled[0]))  # h H
+        self.register_buffer("columns", shares(size[1], pooled[1]))  # w W
 
     def forward(self, x: Tensor) -> Tensor:
         """1 C H W to 1 C h w."""
@@ -51,11 +51,11 @@ class MatrixPool(nn.Module):
 class FixedPyramidPool(nn.Module):
     """``PyramidPool`` for maps of known sizes."""
 
-    def __init__(self, shapes: Shapes, dtype: torch.dtype) -> None:
+    def __init__(self, shapes: Shapes) -> None:
         super().__init__()
         height, width = shapes[-1][-2:]
         pooled = ((height - 1) // 2 + 1, (width - 1) // 2 + 1)
-        self.pools = nn.ModuleList(_pool((s[-2], s[-1]), pooled, dtype) for s in shapes)
+        self.pools = nn.ModuleList(_pool((s[-2], s[-1]), pooled) for s in shapes)
 
     def forward(self, *maps: Tensor) -> Tensor:
         pooled = [pool(x) for pool, x in zip(self.pools, maps, strict=True)]
@@ -91,17 +91,13 @@ def shares(places: int, windows: int) -> Tensor:
     return matrix
 
 
-def _pool(size: tuple[int, int], pooled: tuple[int, int], dtype: torch.dtype) -> nn.Module:
+def _pool(size: tuple[int, int], pooled: tuple[int, int]) -> nn.Module:
     if size[0] % pooled[0] == 0 and size[1] % pooled[1] == 0:
         return WindowPool((size[0] // pooled[0], size[1] // pooled[1]))
-    return MatrixPool(size, pooled, dtype)
-
-
-def _fixed_pool(source: PyramidPool, shapes: Shapes) -> nn.Module:
-    return FixedPyramidPool(shapes, torch.float32)
+    return MatrixPool(size, pooled)
 
 
 RULES: dict[type[nn.Module], Rule] = {
-    PyramidPool: _fixed_pool,
+    PyramidPool: lambda _, shapes: FixedPyramidPool(shapes),
     InjectionBlock: lambda block, _: FoldedInjectionBlock(block),
 }

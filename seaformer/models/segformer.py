@@ -88,12 +88,13 @@ class MixMlp(nn.Module):
         hidden = channels * MLP_RATIO
         self.fc1 = nn.Linear(channels, hidden)
         self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.activate = nn.GELU()
         self.fc2 = nn.Linear(hidden, channels)
 
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:
         """B N C to B N C."""
         hidden = self.depthwise(to_map(self.fc1(x), height, width))  # B 4C H W
-        out: Tensor = self.fc2(F.gelu(to_tokens(hidden)))  # B N C
+        out: Tensor = self.fc2(self.activate(to_tokens(hidden)))  # B N C
         return out
 
 

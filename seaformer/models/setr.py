@@ -70,11 +70,12 @@ class VitLayer(nn.Module):
         self.attention = VitAttention(channels, heads)
         self.norm2 = nn.LayerNorm(channels, eps=EPS)
         self.fc1 = nn.Linear(channels, channels * MLP_RATIO)
+        self.activate = nn.GELU()
         self.fc2 = nn.Linear(channels * MLP_RATIO, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attention(self.norm1(x))  # B N C
-        y: Tensor = x + self.fc2(F.gelu(self.fc1(self.norm2(x))))  # B N C
+        y: Tensor = x + self.fc2(self.activate(self.fc1(self.norm2(x))))  # B N C
         return y
 
 

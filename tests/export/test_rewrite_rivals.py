@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+from executorch.exir import to_edge_transform_and_lower
 from torch import nn
 
+from seaformer.export._delegation import xnnpack_report
+from seaformer.export._quiet import quiet
 from seaformer.export._rewrite import rewrite
 from seaformer.export._rewrite_adapted import FixedAttention, MapNorm
-from seaformer.export._rewrite_tokens import LinearLayerNorm
+from seaformer.export._rewrite_tokens import LinearLayerNorm, TanhGelu
 from seaformer.export._rewrite_topformer import MatrixPool, WindowPool, shares
 from seaformer.models import create_model
 
@@ -82,3 +86,22 @@ def test_the_original_of_a_rival_is_left_alone() -> None:
         assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
         assert not any(isinstance(module, FixedAttention) for module in model.modules())
         assert network is not model
+
+
+def test_gelu_with_tanh_is_gelu_to_half_a_step_of_a_half_and_does_not_overflow() -> None:
+    x = torch.linspace(-12, 12, 20_001)
+    assert float((TanhGelu()(x) - F.gelu(x)).abs().max()) < 5e-4
+    far = torch.tensor([-200.0, 200.0]).half()
+    assert torch.equal(TanhGelu().half()(far), torch.tensor([0.0, 200.0]).half())
+
+
+@pytest.mark.parametrize(("activate", "outside"), [(nn.GELU(), ["aten.gelu"]), (TanhGelu(), [])])
+def test_xnnpack_takes_gelu_in_half_precision_only_as_tanh(
+    activate: nn.Module, outside: list[str]
+) -> None:
+    network = nn.Sequential(nn.Linear(8, 16), activate, nn.Linear(16, 4)).half().eval()
+    with quiet():
+        captured = torch.export.export(network, (torch.zeros(1, 8).half(),))
+        edge = to_edge_transform_and_lower(captured, partitioner=[XnnpackPartitioner()])
+    report = xnnpack_report(edge.exported_program().graph_module)
+    assert [op.op for op in report.outside if op.computes] == outside
