@@ -210,9 +210,11 @@ def _advice(base: str, tag: str, fitting: list[tuple[ModelSpec, int]]) -> str:
     """The option that chooses the model a checkpoint looks like, keeping the tag if possible."""
     ranked = sorted(fitting, key=lambda f: (f[0].classes != f[1], f[0].name != f"{base}.{tag}"))
     chosen, classes = ranked[0]
-    size = base.removeprefix("seaformer_")
-    default = chosen.name == f"seaformer_{size}.ade20k"
-    option = f"--variant {size}" if default else f"--model {chosen.name}"
+    known = re.fullmatch(r"seaformer(pp)?_([tsbl])(_kd)?", base)
+    option = f"--model {chosen.name}"
+    if known and chosen.name == f"{base}.ade20k":
+        plus, size, student = known.groups()
+        option = f"--variant {size}{'++' if plus else ''}{'kd' if student else ''}"
     more = "" if chosen.classes == classes else f" --classes {classes}"
     return f"It looks like a checkpoint of {base}: use {option}{more}."
 
@@ -233,14 +235,14 @@ def _fitting(specs: list[ModelSpec], state: State) -> list[tuple[ModelSpec, int]
         if wanted.keys() != found.keys():
             return []  # its neighbours of the same base have the same keys
         last = [names[key] for key in names if key.startswith(f"{network.CLASSIFIER}.")]
-        classes = _classes_if_it_fits(wanted, found, last)
-        if classes is not None:
-            fitting.append((spec, classes))
+        outputs = _outputs_if_it_fits(wanted, found, last)
+        if outputs is not None and outputs % network.OUTPUTS_PER_CLASS == 0:
+            fitting.append((spec, outputs // network.OUTPUTS_PER_CLASS))
     return fitting
 
 
-def _classes_if_it_fits(wanted: Shapes, found: Shapes, last: list[str]) -> int | None:
-    """The checkpoint's number of classes, if all but the last layer is the model's."""
+def _outputs_if_it_fits(wanted: Shapes, found: Shapes, last: list[str]) -> int | None:
+    """The checkpoint's number of outputs, if all but the last layer is the model's."""
     if any(wanted[key] != found[key] for key in wanted if key not in last):
         return None
     if any(wanted[key][1:] != found[key][1:] or not found[key] for key in last):
