@@ -105,20 +105,24 @@ def model_spec(
     check_size(spec, height, width)
     if (height, width, classes) == (spec.height, spec.width, spec.classes):
         return spec
-    strides = [
-        inside // out
-        for inside, out in zip(spec.input_shape[2:], spec.output_shape[2:], strict=False)
-    ]
-    sides = [-(-side // stride) for side, stride in zip((height, width), strides, strict=False)]
-    if spec.task == DETECTION:
-        sides = [anchor_count(height, width)]
     return replace(
         spec,
         classes=classes,
         input_shape=(1, 3, height, width),
-        output_shape=(1, classes, *sides),
+        output_shape=(1, classes, *_places(spec, height, width)),
         paper=None,
     )
+
+
+def _places(spec: ModelSpec, height: int, width: int) -> tuple[int, ...]:
+    """What follows batch and classes in the shape of the output for another size."""
+    if spec.task == DETECTION:
+        return (anchor_count(height, width),)
+    strides = (
+        inside // out
+        for inside, out in zip(spec.input_shape[2:], spec.output_shape[2:], strict=False)
+    )
+    return tuple(-(-side // stride) for side, stride in zip((height, width), strides, strict=False))
 
 
 def check_size(spec: ModelSpec, height: int, width: int) -> None:

@@ -14,6 +14,7 @@ from seaformer.models import create_model, model_spec, zoo_entry
 from seaformer.models._anchors import BoxDecoder, anchors
 from seaformer.models._tags import ANCHORS_PER_PLACE, anchor_count
 from seaformer.models.retinanet import NearestDouble, RetinaHead, RetinaNet, official_keys
+from tests.models.test_networks import photograph
 
 # In M and in per cent off the paper's (table 15); why L is short is said in the family's file.
 PAPER = {
@@ -67,7 +68,7 @@ def test_outputs_are_logits_and_offsets_of_every_anchor(
 
 
 def test_every_parameter_of_a_seeded_detector_has_an_effect(tiny: RetinaNet) -> None:
-    logits, offsets = tiny(torch.rand(1, 3, 256, 256))
+    logits, offsets = tiny(photograph(256, 256))
     assert 0.3 < float(logits.std()) < 6
     (logits.square().sum() + offsets.square().sum()).backward()
     dead = [
