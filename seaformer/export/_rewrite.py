@@ -104,11 +104,12 @@ def rewrite(
     _replace(network, FusionBlock, lambda _, block: FoldedFusionBlock(block))
     _replace(network, GuidedUpsampling, lambda _, block: FoldedUpsampling(block))
     graft(network, _rewrite_topformer.RULES | _rewrite_tokens.RULES, image)
+    for rules in _rewrite_adapted.library_rules(network, format):
+        graft(network, rules, image)
     if format == "executorch":
         common = _rewrite_tokens.XNNPACK_RULES | _rewrite_detection.XNNPACK_RULES
         half = _rewrite_tokens.XNNPACK_HALF_RULES if precision == "fp16" else {}
-        for rules in (*_rewrite_adapted.xnnpack_rules(network), common | half):
-            graft(network, rules, image)
+        graft(network, common | half, image)
     _replace(network, ConvBN, lambda _, block: block.fuse())
     return network.eval()
 

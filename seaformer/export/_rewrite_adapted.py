@@ -123,8 +123,12 @@ class PooledClassifier(nn.Module):
         return (self.classifier(pooled),)
 
 
-def xnnpack_rules(network: nn.Module) -> tuple[dict[type[nn.Module], Rule], ...]:
-    """Rules for what of the library is in ``network``, in the order they are to be applied."""
+def library_rules(network: nn.Module, format: str) -> tuple[dict[type[nn.Module], Rule], ...]:
+    """Rules for what of the library is in ``network``, in the order they are to be applied.
+
+    Patches are cut by transposition for every format: ONNX knows no ``fold`` at opset 17. The rest
+    is for XNNPACK alone.
+    """
     kinds = {type(m) for m in network.modules() if type(m).__module__.startswith("transformers.")}
     rules: dict[str, Rule] = {
         "MobileViTSelfAttention": lambda block, _: FixedAttention(block),
@@ -133,9 +137,11 @@ def xnnpack_rules(network: nn.Module) -> tuple[dict[type[nn.Module], Rule], ...]
         "MobileViTForImageClassification": lambda b, _: PooledClassifier(b, b.mobilevit),
         "MobileViTV2ForImageClassification": lambda b, _: PooledClassifier(b, b.mobilevitv2),
     }
+    if format != "executorch":
+        rules = {"MobileViTV2Layer": rules["MobileViTV2Layer"]}
     steps: list[dict[type[nn.Module], Rule]] = [
         {kind: rule} for name, rule in rules.items() for kind in kinds if kind.__name__ == name
     ]
-    if any(kind.__name__ == "MobileViTV2Layer" for kind in kinds):
+    if format == "executorch" and any(kind.__name__ == "MobileViTV2Layer" for kind in kinds):
         steps.insert(0, {nn.GroupNorm: lambda block, _: MapNorm(block)})
     return tuple(steps)
