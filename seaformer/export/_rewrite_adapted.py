@@ -45,19 +45,33 @@ class FixedLinearAttention(nn.Module):
 
     def __init__(self, source: Any, patches: int) -> None:
         super().__init__()
-        self.channels = source.embed_dim
-        self.qkv_proj, self.out_proj = source.qkv_proj, source.out_proj
+        widths = [1, source.embed_dim, source.embed_dim]
+        self.query, self.key, self.value = _parts(source.qkv_proj.convolution, widths)
+        self.out_proj = source.out_proj
         like = source.out_proj.convolution.weight
         self.ones = nn.Parameter(like.new_ones(1, patches), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """1 C P N to 1 C P N."""
-        qkv = self.qkv_proj(x)  # 1 1+2C P N
-        scores = torch.softmax(qkv[:, :1], dim=-1)  # 1 1 P N
-        key, value = qkv[:, 1 : 1 + self.channels], qkv[:, 1 + self.channels :]  # 1 C P N each
-        context = F.linear(key * scores, self.ones)  # 1 C P 1
-        out: Tensor = self.out_proj(F.relu(value) * context)
+        # executorch 1.5.1: softmax of a 4-D map with one channel gave wrong numbers.
+        query = self.query(x).reshape(x.shape[2:])  # P N
+        scores = torch.softmax(query, dim=-1).reshape(1, 1, *x.shape[2:])  # 1 1 P N
+        context = F.linear(self.key(x) * scores, self.ones)  # 1 C P 1
+        out: Tensor = self.out_proj(F.relu(self.value(x)) * context)
         return out
+
+
+def _parts(convolution: nn.Conv2d, widths: list[int]) -> list[nn.Conv2d]:
+    """A 1x1 convolution as several, outputs in order."""
+    weights = torch.split(convolution.weight.detach(), widths)
+    assert convolution.bias is not None
+    biases = torch.split(convolution.bias.detach(), widths)
+    parts = []
+    for weight, bias in zip(weights, biases, strict=True):
+        part = nn.Conv2d(weight.shape[1], weight.shape[0], 1, dtype=weight.dtype)
+        part.weight, part.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
+        parts.append(part)
+    return parts
 
 
 class MapNorm(nn.Module):

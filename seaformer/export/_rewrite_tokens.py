@@ -48,16 +48,21 @@ class LinearLayerNorm(nn.Module):
 class TanhGelu(nn.Module):
     """GELU by Hendrycks and Gimpel's tanh form, its numbers kept as weights."""
 
+    share: Tensor
+    unit: Tensor
+    slope: Tensor
+    cubic: Tensor
+
     def __init__(self) -> None:
         super().__init__()
-        numbers = {"half": 0.5, "one": 1.0, "slope": math.sqrt(2 / math.pi), "cubic": 0.044715}
+        numbers = {"share": 0.5, "unit": 1.0, "slope": math.sqrt(2 / math.pi), "cubic": 0.044715}
         for name, value in numbers.items():
             self.register_parameter(name, nn.Parameter(torch.tensor([value]), requires_grad=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """The cube is taken apart, so that no half overflows below 256."""
-        inner = x * self.slope * (self.one + x * x * self.cubic)
-        return x * self.half * (self.one + torch.tanh(inner))
+        inner = x * self.slope * (self.unit + x * x * self.cubic)
+        return x * self.share * (self.unit + torch.tanh(inner))
 
 
 class FixedReducedAttention(nn.Module):
