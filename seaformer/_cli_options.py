@@ -10,7 +10,9 @@ Variants = Annotated[str, typer.Option("--variant", help="SeaFormer sizes: t,s,b
 Model = Annotated[str, typer.Option("--model", help="names or globs: seaformer_t.*,seaformer_b")]
 Precision = Annotated[str, typer.Option(help="fp32 or fp16")]
 Size = Annotated[str, typer.Option(help="image size HxW; the model's own when absent")]
-Scope = Annotated[str, typer.Option(help="what the graph ends with: logits, upsample or argmax")]
+Scope = Annotated[
+    str, typer.Option(help="what the graph ends with: logits, upsample, argmax or boxes")
+]
 Checkpoint = Annotated[str, typer.Option(help="official weights (.pth); seeded when absent")]
 Classes = Annotated[int, typer.Option(help="number of classes; 0: the data set's")]
 Components = Annotated[

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seaformer.core.measurement import Measurement
     from seaformer.core.profile import Profile
     from seaformer.export._request import ExportRequest
+    from seaformer.models._zoo import ZooEntry
     from seaformer.report import Report
     from seaformer.report.zoo import ZooRow
 
@@ -81,12 +82,17 @@ def show_profiles(
         print(sentence, file=sys.stderr)
 
 
-def zoo_rows() -> list[ZooRow]:
-    """What the index knows of every model, for a report: no torch is needed."""
+def zoo_rows(entries: Iterable[ZooEntry] | None = None) -> list[ZooRow]:
+    """What the index and the proofs know of models (of all), without torch."""
     from seaformer.models import list_models, zoo_entry
+    from seaformer.models._proofs import read
+    from seaformer.report.zoo import ZooRow
 
-    entries = map(zoo_entry, list_models())
-    return [(entry.spec, entry.params, entry.macs, entry.paper_flops) for entry in entries]
+    proofs = read()
+    return [
+        ZooRow(e.spec, e.params, e.macs, e.paper_flops, proofs.words(e.spec.name))
+        for e in (map(zoo_entry, list_models()) if entries is None else entries)
+    ]
 
 
 def github_summary(report: Report) -> None:

@@ -114,7 +114,7 @@ def models(
     glob: Annotated[str, typer.Argument(help="such as 'seaformer_t.*'")] = "*",
     as_json: AsJson = False,
 ) -> None:
-    """The zoo: parameters, MACs, input, and the paper's row."""
+    """The zoo: parameters, MACs, input, the paper's row, and the formats that were proved."""
     from seaformer.core import codec
     from seaformer.core.registry import unknown
     from seaformer.models import list_models, zoo_entry
@@ -126,8 +126,7 @@ def models(
     if as_json:
         print_json([codec.to_json(entry) for entry in entries])
         return
-    rows = [(entry.spec, entry.params, entry.macs, entry.paper_flops) for entry in entries]
-    wide_print(zoo_table(rows))
+    wide_print(zoo_table(zoo_rows(entries)))
     next_step(f"seaformer export --model {entries[0].spec.name}")
 
 

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seaformer.models import list_models, zoo_entry
-from seaformer.report.zoo import zoo_markdown
+from seaformer._cli_output import zoo_rows
+from seaformer.core import paper
+from seaformer.report.zoo import absent_markdown, zoo_markdown
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- zoo: make zoo -->\n", "<!-- end of zoo -->\n"
 
 
 def zoo() -> str:
-    """The zoo as a Markdown table."""
-    entries = [zoo_entry(name) for name in list_models()]
-    return zoo_markdown(
-        (entry.spec, entry.params, entry.macs, entry.paper_flops) for entry in entries
-    )
+    """The zoo, and the paper's rows that are not in it, as Markdown tables."""
+    return f"{zoo_markdown(zoo_rows())}\n{absent_markdown(paper.absent())}"
 
 
 def with_zoo(text: str) -> str:
-    """``text`` with a fresh zoo table between the comments."""
+    """``text`` with fresh tables between the comments."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{zoo()}\n{END}{after}"

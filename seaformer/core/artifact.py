@@ -15,7 +15,7 @@ from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, SchemaTooNe
 from seaformer.core.spec import ModelSpec
 
 SCHEMA = 1
-SCOPES = ("logits", "upsample", "argmax")
+SCOPES = ("logits", "upsample", "argmax", "boxes")
 PRECISIONS = ("fp32", "fp16")
 FORWARD = "forward"
 PARTS = ".parts"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import functools
+from dataclasses import dataclass
 from importlib import resources
 
 from seaformer.core.errors import UnknownName
@@ -17,9 +18,16 @@ TABLES = {
     "cityscapes": "table03_cityscapes",
     "pascal_context": "table04_pascal_context",
     "coco_stuff": "table05_coco_stuff",
+    "heads": "table13_heads",
     "precision": "table16_precision",
     "imagenet": "table14_imagenet",
     "components": "figure10_components",
+    "enhancement": "table06_sea_components",
+    "squeeze": "table07_squeeze_expand",
+    "attention": "table09_attention_modules",
+    "fusion": "table11_fusion",
+    "fusion_width": "table12_fusion_width",
+    "detection": "table15_coco_retinanet",
 }
 # Our methods, what figure 10 calls them, and whose they are there.
 COMPONENTS = {
@@ -73,3 +81,18 @@ def row(table: str, label: str, cells: dict[str, str], metric: str, column: str)
         metric=metric,
         metric_value=number(found, column),
     )
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A row of tables 2, 3 or 14 for which there is no model here, and why."""
+
+    table: str
+    label: str
+    reason: str
+
+
+@functools.cache
+def absent() -> tuple[Absent, ...]:
+    """Every such row, in the order of the tables."""
+    return tuple(Absent(**row) for row in rows("absent"))

@@ -34,8 +34,10 @@ class ModelSpec:
     """A model by name: ``family_size.tag``, the tag being the weights' data set.
 
     ``input_shape`` is (1, 3, H, W); ``output_shape`` is (1, classes, h, w) for segmentation,
-    at the head's own resolution, and (1, classes) for classification. ``weights`` is
-    ``seeded:<seed>`` or ``sha256:<digest of the checkpoint>``.
+    at the head's own resolution, (1, classes) for classification and (1, classes, anchors) for
+    detection, where boxes (1, 4, anchors) are a second output. ``weights`` is
+    ``seeded:<seed>`` or ``sha256:<digest of the checkpoint>``. Sides of the image other than the
+    model's own are multiples of ``size_step``, the coarsest stride of its maps.
     """
 
     name: str
@@ -47,6 +49,7 @@ class ModelSpec:
     output_shape: tuple[int, ...]
     weights: str = f"{SEEDED}:0"
     paper: PaperRow | None = None
+    size_step: int = 32
 
     @property
     def height(self) -> int:

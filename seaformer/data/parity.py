@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,21 +57,27 @@ TOLERANCES: Mapping[str, Tolerance] = {
 }
 
 
-# Methods whose output (1, K, ...) scores classes; other components give features.
+# Methods whose first output (1, K, ...) scores classes; other components give features, and a
+# detector's other outputs boxes.
 SCORING = ("forward", "head")
 
 
 def compare_all(
     name: str, method: str, seen: Sequence[Array], expected: Sequence[Array], precision: str
 ) -> ParityCase:
-    """The worst of a method's outputs. Raises ``ParityError`` for another number or shape."""
+    """The worst of a method's outputs, with the agreement of the one that scores classes.
+
+    Raises ``ParityError`` for another number of outputs, or another shape.
+    """
     if len(seen) != len(expected):
-        raise ParityError(f"{name}: {len(seen)} output(s), expected {len(expected)}.")
-    tolerance, scores = TOLERANCES[precision], method in SCORING
+        raise ParityError(f"{name}: {method} has {len(seen)} output(s), expected {len(expected)}.")
+    tolerance = TOLERANCES[precision]
     found = [
-        compare(name, *pair, tolerance, scores=scores) for pair in zip(seen, expected, strict=True)
+        compare(name, one, other, tolerance, scores=method in SCORING and i == 0)
+        for i, (one, other) in enumerate(zip(seen, expected, strict=True))
     ]
-    return max(found, key=lambda case: (not case.passed, case.relative_error or 0.0))
+    worst = max(found, key=lambda case: (not case.passed, case.relative_error or 0.0))
+    return replace(worst, argmax_agreement=found[0].argmax_agreement)
 
 
 def compare(

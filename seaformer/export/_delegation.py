@@ -1,4 +1,4 @@
-"""How much of a graph a backend took, and why it left the rest.
+"""How much of a graph a backend took, what it left, where that is and why.
 
 The reasons are XNNPACK's as of executorch 1.5.1: ``backends/xnnpack/partition/config`` and
 ``docs/source/backends/xnnpack/op-support.csv`` of that release.
@@ -33,6 +33,11 @@ _REASONS = {
     "aten.native_layer_norm": "XNNPACK has no layer normalisation",
     "aten._adaptive_avg_pool2d": "XNNPACK pools adaptively to 1x1 only; use a fixed window",
     "aten.upsample_nearest2d": "XNNPACK resizes bilinearly only",
+    "aten.native_group_norm": "XNNPACK has no group normalisation",
+    "aten.sum": "XNNPACK has no sum; a product with ones is one",
+    "aten.split_with_sizes_copy": "XNNPACK cuts by slices only",
+    "aten.index_put": "scattering by an index tensor is not an XNNPACK operator",
+    "aten.im2col": "XNNPACK has no unfold; patches that tile the map are a transposition",
     "aten.argmax": "XNNPACK has no argmax that the partitioner uses",
     "aten.gelu": "XNNPACK takes GELU in FP32 only",
     "aten.linear": "a linear layer whose weight is no constant",
@@ -44,6 +49,7 @@ def xnnpack_report(graph: GraphModule) -> Delegation:
     """Count delegated subgraphs and name what is outside of them."""
     subgraphs, inside = 0, 0
     outside: Counter[str] = Counter()
+    places: dict[str, str] = {}
     for node in graph.graph.nodes:
         if node.op != "call_function":
             continue
@@ -53,11 +59,12 @@ def xnnpack_report(graph: GraphModule) -> Delegation:
             inside += _operators_inside(graph, node)
         elif name != "getitem":
             outside[name] += 1
+            places.setdefault(name, _place(node))
     return Delegation(
         backend="XnnpackBackend",
         subgraphs=subgraphs,
         delegated_ops=inside,
-        outside=tuple(_outside(name, count) for name, count in sorted(outside.items())),
+        outside=tuple(_outside(name, outside[name], places[name]) for name in sorted(outside)),
     )
 
 
@@ -76,8 +83,15 @@ def _operators_inside(graph: GraphModule, call: Any) -> int:
     return sum(node.op == "call_function" for node in nodes)
 
 
-def _outside(name: str, count: int) -> OutsideOperator:
+def _place(node: Any) -> str:
+    """The module a node came from, as ``encoder.stages.0.norm``; "" where that is not known."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return str(next(reversed(stack.values()))[0]) if stack else ""
+
+
+def _outside(name: str, count: int, place: str) -> OutsideOperator:
     if name in _COPIES:
         return OutsideOperator(name, count, False, _COPIES[name])
     reason = _REASONS.get(name, "the XNNPACK partitioner of executorch 1.5.1 did not take it")
-    return OutsideOperator(name, count, True, reason)
+    where = f" (first in {place})" if place else ""
+    return OutsideOperator(name, count, True, reason + where)

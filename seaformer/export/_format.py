@@ -21,6 +21,12 @@ from seaformer.export._verify import Case
 Step = Callable[[str], None]
 
 
+def output_names(model: nn.Module) -> tuple[str, ...]:
+    """What a network's outputs are called, in order."""
+    names: tuple[str, ...] = getattr(model, "OUTPUTS", ("output",))
+    return names
+
+
 @dataclass(frozen=True)
 class WriteRequest:
     """A rewritten network to be written to ``path``; ``image`` is (1, 3, H, W) float32.

@@ -134,7 +134,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     cases += _verify.component_cases(job.model, cases) if job.components else ()
     step("rewrite for the runtimes")
     image = torch.from_numpy(cases[0].image)
-    rewritten = rewrite(job.model, image)
+    rewritten = rewrite(job.model, image, job.format, job.precision)
     parts = _components.parts(rewritten, image) if job.components else ()
     network = with_scope(rewritten, spec, job.scope)
     path = scratch / job.file

@@ -1,8 +1,10 @@
-"""What the exported graph ends with: the logits, their upsampling, or the class map.
+"""What the exported graph ends with: the logits, their upsampling, the class map, or boxes.
 
 The paper times ``logits`` (the head's own resolution, 1/8 of the image). ``upsample`` adds the
 bilinear resize to the image size, ``argmax`` the class map on top. For a classifier, ``upsample``
-means nothing and ``argmax`` is the index of the best class.
+means nothing and ``argmax`` is the index of the best class. A detector ends at its head's outputs
+(``logits``: class logits and box offsets) or at ``boxes``; which boxes to keep is the host's work
+(``seaformer.data.detections``).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from seaformer.core.artifact import SCOPES
 from seaformer.core.errors import UsageError
 from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
+from seaformer.models._anchors import BoxDecoder
 
 
 class Scoped(nn.Module):
@@ -33,11 +36,30 @@ class Scoped(nn.Module):
         return logits if self.scope == "upsample" else logits.argmax(dim=1)
 
 
+class Decoded(nn.Module):
+    """A detector, its scores as probabilities and its boxes in pixels. Input (1, 3, H, W)."""
+
+    OUTPUTS = ("scores", "boxes")
+
+    def __init__(self, network: nn.Module, height: int, width: int) -> None:
+        super().__init__()
+        self.network = network
+        self.decode = BoxDecoder(height, width)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """To scores (1, K, A) and boxes (1, 4, A)."""
+        logits, offsets = self.network(image)
+        decoded: tuple[Tensor, Tensor] = self.decode(logits, offsets)
+        return decoded
+
+
 def with_scope(network: nn.Module, spec: ModelSpec, scope: str) -> nn.Module:
     """The network itself for ``logits``; otherwise the network followed by its tail."""
     check_scope(spec, scope)
     if scope == "logits":
         return network
+    if scope == "boxes":
+        return Decoded(network, spec.height, spec.width).eval()
     dense = spec.task == "segmentation"
     return Scoped(network, scope, (spec.height, spec.width), dense).eval()
 
@@ -46,5 +68,9 @@ def check_scope(spec: ModelSpec, scope: str) -> None:
     """Raise ``UnknownName`` for no scope, ``UsageError`` for one the task does not have."""
     if scope not in SCOPES:
         raise unknown("scope", scope, SCOPES)
+    if spec.task == "detection" and scope not in ("logits", "boxes"):
+        raise UsageError(f"{spec.name} finds boxes: its scope is logits or boxes, not {scope}.")
+    if scope == "boxes" and spec.task != "detection":
+        raise UsageError(f"{spec.name} finds no boxes: {spec.task} has logits and argmax.")
     if scope == "upsample" and spec.task != "segmentation":
         raise UsageError(f"{spec.name} has no map to upsample: its scope is logits or argmax.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,11 +68,16 @@ def _run(script: str, source: Path, target: Path) -> str:
 def _changed(before: Path, after: Path, image: npt.NDArray[np.float32]) -> str:
     from seaformer.runtime.onnxruntime import open_session
 
-    expected = open_session(before).run([image])[0]
+    expected = open_session(before).run([image])
     try:
-        seen = open_session(after).run([image])[0]
+        seen = open_session(after).run([image])
     except ArtifactError as error:
         return f"onnxsim wrote a file that does not load ({error.message})"
+    reasons = (_difference(one, other) for one, other in zip(seen, expected, strict=True))
+    return next((reason for reason in reasons if reason), "")
+
+
+def _difference(seen: npt.NDArray[Any], expected: npt.NDArray[Any]) -> str:
     if seen.shape != expected.shape:
         return f"onnxsim changed the output's shape from {expected.shape} to {seen.shape}"
     worst = float(np.abs(seen.astype(np.float64) - expected.astype(np.float64)).max())

@@ -46,8 +46,9 @@ def cases(model: nn.Module, height: int, width: int, seed: int = 0) -> tuple[Cas
     found = []
     for name, image in inputs.items():
         with torch.no_grad():
-            expected = model(torch.from_numpy(image)).numpy()
-        found.append(Case(name, (image,), (expected,)))
+            expected = model(torch.from_numpy(image))
+        outputs = expected if isinstance(expected, tuple) else (expected,)
+        found.append(Case(name, (image,), tuple(output.numpy() for output in outputs)))
     return tuple(found)
 
 

@@ -21,10 +21,10 @@ from torch import nn
 from seaformer.core.artifact import Method, Parity
 from seaformer.core.errors import ExportError, ParityError
 from seaformer.export import _verify
-from seaformer.export._format import WriteRequest, Written
+from seaformer.export._format import WriteRequest, Written, output_names
 
 SUFFIX = ".mlpackage"
-INPUT, OUTPUT = "image", "output"
+INPUT = "image"
 _PRECISION = {"fp32": ct.precision.FLOAT32, "fp16": ct.precision.FLOAT16}
 
 
@@ -37,7 +37,9 @@ def write(request: WriteRequest) -> Written:
         model = ct.convert(
             captured,
             inputs=[ct.TensorType(name=INPUT, shape=tuple(request.image.shape))],
-            outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
+            outputs=[
+                ct.TensorType(name=name, dtype=np.float32) for name in output_names(request.model)
+            ],
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
             compute_precision=_PRECISION[request.precision],
@@ -70,12 +72,15 @@ def _verify_structure(path: Path, case: _verify.Case, precision: str, network: n
     model = ct.models.MLModel(str(path), skip_model_load=True)
     method = _method(path)
     operators = _operators(model)
-    convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
+    convolutions = _convolutions(network, case.image)
     weights, missing = _compare_weights(model, network, precision)
     checks = {
         f"ML Program, reloaded: {sum(operators.values())} operators": bool(operators),
         f"input {method.inputs[0].shape}": method.inputs[0].shape == case.image.shape,
-        f"output {method.outputs[0].shape}": method.outputs[0].shape == case.expected[0].shape,
+        **{
+            f"output {seen.shape}": seen.shape == expected.shape
+            for seen, expected in zip(method.outputs, case.expected, strict=True)
+        },
         f"{operators['conv']} convolutions of {convolutions}": operators["conv"] == convolutions,
         f"{weights - len(missing)} of {weights} weight tensors equal": not missing,
     }
@@ -120,6 +125,26 @@ def _compare_weights(
         if not any(np.allclose(wanted, value, relative, absolute) for value in found):
             missing.append(name)
     return len(tensors), missing
+
+
+def _convolutions(network: nn.Module, image: _verify.Array) -> int:
+    """How often a convolution is computed: a detector's heads are the same for every level."""
+    calls = 0
+
+    def count(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    hooks = [
+        module.register_forward_hook(count)
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    with torch.no_grad():
+        network(torch.from_numpy(image))
+    for hook in hooks:
+        hook.remove()
+    return calls
 
 
 def _operators(model: ct.models.MLModel) -> Counter[str]:

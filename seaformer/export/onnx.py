@@ -16,14 +16,14 @@ from seaformer.core.errors import ExportError
 from seaformer.core.operators import GraphOperator
 from seaformer.export import _verify
 from seaformer.export._cut import cut, part_file
-from seaformer.export._format import WriteRequest, Written
+from seaformer.export._format import WriteRequest, Written, output_names
 from seaformer.export._half import to_half
 from seaformer.export._simplify import simplify
 
 SUFFIX = ".onnx"
 # 17 is the first opset whose half-precision form ONNX Runtime's ARM kernels run without trouble.
 OPSET = 17
-INPUT, OUTPUT = "image", "output"
+INPUT = "image"
 
 
 def write(request: WriteRequest) -> Written:
@@ -84,7 +84,7 @@ def _trace(request: WriteRequest) -> None:
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=list(output_names(request.model)),
         )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise ExportError(f"The model could not be traced to ONNX: {error}") from error

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from seaformer.core.errors import ShapeError, UnknownName, UsageError
 from seaformer.core.registry import Registry, unknown
 from seaformer.core.spec import SEEDED, ModelSpec
+from seaformer.models._tags import DETECTION, anchor_count
 
 if TYPE_CHECKING:
     from seaformer.models._blocks import Network
@@ -31,12 +32,13 @@ __all__ = [
     "list_models",
     "model_spec",
     "resolve_name",
+    "smallest_size",
     "zoo_entry",
 ]
 
 FAMILIES = Registry("seaformer.models", "model family", "export")
 DEFAULT_TAG = "ade20k"
-SIZE_STEP = 32
+_SMALLEST_SIDE = 32
 MAX_SIDE = 4096
 _SIZES = {"tiny": "t", "small": "s", "base": "b", "large": "l"}
 
@@ -103,44 +105,58 @@ def model_spec(
     check_size(spec, height, width)
     if (height, width, classes) == (spec.height, spec.width, spec.classes):
         return spec
-    strides = [
-        inside // out
-        for inside, out in zip(spec.input_shape[2:], spec.output_shape[2:], strict=False)
-    ]
-    sides = [-(-side // stride) for side, stride in zip((height, width), strides, strict=False)]
     return replace(
         spec,
         classes=classes,
         input_shape=(1, 3, height, width),
-        output_shape=(1, classes, *sides),
+        output_shape=(1, classes, *_places(spec, height, width)),
         paper=None,
     )
 
 
-def check_size(spec: ModelSpec, height: int, width: int) -> None:
-    """Raise ``ShapeError`` unless both sides are multiples of 32, from 32 to 4096.
+def _places(spec: ModelSpec, height: int, width: int) -> tuple[int, ...]:
+    """What follows batch and classes in the shape of the output for another size."""
+    if spec.task == DETECTION:
+        return (anchor_count(height, width),)
+    strides = (
+        inside // out
+        for inside, out in zip(spec.input_shape[2:], spec.output_shape[2:], strict=False)
+    )
+    return tuple(-(-side // stride) for side, stride in zip((height, width), strides, strict=False))
 
-    The network itself rounds odd sizes up, layer by layer; an export stands for one size, and at
-    multiples of 32 every map down to 1/32 is an exact fraction of the image. It is also what the
-    official evaluation resizes to (pascal_context's 480 is no multiple of 64).
+
+def check_size(spec: ModelSpec, height: int, width: int) -> None:
+    """Raise ``ShapeError`` unless both sides are multiples of the model's step, from 32 to 4096.
+
+    Most networks round odd sizes up, layer by layer; an export stands for one size, and at
+    multiples of the coarsest stride (32; SETR's patches are 16) every map is an exact fraction of
+    the image. It is also what the official evaluation resizes to (pascal_context's 480 is no
+    multiple of 64).
     """
     if (height, width) == (spec.height, spec.width):
         return
     for side in (height, width):
         if isinstance(side, bool) or not isinstance(side, int):
             raise ShapeError(f"{spec.name} takes whole numbers of pixels, not {side!r}.")
-    seen = f"{height}x{width}"
-    if min(height, width) < SIZE_STEP or max(height, width) > MAX_SIDE:
+    seen, step = f"{height}x{width}", spec.size_step
+    smallest = max(_SMALLEST_SIDE, step)
+    if min(height, width) < smallest or max(height, width) > MAX_SIDE:
         raise ShapeError(
-            f"{spec.name} takes sides of {SIZE_STEP} to {MAX_SIDE} pixels, not {seen}.",
+            f"{spec.name} takes sides of {smallest} to {MAX_SIDE} pixels, not {seen}.",
             hint=f"The size it was made for is {spec.height}x{spec.width}.",
         )
-    if height % SIZE_STEP or width % SIZE_STEP:
-        near = [max(SIZE_STEP, round(side / SIZE_STEP) * SIZE_STEP) for side in (height, width)]
+    if height % step or width % step:
+        near = [max(smallest, round(side / step) * step) for side in (height, width)]
         raise ShapeError(
-            f"{spec.name} takes sides that are multiples of {SIZE_STEP}, not {seen}.",
+            f"{spec.name} takes sides that are multiples of {step}, not {seen}.",
             hint=f"The nearest size it takes is {near[0]}x{near[1]}.",
         )
+
+
+def smallest_size(name: str) -> tuple[int, int]:
+    """The smallest (height, width) at which all parts of a model have work: 64, or its step."""
+    side = max(2 * _SMALLEST_SIDE, zoo_entry(name).spec.size_step)
+    return side, side
 
 
 def create_model(

@@ -21,13 +21,19 @@ class Network(nn.Module):
 
     ``COMPONENTS`` are submodules in the order they run, each with a tensor or a tuple of tensors
     in and out: they are exported and timed one by one. ``DAMPED`` are the ends of the names of
-    layers whose norm starts small when weights are seeded, so that residual sums stay bounded and
-    no softmax collapses to one token. ``CLASSIFIER`` is the layer whose outputs are the classes.
+    layers whose norm (weights, where they have none) starts small when weights are seeded, so that
+    residual sums stay bounded and no softmax collapses to one token. ``CLASSIFIER`` is the layer
+    whose outputs are the classes, ``OUTPUTS_PER_CLASS`` how many it has for each. ``SETTLED_AT`` is
+    the side of the square images that seeded norms are measured on: every map has more than one
+    place there. ``OUTPUTS`` are the names of what it answers with, in order.
     """
 
     COMPONENTS: ClassVar[tuple[str, ...]]
     DAMPED: ClassVar[tuple[str, ...]] = ()
     CLASSIFIER: ClassVar[str] = "head.classify"
+    OUTPUTS_PER_CLASS: ClassVar[int] = 1
+    SETTLED_AT: ClassVar[int] = 128
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("output",)
     spec: ModelSpec
 
 
@@ -110,17 +116,29 @@ class Mlp(nn.Module):
 class FusionBlock(nn.Module):
     """Fusion block (section 3.1.3): local features, gated by the global ones of a coarser map.
 
-    The gate is taken before it is resized; the other order is another function.
+    The gate is taken before it is resized; the other order is another function. ``mode`` is
+    table 11's: with or without the sigmoid, multiplied or added.
     """
 
-    def __init__(self, local_channels: int, global_channels: int, channels: int) -> None:
+    def __init__(
+        self,
+        local_channels: int,
+        global_channels: int,
+        channels: int,
+        mode: str = "sigmoid_multiply",
+    ) -> None:
         super().__init__()
+        self.gated = mode.startswith("sigmoid")
+        self.adds = mode.endswith("add")
         self.local_embedding = ConvBN(local_channels, channels)
         self.global_gate = ConvBN(global_channels, channels)
 
     def forward(self, local: Tensor, coarse: Tensor) -> Tensor:
         size = local.shape[-2:]
-        gate = F.hardsigmoid(self.global_gate(coarse))  # B C h w, with h, w a fraction of H, W
+        gate = self.global_gate(coarse)  # B C h w, with h, w a fraction of H, W
+        if self.gated:
+            gate = F.hardsigmoid(gate)
         gate = F.interpolate(gate, size=size, mode="bilinear", align_corners=False)  # B C H W
-        y: Tensor = self.local_embedding(local) * gate  # B C H W
+        local = self.local_embedding(local)  # B C H W
+        y: Tensor = local + gate if self.adds else local * gate  # B C H W
         return y

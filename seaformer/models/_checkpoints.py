@@ -12,8 +12,9 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -53,13 +54,15 @@ def load_checkpoint(network: Network, spec: ModelSpec, path: Path) -> str:
     Raises ``WeightsMismatch`` for a file that is no checkpoint, and naming the keys for one that
     is not of this model.
     """
-    state = read_state(path)
-    names = _names(network, spec, state)
+    given = read_state(path)
+    family = FAMILIES.load(spec.family)
+    state = _official(family, given)
+    names = _names(network, family, state)
     wanted = _shapes(network, names)
-    found = {key: tuple(value.shape) for key, value in state.items() if _COUNTER not in key}
+    found = _found(state)
     if found != wanted:
         message = f"{path.name} does not fit {spec.name}: {_difference(wanted, found)}."
-        raise WeightsMismatch(message, hint=_guess(spec, found))
+        raise WeightsMismatch(message, hint=_guess(spec, given))
     tensors = {
         ours: torch.zeros((), dtype=torch.int64) if _COUNTER in ours else state[theirs].float()
         for ours, theirs in names.items()
@@ -142,13 +145,23 @@ def _unreadable(path: Path, error: Exception) -> WeightsMismatch:
     )
 
 
-def _names(network: Network, spec: ModelSpec, state: Iterable[str]) -> dict[str, str]:
+def _official(family: ModuleType, state: State) -> State:
+    """The state under the official names, where a family knows other layouts too."""
+    translate: Callable[[State], State] | None = getattr(family, "official_state", None)
+    return state if translate is None else translate(state)
+
+
+def _names(network: Network, family: ModuleType, state: Iterable[str]) -> dict[str, str]:
     """Our key -> the file's key; a file with our own names is taken as it is."""
     own = network.state_dict().keys()
     if not own.isdisjoint(state):
         return {key: key for key in own}
-    names: dict[str, str] = FAMILIES.load(spec.family).official_keys(network)
+    names: dict[str, str] = family.official_keys(network)
     return names
+
+
+def _found(state: State) -> Shapes:
+    return {key: tuple(value.shape) for key, value in state.items() if _COUNTER not in key}
 
 
 def _shapes(network: Network, names: Mapping[str, str]) -> Shapes:
@@ -178,44 +191,58 @@ def _dims(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "a scalar"
 
 
-def _guess(spec: ModelSpec, found: Shapes) -> str:
+def _guess(spec: ModelSpec, state: State) -> str:
     """Which model of the zoo such a checkpoint belongs to, as advice."""
-    architectures: dict[tuple[str, str], ModelSpec] = {}
+    groups: dict[tuple[str, str], list[ModelSpec]] = {}
     for other in [spec, *(zoo_entry(name).spec for name in list_models())]:
-        architectures.setdefault((other.name.partition(".")[0], other.task), other)
-    for (base, task), other in architectures.items():
-        classes = _classes_if_it_fits(other, found)
-        if classes is None:
+        groups.setdefault((other.name.partition(".")[0], other.task), []).append(other)
+    for (base, _), specs in groups.items():
+        fitting = _fitting(specs, state)
+        if not fitting:
             continue
-        if (base, task) == (spec.name.partition(".")[0], spec.task):
-            return f"It has {classes} classes: add --classes {classes}."
-        return _advice(base, task, spec.name.partition(".")[2], classes)
+        if any(other.name == spec.name for other, _ in fitting):
+            return f"It has {fitting[0][1]} classes: add --classes {fitting[0][1]}."
+        return _advice(base, spec.name.partition(".")[2], fitting)
     return "It fits no model here; it may be of another network."
 
 
-def _advice(base: str, task: str, tag: str, classes: int) -> str:
+def _advice(base: str, tag: str, fitting: list[tuple[ModelSpec, int]]) -> str:
     """The option that chooses the model a checkpoint looks like, keeping the tag if possible."""
-    specs = [zoo_entry(name).spec for name in list_models(f"{base}.*")]
-    fitting = [s for s in specs if s.task == task]
-    fitting.sort(key=lambda s: (s.classes != classes, s.name != f"{base}.{tag}"))
-    chosen = fitting[0]
-    size = base.removeprefix("seaformer_")
-    default = chosen.name == f"seaformer_{size}.ade20k"
-    option = f"--variant {size}" if default else f"--model {chosen.name}"
+    ranked = sorted(fitting, key=lambda f: (f[0].classes != f[1], f[0].name != f"{base}.{tag}"))
+    chosen, classes = ranked[0]
+    known = re.fullmatch(r"seaformer(pp)?_([tsbl])(_kd)?", base)
+    option = f"--model {chosen.name}"
+    if known and chosen.name == f"{base}.ade20k":
+        plus, size, student = known.groups()
+        option = f"--variant {size}{'++' if plus else ''}{'kd' if student else ''}"
     more = "" if chosen.classes == classes else f" --classes {classes}"
     return f"It looks like a checkpoint of {base}: use {option}{more}."
 
 
-def _classes_if_it_fits(spec: ModelSpec, found: Shapes) -> int | None:
-    """The checkpoint's number of classes, if all but the last layer is the model's."""
-    family = FAMILIES.load(spec.family)
-    with torch.device("meta"):
-        network: Network = family.build(spec)
-    names = _names(network, spec, found)
-    last = [names[key] for key in names if key.startswith(f"{network.CLASSIFIER}.")]
-    wanted = _shapes(network, names)
-    if wanted.keys() != found.keys():
-        return None
+def _fitting(specs: list[ModelSpec], state: State) -> list[tuple[ModelSpec, int]]:
+    """The models of one base a checkpoint fits but for its classes, and the classes it has."""
+    try:
+        family = FAMILIES.load(specs[0].family)
+    except MissingExtra:
+        return []
+    found = _found(_official(family, state))
+    fitting = []
+    for spec in specs:
+        with torch.device("meta"):
+            network: Network = family.build(spec)
+        names = _names(network, family, found)
+        wanted = _shapes(network, names)
+        if wanted.keys() != found.keys():
+            return []  # its neighbours of the same base have the same keys
+        last = [names[key] for key in names if key.startswith(f"{network.CLASSIFIER}.")]
+        outputs = _outputs_if_it_fits(wanted, found, last)
+        if outputs is not None and outputs % network.OUTPUTS_PER_CLASS == 0:
+            fitting.append((spec, outputs // network.OUTPUTS_PER_CLASS))
+    return fitting
+
+
+def _outputs_if_it_fits(wanted: Shapes, found: Shapes, last: list[str]) -> int | None:
+    """The checkpoint's number of outputs, if all but the last layer is the model's."""
     if any(wanted[key] != found[key] for key in wanted if key not in last):
         return None
     if any(wanted[key][1:] != found[key][1:] or not found[key] for key in last):

@@ -1,21 +1,23 @@
-"""Parameters and multiply-accumulates of a network, by counters that are not ours.
+"""Parameters and multiply-accumulates of a network, counted without running it.
 
 MACs are torch's ``FlopCounterMode`` halved: convolutions (grouped ones too), linears and matrix
-products. ``paper_flops`` is fvcore's total, which counts a multiply-accumulate once and adds
-norms, resizing and pooling; SeaFormer's published FLOPs are such totals. fvcore is only needed
-to write the index.
+products. ``paper_flops`` is what fvcore's counter would give: a multiply-accumulate once, and
+norms, bilinear resizing and pooling besides; SeaFormer's published FLOPs are such totals. fvcore
+itself must run the network, which takes minutes and gigabytes for the largest rivals; here only
+shapes are followed, and the tests compare the two to the last digit on one network per family.
 """
 
 from __future__ import annotations
 
-import warnings
 from types import ModuleType
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from seaformer.core.registry import missing
 from seaformer.core.spec import ModelSpec
 from seaformer.models._zoo import ZooEntry
 
@@ -33,25 +35,47 @@ def macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     return int(counter.get_total_flops()) // 2
 
 
+class _Extras(TorchFunctionMode):
+    """fvcore's rates for what is no multiply-accumulate, in evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total: int = 0
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        given = kwargs or {}
+        output = function(*args, **given)
+        if function is F.batch_norm:
+            weight = given.get("weight", args[3] if len(args) > 3 else None)
+            self.total += args[0].numel() * (1 if weight is None else 2)
+        elif function in (F.layer_norm, F.group_norm):
+            weight = given.get("weight", args[2] if len(args) > 2 else None)
+            self.total += args[0].numel() * (4 if weight is None else 5)
+        elif function is F.interpolate:
+            mode = given.get("mode", args[3] if len(args) > 3 else "nearest")
+            self.total += output.numel() * {"bilinear": 4, "nearest": 1}.get(mode, 0)
+        elif function is F.adaptive_avg_pool2d:
+            self.total += args[0].numel()
+        return output
+
+
 def paper_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """fvcore's total for one input. Raises ``MissingExtra`` where fvcore is not installed."""
+    """fvcore's total for one input. On the meta device nothing is computed."""
     image = torch.empty(input_shape, device=next(network.parameters()).device)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it scripts and traces, which torch 2.13 calls deprecated
-        try:
-            from fvcore.nn import FlopCountAnalysis
-        except ModuleNotFoundError as error:
-            raise missing("fvcore", "the index of models", "") from error
-        analysis = FlopCountAnalysis(network, image)
-        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        return int(analysis.total())
+    with torch.no_grad(), _Extras() as extras:
+        network(image)
+    total: int = macs(network, input_shape) + extras.total
+    return total
 
 
 def entry(family: ModuleType, spec: ModelSpec) -> ZooEntry:
     """The line of the index for one model of a family."""
-    params, counted = cost(family, spec)
-    flops = paper_flops(family.build(spec).eval(), spec.input_shape)  # cannot trace without data
-    return ZooEntry(spec, params, counted, flops)
+    with torch.device("meta"):
+        network: nn.Module = family.build(spec).eval()
+    counted = macs(network, spec.input_shape)
+    return ZooEntry(spec, parameters(network), counted, paper_flops(network, spec.input_shape))
 
 
 def cost(family: ModuleType, spec: ModelSpec) -> tuple[int, int]:

@@ -37,21 +37,25 @@ class PositionEmbedding(nn.Module):
 
 
 class AxisAttention(nn.Module):
-    """One of the two sums of equation 6: attention among the N squeezed tokens of one axis."""
+    """One of the two sums of equation 6: attention among the N squeezed tokens of one axis.
 
-    def __init__(self, heads: int, key_dim: int) -> None:
+    Without ``positions`` it is a sum of equation 5 (table 12's comparison).
+    """
+
+    def __init__(self, heads: int, key_dim: int, *, positions: bool = True) -> None:
         super().__init__()
         self.heads = heads
         self.scale = float(key_dim**-0.5)
-        self.q_position = PositionEmbedding(heads * key_dim)
-        self.k_position = PositionEmbedding(heads * key_dim)
+        self.q_position = PositionEmbedding(heads * key_dim) if positions else None
+        self.k_position = PositionEmbedding(heads * key_dim) if positions else None
         self.encode = ConvBN(heads * key_dim * VALUE_RATIO, heads * key_dim * VALUE_RATIO)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """q, k: B h*d N and v: B h*2d N, as squeezed by equation 4. Returns B h*2d N 1."""
         batch, _, tokens = q.shape
-        q = q + self.q_position(tokens)  # B h*d N
-        k = k + self.k_position(tokens)  # B h*d N
+        if self.q_position is not None and self.k_position is not None:
+            q = q + self.q_position(tokens)  # B h*d N
+            k = k + self.k_position(tokens)  # B h*d N
         q = q.reshape(batch, self.heads, -1, tokens).transpose(2, 3)  # B h N d
         k = k.reshape(batch, self.heads, -1, tokens)  # B h d N
         v = v.reshape(batch, self.heads, -1, tokens).transpose(2, 3)  # B h N 2d

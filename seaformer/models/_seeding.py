@@ -26,7 +26,8 @@ from seaformer.core.errors import UsageError
 from seaformer.models._blocks import Network
 
 _GAIN = 2.0  # variance of a layer's output over that of its input, before a ReLU halves it
-_IMAGES, _SIDE = 4, 128  # what statistics are measured on
+_DAMPING = 0.1  # of a layer without a norm that is named among the damped
+_IMAGES = 4  # what statistics are measured on
 _SMALLEST_SHARE = 0.1  # of a layer's mean variance: no channel is blown up by a chance small one
 
 
@@ -46,7 +47,8 @@ def _draw(network: Network, key: str, like: Tensor, seed: int) -> Tensor:
     if key.endswith("num_batches_tracked"):
         return torch.zeros(like.shape, dtype=torch.int64)
     rng = np.random.default_rng([seed, zlib.crc32(key.encode())])
-    damped = f".{key}".endswith(tuple(f".{name}.bn.weight" for name in network.DAMPED))
+    ends = tuple(f".{name}{end}" for name in network.DAMPED for end in (".bn.weight", ".weight"))
+    damped = f".{key}".endswith(ends)
     values = _values(rng, key, tuple(like.shape), damped)
     return torch.from_numpy(values.astype(np.float32))
 
@@ -57,7 +59,8 @@ def _values(
     if key.endswith(".table"):  # position embeddings
         return rng.standard_normal(shape) * 0.5
     if len(shape) > 1:  # convolution and linear weights
-        return rng.standard_normal(shape) * math.sqrt(_GAIN / math.prod(shape[1:]))
+        gain = _GAIN * (_DAMPING**2 if damped else 1)
+        return rng.standard_normal(shape) * math.sqrt(gain / math.prod(shape[1:]))
     if key.endswith("running_mean"):
         return np.zeros(shape)
     if key.endswith("bias"):
@@ -67,14 +70,14 @@ def _values(
     return rng.uniform(0.7, 1.3, shape)  # a norm's weight or variance
 
 
-def _settle_norms(network: nn.Module) -> None:
+def _settle_norms(network: Network) -> None:
     """Set every BatchNorm's running mean and variance to those of ``_noise_images``."""
     measured = copy.deepcopy(network).double().eval()
     norms = {n: m for n, m in measured.named_modules() if isinstance(m, nn.BatchNorm2d)}
     for norm in norms.values():
         norm.train().momentum = 1.0  # running statistics become those of the one batch
     with torch.no_grad():
-        measured(torch.from_numpy(_noise_images()))
+        measured(torch.from_numpy(_noise_images(network.SETTLED_AT)))
     for name, norm in norms.items():
         own = network.get_submodule(name)
         assert norm.running_mean is not None
@@ -84,14 +87,14 @@ def _settle_norms(network: nn.Module) -> None:
         own.running_var = variance.to(torch.bfloat16).to(torch.float32)
 
 
-def _noise_images() -> NDArray[np.float64]:
+def _noise_images(side: int) -> NDArray[np.float64]:
     """Noise with as much at every scale as photographs have, mean 0, variance 1 per image."""
     rng = np.random.default_rng(0)
-    images = np.zeros((_IMAGES, 3, _SIDE, _SIDE))
+    images = np.zeros((_IMAGES, 3, side, side))
     cell = 1
-    while cell <= _SIDE:
-        grey = rng.standard_normal((_IMAGES, 1, _SIDE // cell, _SIDE // cell))
-        colour = rng.standard_normal((_IMAGES, 3, _SIDE // cell, _SIDE // cell))
+    while cell <= side:
+        grey = rng.standard_normal((_IMAGES, 1, side // cell, side // cell))
+        colour = rng.standard_normal((_IMAGES, 3, side // cell, side // cell))
         images += (grey + 0.3 * colour).repeat(cell, axis=2).repeat(cell, axis=3)
         cell *= 2
     images /= images.std(axis=(1, 2, 3), keepdims=True)

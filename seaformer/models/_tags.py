@@ -18,7 +18,8 @@ from seaformer.core.spec import ModelSpec, PaperRow
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
+SEGMENTATION, CLASSIFICATION, DETECTION = "segmentation", "classification", "detection"
+DETECTION_STRIDES, ANCHORS_PER_PLACE = (8, 16, 32, 64, 128), 9  # of RetinaNet
 
 
 class Tag(NamedTuple):
@@ -39,6 +40,16 @@ TAGS = {
     "pascal_context_59": Tag("pascal_context_59", SEGMENTATION, 59, 480, 480),
     "coco_stuff": Tag("coco_stuff", SEGMENTATION, 171, 512, 512),
     "imagenet": Tag("imagenet", CLASSIFICATION, 1000, 224, 224),
+}
+# Sizes that only some families were trained at.
+OWN_TAGS = {
+    "coco": Tag("coco", DETECTION, 80, 800, 1344),
+    "ade20k_448": Tag("ade20k", SEGMENTATION, 150, 448, 448),
+    "ade20k_640": Tag("ade20k", SEGMENTATION, 150, 640, 640),
+    "cityscapes_768": Tag("cityscapes", SEGMENTATION, 19, 768, 768),
+    "cityscapes_1024": Tag("cityscapes", SEGMENTATION, 19, 1024, 1024),
+    "imagenet_240": Tag("imagenet", CLASSIFICATION, 1000, 240, 240),
+    "imagenet_256": Tag("imagenet", CLASSIFICATION, 1000, 256, 256),
 }
 
 
@@ -81,22 +92,49 @@ def replaced(row: Row, fields: Mapping[str, object]) -> Row:
                 hint=f"Did you mean {near[0]}?" if near else "",
             )
         kind = type(getattr(row, name))
-        if type(value) is not kind or (isinstance(value, int) and value < 1):
+        small = isinstance(value, int) and not isinstance(value, bool) and value < 1
+        if type(value) is not kind or small:
             raise UsageError(f"{name} cannot be {value!r}; it is {getattr(row, name)!r} as it is.")
     return dataclasses.replace(row, **fields)
 
 
-def spec(family: str, size: str, tag: str, stride: int, published: Published | None) -> ModelSpec:
-    """The spec of one model; a segmentation head answers at 1/``stride``, rounded up."""
-    row = TAGS[tag]
-    sides = tuple(-(-side // stride) for side in (row.height, row.width))
+def spec(
+    family: str,
+    size: str,
+    tag: str,
+    stride: int,
+    published: Published | None,
+    *,
+    size_step: int = 32,
+    module: str = "",
+) -> ModelSpec:
+    """The spec of one model; a segmentation head answers at 1/``stride``, rounded up.
+
+    ``module`` is the file of the family where it is called otherwise than the model.
+    """
+    row = (TAGS | OWN_TAGS)[tag]
     return ModelSpec(
         name=f"{family}_{size}.{tag}",
-        family=family,
+        family=module or family,
         task=row.task,
         dataset=row.dataset,
         classes=row.classes,
         input_shape=(1, 3, row.height, row.width),
-        output_shape=(1, row.classes, *(sides if row.task == SEGMENTATION else ())),
+        output_shape=(1, row.classes, *_places(row.task, row.height, row.width, stride)),
         paper=published.row() if published else None,
+        size_step=size_step,
+    )
+
+
+def _places(task: str, height: int, width: int, stride: int) -> tuple[int, ...]:
+    """What follows batch and classes in an output's shape."""
+    if task == SEGMENTATION:
+        return -(-height // stride), -(-width // stride)
+    return (anchor_count(height, width),) if task == DETECTION else ()
+
+
+def anchor_count(height: int, width: int) -> int:
+    """How many anchors a detector has for an image of that size."""
+    return ANCHORS_PER_PLACE * sum(
+        -(-height // stride) * -(-width // stride) for stride in DETECTION_STRIDES
     )

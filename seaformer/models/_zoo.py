@@ -16,7 +16,10 @@ from seaformer.core.errors import CorruptArtifact
 from seaformer.core.spec import ModelSpec
 
 INDEX = Path(__file__).with_name("zoo.json")
-_NO_NUMBERS = ("__init__.py", "_zoo.py", "_checkpoints.py", "_seeding.py")  # nothing counted here
+_NO_NUMBERS = (  # nothing is counted here
+    *("__init__.py", "_zoo.py", "_checkpoints.py", "_seeding.py"),
+    *("_proofs.py", "_segformer_layouts.py"),
+)
 
 
 @dataclass(frozen=True)

@@ -3,44 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from rich import box
 from rich.table import Table
 
-from seaformer.core.spec import ModelSpec
+from seaformer.core.paper import Absent
+from seaformer.core.spec import ModelSpec, PaperRow
 
-ZooRow = tuple[ModelSpec, int, int, int]
+
+class ZooRow(NamedTuple):
+    """One model: its spec, what it costs, and the formats it was proved in.
+
+    ``macs`` are multiply-accumulates of convolutions, linear layers and matrix products. ``flops``
+    is fvcore's total, which adds normalisation, resizing and pooling: the paper's G is that.
+    ``proved`` reads ``onnx, executorch 1+0``: XNNPACK subgraphs + computing operators outside.
+    """
+
+    spec: ModelSpec
+    params: int
+    macs: int
+    flops: int
+    proved: str = ""
+
+
 HEADERS = (
-    *("model", "input", "classes", "params M", "MACs G", "FLOPs G"),
-    *("paper M", "paper G", "paper ms"),
+    *("model", "task", "input", "classes", "params M", "MACs G", "FLOPs G"),
+    *("paper's row", "paper M", "diff %", "paper G", "diff %", "paper ms", "proved"),
 )
+_LEFT = ("model", "task", "paper's row", "proved")
 
 
 def zoo_cells(row: ZooRow) -> tuple[str, ...]:
-    """One model's cells; the paper's are empty where it has no such row.
-
-    MACs are multiply-accumulates of convolutions, linear layers and matrix products. FLOPs G is
-    fvcore's total, which adds normalisation, resizing and pooling: the paper's G is that.
-    """
-    spec, params, macs, flops = row
-    paper = spec.paper
-    published = (paper.params_m, paper.flops_g, paper.latency_ms) if paper else (None,) * 3
+    """One model's cells; the paper's are empty where it has no such row."""
+    spec, params, macs, flops, proved = row
     return (
         spec.name,
+        spec.task,
         f"{spec.height}x{spec.width}",
         str(spec.classes),
         f"{params / 1e6:.2f}",
         f"{macs / 1e9:.3f}",
         f"{flops / 1e9:.3f}",
-        *("" if value is None else f"{value:g}" for value in published),
+        *_paper_cells(spec.paper or PaperRow("", ""), params, flops),
+        proved,
     )
+
+
+def _paper_cells(paper: PaperRow, params: int, flops: int) -> tuple[str, ...]:
+    number = paper.table.removeprefix("table")[:2].lstrip("0")
+    return (
+        f"{number}: {paper.label}" if number else "",
+        _plain(paper.params_m),
+        difference_percent(params / 1e6, paper.params_m),
+        _plain(paper.flops_g),
+        difference_percent(flops / 1e9, paper.flops_g),
+        _plain(paper.latency_ms),
+    )
+
+
+def difference_percent(ours: float, papers: float | None) -> str:
+    """How far ours is from the paper's printed figure: ``+3.1``; empty where it prints none."""
+    return "" if not papers else f"{100 * (ours / papers - 1):+.1f}"
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
 
 
 def zoo_table(rows: Iterable[ZooRow]) -> Table:
     """For a terminal."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, header in enumerate(HEADERS):
-        table.add_column(header, justify="left" if i < 1 else "right", no_wrap=True)
+    for header in HEADERS:
+        table.add_column(header, justify="left" if header in _LEFT else "right", no_wrap=True)
     for row in rows:
         table.add_row(*zoo_cells(row))
     return table
@@ -48,6 +83,19 @@ def zoo_table(rows: Iterable[ZooRow]) -> Table:
 
 def zoo_markdown(rows: Iterable[ZooRow]) -> str:
     """For the README."""
-    lines = [" | ".join(HEADERS), " | ".join("---" for _ in HEADERS)]
-    lines += [" | ".join(zoo_cells(row)) for row in rows]
+    return _markdown(HEADERS, (zoo_cells(row) for row in rows))
+
+
+def absent_markdown(rows: Iterable[Absent]) -> str:
+    """The paper's rows that are not in the zoo, for the README."""
+    cells = (
+        (row.table.removeprefix("table")[:2].lstrip("0"), row.label, row.reason) for row in rows
+    )
+    return _markdown(("table", "the paper's row", "why it is not here"), cells)
+
+
+def _markdown(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    headers = tuple(headers)
+    lines = [" | ".join(headers), " | ".join("---" for _ in headers)]
+    lines += [" | ".join(cell.replace("|", "/") for cell in row) for row in rows]
     return "".join(f"| {line} |\n" for line in lines)

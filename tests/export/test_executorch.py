@@ -64,6 +64,7 @@ def test_without_the_rewrite_the_report_names_what_fell_out_and_why() -> None:
     assert outside["aten.mean"].count == 24  # q, k, v of two axes of four layers
     assert outside["aten.mean"].computes
     assert "last two axes" in outside["aten.mean"].reason
+    assert "(first in context.stages.1.layers.0.attention" in outside["aten.mean"].reason
 
 
 def test_argmax_stays_outside_and_is_reported(tmp_path: Path) -> None:

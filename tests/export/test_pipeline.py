@@ -46,8 +46,8 @@ def test_reference_beside_the_artifact_is_the_eager_answer(onnx_artifact: Artifa
 def test_a_file_that_computes_something_else_is_refused_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(model: nn.Module, image: torch.Tensor) -> nn.Module:
-        network = rewrite(model, image)
+    def wrong(model: nn.Module, image: torch.Tensor, *target: str) -> nn.Module:
+        network = rewrite(model, image, *target)
         with torch.no_grad():
             network.head.classify.bias[3] += 1.0
         return network

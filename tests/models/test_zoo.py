@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
+import dataclasses
+import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
+from seaformer.core import paper
 from seaformer.core.errors import CorruptArtifact
-from seaformer.models import FAMILIES, _complexity, _zoo
+from seaformer.core.spec import PaperRow
+from seaformer.models import FAMILIES, _complexity, _proofs, _zoo, model_spec
 
 REGENERATE = "run: python -m seaformer.models._zoo"
 
@@ -27,10 +31,76 @@ def test_the_index_has_every_row_of_every_family_and_its_cost() -> None:
             assert _complexity.cost(family, spec) == (entry.params, entry.macs), REGENERATE
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("fvcore"), reason="fvcore is not installed")
-def test_the_papers_way_of_counting_gives_what_the_index_says() -> None:
-    entry = _zoo.entries()["seaformer_t.imagenet"]
-    assert _complexity.entry(FAMILIES.load("seaformer"), entry.spec) == entry
+COUNTED = (  # one network of each kind of layer; fvcore has to run them
+    *("seaformer_t.imagenet", "topformer_t.ade20k", "segformer_b0.ade20k", "setr_naive_t.ade20k"),
+    *("mobilenetv3_s.ade20k", "mobilenetv2_laspp.ade20k", "mobilevit_xxs.imagenet_256"),
+    *("mobilevitv2_050.imagenet_256", "efficientnet_b1.imagenet_240"),
+)
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_our_count_of_the_papers_flops_is_fvcores_to_the_last_digit(name: str) -> None:
+    fvcore = pytest.importorskip("fvcore.nn")
+    spec = model_spec(name)
+    network = FAMILIES.load(spec.family).build(spec).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it traces, which torch 2.13 calls deprecated
+        analysis = fvcore.FlopCountAnalysis(network, torch.zeros(1, 3, 128, 128))
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        total = int(analysis.total())
+    assert _complexity.paper_flops(network, (1, 3, 128, 128)) == total
+
+
+TABLES = {
+    "table02_ade20k": ("backbone", "decoder"),
+    "table03_cityscapes": ("method", "backbone"),
+    "table14_imagenet": ("model",),
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_row_of_the_papers_comparisons_is_in_the_zoo_or_absent_with_a_reason(
+    table: str,
+) -> None:
+    """A star (trained with batch 32) is the same network as the row without it."""
+    labels = {e.spec.paper.label for e in _zoo.read().models if _of(e.spec.paper, table)}
+    reasons = {row.label: row.reason for row in paper.absent() if row.table == table}
+    for row in paper.rows(table):
+        names = [row[column] for column in TABLES[table]]
+        known = {names[0], " ".join(names), f"{names[0]}*"}
+        missing = " ".join(names) in reasons
+        assert missing != bool(known & labels), f"{table}: {' '.join(names)}"
+    assert all(len(reason) > 10 for reason in reasons.values())
+
+
+def _of(row: PaperRow | None, table: str) -> bool:
+    return row is not None and row.table == table
+
+
+def test_what_is_said_to_be_proved_was_exported_by_the_tool_and_close() -> None:
+    proofs = _proofs.read().proofs
+    assert proofs
+    known = _zoo.entries()
+    for proof in proofs:
+        assert proof.model in known
+        assert proof.relative_error is not None
+        assert proof.relative_error < 1e-3
+        assert proof.tools["torch"]
+        assert (proof.subgraphs is None) == (proof.format == "onnx")
+
+
+def test_a_newer_proof_takes_the_place_of_an_older_one_of_its_kind(tmp_path: Path) -> None:
+    first = _proofs.Proof("m", "onnx", "fp32", 64, 64, 1e-6, 3.0, "2026", {"torch": "2"})
+    other = dataclasses.replace(
+        first, format="executorch", subgraphs=2, delegated_ops=9, outside={"aten.mean": 3}
+    )
+    both = _proofs.Proofs().adding(first).adding(other)
+    again = both.adding(dataclasses.replace(first, seconds=4.0))
+    assert [p.seconds for p in again.of("m")] == [3.0, 4.0]
+    assert again.words("m") == "executorch 2+3, onnx"
+    _proofs.write(again, tmp_path / "p.json")
+    assert _proofs.read(tmp_path / "p.json") == again
+    assert _proofs.read(tmp_path / "none.json") == _proofs.Proofs()
 
 
 def test_a_changed_source_makes_the_index_stale(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,161 @@
+"""MobileViT and MobileViTv2 of the transformers library as XNNPACK takes them whole.
+
+- Attention of MobileViT multiplies 4-D batches, for which XNNPACK gets expands it does not take.
+- MobileViTv2 cuts the map into patches by ``unfold`` and ``fold``; for patches that do not overlap
+  both are a transposition. Its sum over patches is a matrix product with ones, its broadcast is
+  left to the multiplication, and its group norm over everything is written with means that XNNPACK
+  takes: over height and width, and over channels as a 1x1 convolution.
+- The mean before the classifier keeps its axes.
+
+As of executorch 1.5.1 and transformers 5.23; drop a line when a pin passes what takes the original.
+The library is not imported for networks that do not come from it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seaformer.export._graft import Rule
+from seaformer.models._tokens import attend
+
+
+class FixedAttention(nn.Module):
+    """``MobileViTSelfAttention`` with 3-D products and the scale in q's weights."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__()
+        self.heads = source.num_attention_heads
+        self.query, self.key, self.value = source.query, source.key, source.value
+        with torch.no_grad():
+            for tensor in (self.query.weight, self.query.bias):
+                tensor.mul_(1 / math.sqrt(source.attention_head_size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B N C to B N C."""
+        return attend(self.query(x), self.key(x), self.value(x), self.heads)
+
+
+class FixedLinearAttention(nn.Module):
+    """``MobileViTV2LinearSelfAttention`` for maps of P places in each of N patches."""
+
+    def __init__(self, source: Any, patches: int) -> None:
+        super().__init__()
+        widths = [1, source.embed_dim, source.embed_dim]
+        self.query, self.key, self.value = _parts(source.qkv_proj.convolution, widths)
+        self.out_proj = source.out_proj
+        like = source.out_proj.convolution.weight
+        self.ones = nn.Parameter(like.new_ones(1, patches), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """1 C P N to 1 C P N."""
+        # executorch 1.5.1: softmax of a 4-D map with one channel gave wrong numbers.
+        query = self.query(x).reshape(x.shape[2:])  # P N
+        scores = torch.softmax(query, dim=-1).reshape(1, 1, *x.shape[2:])  # 1 1 P N
+        context = F.linear(self.key(x) * scores, self.ones)  # 1 C P 1
+        out: Tensor = self.out_proj(F.relu(self.value(x)) * context)
+        return out
+
+
+def _parts(convolution: nn.Conv2d, widths: list[int]) -> list[nn.Conv2d]:
+    """A 1x1 convolution as several, outputs in order."""
+    weights = torch.split(convolution.weight.detach(), widths)
+    assert convolution.bias is not None
+    biases = torch.split(convolution.bias.detach(), widths)
+    parts = []
+    for weight, bias in zip(weights, biases, strict=True):
+        part = nn.Conv2d(weight.shape[1], weight.shape[0], 1, dtype=weight.dtype)
+        part.weight, part.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
+        parts.append(part)
+    return parts
+
+
+class MapNorm(nn.Module):
+    """``GroupNorm`` of one group: over channels, height and width."""
+
+    def __init__(self, source: nn.GroupNorm) -> None:
+        super().__init__()
+        channels = source.num_channels
+        like = source.weight
+        share = like.new_full((1, channels, 1, 1), 1 / channels)
+        self.share = nn.Parameter(share, requires_grad=False)
+        self.eps = nn.Parameter(like.new_full((1,), source.eps), requires_grad=False)
+        self.weight = nn.Parameter(like.detach().reshape(1, -1, 1, 1))
+        self.bias = nn.Parameter(source.bias.detach().reshape(1, -1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """1 C P N to 1 C P N."""
+        centred = x - F.conv2d(x.mean((2, 3), keepdim=True), self.share)
+        squares = (centred * centred).mean((2, 3), keepdim=True)  # 1 C 1 1
+        scale = torch.rsqrt(F.conv2d(squares, self.share, self.eps))  # 1 1 1 1
+        return centred * scale * self.weight + self.bias
+
+
+class FixedMobileViTV2Layer(nn.Module):
+    """``MobileViTV2Layer`` for a map that its patches tile."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__()
+        self.downsampling_layer = source.downsampling_layer or nn.Identity()
+        self.conv_kxk, self.conv_1x1 = source.conv_kxk, source.conv_1x1
+        self.transformer, self.layernorm = source.transformer, source.layernorm
+        self.conv_projection = source.conv_projection
+        self.patch = (source.patch_height, source.patch_width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """1 C H W to 1 C' H/s W/s."""
+        x = self.conv_1x1(self.conv_kxk(self.downsampling_layer(x)))  # 1 C' H W
+        _, channels, height, width = x.shape
+        (a, b), rows, columns = self.patch, height // self.patch[0], width // self.patch[1]
+        cut = x.reshape(channels, rows, a, columns, b).permute(0, 2, 4, 1, 3)  # C' a b H/a W/b
+        patches = cut.reshape(1, channels, a * b, rows * columns)  # 1 C' P N
+        patches = self.layernorm(self.transformer(patches))
+        cut = patches.reshape(channels, a, b, rows, columns).permute(0, 3, 1, 4, 2)
+        out: Tensor = self.conv_projection(cut.reshape(1, channels, height, width))
+        return out
+
+
+class PooledClassifier(nn.Module):
+    """MobileViT's and MobileViTv2's classifiers, with a mean that keeps its axes."""
+
+    def __init__(self, source: Any, body: Any) -> None:
+        super().__init__()
+        self.stem, self.layers = body.conv_stem, body.encoder.layer
+        self.expand = getattr(body, "conv_1x1_exp", nn.Identity())
+        self.classifier = source.classifier
+
+    def forward(self, image: Tensor) -> tuple[Tensor]:
+        """1 3 H W to logits 1 classes."""
+        x = self.stem(image)
+        for layer in self.layers:
+            x = layer(x)
+        pooled = self.expand(x).mean((2, 3), keepdim=True).flatten(1)  # 1 C
+        return (self.classifier(pooled),)
+
+
+def library_rules(network: nn.Module, format: str) -> tuple[dict[type[nn.Module], Rule], ...]:
+    """Rules for what of the library is in ``network``, in the order they are to be applied.
+
+    Patches are cut by transposition for every format: ONNX knows no ``fold`` at opset 17. The rest
+    is for XNNPACK alone.
+    """
+    kinds = {type(m) for m in network.modules() if type(m).__module__.startswith("transformers.")}
+    rules: dict[str, Rule] = {
+        "MobileViTSelfAttention": lambda block, _: FixedAttention(block),
+        "MobileViTV2LinearSelfAttention": lambda b, s: FixedLinearAttention(b, s[0][-1]),
+        "MobileViTV2Layer": lambda block, _: FixedMobileViTV2Layer(block),
+        "MobileViTForImageClassification": lambda b, _: PooledClassifier(b, b.mobilevit),
+        "MobileViTV2ForImageClassification": lambda b, _: PooledClassifier(b, b.mobilevitv2),
+    }
+    if format != "executorch":
+        rules = {"MobileViTV2Layer": rules["MobileViTV2Layer"]}
+    steps: list[dict[type[nn.Module], Rule]] = [
+        {kind: rule} for name, rule in rules.items() for kind in kinds if kind.__name__ == name
+    ]
+    if format == "executorch" and any(kind.__name__ == "MobileViTV2Layer" for kind in kinds):
+        steps.insert(0, {nn.GroupNorm: lambda block, _: MapNorm(block)})
+    return tuple(steps)

@@ -1,0 +1,155 @@
+"""Transformers of tokens (SegFormer, SETR) as XNNPACK takes them whole.
+
+- XNNPACK has no layer normalisation, but it has linear layers: a mean over channels is one with a
+  single output and equal weights, and the epsilon is the bias of the one that gives the variance.
+  Runtimes that have the operator (ONNX Runtime, Core ML) keep it.
+- q, k and v come from linear layers of their own, because XNNPACK takes no split; the scale of
+  attention goes into the weights that make q.
+- Position embeddings are resized once, for the size at hand, and become constants, the class token
+  with them.
+- GELU is taken in FP32 only. In FP16 it is written with tanh, which differs by 5e-4 at most: half
+  a step of a half at 1.
+
+As of executorch 1.5.1; drop a line when the pin passes a release that takes the original.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seaformer.export._graft import Rule, Shapes
+from seaformer.models._tokens import attend, to_map, to_tokens
+from seaformer.models.segformer import ReducedAttention
+from seaformer.models.setr import PositionedTokens, VitAttention
+
+
+class LinearLayerNorm(nn.Module):
+    """``LayerNorm`` over the last axis, its two means written as linear layers."""
+
+    def __init__(self, source: nn.LayerNorm) -> None:
+        super().__init__()
+        channels = source.normalized_shape[-1]
+        like = source.weight
+        self.mean = nn.Parameter(like.new_full((1, channels), 1 / channels), requires_grad=False)
+        self.eps = nn.Parameter(like.new_full((1,), source.eps), requires_grad=False)
+        self.weight, self.bias = source.weight, source.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """... C to ... C."""
+        centred = x - F.linear(x, self.mean)  # ... C
+        variance = F.linear(centred * centred, self.mean, self.eps)  # ... 1
+        return centred * torch.rsqrt(variance) * self.weight + self.bias
+
+
+class TanhGelu(nn.Module):
+    """GELU by Hendrycks and Gimpel's tanh form, its numbers kept as weights."""
+
+    share: Tensor
+    unit: Tensor
+    slope: Tensor
+    cubic: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        numbers = {"share": 0.5, "unit": 1.0, "slope": math.sqrt(2 / math.pi), "cubic": 0.044715}
+        for name, value in numbers.items():
+            self.register_parameter(name, nn.Parameter(torch.tensor([value]), requires_grad=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The cube is taken apart, so that no half overflows below 256."""
+        inner = x * self.slope * (self.unit + x * x * self.cubic)
+        return x * self.share * (self.unit + torch.tanh(inner))
+
+
+class FixedReducedAttention(nn.Module):
+    """``ReducedAttention`` for one H and W, with k and v apart and the scale in q's weights."""
+
+    def __init__(self, source: ReducedAttention) -> None:
+        super().__init__()
+        self.heads = source.heads
+        self.to_q = _scaled(source.to_q, source.scale)
+        self.to_k, self.to_v = _parts(source.to_kv, 2)
+        self.project, self.reduce, self.norm = source.project, source.reduce, source.norm
+
+    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
+        """1 N C to 1 N C."""
+        source = x
+        if self.reduce is not None and self.norm is not None:
+            source = self.norm(to_tokens(self.reduce(to_map(x, height, width))))  # 1 N/R^2 C
+        y = attend(self.to_q(x), self.to_k(source), self.to_v(source), self.heads)  # 1 N C
+        out: Tensor = self.project(y)
+        return out
+
+
+class FixedVitAttention(nn.Module):
+    """``VitAttention`` with q, k and v apart and the scale in q's weights."""
+
+    def __init__(self, source: VitAttention) -> None:
+        super().__init__()
+        self.heads, self.project = source.heads, source.project
+        to_q, self.to_k, self.to_v = _parts(source.to_qkv, 3)
+        self.to_q = _scaled(to_q, source.scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """1 N C to 1 N C."""
+        y = attend(self.to_q(x), self.to_k(x), self.to_v(x), self.heads)  # 1 N C
+        out: Tensor = self.project(y)
+        return out
+
+
+class FixedTokens(nn.Module):
+    """``PositionedTokens`` for one H and W: positions and class token are constants."""
+
+    positions: Tensor
+    first: Tensor | None
+
+    def __init__(self, source: PositionedTokens, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        with torch.no_grad():
+            self.register_buffer("positions", source.positions(*shape[-2:]).clone())  # 1 H*W C
+            token = source.class_token
+            first = None if token is None else token + source.table[:, :1]
+        self.register_buffer("first", first)  # 1 1 C
+
+    def forward(self, x: Tensor) -> Tensor:
+        """1 C H W to 1 H*W C, or to 1 1+H*W C with a class token."""
+        tokens = to_tokens(x) + self.positions
+        return tokens if self.first is None else torch.cat([self.first, tokens], dim=1)
+
+
+def _fixed_tokens(source: PositionedTokens, shapes: Shapes) -> nn.Module:
+    return FixedTokens(source, shapes[0])
+
+
+RULES: dict[type[nn.Module], Rule] = {
+    ReducedAttention: lambda block, _: FixedReducedAttention(block),
+    VitAttention: lambda block, _: FixedVitAttention(block),
+    PositionedTokens: _fixed_tokens,
+}
+XNNPACK_RULES: dict[type[nn.Module], Rule] = {
+    nn.LayerNorm: lambda block, _: LinearLayerNorm(block),
+}
+XNNPACK_HALF_RULES: dict[type[nn.Module], Rule] = {nn.GELU: lambda block, _: TanhGelu()}
+
+
+def _scaled(linear: nn.Linear, factor: float) -> nn.Linear:
+    with torch.no_grad():
+        linear.weight.mul_(factor)
+        linear.bias.mul_(factor)
+    return linear
+
+
+def _parts(linear: nn.Linear, count: int) -> list[nn.Linear]:
+    """A linear layer as ``count`` layers of equal width, outputs in order."""
+    width = linear.out_features // count
+    parts = []
+    weights, biases = torch.split(linear.weight, width), torch.split(linear.bias, width)
+    for weight, bias in zip(weights, biases, strict=True):
+        part = nn.Linear(linear.in_features, width, dtype=weight.dtype)
+        part.weight, part.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
+        parts.append(part)
+    return parts

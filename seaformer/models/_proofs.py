@@ -1,0 +1,83 @@
+"""Which models were exported and proved, in which format: ``proofs.json``, written by
+``tools/prove.py`` from the manifests of real exports and never by hand.
+
+An export is refused when its file does not compute what the PyTorch model computes, so a proof here
+is an export that was not refused: on two photographs and noise, at the size that stands with it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seaformer.core import codec, files
+
+PROOFS = Path(__file__).with_name("proofs.json")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One export that was proved.
+
+    ``subgraphs``, ``delegated_ops`` and ``outside`` (operators outside by name, those that compute)
+    are ``None`` where there is no delegate. ``seconds`` is how long the export took, on a machine
+    that did other things too.
+    """
+
+    model: str
+    format: str
+    precision: str
+    height: int
+    width: int
+    relative_error: float | None
+    seconds: float
+    created_at: str
+    tools: Mapping[str, str]
+    subgraphs: int | None = None
+    delegated_ops: int | None = None
+    outside: Mapping[str, int] | None = None
+
+    @property
+    def words(self) -> str:
+        """``onnx``, or ``executorch 1+0``: subgraphs, and computing operators outside of them."""
+        if self.subgraphs is None or self.outside is None:
+            return self.format
+        return f"{self.format} {self.subgraphs}+{sum(self.outside.values())}"
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """All proofs, the last one of each model, format and precision."""
+
+    proofs: tuple[Proof, ...] = ()
+
+    def of(self, model: str) -> tuple[Proof, ...]:
+        """The proofs of one model, by format."""
+        found = [proof for proof in self.proofs if proof.model == model]
+        return tuple(sorted(found, key=lambda proof: (proof.format, proof.precision)))
+
+    def words(self, model: str) -> str:
+        """What was proved of one model, such as ``executorch 1+0, onnx``."""
+        return ", ".join(proof.words for proof in self.of(model))
+
+    def adding(self, proof: Proof) -> Proofs:
+        """These, and one more in the place of an older one of its kind."""
+        kind = (proof.model, proof.format, proof.precision)
+        kept = [p for p in self.proofs if (p.model, p.format, p.precision) != kind]
+        ordered = sorted([*kept, proof], key=lambda p: (p.model, p.format, p.precision))
+        return Proofs(tuple(ordered))
+
+
+@functools.cache
+def read(path: Path = PROOFS) -> Proofs:
+    """What was proved; nothing where there is no such file yet."""
+    if not path.is_file():
+        return Proofs()
+    return codec.from_json(Proofs, files.read_json(path), where=path.name)
+
+
+def write(proofs: Proofs, path: Path = PROOFS) -> None:
+    """Replace the file."""
+    files.write_json(path, codec.to_json(proofs))

@@ -1,0 +1,276 @@
+"""MobileNetV3: classification, and segmentation with the LR-ASPP head.
+
+Source: Howard et al., "Searching for MobileNetV3" (ICCV 2019), tables 1 and 2 (Large, Small),
+section 5.1-5.3 (blocks) and 6.4 (the head is in ``_aspp.py``). Names of weights are torchvision's,
+so its files load; the epsilon of norms and squeeze widths are facts about them.
+
+For segmentation the last stage keeps the map at 1/16 by dilation, and ``lr`` and ``sr`` (the
+paper's "RF2") have a last stage half as wide.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seaformer.core.spec import ModelSpec
+from seaformer.models._aspp import Conv, LrAspp
+from seaformer.models._blocks import Network
+from seaformer.models._tags import CLASSIFICATION, Published, replaced, spec
+
+SQUEEZE = 4
+STEM_CHANNELS = 16
+LOW_STRIDE = 8
+
+
+class BneckRow(NamedTuple):
+    """One line of table 1 or 2: kernel, expanded and output channels, SE, HS or RE, stride."""
+
+    kernel: int
+    hidden: int
+    channels: int
+    excites: bool
+    swish: bool
+    stride: int
+    dilation: int = 1
+
+
+@dataclass(frozen=True)
+class MobileNetV3Row:
+    """One network: its lines, and the width of the classifier's hidden layer."""
+
+    rows: tuple[BneckRow, ...]
+    hidden: int
+    head_channels: int = 128
+
+    @property
+    def channels(self) -> int:
+        """Channels of the last convolution."""
+        return 6 * self.rows[-1].channels
+
+
+class SqueezeExcite(nn.Module):
+    """Scale channels by a gate computed from their means (section 5.3); the sigmoid is hard."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        squeezed = _divisible(channels // SQUEEZE)
+        self.fc1 = nn.Conv2d(channels, squeezed, 1)
+        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B C H W to B C H W."""
+        mean = x.mean((2, 3), keepdim=True)  # B C 1 1
+        y: Tensor = x * F.hardsigmoid(self.fc2(F.relu(self.fc1(mean))))
+        return y
+
+
+class Bneck(nn.Module):
+    """Inverted residual with an optional squeeze-and-excite behind its depthwise convolution."""
+
+    def __init__(self, channels_in: int, row: BneckRow) -> None:
+        super().__init__()
+        hidden, stride = row.hidden, 1 if row.dilation > 1 else row.stride
+        self.swish = row.swish
+        self.expand = Conv(channels_in, hidden) if hidden != channels_in else None
+        self.depthwise = Conv(hidden, hidden, row.kernel, stride, hidden, dilation=row.dilation)
+        self.excite = SqueezeExcite(hidden) if row.excites else None
+        self.project = Conv(hidden, row.channels)
+        self.residual = row.stride == 1 and channels_in == row.channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = x if self.expand is None else self._act(self.expand(x))
+        hidden = self._act(self.depthwise(hidden))
+        if self.excite is not None:
+            hidden = self.excite(hidden)
+        y: Tensor = self.project(hidden)
+        return x + y if self.residual else y
+
+    def _act(self, x: Tensor) -> Tensor:
+        return F.hardswish(x) if self.swish else F.relu(x)
+
+
+class Backbone(nn.Module):
+    """The image to its 1/8 map, just behind the stride, and the last one (1/32, dilated 1/16)."""
+
+    def __init__(self, row: MobileNetV3Row) -> None:
+        super().__init__()
+        widths = (STEM_CHANNELS, *(block.channels for block in row.rows))
+        self.stem = Conv(3, STEM_CHANNELS, 3, stride=2)
+        self.blocks = nn.ModuleList(
+            Bneck(c, block) for c, block in zip(widths, row.rows, strict=False)
+        )
+        self.last = Conv(widths[-1], row.channels)
+        strides = list(itertools.accumulate((b.stride for b in row.rows), lambda a, b: a * b))
+        self.low = strides.index(LOW_STRIDE // 2)
+        self.low_channels = row.rows[self.low].channels
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.hardswish(self.stem(image))  # B C H/2 W/2
+        low = x
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            low = x if i == self.low else low
+        return low, F.hardswish(self.last(x))
+
+
+class ClassifyingHead(nn.Module):
+    """Mean over the map, linear, hard swish, linear."""
+
+    def __init__(self, row: MobileNetV3Row, classes: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(row.channels, row.hidden)
+        self.classify = nn.Linear(row.hidden, classes)
+
+    def forward(self, low: Tensor, high: Tensor) -> Tensor:
+        """B C H W to B classes; the low map is not looked at."""
+        pooled = high.mean((2, 3), keepdim=True).flatten(1)  # B C
+        logits: Tensor = self.classify(F.hardswish(self.hidden(pooled)))
+        return logits
+
+
+class MobileNetV3(Network):
+    """Image B 3 H W to logits, B classes or B classes H/8 W/8."""
+
+    COMPONENTS = ("backbone", "head")
+
+    def __init__(self, row: MobileNetV3Row, task: str, classes: int) -> None:
+        super().__init__()
+        if task != CLASSIFICATION:
+            row = replaced(row, {"rows": _dilated(row.rows)})
+        self.backbone = Backbone(row)
+        self.head: ClassifyingHead | LrAspp
+        if task == CLASSIFICATION:
+            self.head = ClassifyingHead(row, classes)
+        else:
+            low = self.backbone.low_channels
+            self.head = LrAspp(low, row.channels, row.head_channels, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.head(*self.backbone(image))
+        return logits
+
+
+def _divisible(channels: int, by: int = 8) -> int:
+    """The nearest multiple, never more than a tenth below (MobileNetV2's rule)."""
+    rounded = max(by, (channels + by // 2) // by * by)
+    return rounded if rounded >= 0.9 * channels else rounded + by
+
+
+def _dilated(rows: tuple[BneckRow, ...]) -> tuple[BneckRow, ...]:
+    """The lines from the last stride on, at the resolution before it."""
+    last = max(i for i, row in enumerate(rows) if row.stride == 2)
+    return (*rows[:last], *(row._replace(dilation=2) for row in rows[last:]))
+
+
+# Names of weights: ours to torchvision's -------------------------------------------------------
+
+
+def official_keys(network: MobileNetV3) -> dict[str, str]:
+    """Our state-dict key -> torchvision's, for every key of ``network``."""
+    prefixes = dict(_prefixes(network))
+    keys = {}
+    for key in network.state_dict():
+        ours = next(prefix for prefix in prefixes if key.startswith(prefix + "."))
+        rest = key.removeprefix(ours).replace(".conv.", ".0.").replace(".bn.", ".1.")
+        keys[key] = prefixes[ours] + rest
+    return keys
+
+
+def _prefixes(network: MobileNetV3) -> Iterator[tuple[str, str]]:
+    segments = isinstance(network.head, LrAspp)
+    features = "backbone" if segments else "features"
+    yield "backbone.stem", f"{features}.0"
+    for i, block in enumerate(network.backbone.blocks):
+        for j, (part, _) in enumerate(block.named_children()):  # absent parts are not counted
+            yield f"backbone.blocks.{i}.{part}", f"{features}.{i + 1}.block.{j}"
+    yield "backbone.last", f"{features}.{len(network.backbone.blocks) + 1}"
+    if segments:
+        yield "head.project", "classifier.cbr"
+        yield "head.gate", "classifier.scale.1"
+        yield "head.classify.low", "classifier.low_classifier"
+        yield "head.classify.high", "classifier.high_classifier"
+    else:
+        yield "head.hidden", "classifier.0"
+        yield "head.classify", "classifier.3"
+
+
+# Rows -----------------------------------------------------------------------------------------
+
+_RELU_PART = (
+    BneckRow(3, 16, 16, False, False, 1),
+    BneckRow(3, 64, 24, False, False, 2),
+    BneckRow(3, 72, 24, False, False, 1),
+    BneckRow(5, 72, 40, True, False, 2),
+    BneckRow(5, 120, 40, True, False, 1),
+    BneckRow(5, 120, 40, True, False, 1),
+)
+_SWISH_PART = (
+    BneckRow(3, 240, 80, False, True, 2),
+    BneckRow(3, 200, 80, False, True, 1),
+    BneckRow(3, 184, 80, False, True, 1),
+    BneckRow(3, 184, 80, False, True, 1),
+    BneckRow(3, 480, 112, True, True, 1),
+    BneckRow(3, 672, 112, True, True, 1),
+)
+
+
+def _tail(first: int, channels: int) -> tuple[BneckRow, ...]:
+    """The last stage: a line with a stride, and two that expand six times."""
+    body = BneckRow(5, 6 * channels, channels, True, True, 1)
+    return (BneckRow(5, first, channels, True, True, 2), body, body)
+
+
+_SMALL = (
+    BneckRow(3, 16, 16, True, False, 2),
+    BneckRow(3, 72, 24, False, False, 2),
+    BneckRow(3, 88, 24, False, False, 1),
+    BneckRow(5, 96, 40, True, True, 2),
+    BneckRow(5, 240, 40, True, True, 1),
+    BneckRow(5, 240, 40, True, True, 1),
+    BneckRow(5, 120, 48, True, True, 1),
+    BneckRow(5, 144, 48, True, True, 1),
+)
+SIZES = {
+    "l": MobileNetV3Row((*_RELU_PART, *_SWISH_PART, *_tail(672, 160)), hidden=1280),
+    "lr": MobileNetV3Row((*_RELU_PART, *_SWISH_PART, *_tail(672, 80)), hidden=640),
+    "s": MobileNetV3Row((*_SMALL, *_tail(288, 96)), hidden=1024),
+    "sr": MobileNetV3Row((*_SMALL, *_tail(288, 48)), hidden=512),
+}
+
+
+def _published() -> dict[tuple[str, str], Published]:
+    """The paper's lines; its "-L" and "-S" on Cityscapes cost what the reduced ones do."""
+    large, reduced = {"backbone": "MobileNetV3-Large"}, {"backbone": "MobileNetV3-Lr"}
+    aspp = {"method": "LR-ASPP"}
+    city = ("mIoU val", "miou_val")
+    return {
+        ("l", "ade20k"): Published("ade20k", large, "mIoU", "miou"),
+        ("lr", "ade20k"): Published("ade20k", reduced, "mIoU", "miou"),
+        ("lr", "cityscapes"): Published("cityscapes", aspp | {"backbone": "MobileNetV3-L"}, *city),
+        ("sr", "cityscapes"): Published("cityscapes", aspp | {"backbone": "MobileNetV3-S"}, *city),
+        ("l", "imagenet"): Published("imagenet", {"model": "MobileNetV3-Large"}, "top-1", "top1"),
+        ("s", "imagenet"): Published("imagenet", {"model": "MobileNetV3-Small"}, "top-1", "top1"),
+    }
+
+
+def specs() -> Iterator[ModelSpec]:
+    """Every model of this file."""
+    published = _published()
+    tags = {"l": ("ade20k", "imagenet"), "lr": ("ade20k", "cityscapes")}
+    tags |= {"s": ("ade20k", "imagenet"), "sr": ("ade20k", "cityscapes")}
+    for size, names in tags.items():
+        for tag in names:
+            line = published.get((size, tag))
+            yield spec("mobilenetv3", size, tag, stride=LOW_STRIDE, published=line)
+
+
+def build(spec: ModelSpec, **fields: object) -> MobileNetV3:
+    """The network of ``spec``; ``fields`` of ``MobileNetV3Row`` replace those of its row."""
+    size = spec.name.partition(".")[0].removeprefix("mobilenetv3_")
+    return MobileNetV3(replaced(SIZES[size], fields), spec.task, spec.classes)

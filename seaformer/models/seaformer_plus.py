@@ -1,0 +1,73 @@
+"""SeaFormer++: SeaFormer with adaptive squeeze and expand, and its distilled students.
+
+Source: SeaFormer++ paper, sections 3.2.1 and 3.3-3.4, tables 2-5, 7, 14, 16 and 17. No official
+code or checkpoint is public (fudan-zvg/SeaFormer stops before the "++"): how the text was read,
+and what parameter counts say for and against it, is in ``_squeeze.py`` and ``_upsampling.py``.
+
+Parameters in M, ours beside the paper's: segmentation T 1.69 (1.8), S 4.04 (4.1), B 8.72 (8.7),
+L 14.10 (14.1); classification 1.80 (1.9), 4.16 (4.2), 8.86 (8.8), 14.20 (14.1); students 2.29
+(2.3), 4.94 (5.0), 10.17 (10.2), 17.08 (17.1). The paper adds 0.1 to every SeaFormer alike, which
+no mask made of x can do.
+
+Every choice that the paper compares is a field of the row:
+``create_model("seaformerpp_t", squeeze="max", expand="broadcast")``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seaformer.core.spec import ModelSpec
+from seaformer.models._backbone import SIZES
+from seaformer.models._plus_networks import (
+    NETWORKS,
+    AnyPlus,
+    SeaFormerStudent,
+    own_keys,
+    plus,
+)
+from seaformer.models._tags import TAGS, Published, replaced, spec
+
+FAMILY = "seaformer_plus"
+STUDENT_TAG = "ade20k"  # the one data set that students were distilled on
+official_keys = own_keys
+
+
+def _published(size: str) -> dict[str, Published]:
+    """The paper's lines for one size by tag; not every size was evaluated on every data set."""
+    name = f"SeaFormer-{size.upper()}++"
+    backbone = {"backbone": name}
+    half, full = {"method": "Light Head(h)"} | backbone, {"method": "Light Head(f)"} | backbone
+    lines = (
+        ("tsbl", "ade20k", Published("ade20k", backbone, "mIoU", "miou", fp16=name)),
+        ("sb", "cityscapes", Published("cityscapes", full, "mIoU val", "miou_val")),
+        ("sb", "cityscapes_half", Published("cityscapes", half, "mIoU val", "miou_val")),
+        ("tsb", "pascal_context", Published("pascal_context", backbone, "mIoU", "miou_60")),
+        ("tsb", "pascal_context_59", Published("pascal_context", backbone, "mIoU", "miou_59")),
+        ("tsb", "coco_stuff", Published("coco_stuff", backbone, "mIoU", "miou")),
+        ("tsbl", "imagenet", Published("imagenet", {"model": name}, "top-1", "top1")),
+    )
+    return {tag: line for sizes, tag, line in lines if size in sizes}
+
+
+def specs() -> Iterator[ModelSpec]:
+    """Every model of this file: each size with each tag, then the students."""
+    for size in SIZES:
+        published = _published(size)
+        for tag, row in TAGS.items():
+            if row.task in NETWORKS:
+                yield _spec(size, tag, published.get(tag))
+    for size in SIZES:
+        line = {"backbone": f"SeaFormer-{size.upper()}++(KD)"}
+        yield _spec(f"{size}_kd", STUDENT_TAG, Published("ade20k", line, "mIoU", "miou"))
+
+
+def _spec(size: str, tag: str, published: Published | None) -> ModelSpec:
+    return spec("seaformerpp", size, tag, stride=8, published=published, module=FAMILY)
+
+
+def build(spec: ModelSpec, **fields: object) -> AnyPlus:
+    """The network of ``spec``; ``fields`` of ``PlusRow`` replace those of its row."""
+    size, _, student = spec.name.partition(".")[0].removeprefix("seaformerpp_").partition("_")
+    network = SeaFormerStudent if student else NETWORKS[spec.task]
+    return network(replaced(plus(SIZES[size]), fields), spec.classes)

@@ -1,0 +1,386 @@
+"""TopFormer: token pyramid transformer, segmentation with its own head or SeaFormer's light one.
+
+Source: Zhang et al., "TopFormer: Token Pyramid Transformer for Mobile Semantic Segmentation"
+(CVPR 2022), sections 3.1-3.4; function and checkpoints as hustvl/TopFormer cc0f436 (Apache-2.0).
+Sizes T, S, B.
+
+What the text leaves open and the official code does, done here too: attention is not scaled and
+has no position embedding; every sigmoid is the hard one; the pooled size is that of the 1/32 map,
+halved and rounded up; the 1/4 tokens are pooled but nothing is injected back into them.
+
+The light head of table 13 of the SeaFormer++ paper has no official code. Fusing the three maps
+by SeaFormer's fusion blocks of SeaFormer's widths, and keeping the last layers of TopFormer's
+head, costs what the table prints for all three sizes; no other reading tried does.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seaformer.core.spec import ModelSpec
+from seaformer.models._blocks import (
+    BlockRow,
+    ConvBN,
+    FusionBlock,
+    InvertedResidual,
+    Mlp,
+    Network,
+)
+from seaformer.models._official import renamed
+from seaformer.models._tags import Published, replaced, spec
+
+VALUE_RATIO = 2  # width of a head's values over that of its keys
+MLP_RATIO = 2
+Maps = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class TopFormerRow:
+    """One size: ``scales`` are the blocks up to 1/4, 1/8, 1/16 and 1/32 of the image.
+
+    ``fusion_channels`` is empty for TopFormer's own head; ``dense_head`` is whether the head's
+    first 1x1 convolution mixes channels.
+    """
+
+    scales: tuple[tuple[BlockRow, ...], ...]
+    heads: int
+    channels: int
+    dense_head: bool
+    fusion_channels: tuple[int, ...] = ()
+    stem_channels: int = 16
+    key_dim: int = 16
+    depth: int = 4
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the four scales; their sum is the width of the tokens."""
+        return tuple(blocks[-1].channels for blocks in self.scales)
+
+
+class TokenPyramid(nn.Module):
+    """Token pyramid module (section 3.1): the image to features at 1/4, 1/8, 1/16 and 1/32."""
+
+    def __init__(self, row: TopFormerRow) -> None:
+        super().__init__()
+        self.stem = ConvBN(3, row.stem_channels, 3, stride=2)
+        rows = [block for blocks in row.scales for block in blocks]
+        widths = [row.stem_channels, *(block.channels for block in rows)]
+        blocks = (InvertedResidual(c, block) for c, block in zip(widths, rows, strict=False))
+        self.scales = nn.ModuleList(
+            nn.Sequential(*itertools.islice(blocks, len(scale))) for scale in row.scales
+        )
+
+    def forward(self, image: Tensor) -> Maps:
+        x = F.relu(self.stem(image))  # B C H/2 W/2
+        maps = []
+        for scale in self.scales:
+            x = scale(x)
+            maps.append(x)  # B C H/s W/s, s = 4, 8, 16, 32
+        return tuple(maps)
+
+
+class PyramidPool(nn.Module):
+    """Average all scales to half the size of the last, rounded up, and stack their channels."""
+
+    def forward(self, *maps: Tensor) -> Tensor:
+        height, width = maps[-1].shape[-2:]
+        size = ((height - 1) // 2 + 1, (width - 1) // 2 + 1)
+        return torch.cat([F.adaptive_avg_pool2d(x, size) for x in maps], dim=1)  # B C H/64 W/64
+
+
+class TokenAttention(nn.Module):
+    """Attention among all tokens of a map (section 3.2), unscaled: B C H W to B C H W."""
+
+    def __init__(self, channels: int, heads: int, key_dim: int) -> None:
+        super().__init__()
+        self.key_dim = key_dim
+        self.to_q = ConvBN(channels, heads * key_dim)
+        self.to_k = ConvBN(channels, heads * key_dim)
+        self.to_v = ConvBN(channels, heads * key_dim * VALUE_RATIO)
+        self.project = ConvBN(heads * key_dim * VALUE_RATIO, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, _, height, width = x.shape
+        tokens, value_dim = height * width, self.key_dim * VALUE_RATIO
+        q = self.to_q(x).reshape(-1, self.key_dim, tokens).transpose(1, 2)  # B*h N d
+        k = self.to_k(x).reshape(-1, self.key_dim, tokens)  # B*h d N
+        v = self.to_v(x).reshape(-1, value_dim, tokens).transpose(1, 2)  # B*h N 2d
+        weights = torch.softmax(torch.bmm(q, k), dim=-1)  # B*h N N
+        y = torch.bmm(weights, v).transpose(1, 2)  # B*h 2d N
+        y = y.reshape(batch, -1, height, width)  # B h*2d H W
+        out: Tensor = self.project(F.relu6(y))  # B C H W
+        return out
+
+
+class TokenLayer(nn.Module):
+    """Attention and feed-forward network, each added to its input."""
+
+    def __init__(self, channels: int, heads: int, key_dim: int) -> None:
+        super().__init__()
+        self.attention = TokenAttention(channels, heads, key_dim)
+        self.mlp = Mlp(channels, MLP_RATIO)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(x)  # B C H W
+        y: Tensor = x + self.mlp(x)  # B C H W
+        return y
+
+
+class SemanticsExtractor(nn.Module):
+    """Scale-aware semantics extractor (section 3.2): global context of each scale, at 1/64."""
+
+    def __init__(self, row: TopFormerRow) -> None:
+        super().__init__()
+        channels = sum(row.widths)
+        self.bounds = tuple(itertools.accumulate(row.widths))
+        self.pool = PyramidPool()
+        self.layers = nn.Sequential(
+            *(TokenLayer(channels, row.heads, row.key_dim) for _ in range(row.depth))
+        )
+
+    def forward(self, *maps: Tensor) -> Maps:
+        """Four maps to the context of the last three, each with its map's channels."""
+        tokens = self.layers(self.pool(*maps))  # B sum(C) H/64 W/64
+        return tuple(tokens[:, a:b] for a, b in itertools.pairwise(self.bounds))
+
+
+class InjectionBlock(nn.Module):
+    """Semantics injection module (section 3.3): local features gated and shifted by global ones."""
+
+    def __init__(self, local_channels: int, channels: int) -> None:
+        super().__init__()
+        self.local_embedding = ConvBN(local_channels, channels)
+        self.global_embedding = ConvBN(local_channels, channels)
+        self.global_gate = ConvBN(local_channels, channels)
+
+    def forward(self, local: Tensor, coarse: Tensor) -> Tensor:
+        """B C' H W and B C' h w to B C H W."""
+        gate = _resized(F.hardsigmoid(self.global_gate(coarse)), local)  # B C H W
+        shift = _resized(self.global_embedding(coarse), local)  # B C H W
+        y: Tensor = self.local_embedding(local) * gate + shift
+        return y
+
+
+class Injection(nn.Module):
+    """One injection block per scale from 1/8 on."""
+
+    def __init__(self, widths: tuple[int, ...], channels: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(InjectionBlock(width, channels) for width in widths)
+
+    def forward(self, *maps: Tensor) -> Maps:
+        """Three local maps, then the three of their context; the three, injected."""
+        local, coarse = maps[: len(self.blocks)], maps[len(self.blocks) :]
+        return tuple(block(x, y) for block, x, y in zip(self.blocks, local, coarse, strict=True))
+
+
+class SimpleHead(nn.Module):
+    """TopFormer's head (section 3.4): the sum of all maps at 1/8, then two 1x1 convolutions."""
+
+    def __init__(self, row: TopFormerRow, classes: int) -> None:
+        super().__init__()
+        groups = 1 if row.dense_head else row.channels
+        self.fuse = ConvBN(row.channels, row.channels, groups=groups)
+        self.classify = nn.Conv2d(row.channels, classes, 1)
+
+    def forward(self, finest: Tensor, *coarser: Tensor) -> Tensor:
+        """B C H/8 W/8 and coarser maps to B classes H/8 W/8."""
+        for x in coarser:
+            finest = finest + _resized(x, finest)
+        logits: Tensor = self.classify(F.relu(self.fuse(finest)))
+        return logits
+
+
+class FusedHead(nn.Module):
+    """SeaFormer's light head on TopFormer: fusion blocks instead of the sum."""
+
+    def __init__(self, row: TopFormerRow, classes: int) -> None:
+        super().__init__()
+        widths = (row.channels, *row.fusion_channels)
+        groups = 1 if row.dense_head else widths[-1]
+        self.fusion = nn.ModuleList(
+            FusionBlock(local, row.channels, fused) for local, fused in itertools.pairwise(widths)
+        )
+        self.fuse = ConvBN(widths[-1], widths[-1], groups=groups)
+        self.classify = nn.Conv2d(widths[-1], classes, 1)
+
+    def forward(self, finest: Tensor, *coarser: Tensor) -> Tensor:
+        """B C H/8 W/8 and coarser maps to B classes H/8 W/8."""
+        for block, x in zip(self.fusion, coarser, strict=True):
+            finest = block(finest, x)
+        logits: Tensor = self.classify(F.relu(self.fuse(finest)))
+        return logits
+
+
+class TopFormer(Network):
+    """Image B 3 H W to logits B classes H/8 W/8."""
+
+    COMPONENTS = ("pyramid", "context", "injection", "head")
+    DAMPED = ("to_q", "to_k", "mlp.fc2", "attention.project")  # see Network.DAMPED
+
+    def __init__(self, row: TopFormerRow, classes: int) -> None:
+        super().__init__()
+        self.pyramid = TokenPyramid(row)
+        self.context = SemanticsExtractor(row)
+        self.injection = Injection(row.widths[1:], row.channels)
+        self.head = FusedHead(row, classes) if row.fusion_channels else SimpleHead(row, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        maps = self.pyramid(image)
+        context = self.context(*maps)
+        logits: Tensor = self.head(*self.injection(*maps[1:], *context))
+        return logits
+
+
+def _resized(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+# Renaming: our module prefixes to those of the official checkpoints ---------------------------
+
+_LAYER = {
+    "attention.to_q": "attn.to_q",
+    "attention.to_k": "attn.to_k",
+    "attention.to_v": "attn.to_v",
+    "attention.project": "attn.proj.1",
+    "mlp.fc1": "mlp.fc1",
+    "mlp.depthwise": "mlp.dwconv",
+    "mlp.fc2": "mlp.fc2",
+}
+_INJECTION = {
+    "local_embedding": "local_embedding",
+    "global_embedding": "global_embedding",
+    "global_gate": "global_act",
+}
+
+
+def official_keys(network: TopFormer) -> dict[str, str]:
+    """Our state-dict key -> the key of the official checkpoint, for every key of ``network``."""
+    backbone = {ours: f"backbone.{theirs}" for ours, theirs in _backbone_prefixes(network)}
+    return renamed(network, backbone, conv="c") | renamed(network, dict(_other_prefixes(network)))
+
+
+def _backbone_prefixes(network: TopFormer) -> Iterator[tuple[str, str]]:
+    yield "pyramid.stem", "tpm.stem.0"
+    number = itertools.count(1)
+    for s, scale in enumerate(network.pyramid.scales):
+        for i, block in enumerate(scale.children()):
+            layer = f"tpm.layer{next(number)}"
+            for j, (part, _) in enumerate(block.named_children()):  # [expand,] depthwise, project
+                yield f"pyramid.scales.{s}.{i}.{part}", f"{layer}.conv.{2 * j}"
+    for i, (ours, theirs) in itertools.product(range(len(network.context.layers)), _LAYER.items()):
+        yield f"context.layers.{i}.{ours}", f"trans.transformer_blocks.{i}.{theirs}"
+
+
+def _other_prefixes(network: TopFormer) -> Iterator[tuple[str, str]]:
+    for i in range(len(network.injection.blocks)):  # SIM.0 is empty: nothing goes into 1/4
+        for ours, theirs in _INJECTION.items():
+            yield f"injection.blocks.{i}.{ours}", f"backbone.SIM.{i + 1}.{theirs}"
+    if isinstance(network.head, FusedHead):
+        for i in range(len(network.head.fusion)):
+            official = f"decode_head.fuse{i + 1}"
+            yield f"head.fusion.{i}.local_embedding", f"{official}.local_embedding"
+            yield f"head.fusion.{i}.global_gate", f"{official}.global_act"
+    yield "head.fuse", "decode_head.linear_fuse"
+    yield "head.classify", "decode_head.conv_seg"
+
+
+# Rows -----------------------------------------------------------------------------------------
+
+
+def _scales(*scales: tuple[tuple[int, int, int, int], ...]) -> tuple[tuple[BlockRow, ...], ...]:
+    return tuple(tuple(BlockRow(*row) for row in scale) for scale in scales)
+
+
+_TINY = TopFormerRow(
+    scales=_scales(
+        ((3, 1, 16, 1), (3, 4, 16, 2), (3, 3, 16, 1)),
+        ((5, 3, 32, 2), (5, 3, 32, 1)),
+        ((3, 3, 64, 2), (3, 3, 64, 1)),
+        ((5, 6, 96, 2), (5, 6, 96, 1)),
+    ),
+    heads=4,
+    channels=128,
+    dense_head=False,
+)
+_SMALL = TopFormerRow(
+    scales=_scales(
+        ((3, 1, 16, 1), (3, 4, 24, 2), (3, 3, 24, 1)),
+        ((5, 3, 48, 2), (5, 3, 48, 1)),
+        ((3, 3, 96, 2), (3, 3, 96, 1)),
+        ((5, 6, 128, 2), (5, 6, 128, 1), (3, 6, 128, 1)),
+    ),
+    heads=6,
+    channels=192,
+    dense_head=True,
+)
+_BASE = TopFormerRow(
+    scales=_scales(
+        ((3, 1, 16, 1), (3, 4, 32, 2), (3, 3, 32, 1)),
+        ((5, 3, 64, 2), (5, 3, 64, 1)),
+        ((3, 3, 128, 2), (3, 3, 128, 1)),
+        ((5, 6, 160, 2), (5, 6, 160, 1), (3, 6, 160, 1)),
+    ),
+    heads=8,
+    channels=256,
+    dense_head=True,
+)
+SIZES = {"t": _TINY, "s": _SMALL, "b": _BASE}
+CITYSCAPES_CHANNELS = 128  # the official Cityscapes files are of a narrower base model
+LIGHT = {"t": (64, 96), "s": (96, 128), "b": (128, 160)}  # SeaFormer's widths, table 1
+_LONG = {"t": "Tiny", "s": "Small", "b": "Base"}
+TAGS_OF = {
+    "t": ("ade20k", "ade20k_448", "pascal_context", "pascal_context_59", "coco_stuff"),
+    "s": ("ade20k", "pascal_context", "pascal_context_59", "coco_stuff"),
+    "b": (
+        *("ade20k", "cityscapes", "cityscapes_half"),
+        *("pascal_context", "pascal_context_59", "coco_stuff"),
+    ),
+}
+
+
+def _published(size: str, tag: str) -> Published | None:
+    """The paper's line for TopFormer's own head."""
+    name = f"TopFormer-{size.upper()}"
+    backbone = {"backbone": name}
+    lines = {
+        "ade20k": Published("ade20k", {"backbone": f"{name}*"}, "mIoU", "miou"),
+        "cityscapes": Published(
+            "cityscapes", {"method": "Simple Head(f)"} | backbone, "mIoU val", "miou_val"
+        ),
+        "cityscapes_half": Published(
+            "cityscapes", {"method": "Simple Head(h)"} | backbone, "mIoU val", "miou_val"
+        ),
+        "pascal_context": Published("pascal_context", backbone, "mIoU", "miou_60"),
+        "pascal_context_59": Published("pascal_context", backbone, "mIoU", "miou_59"),
+        "coco_stuff": Published("coco_stuff", backbone, "mIoU", "miou"),
+    }
+    return lines.get(tag)
+
+
+def specs() -> Iterator[ModelSpec]:
+    """Every model of this file: each size with its tags, and with the light head on ADE20K."""
+    for size, tags in TAGS_OF.items():
+        for tag in tags:
+            yield spec("topformer", size, tag, stride=8, published=_published(size, tag))
+    for size in SIZES:
+        cells = {"backbone": f"Topformer-{_LONG[size]}*", "head": "Light head"}
+        published = Published("heads", cells, "mIoU", "miou")
+        yield spec("topformer", f"{size}_light", "ade20k", stride=8, published=published)
+
+
+def build(spec: ModelSpec, **fields: object) -> TopFormer:
+    """The network of ``spec``; ``fields`` of ``TopFormerRow`` replace those of its row."""
+    size, _, light = spec.name.partition(".")[0].removeprefix("topformer_").partition("_")
+    row = SIZES[size]
+    if light:
+        row = replaced(row, {"fusion_channels": LIGHT[size]})
+    if spec.dataset == "cityscapes":
+        row = replaced(row, {"channels": CITYSCAPES_CHANNELS})
+    return TopFormer(replaced(row, fields), spec.classes)
