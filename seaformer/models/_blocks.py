@@ -23,9 +23,9 @@ class Network(nn.Module):
     in and out: they are exported and timed one by one. ``DAMPED`` are the ends of the names of
     layers whose norm (weights, where they have none) starts small when weights are seeded, so that
     residual sums stay bounded and no softmax collapses to one token. ``CLASSIFIER`` is the layer
-    whose outputs are the classes, ``OUTPUTS_PER_CLASS`` how many it has for each. ``SETTLED_AT`` is the side of the square images
-    that seeded norms are measured on: every map has more than one place there. ``OUTPUTS`` are
-    the names of what it answers with, in order.
+    whose outputs are the classes, ``OUTPUTS_PER_CLASS`` how many it has for each. ``SETTLED_AT`` is
+    the side of the square images that seeded norms are measured on: every map has more than one
+    place there. ``OUTPUTS`` are the names of what it answers with, in order.
     """
 
     COMPONENTS: ClassVar[tuple[str, ...]]
