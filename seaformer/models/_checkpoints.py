@@ -153,10 +153,10 @@ def _official(family: ModuleType, state: State) -> State:
 
 def _names(network: Network, family: ModuleType, state: Iterable[str]) -> dict[str, str]:
     """Our key -> the file's key; a file with our own names is taken as it is."""
-    own = network.state_dict().keys()
-    if not own.isdisjoint(state):
-        return {key: key for key in own}
+    own, given = network.state_dict().keys(), set(state)
     names: dict[str, str] = family.official_keys(network)
+    if len(given & own) > len(given & set(names.values())):  # some names can be the same in both
+        return {key: key for key in own}
     return names
 
 

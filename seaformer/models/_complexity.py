@@ -66,8 +66,8 @@ def paper_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     image = torch.empty(input_shape, device=next(network.parameters()).device)
     with torch.no_grad(), _Extras() as extras:
         network(image)
-    total: int = macs(network, input_shape) + extras.total
-    return total
+    added: int = extras.total
+    return macs(network, input_shape) + added
 
 
 def entry(family: ModuleType, spec: ModelSpec) -> ZooEntry:
