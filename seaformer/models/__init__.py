@@ -49,13 +49,16 @@ def list_models(glob: str = "*") -> list[str]:
 
 
 def resolve_name(name: str) -> str:
-    """The full name: ``seaformer_t`` means ``seaformer_t.ade20k``.
+    """The full name: ``seaformer_t`` means ``seaformer_t.ade20k``, or the only tag there is.
 
     Raises ``UnknownName`` with the nearest known name.
     """
     full = (name if "." in name else f"{name}.{DEFAULT_TAG}").lower()
+    tags = [known for known in _index() if known.startswith(f"{name.lower()}.")]
+    if full not in _index() and len(tags) == 1:
+        return tags[0]
     if full not in _index():
-        raise unknown("model", name, _index())
+        raise unknown("model", name, _index(), meant=full)
     return full
 
 
@@ -76,10 +79,6 @@ def from_variant(variant: str, tag: str = DEFAULT_TAG) -> str:
         )
     family = "seaformer" + ("pp" if plus else "")
     name = f"{family}_{size}" + ("_kd" if distilled else "")
-    if not list_models(f"{name}.*"):
-        raise UnknownName(
-            f"The variant {variant} ({name}) does not exist yet.", hint=f"Use --variant {size}."
-        )
     return resolve_name(f"{name}.{tag}")
 
 
