@@ -34,6 +34,7 @@ from seaformer.models._blocks import (
 )
 from seaformer.models._official import renamed
 from seaformer.models._tags import Published, replaced, spec
+from seaformer.models._topformer_names import backbone_prefixes, other_prefixes
 
 VALUE_RATIO = 2  # width of a head's values over that of its keys
 MLP_RATIO = 2
@@ -244,51 +245,11 @@ def _resized(x: Tensor, like: Tensor) -> Tensor:
 
 # Renaming: our module prefixes to those of the official checkpoints ---------------------------
 
-_LAYER = {
-    "attention.to_q": "attn.to_q",
-    "attention.to_k": "attn.to_k",
-    "attention.to_v": "attn.to_v",
-    "attention.project": "attn.proj.1",
-    "mlp.fc1": "mlp.fc1",
-    "mlp.depthwise": "mlp.dwconv",
-    "mlp.fc2": "mlp.fc2",
-}
-_INJECTION = {
-    "local_embedding": "local_embedding",
-    "global_embedding": "global_embedding",
-    "global_gate": "global_act",
-}
-
 
 def official_keys(network: TopFormer) -> dict[str, str]:
     """Our state-dict key -> the key of the official checkpoint, for every key of ``network``."""
-    backbone = {ours: f"backbone.{theirs}" for ours, theirs in _backbone_prefixes(network)}
-    return renamed(network, backbone, conv="c") | renamed(network, dict(_other_prefixes(network)))
-
-
-def _backbone_prefixes(network: TopFormer) -> Iterator[tuple[str, str]]:
-    yield "pyramid.stem", "tpm.stem.0"
-    number = itertools.count(1)
-    for s, scale in enumerate(network.pyramid.scales):
-        for i, block in enumerate(scale.children()):
-            layer = f"tpm.layer{next(number)}"
-            for j, (part, _) in enumerate(block.named_children()):  # [expand,] depthwise, project
-                yield f"pyramid.scales.{s}.{i}.{part}", f"{layer}.conv.{2 * j}"
-    for i, (ours, theirs) in itertools.product(range(len(network.context.layers)), _LAYER.items()):
-        yield f"context.layers.{i}.{ours}", f"trans.transformer_blocks.{i}.{theirs}"
-
-
-def _other_prefixes(network: TopFormer) -> Iterator[tuple[str, str]]:
-    for i in range(len(network.injection.blocks)):  # SIM.0 is empty: nothing goes into 1/4
-        for ours, theirs in _INJECTION.items():
-            yield f"injection.blocks.{i}.{ours}", f"backbone.SIM.{i + 1}.{theirs}"
-    if isinstance(network.head, FusedHead):
-        for i in range(len(network.head.fusion)):
-            official = f"decode_head.fuse{i + 1}"
-            yield f"head.fusion.{i}.local_embedding", f"{official}.local_embedding"
-            yield f"head.fusion.{i}.global_gate", f"{official}.global_act"
-    yield "head.fuse", "decode_head.linear_fuse"
-    yield "head.classify", "decode_head.conv_seg"
+    backbone = {ours: f"backbone.{theirs}" for ours, theirs in backbone_prefixes(network)}
+    return renamed(network, backbone, conv="c") | renamed(network, dict(other_prefixes(network)))
 
 
 # Rows -----------------------------------------------------------------------------------------
@@ -350,7 +311,7 @@ def _published(size: str, tag: str) -> Published | None:
     name = f"TopFormer-{size.upper()}"
     backbone = {"backbone": name}
     lines = {
-        "ade20k": Published("ade20k", {"backbone": f"{name}*"}, "mIoU", "miou"),
+        "ade20k": Published("ade20k", {"backbone": f"{name}*"}, "mIoU", "miou", fp16=name),
         "cityscapes": Published(
             "cityscapes", {"method": "Simple Head(f)"} | backbone, "mIoU val", "miou_val"
         ),
