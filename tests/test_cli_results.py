@@ -168,7 +168,7 @@ def test_a_plan_needs_no_device_and_no_torch(base_install: Environment, tmp_path
         (("table2", "--model", "nothing.*"), "No line of table2"),
         (("table2", "--runtime", "tnn"), "tnn"),
         (("table2", "--format", "xml"), "xml"),
-        (("table2", "--device", "toaster"), "toaster"),
+        (("table2", "--device", "hots"), "Did you mean host?"),
     ],
 )
 def test_a_request_that_cannot_be_is_one_sentence(

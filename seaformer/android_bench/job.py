@@ -70,7 +70,9 @@ cd "$1" 2>/dev/null || { echo absent; exit 0; }
 owner= pid= done= up=
 read up rest < /proc/uptime
 if [ -f "$2/owner" ]; then read owner rest < "$2/owner"; fi
-if [ "$owner" = "$3" ]; then echo ${up%%.*} > "$2/beat"; else echo lost-lock; exit 0; fi
+if [ "$owner" = "$3" ]; then echo ${up%%.*} > "$2/beat"; else
+  read now < /proc/sys/kernel/random/boot_id; echo "lost-lock $now"; exit 0
+fi
 if [ -f done ]; then read done < done; echo "done $done"; exit 0; fi
 if [ ! -d claimed ]; then echo absent; exit 0; fi
 if [ ! -f pid ]; then echo starting; exit 0; fi
@@ -146,20 +148,21 @@ class _Look:
 
 
 def run_job(
-    phone: Phone, job: Job, token: str, before: Callable[[], None] = lambda: None
+    phone: Phone, job: Job, token: str, boot: str, before: Callable[[], None] = lambda: None
 ) -> JobResult:
     """Start the job, or join the one of that name, and wait for its end.
 
-    ``token`` is the lock's; ``before`` is called when a start is due. Raises ``RunnerFailed`` when
+    ``token`` is the lock's, ``boot`` the boot id it was taken in; ``before`` is called when a start
+    is due. Raises ``RunnerFailed`` when
     the job died without a word or took too long, ``DeviceLost`` when the phone did not come back or
     was restarted meanwhile, ``DeviceBusy`` when another bench took the lock, ``DeviceFull``.
     """
-    first = _look(phone, job, token)
+    first = _look(phone, job, token, boot)
     resumed = first.word in ("starting", "running") or _succeeded(first)
     if not resumed:
         before()
         _start(phone, job)
-    look, power = _wait(phone, job, token)
+    look, power = _wait(phone, job, token, boot)
     return _read(phone, job, look, resumed, power)
 
 
@@ -187,11 +190,10 @@ def _start(phone: Phone, job: Job) -> None:
         raise DeviceError(f"{phone.serial}: the job could not be started: {done.said}.")
 
 
-def _wait(phone: Phone, job: Job, token: str) -> tuple[_Look, list[float]]:
+def _wait(phone: Phone, job: Job, token: str, boot: str) -> tuple[_Look, list[float]]:
     """Look now and then until the job is over; the last look, and the power seen meanwhile."""
     power: list[float] = []
     wait, deadline, starting = _FIRST_S, time.monotonic() + job.timeout_s, 0
-    boot = phone.boot_id
     while True:
         look = _look(phone, job, token, boot)
         if look.word == "done":
@@ -210,15 +212,17 @@ def _wait(phone: Phone, job: Job, token: str) -> tuple[_Look, list[float]]:
         wait = min(wait * 1.5, _LONGEST_S)
 
 
-def _look(phone: Phone, job: Job, token: str, boot: str = "") -> _Look:
-    """One look, which is also the lock's sign of life; ``boot`` is that of the start."""
+def _look(phone: Phone, job: Job, token: str, boot: str) -> _Look:
+    """One look, which is also the lock's sign of life; ``boot`` is that of the lock."""
     done = phone.script(_LOOK, job.folder, LOCK, token)
-    if boot not in ("", phone.boot_id) and not done.stdout.startswith("done"):
+    if boot != phone.boot_id and not done.stdout.startswith("done"):
         raise _restarted(phone)
     words = done.stdout.split()
     if not words:
         raise DeviceError(f"{phone.serial}: the job cannot be looked at: {done.said}.")
     if words[0] == "lost-lock":
+        if words[1:] != [boot]:  # the lock went with the files, in a restart
+            raise _restarted(phone)
         raise DeviceBusy(
             f"{phone.serial}: another bench has taken the phone over.",
             hint="Let it finish, then run the same command with --resume.",

@@ -73,6 +73,7 @@ class AdaptedClassifier(Network):
     """A classifier of the library's: image B 3 H W to logits B classes."""
 
     COMPONENTS = ("network",)
+    DAMPED = ("projection.project_bn",)  # EfficientNet's; see Network.DAMPED
     CLASSIFIER = "network.classifier"
 
     def __init__(self, network: nn.Module) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from seaformer.core import files
 from seaformer.core.artifact import Artifact
 from seaformer.runtime._bundle import Bundle
 from tests.android_bench.benches import Workbench
@@ -20,6 +21,7 @@ def _no_adb_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     for name in ("ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_SERIAL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
+    monkeypatch.setenv("SEAFORMER_CACHE", str(files.cache_dir()))  # the bundle stays where it is
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 

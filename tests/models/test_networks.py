@@ -42,7 +42,9 @@ def run(model: nn.Module, image: Tensor) -> Tensor:
     return out
 
 
-@pytest.mark.parametrize("name", sorted({*PARAMS, *list_models("seaformer_t.*")}))
+@pytest.mark.parametrize(
+    "name", sorted({*PARAMS, *list_models("seaformer_t.*")} - {"seaformer_t.coco"})
+)
 def test_a_variant_builds_with_the_parameters_and_output_shape_of_its_spec(name: str) -> None:
     model = create_model(name)
     assert not model.training

@@ -162,7 +162,9 @@ class PhoneTarget:
         )
         cpu = request.cpus[0] if request.cpus else 0
         began = len(self._events)
-        result = run_job(self._phone, job, self._lock.token, before=lambda: self._cool(cpu))
+        result = run_job(
+            self._phone, job, self._lock.token, self._boot_id, before=lambda: self._cool(cpu)
+        )
         if result.exit_code != 0:
             failure = RunnerFailure.parse(
                 result.stdout, stderr=result.stderr, exit_code=result.exit_code
