@@ -82,8 +82,8 @@ def test_answer_is_the_eager_one_within_half_precision_but_not_within_single(for
 def test_a_half_precision_file_with_one_wrong_bias_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(model: nn.Module, image: torch.Tensor) -> nn.Module:
-        network = rewrite(model, image)
+    def wrong(model: nn.Module, image: torch.Tensor, *target: str) -> nn.Module:
+        network = rewrite(model, image, *target)
         with torch.no_grad():
             network.head.classify.bias[3] += 1.0
         return network

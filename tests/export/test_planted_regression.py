@@ -28,7 +28,7 @@ PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))
 def plain_artifact(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Artifact]:
     """The same network as ``executorch_artifact``, exported as it was written."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_pipeline, "rewrite", lambda model, image: model)
+        patch.setattr(_pipeline, "rewrite", lambda model, image, *target: model)
         yield export_model(
             "seaformer_t", format="executorch", size=(64, 96), out=tmp_path_factory.mktemp("plain")
         )
