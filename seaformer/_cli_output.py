@@ -54,15 +54,15 @@ def titled(step: Callable[[str], None], request: ExportRequest) -> Callable[[str
 
 def show_measurements(measured: list[Measurement], root: Path, as_json: bool) -> None:
     from seaformer.core.measurement import document
-    from seaformer.report import build
     from seaformer.report.renderers import terminal
+    from seaformer.report.table import table_of
 
     if as_json:
         print_json([document(measurement) for measurement in measured])
         return
     for device in dict.fromkeys(measurement.device.id for measurement in measured):
         mine = [measurement for measurement in measured if measurement.device.id == device]
-        table = build(mine, []).table
+        table = table_of(mine)
         terminal.console(table).print(terminal.render(table))
     next_step(f"seaformer report --results {shlex.quote(str(root))}")
 
