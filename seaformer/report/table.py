@@ -84,14 +84,22 @@ def build(
     damaged: Iterable[DamagedFile] = (),
     zoo: Iterable[ZooRow] = (),
 ) -> Report:
-    """All rows newest first, and the same rows by device (newest device first)."""
+    """All rows model by model, and the same rows by device (newest device first).
+
+    Models stand in the zoo's order (by name without one); the rows of a model newest first.
+    """
+    zoo = tuple(zoo)
     newest = sorted(measurements, key=lambda m: (m.created_at, m.id), reverse=True)
-    rows_of = [(measurement, rows(measurement)) for measurement in newest]
+    place = {known.spec.name: index for index, known in enumerate(zoo)}
+    by_model = sorted(newest, key=lambda m: (place.get(m.model, len(place)), m.model))
+    rows_of = [(measurement, rows(measurement)) for measurement in by_model]
     groups: dict[tuple[str, str, str], tuple[DeviceInfo, list[ResultRow]]] = {}
+    for device in (measurement.device for measurement in newest):
+        groups.setdefault((device.id, device.model, device.architecture), (device, []))
     for measurement, found in rows_of:
         device = measurement.device
         identity = (device.id, device.model, device.architecture)
-        groups.setdefault(identity, (device, []))[1].extend(found)
+        groups[identity][1].extend(found)
     return Report(
         table=ResultTable(tuple(row for _, found in rows_of for row in found)),
         devices=tuple(
@@ -106,7 +114,7 @@ def build(
         ),
         damaged=tuple(damaged),
         measurements=tuple(newest),
-        zoo=tuple(zoo),
+        zoo=zoo,
     )
 
 
