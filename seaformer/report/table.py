@@ -30,7 +30,7 @@ FORWARD = "forward"
 
 @dataclass(frozen=True)
 class DeviceSection:
-    """One device and its rows, newest first. Two devices that share an id are two sections."""
+    """One device and its rows, model by model. Two devices that share an id are two sections."""
 
     device: DeviceInfo
     table: ResultTable

@@ -88,11 +88,13 @@ def _policy(script: str) -> str:
 
 
 def _shown(report: Report) -> list[ResultRow]:
-    """Rows of the tables, newest first: all current ones before older ones, up to the limit."""
+    """Rows of the tables: all current ones, and the newest of the older ones up to the limit."""
     every = standing_alone(report.table).rows
     current = {id(row) for row in newest(report.table).rows}
     first = [row for row in every if id(row) in current]
-    kept = {id(row) for row in [*first, *(r for r in every if id(r) not in current)][:MOST_ROWS]}
+    older = [row for row in every if id(row) not in current]
+    older.sort(key=lambda row: row.created_at, reverse=True)
+    kept = {id(row) for row in [*first, *older][:MOST_ROWS]}
     return [row for row in every if id(row) in kept]
 
 
@@ -175,7 +177,7 @@ def _rows(report: Report, rows: Sequence[ResultRow]) -> Markup:
     counted = [row for row in rows if row.source == EMULATED]
     parts = [_filters(report, rows)]
     if timed:
-        caption = "Latency of one inference, newest run first. Each median opens its run."
+        caption = "Latency of one inference, model by model. Each median opens its run."
         parts.append(_html_tables.latency(report, timed, current, caption))
     if counted:
         caption = "Emulated: instructions of one inference, counted; no latency."
