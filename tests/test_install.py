@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 QUICK = ("--runs", "20", "--warmup", "1", "--repeats", "1")
-BASE = ("adb-shell", "cmake", "numpy", "pandas", "pillow", "rich", "typer")
+BASE = ("adb-shell", "cmake", "cryptography", "numpy", "pandas", "pillow", "rich", "typer")
 
 
 @pytest.fixture(scope="module")
