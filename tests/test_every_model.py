@@ -1,6 +1,6 @@
 """Every row of the zoo, by existing, is built, exported, verified and looked at by the delegate.
 
-One small row per family runs by default; the others are slow (``pytest -m slow``). The size is the
+One small row per family runs by default; the others take hours (``pytest -m zoo``). The size is the
 smallest a model takes: an export at 64x64 has every operator of one at 512x512.
 """
 
@@ -25,7 +25,7 @@ BREAKS: dict[str, int] = {}
 def _rows() -> list[object]:
     rows: list[object] = []
     for name in list_models():
-        marks = () if name in DEFAULT else (pytest.mark.slow,)
+        marks = () if name in DEFAULT else (pytest.mark.zoo,)
         rows.append(pytest.param(name, marks=marks))
     return rows
 

@@ -35,7 +35,7 @@ def size_of(name: str) -> tuple[int, int]:
     [
         "seaformerpp_t.ade20k",
         *(
-            pytest.param(name, marks=pytest.mark.slow)
+            pytest.param(name, marks=pytest.mark.zoo)
             for name in ["seaformerpp_t_kd.ade20k", *PROVED]
         ),
     ],
@@ -51,7 +51,7 @@ def test_program_is_one_delegate_with_nothing_outside(name: str, tmp_path: Path)
     [
         "seaformerpp_t.ade20k",
         "seaformerpp_t_kd.ade20k",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in PROVED),
+        *(pytest.param(name, marks=pytest.mark.zoo) for name in PROVED),
     ],
 )
 def test_onnx_file_is_proved_and_simplified(name: str, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_onnx_file_is_proved_and_simplified(name: str, tmp_path: Path) -> None:
     assert not {"ReduceMean", "BatchNormalization", "Einsum"} & set(artifact.operators)
 
 
-@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.zoo)])
 def test_detector_ends_at_boxes_that_the_host_can_choose_from(format: str, tmp_path: Path) -> None:
     name = "seaformer_t.coco"
     artifact = export_model(name, format=format, size=SIZE, scope="boxes", out=tmp_path)
