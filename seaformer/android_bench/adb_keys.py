@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import secrets
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -80,7 +81,7 @@ def _make(path: Path) -> None:
     )
     with files.os_errors(str(path)):
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        scratch = path.with_name(f".adbkey.{os.getpid()}")
+        scratch = path.with_name(f".adbkey.{secrets.token_hex(8)}")
         handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "wb") as stream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,13 @@ def test_another_adb_host_is_refused(text: str) -> None:
 def test_a_named_server_that_does_not_answer_is_told() -> None:
     with pytest.raises(DeviceLost, match=r"No adb server answers at 127\.0\.0\.1:1"):
         Finder("127.0.0.1:1").attached()
+
+
+def test_phones_side_by_side_make_one_key_between_them(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        keys = [pool.submit(adb_key, tmp_path) for _ in range(6)]
+        assert len({key.result().GetPublicKey() for key in keys}) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adbkey", "adbkey.pub"]
 
 
 def test_a_key_is_made_once_readable_by_its_owner_alone(tmp_path: Path) -> None:
