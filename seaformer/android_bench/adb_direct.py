@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import select
 import socket
 import struct
 import time
@@ -73,8 +72,7 @@ class _Tcp(BaseTransport):  # type: ignore[misc]
 
     def bulk_read(self, numbytes: int, transport_timeout_s: float | None) -> bytes:
         connection = self._open()
-        if not select.select([connection], [], [], self._left())[0]:
-            raise TimeoutError("nothing arrived")
+        connection.settimeout(self._left())
         data = connection.recv(numbytes)
         if not data:
             raise ConnectionError("closed by the phone")

@@ -9,7 +9,7 @@ dependencies for what is a few requests.
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import socket
 import stat
 import struct
@@ -231,7 +231,9 @@ class _Wire:
 
     def speaks(self) -> bool:
         """True when there is something to read now."""
-        return bool(select.select([self._socket], [], [], 0)[0])
+        with selectors.DefaultSelector() as selector:  # select() knows no descriptor above 1023
+            selector.register(self._socket, selectors.EVENT_READ)
+            return bool(selector.select(timeout=0))
 
     def nonsense(self) -> DeviceLost:
         return DeviceLost(f"{self._serial or 'The adb server'}: the answer is no adb protocol.")

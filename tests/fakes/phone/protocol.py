@@ -110,7 +110,8 @@ class Connection:
             self._send_bytes(header + data)
 
     def end(self, stream: Stream) -> None:
-        """A stream's service is done."""
+        """A stream's service is done; who still waits for input of it is let go."""
+        stream.shut()
         if self._streams.pop(stream.local, None) is not None:
             with suppress(ConnectionLost):
                 self.send(CLSE, stream.local, stream.remote)
