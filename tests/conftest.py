@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+# onnxruntime 1.31: telemetry is on unless this is set before the import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 
 @dataclass(frozen=True)
 class Exported:

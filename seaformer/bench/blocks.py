@@ -5,20 +5,19 @@ One process of its own on an emulated core; its counts are those of any other ru
 
 from __future__ import annotations
 
-import datetime as dt
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seaformer.bench import inputs
-from seaformer.bench.run import engine_of
+from seaformer.bench.run import engine_of, ran
 from seaformer.bench.runner_io import RunnerRequest
 from seaformer.bench.target import BlockTarget, Target, choose_cores
 from seaformer.core.artifact import Artifact
 from seaformer.core.blocks import SCHEMA, BlockHead, BlockProfile, write_blocks
-from seaformer.core.errors import ArtifactError, RunnerFailed, UsageError
+from seaformer.core.errors import ArtifactError, DeviceError, UsageError
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import new_id, safe_name
+from seaformer.core.results import safe_name
 
 
 def block_target(target: Target) -> BlockTarget:
@@ -38,37 +37,28 @@ def block_profile(
 
     Raises ``RunnerFailed`` when it does not run, ``UsageError`` for a target that cannot tell.
     """
-    device = target.device()
     model, method = artifact.callable_of(plan.method)
     with tempfile.TemporaryDirectory(prefix="seaformer-blocks-") as scratch:
         request = RunnerRequest(
             engine=engine_of(artifact),
             model=str(model),
             method=method,
-            cpus=choose_cores(device, plan.core, 1).cpus,
+            cpus=choose_cores(target.device(), plan.core, 1).cpus,
             inputs=tuple(map(str, inputs.prepare(artifact, Path(scratch), plan.method).inputs)),
             warmup=Warmup(runs=1),
             stop=Stop(runs=1),
         )
         report, blocks = block_target(target).run_blocks(request)
     head = BlockHead(
-        schema=SCHEMA,
-        id=new_id(),
-        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        source=target.source,
-        model=artifact.model,
-        format=artifact.format,
-        runtime=artifact.runtime,
-        runtime_version=report.engine.version,
-        precision=artifact.precision,
-        scope=artifact.scope,
-        input_shape=artifact.spec.input_shape,
-        artifact_file=artifact.file,
-        artifact_sha256=artifact.sha256,
-        device=device,
+        **ran(
+            artifact,
+            target,
+            schema=SCHEMA,
+            version=report.engine.version,
+            command=command,
+        ),
         method=plan.method,
         counts=report.counts[-1],
-        command=command,
     )
     return BlockProfile(head, blocks)
 
@@ -92,7 +82,7 @@ def write_blocks_of(
             progress(f"blocks of {artifact.file}")
         try:
             found = block_profile(target, plan, artifact, command)
-        except (ArtifactError, RunnerFailed) as error:
+        except (ArtifactError, DeviceError) as error:
             told.append(f"No blocks of {artifact.file}: {error.message}")
             continue
         name = f"{found.head.id}__{safe_name(artifact.file)}__{found.head.source}.blocks.jsonl"

@@ -11,7 +11,6 @@ written at export (``core/operators.py``) tells their modules:
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +25,7 @@ from seaformer.bench.operator_events import (
     parse_onnxruntime,
     typical,
 )
-from seaformer.bench.run import engine_of
+from seaformer.bench.run import engine_of, ran
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import Target, choose_cores
 from seaformer.core.artifact import FORWARD, Artifact
@@ -34,7 +33,6 @@ from seaformer.core.errors import ArtifactError, DeviceError, RunnerFailed
 from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan, Stop
 from seaformer.core.profile import SCHEMA, OperatorTime, Profile
-from seaformer.core.results import new_id
 
 RUNS = 20
 _PARSERS = {"onnxruntime": parse_onnxruntime, "executorch": parse_executorch}
@@ -62,33 +60,24 @@ def profile(target: Target, plan: RunPlan, artifact: Artifact, command: str = ""
     ``ArtifactError`` when the artifact has no operator map.
     """
     graph = load_operator_map(artifact).methods[FORWARD]
-    device = target.device()
     with tempfile.TemporaryDirectory(prefix="seaformer-profile-") as scratch:
         report, text = _run(target, plan, artifact, Path(scratch))
     runs = _PARSERS[report.engine.name](text, len(report.samples_ns))
     shown, medians = typical(runs), medians_ns(runs)
     modules = _JOINS[report.engine.name](shown.events, graph)
     return Profile(
-        schema=SCHEMA,
-        id=new_id(),
-        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        source=target.source,
-        model=artifact.model,
-        format=artifact.format,
-        runtime=artifact.runtime,
-        runtime_version=report.engine.version,
-        precision=artifact.precision,
-        scope=artifact.scope,
-        input_shape=artifact.spec.input_shape,
-        artifact_file=artifact.file,
-        artifact_sha256=artifact.sha256,
-        target=device.target,
-        device=device,
+        **ran(
+            artifact,
+            target,
+            schema=SCHEMA,
+            version=report.engine.version,
+            command=command,
+        ),
+        target=target.device().target,
         threads=report.threads.effective,
         runs=len(runs),
         inference_ns=sum(medians) + between_ns(runs),
         operators=_operators(shown.events, medians, modules),
-        command=command,
     )
 
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from seaformer.bench import flags as checks
 from seaformer.bench import inputs, schedule
@@ -38,6 +39,7 @@ from seaformer.core.measurement import (
     Flag,
     Measurement,
     MethodRun,
+    Ran,
 )
 from seaformer.core.plan import RunPlan, check_plan
 from seaformer.core.results import ResultStore, new_id
@@ -215,24 +217,18 @@ class Bench:
             self._finish(row, preflight, Flag("interrupted", True, detail))
 
     def _measurement(self, row: RowSoFar, flags: list[Flag]) -> Measurement:
-        artifact, now = row.artifact, dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        artifact, now = row.artifact, _now()
         runs = {method.name: method.run() for method in row.methods if method.processes}
         return Measurement(
-            schema=SCHEMA,
-            id=new_id(),
-            created_at=now,
-            source=self._target.source,
-            model=artifact.model,
-            format=artifact.format,
-            runtime=artifact.runtime,
-            precision=artifact.precision,
-            scope=artifact.scope,
-            input_shape=artifact.spec.input_shape,
-            artifact_file=artifact.file,
-            artifact_sha256=artifact.sha256,
+            **ran(
+                artifact,
+                self._target,
+                schema=SCHEMA,
+                version=row.version,
+                command=self._command,
+            ),
             artifact_size_bytes=artifact.size_bytes,
             target=self._device.target,
-            device=self._device,
             plan=self._plan,
             runner=self._target.runner,
             runner_build=self._target.runner_build,
@@ -240,8 +236,6 @@ class Bench:
             flags=(*flags, *self._flags(row, runs), *dict.fromkeys(row.events)),
             before=row.before or Conditions(at=now),
             after=row.after or Conditions(at=now),
-            runtime_version=row.version,
-            command=self._command,
             paper_latency_ms=paper_latency_ms(artifact),
             failure=row.failure,
             facts=facts_of(artifact),
@@ -281,6 +275,30 @@ def _what(row: RowSoFar, method: MethodSoFar) -> str:
     return f"{row.artifact.file} {method.name}" if len(row.methods) > 1 else row.artifact.file
 
 
+def ran(
+    artifact: Artifact, target: Target, *, schema: int, version: str, command: str
+) -> dict[str, Any]:
+    """The fields of ``Ran`` for a record of ``artifact`` that was made on ``target`` now."""
+    head = Ran(
+        schema=schema,
+        id=new_id(),
+        created_at=_now(),
+        source=target.source,
+        model=artifact.model,
+        format=artifact.format,
+        runtime=artifact.runtime,
+        runtime_version=version,
+        precision=artifact.precision,
+        scope=artifact.scope,
+        input_shape=artifact.spec.input_shape,
+        artifact_file=artifact.file,
+        artifact_sha256=artifact.sha256,
+        device=target.device(),
+        command=command,
+    )
+    return vars(head)
+
+
 def engine_of(artifact: Artifact) -> Engine:
     """What the runner calls the engine. Raises ``RunnerFailed`` for a format nothing runs here."""
     if artifact.format == "executorch":
@@ -290,3 +308,7 @@ def engine_of(artifact: Artifact) -> Engine:
     raise RunnerFailed(
         f"No runner takes {artifact.format}: {artifact.file} can be exported, not timed, here."
     )
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

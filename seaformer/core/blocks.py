@@ -15,7 +15,7 @@ from pathlib import Path
 from seaformer.core import codec, files
 from seaformer.core.counts import Counts
 from seaformer.core.errors import CorruptArtifact
-from seaformer.core.measurement import DeviceInfo
+from seaformer.core.measurement import Ran
 
 SCHEMA = 1
 
@@ -38,27 +38,12 @@ class Block:
         return self.count * len(self.words.split())
 
 
-@dataclass(frozen=True)
-class BlockHead:
+@dataclass(frozen=True, kw_only=True)
+class BlockHead(Ran):
     """What ran where; ``counts`` is of the same inference, so the blocks add up to it."""
 
-    schema: int
-    id: str
-    created_at: str
-    source: str
-    model: str
-    format: str
-    runtime: str
-    runtime_version: str
-    precision: str
-    scope: str
-    input_shape: tuple[int, ...]
-    artifact_file: str
-    artifact_sha256: str
-    device: DeviceInfo
     method: str
     counts: Counts
-    command: str = ""
 
 
 @dataclass(frozen=True)

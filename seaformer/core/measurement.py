@@ -132,13 +132,12 @@ class Flag:
     detail: str
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """One artifact on one device under one plan.
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What ran where: the head of every record of a run.
 
-    ``source`` is ``measured`` or ``emulated``; ``runner`` says what took the times
-    (``cpp release`` or ``python``); ``command`` is the line that made it. ``facts`` are those of
-    the artifact; a file of schema 1 has none.
+    ``schema`` is that of the record. ``source`` is ``measured`` or ``emulated``; ``command`` is
+    the line that made it.
     """
 
     schema: int
@@ -153,9 +152,21 @@ class Measurement:
     input_shape: tuple[int, ...]
     artifact_file: str
     artifact_sha256: str
+    device: DeviceInfo
+    runtime_version: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Ran):
+    """One artifact on one device under one plan.
+
+    ``runner`` says what took the times (``cpp release`` or ``python``). ``facts`` are those of
+    the artifact; a file of schema 1 has none.
+    """
+
     artifact_size_bytes: int
     target: str
-    device: DeviceInfo
     plan: RunPlan
     runner: str
     runner_build: str
@@ -163,8 +174,6 @@ class Measurement:
     flags: tuple[Flag, ...]
     before: Conditions
     after: Conditions
-    runtime_version: str = ""
-    command: str = ""
     paper_latency_ms: float | None = None
     failure: str | None = None
     facts: ArtifactFacts | None = None

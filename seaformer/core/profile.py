@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from seaformer.core.measurement import DeviceInfo
+from seaformer.core.measurement import Ran
 
 SCHEMA = 1
 _XNNPACK_CONVOLUTIONS = ("Convolution", "Fully Connected")
@@ -47,8 +47,8 @@ class OperatorTime:
         return self.module.partition(".")[0]
 
 
-@dataclass(frozen=True)
-class Profile:
+@dataclass(frozen=True, kw_only=True)
+class Profile(Ran):
     """One method of one artifact under the engine's profiler.
 
     ``operators`` are in the order in which they ran. ``inference_ns`` is the sum of their medians
@@ -56,27 +56,12 @@ class Profile:
     of it add up, and an interruption in one run does not count for the engine's.
     """
 
-    schema: int
-    id: str
-    created_at: str
-    source: str
-    model: str
-    format: str
-    runtime: str
-    runtime_version: str
-    precision: str
-    scope: str
-    input_shape: tuple[int, ...]
-    artifact_file: str
-    artifact_sha256: str
     target: str
-    device: DeviceInfo
     threads: int
     runs: int
     inference_ns: int
     operators: tuple[OperatorTime, ...]
     method: str = "forward"
-    command: str = ""
 
     @property
     def executed(self) -> dict[str, int]:

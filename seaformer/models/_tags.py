@@ -75,6 +75,26 @@ class Published(NamedTuple):
         return dataclasses.replace(row, latency_fp16_ms=paper.number(precision, "fp16_ms"))
 
 
+def published_lines(size: str, name: str, *, ade20k: str = "") -> dict[str, Published]:
+    """The lines of SeaFormer's or SeaFormer++'s ``size`` by tag; not all were evaluated.
+
+    ``ade20k`` is the name in that table where it is another than ``name``.
+    """
+    backbone = {"backbone": name}
+    half, full = {"method": "Light Head(h)"} | backbone, {"method": "Light Head(f)"} | backbone
+    star = {"backbone": ade20k or name}
+    lines = (
+        ("tsbl", "ade20k", Published("ade20k", star, "mIoU", "miou", fp16=name)),
+        ("sb", "cityscapes", Published("cityscapes", full, "mIoU val", "miou_val")),
+        ("sb", "cityscapes_half", Published("cityscapes", half, "mIoU val", "miou_val")),
+        ("tsb", "pascal_context", Published("pascal_context", backbone, "mIoU", "miou_60")),
+        ("tsb", "pascal_context_59", Published("pascal_context", backbone, "mIoU", "miou_59")),
+        ("tsb", "coco_stuff", Published("coco_stuff", backbone, "mIoU", "miou")),
+        ("tsbl", "imagenet", Published("imagenet", {"model": name}, "top-1", "top1")),
+    )
+    return {tag: line for sizes, tag, line in lines if size in sizes}
+
+
 Row = TypeVar("Row", bound="DataclassInstance")
 
 

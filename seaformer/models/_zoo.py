@@ -73,11 +73,18 @@ def is_stale() -> bool:
         return True
 
 
+def family_names() -> list[str]:
+    """The model families in the order of the index: SeaFormer's own before its rivals."""
+    from seaformer.models import FAMILIES
+
+    return sorted(FAMILIES.names(), key=lambda name: not name.startswith("seaformer"))
+
+
 def count() -> Zoo:
     """Count every model of every family anew. Imports torch and fvcore."""
     from seaformer.models import FAMILIES, _complexity
 
-    modules = [FAMILIES.load(name) for name in FAMILIES.names()]
+    modules = [FAMILIES.load(name) for name in family_names()]
     counted = [_complexity.entry(module, spec) for module in modules for spec in module.specs()]
     return Zoo(sources_sha256=sources_sha256(), models=tuple(counted))
 

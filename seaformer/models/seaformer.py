@@ -25,7 +25,14 @@ from seaformer.models._backbone import (
 from seaformer.models._blocks import Network
 from seaformer.models._heads import Classifier, LightHead
 from seaformer.models._official import backbone_keys, renamed
-from seaformer.models._tags import CLASSIFICATION, SEGMENTATION, TAGS, Published, replaced, spec
+from seaformer.models._tags import (
+    CLASSIFICATION,
+    SEGMENTATION,
+    TAGS,
+    published_lines,
+    replaced,
+    spec,
+)
 
 
 class SeaFormer(Network):
@@ -94,27 +101,11 @@ NETWORKS: dict[str, type[AnySeaFormer]] = {
 }
 
 
-def _published(size: str) -> dict[str, Published]:
-    """The paper's lines for one size by tag; not every size was evaluated on every data set."""
-    name = f"SeaFormer-{size.upper()}"
-    backbone, star = {"backbone": name}, {"backbone": f"{name}*"}  # *: trained with batch 32
-    half, full = {"method": "Light Head(h)"} | backbone, {"method": "Light Head(f)"} | backbone
-    lines = (
-        ("tsbl", "ade20k", Published("ade20k", star, "mIoU", "miou", fp16=name)),
-        ("sb", "cityscapes", Published("cityscapes", full, "mIoU val", "miou_val")),
-        ("sb", "cityscapes_half", Published("cityscapes", half, "mIoU val", "miou_val")),
-        ("tsb", "pascal_context", Published("pascal_context", backbone, "mIoU", "miou_60")),
-        ("tsb", "pascal_context_59", Published("pascal_context", backbone, "mIoU", "miou_59")),
-        ("tsb", "coco_stuff", Published("coco_stuff", backbone, "mIoU", "miou")),
-        ("tsbl", "imagenet", Published("imagenet", {"model": name}, "top-1", "top1")),
-    )
-    return {tag: line for sizes, tag, line in lines if size in sizes}
-
-
 def specs() -> Iterator[ModelSpec]:
     """Every model of this file: each size with each tag."""
     for size in SIZES:
-        published = _published(size)
+        name = f"SeaFormer-{size.upper()}"
+        published = published_lines(size, name, ade20k=f"{name}*")  # *: trained with batch 32
         for tag in TAGS:
             yield spec("seaformer", size, tag, stride=8, published=published.get(tag))
 

@@ -26,34 +26,17 @@ from seaformer.models._plus_networks import (
     own_keys,
     plus,
 )
-from seaformer.models._tags import TAGS, Published, replaced, spec
+from seaformer.models._tags import TAGS, Published, published_lines, replaced, spec
 
 FAMILY = "seaformer_plus"
 STUDENT_TAG = "ade20k"  # the one data set that students were distilled on
 official_keys = own_keys
 
 
-def _published(size: str) -> dict[str, Published]:
-    """The paper's lines for one size by tag; not every size was evaluated on every data set."""
-    name = f"SeaFormer-{size.upper()}++"
-    backbone = {"backbone": name}
-    half, full = {"method": "Light Head(h)"} | backbone, {"method": "Light Head(f)"} | backbone
-    lines = (
-        ("tsbl", "ade20k", Published("ade20k", backbone, "mIoU", "miou", fp16=name)),
-        ("sb", "cityscapes", Published("cityscapes", full, "mIoU val", "miou_val")),
-        ("sb", "cityscapes_half", Published("cityscapes", half, "mIoU val", "miou_val")),
-        ("tsb", "pascal_context", Published("pascal_context", backbone, "mIoU", "miou_60")),
-        ("tsb", "pascal_context_59", Published("pascal_context", backbone, "mIoU", "miou_59")),
-        ("tsb", "coco_stuff", Published("coco_stuff", backbone, "mIoU", "miou")),
-        ("tsbl", "imagenet", Published("imagenet", {"model": name}, "top-1", "top1")),
-    )
-    return {tag: line for sizes, tag, line in lines if size in sizes}
-
-
 def specs() -> Iterator[ModelSpec]:
     """Every model of this file: each size with each tag, then the students."""
     for size in SIZES:
-        published = _published(size)
+        published = published_lines(size, f"SeaFormer-{size.upper()}++")
         for tag, row in TAGS.items():
             if row.task in NETWORKS:
                 yield _spec(size, tag, published.get(tag))

@@ -6,8 +6,9 @@ code's licence is non-commercial and none of it is here. Names of weights and ep
 about official checkpoints.
 
 Three layouts of checkpoints load: the official one, Hugging Face's, and mmsegmentation's. The last
-has another head (a norm per scale, 256 channels, maps in the order 1/4 to 1/32) and one epsilon
-throughout, so it is a row of its own: ``segformer_b0_mmseg``. Trained weights of the first two
+has another head and one epsilon throughout, so it is a row of its own: ``segformer_b0_mmseg``. How
+that head differs (a norm per scale, 256 channels, maps in the order 1/4 to 1/32) is not in the
+paper; it is what mmsegmentation's ``SegformerHead`` does. Trained weights of the first two
 come under NVIDIA's licence: research and evaluation only.
 
 In the order of reading: attention, feed-forward network, stage, heads, network, names of weights,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.errors import SeaFormerError
-from seaformer.runtime._engine_wheels import download, requirement, unpack, wheel_version
+from seaformer.runtime._engine_wheels import download, pinned, requirement, unpack, wheel_version
 from seaformer.runtime._toolchain import Wheels, find_wheels
 
 PLATFORM = "manylinux_2_28_aarch64"
@@ -93,9 +93,8 @@ def _wheel(name: str, version: str | None, say: Callable[[str], None]) -> Path:
     """The wheel in the cache, or downloaded now. ``None``: of the version asked for."""
     home = files.make_dir(files.cache_dir() / "wheels")
     wanted = f"{name}=={version}" if version else requirement(name)
-    pinned = re.search(r"==([\w.]+)", wanted)
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    pattern = f"{name}-{pinned.group(1) if pinned else '*'}-{python}-*aarch64.whl"
+    pattern = f"{name}-{pinned(wanted)}-{python}-*aarch64.whl"
     if (found := max(home.glob(pattern), default=None)) is not None:
         return found
     say(f"Downloading {wanted} for aarch64 (about 20 MB).")

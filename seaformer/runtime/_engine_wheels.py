@@ -73,6 +73,12 @@ def requirement(name: str) -> str:
     return next((line for line in wanted if re.match(rf"{name}\b(?!-)", line)), name)
 
 
+def pinned(wanted: str) -> str:
+    """The version a requirement names, ``*`` where it names none: for a pattern of file names."""
+    found = re.search(r"==([\w.]+)", wanted)
+    return found.group(1) if found else "*"
+
+
 def download(wanted: str, folder: Path, *, platform: str | None = None) -> Path:
     """The wheel of a requirement, for this machine or for a platform tag of another one.
 
@@ -123,9 +129,7 @@ def _home() -> Path:
 
 def _newest(name: str) -> Path | None:
     """A fetched engine of a version this release asks for."""
-    pinned = re.search(r"==([\w.]+)", requirement(name))
-    pattern = f"{name}-{pinned.group(1) if pinned else '*'}"
-    return max(_home().glob(pattern), default=None)
+    return max(_home().glob(f"{name}-{pinned(requirement(name))}"), default=None)
 
 
 def _version_of(folder: Path) -> str:
