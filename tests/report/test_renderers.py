@@ -70,6 +70,20 @@ def test_the_terminal_says_what_is_wrong_with_a_number() -> None:
     assert "yes (noisy)" in text
 
 
+def test_the_terminal_says_once_what_holds_for_every_row_and_the_rest_in_a_line_each() -> None:
+    busy = Flag("busy machine", False, "other programs took 23 % of all cores")
+    wide = [Flag("wide interval", False, f"{part}: +-2 %") for part in ("stem", "head")]
+    rows = (
+        measurement(1, flags=(busy, *wide)),
+        measurement(2, model="seaformer_s.ade20k", flags=(busy,)),
+    )
+    text = terminal.text(table_of(rows))
+    assert text.count("other programs took 23 %") == 1
+    assert "every row: note: busy machine: other programs took 23 % of all cores" in text
+    assert "note: wide interval: stem: +-2 %; wide interval: head: +-2 %" in text
+    assert "yes (busy machine, wide interval)" in text
+
+
 def test_the_terminal_shows_components_with_their_sum_and_remainder() -> None:
     text = terminal.text(table_of(MADE))
     assert "Components of seaformer_s.ade20k" in text

@@ -107,7 +107,8 @@ def validity(row: ResultRow) -> str:
     """``yes``, ``yes`` with reservations, ``no`` with the reasons, or ``failed``."""
     if row.failure is not None:
         return "failed"
-    names = ", ".join(clean(flag.name) for flag in row.flags if flag.fatal or row.valid)
+    told = (clean(flag.name) for flag in row.flags if flag.fatal or row.valid)
+    names = ", ".join(dict.fromkeys(told))  # parts of the network may have the same one
     if row.valid:
         return f"yes ({names})" if names else "yes"
     return f"no: {names}" if names else "no"

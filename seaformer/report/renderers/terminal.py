@@ -16,7 +16,7 @@ from rich.measure import Measurement as Width
 from rich.table import Table
 from rich.text import Text
 
-from seaformer.core.measurement import EMULATED, MEASURED
+from seaformer.core.measurement import EMULATED, MEASURED, Flag
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report.renderers import _emulated, _text
 from seaformer.report.table import components, standing_alone
@@ -161,14 +161,34 @@ def _components(rows: list[ResultRow]) -> Iterable[RenderableType]:
 
 
 def _remarks(table: ResultTable) -> Iterable[Text]:
-    """What failed and why, and what makes a number less than trustworthy, each once."""
-    lines: dict[tuple[str, str], str] = {}
+    """What failed and why, and what makes a number less than trustworthy, each once.
+
+    One line for all that is said of every row, then the lines of each.
+    """
+    failures: dict[str, dict[str, None]] = {}
+    flags: dict[str, dict[Flag, None]] = {}
     for row in table.rows:
-        what = f"{_text.clean(row.model)}, {_text.runtime(row)}, {_text.clean(row.precision)}"
-        if row.failure is not None:
-            lines[f"{what} failed: {_text.clean(row.failure)}", "red"] = ""
-        for flag in row.flags:
-            kind = "invalid" if flag.fatal else "note"
-            line = f"{what}: {kind}: {_text.clean(flag.name)}: {_text.clean(flag.detail)}"
-            lines[line, "red" if flag.fatal else "yellow"] = ""
-    return [Text(line, style=style) for line, style in lines]
+        name = f"{_text.clean(row.model)}, {_text.runtime(row)}, {_text.clean(row.precision)}"
+        failures.setdefault(name, {}).update({row.failure: None} if row.failure else {})
+        flags.setdefault(name, {}).update(dict.fromkeys(row.flags))
+    told = list(flags.values())
+    shared = [flag for flag in told[0] if all(flag in one for one in told)] if told[1:] else []
+    lines = _flag_lines("every row", shared)
+    for name, own in flags.items():
+        lines += [Text(f"{name} failed: {_text.clean(said)}", "red") for said in failures[name]]
+        lines += _flag_lines(name, [flag for flag in own if flag not in shared])
+    return lines
+
+
+def _flag_lines(what: str, flags: Iterable[Flag]) -> list[Text]:
+    """One line for those that make it invalid, one for the others."""
+    lines = []
+    for kind, fatal, style in (("invalid", True, "red"), ("note", False, "yellow")):
+        found = [
+            f"{_text.clean(flag.name)}: {_text.clean(flag.detail)}"
+            for flag in flags
+            if flag.fatal is fatal
+        ]
+        if found:
+            lines.append(Text(f"{what}: {kind}: {'; '.join(found)}", style))
+    return lines
