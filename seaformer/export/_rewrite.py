@@ -25,7 +25,6 @@ import copy
 from collections.abc import Callable
 from typing import TypeVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -36,12 +35,11 @@ from seaformer.export import (
     _rewrite_topformer,
 )
 from seaformer.export._fold import fold_hardsigmoid
-from seaformer.export._graft import graft
+from seaformer.export._graft import graft, input_shapes
 from seaformer.export._rewrite_attention import (
     FixedPlusAttention,
     FixedQkv,
     FixedSeaAttention,
-    Shape,
 )
 from seaformer.models._attention_kinds import Qkv
 from seaformer.models._blocks import ConvBN, FusionBlock
@@ -96,10 +94,10 @@ def rewrite(
 
     What only XNNPACK needs is done for ``executorch`` alone.
     """
-    shapes = _input_shapes(model, image, SeaAttention, PlusAttention)
+    shapes = input_shapes(model, image, (SeaAttention, PlusAttention))
     network = copy.deepcopy(model).eval()
-    _replace(network, SeaAttention, lambda name, block: FixedSeaAttention(block, shapes[name]))
-    _replace(network, PlusAttention, lambda name, block: FixedPlusAttention(block, shapes[name]))
+    _replace(network, SeaAttention, lambda name, block: FixedSeaAttention(block, shapes[name][0]))
+    _replace(network, PlusAttention, lambda name, block: FixedPlusAttention(block, shapes[name][0]))
     _replace(network, Qkv, lambda _, block: FixedQkv(block))
     _replace(network, FusionBlock, lambda _, block: FoldedFusionBlock(block))
     _replace(network, GuidedUpsampling, lambda _, block: FoldedUpsampling(block))
@@ -112,26 +110,6 @@ def rewrite(
         graft(network, common | half, image)
     _replace(network, ConvBN, lambda _, block: block.fuse())
     return network.eval()
-
-
-def _input_shapes(model: nn.Module, image: Tensor, *kinds: type[nn.Module]) -> dict[str, Shape]:
-    """The shape of the first input of every module of these kinds, by qualified name."""
-    shapes: dict[str, Shape] = {}
-    hooks = []
-    for name, module in model.named_modules():
-        if isinstance(module, kinds):
-
-            def remember(_: nn.Module, inputs: tuple[Tensor, ...], key: str = name) -> None:
-                shapes[key] = tuple(inputs[0].shape)
-
-            hooks.append(module.register_forward_pre_hook(remember))
-    try:
-        with torch.no_grad():
-            model(image)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return shapes
 
 
 def _replace(root: nn.Module, kind: type[Block], make: Callable[[str, Block], nn.Module]) -> None:
