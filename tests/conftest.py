@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import venv
@@ -18,6 +19,8 @@ from packaging.requirements import Requirement
 
 # onnxruntime 1.31: telemetry is on unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# A session started in a shell's background ignores Ctrl-C, and so would what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
