@@ -152,6 +152,18 @@ def test_in_a_github_job_the_document_goes_to_the_summary(tmp_path: Path) -> Non
     assert [line.partition(" ")[0] for line in out.splitlines()] == ["::error", "::notice"]
 
 
+def test_a_comparison_keeps_to_what_github_takes(tmp_path: Path) -> None:
+    fill(tmp_path / "base", measurement(1, **PHONE))
+    summary = tmp_path / "summary.md"
+    summary.write_text("x" * (1024 * 1024 - 600))
+    argv = ("compare", "base", "base", "--format", "github")
+    run(*argv, cwd=tmp_path, GITHUB_STEP_SUMMARY=str(summary))
+    assert 1024 * 1024 - 600 < summary.stat().st_size <= 1024 * 1024
+    assert "`seaformer compare --format md` prints all." in summary.read_text()
+    _, err = run(*argv, cwd=tmp_path, code=1, GITHUB_STEP_SUMMARY=str(tmp_path / "no" / "summary"))
+    assert err.startswith("Error: The summary ")
+
+
 def test_a_plan_needs_no_device_and_no_torch(base_install: Environment, tmp_path: Path) -> None:
     done = base_install.run("reproduce", "table2", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

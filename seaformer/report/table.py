@@ -259,6 +259,7 @@ def _bare(m: Measurement, method: str) -> ResultRow:
         artifact_sha256=m.artifact_sha256,
         measurement_id=m.id,
         command=m.command,
+        commit=m.commit,
     )
 
 

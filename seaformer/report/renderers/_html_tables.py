@@ -59,6 +59,11 @@ LATENCY = (
     Column("paper ms", "one core of a Snapdragon 865, TNN: another device", True),
     Column("ours / paper", numeric=True),
 )
+ESTIMATES = (
+    Column("model"),
+    Column("estimated ms", "computed, not measured; opens what it was computed from", True),
+    *LATENCY[2:],
+)
 COUNTS = (
     Column("model"),
     Column("million instructions", "of one inference; opens the run", True),
@@ -71,9 +76,16 @@ COUNTS = (
 
 
 def latency(report: Report, rows: Sequence[ResultRow], newest: set[int], caption: str) -> Markup:
-    """Measured or estimated rows; ``newest`` are the ``id()`` of the newest row of each key."""
+    """Measured rows; ``newest`` are the ``id()`` of the newest row of each key."""
     return _table(
         "latency", caption, LATENCY, [_line(row, newest, _timed(report, row)) for row in rows]
+    )
+
+
+def estimates(report: Report, rows: Sequence[ResultRow], newest: set[int], caption: str) -> Markup:
+    """Rows that are neither measured nor emulated, as ``latency`` shows them, and apart."""
+    return _table(
+        "estimates", caption, ESTIMATES, [_line(row, newest, _timed(report, row)) for row in rows]
     )
 
 
