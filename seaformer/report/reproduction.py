@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.reproduction import PERCENT, PaperTable, PlannedRow
 from seaformer.core.table import ResultRow
+from seaformer.report.components import Component, components
 from seaformer.report.renderers import _text
-from seaformer.report.table import Component, components, rows
+from seaformer.report.table import rows
 
 MISSING = "no model of that name in the zoo yet"
 _NOTHING = _text.NOTHING

@@ -10,7 +10,8 @@ import pytest
 from seaformer.core import codec
 from seaformer.core.measurement import Conditions, summary
 from seaformer.core.table import ResultTable
-from seaformer.report.table import build, components, current, newest, rows, table_of
+from seaformer.report.components import components
+from seaformer.report.table import build, current, newest, rows, table_of
 from tests.fakes.measurements import (
     EMULATOR,
     HOST,

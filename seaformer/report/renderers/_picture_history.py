@@ -41,7 +41,8 @@ def _groups(report: Report) -> list[list[ResultRow]]:
     for row in report.table.of(MEASURED, EMULATED).method(FORWARD).rows:
         if row.valid and _value(row) is not None:
             found.setdefault(key(row), []).append(row)
-    return [rows[:_POINTS][::-1] for rows in found.values() if len(rows) > 1]
+    histories = [rows[:_POINTS][::-1] for rows in found.values() if len(rows) > 1]
+    return sorted(histories, key=lambda rows: rows[-1].created_at, reverse=True)
 
 
 def _value(row: ResultRow) -> float | None:

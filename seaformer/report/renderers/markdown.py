@@ -9,16 +9,15 @@ from collections.abc import Sequence
 
 from seaformer.core.measurement import EMULATED, MEASURED, DeviceInfo
 from seaformer.core.table import ResultRow, ResultTable
+from seaformer.report.components import Component, components
 from seaformer.report.renderers import _emulated, _estimated, _text, svg
 from seaformer.report.renderers._markdown import cell as _cell
 from seaformer.report.renderers._markdown import code as _code
 from seaformer.report.renderers._markdown import grid as _grid
 from seaformer.report.table import (
     FORWARD,
-    Component,
     DeviceSection,
     Report,
-    components,
     current,
     newest,
     standing_alone,

@@ -18,8 +18,9 @@ from rich.text import Text
 
 from seaformer.core.measurement import EMULATED, MEASURED, Flag
 from seaformer.core.table import ResultRow, ResultTable
+from seaformer.report.components import components
 from seaformer.report.renderers import _emulated, _estimated, _text
-from seaformer.report.table import components, standing_alone
+from seaformer.report.table import standing_alone
 
 EMPTY = "No measurements yet. Make the first: seaformer bench --variant t --threads 1"
 _PAPER_HEADER = "paper\nSD865, TNN\n1 core, ms"
