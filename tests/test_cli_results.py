@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -44,6 +46,7 @@ def fill(folder: Path, *measurements: Measurement) -> Path:
     return folder
 
 
+RECORDED = Path(__file__).parent / "fixtures" / "results"
 PHONE: dict[str, Any] = {
     "target": "phone",
     "device": replace(HOST, id="R5CT30", target="phone", model="Mi 10"),
@@ -108,6 +111,37 @@ def test_what_is_damaged_is_told_and_stays(tmp_path: Path) -> None:
     run("results", "prune", "--keep", 1, "--yes", cwd=tmp_path)
     assert {path.name for path in one.parent.iterdir()} > set(bad)
     assert not one.exists()
+
+
+def test_everything_that_can_be_wrong_with_a_store_at_once_stops_no_command(
+    tmp_path: Path,
+) -> None:
+    """Schemas 1 and 2, half a file, a newer schema, NaNs, two devices of one id, of one name."""
+    one_id = measurement(2, device=replace(HOST, model="Another CPU 3"))
+    one_name = measurement(3, device=replace(HOST, id="host-other"))
+    no_number = measurement(4, paper_latency_ms=math.nan, model="seaformer_s.ade20k")
+    no_number = replace(no_number, before=replace(no_number.before, load=math.inf))
+    folder = fill(tmp_path / "results", measurement(1), one_id, one_name, no_number)
+    for recorded in RECORDED.glob("*.json"):
+        shutil.copy(recorded, folder / "runs" / "host-example")
+    good = next(folder.glob("runs/host-example/2026*.json"))
+    good.with_name("half.json").write_text(good.read_text()[:777])
+    good.with_name("newer.json").write_text('{"schema": 99}')
+    good.with_name("nan.json").write_text(good.read_text().replace('"samples_ns": [', "[NaN", 1))
+    before = {path: path.read_bytes() for path in folder.rglob("runs/*/*.json")}
+    out, err = run("results", "list", cwd=tmp_path)
+    assert "7 of 7 measurements" in out
+    out, err_of_report = run("report", cwd=tmp_path)
+    for name in ("half.json", "newer.json", "nan.json"):
+        assert f"skipped runs/host-example/{name}: " in err
+        assert f"skipped runs/host-example/{name}: " in err_of_report
+    page = (folder / "report.html").read_text()
+    assert "Example CPU 9 (host-other)" in page
+    assert "Another CPU 3" in page
+    run("compare", "results", "results", cwd=tmp_path)
+    out, _ = run("results", "merge", "results", "--results", "copy", cwd=tmp_path)
+    assert len(list((tmp_path / "copy").glob("runs/*/*.json"))) == 7
+    assert {path: path.read_bytes() for path in folder.rglob("runs/*/*.json")} == before
 
 
 def test_two_devices_with_one_id_are_told(tmp_path: Path) -> None:

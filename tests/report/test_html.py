@@ -15,8 +15,17 @@ from seaformer.core.measurement import ESTIMATED, MEASURED, MethodRun, document,
 from seaformer.core.results import DamagedFile, ResultStore
 from seaformer.core.table import ResultTable
 from seaformer.report import build, make_report, write_report
-from seaformer.report.renderers import _html_runs, csv, github, html, markdown, svg, terminal
-from tests.fakes.measurements import emulated, failed, measurement, method, process
+from seaformer.report.renderers import (
+    _html_runs,
+    _picture_samples,
+    csv,
+    github,
+    html,
+    markdown,
+    svg,
+    terminal,
+)
+from tests.fakes.measurements import counted, emulated, failed, measurement, method, process
 from tests.report.pages import EVIL, Elements, everything, hostile, island, page_of
 
 SLUGS = ("accuracy", "ratio", "components", "precision", "instructions", "samples", "history")
@@ -200,6 +209,30 @@ def test_two_devices_of_one_name_are_told_apart_by_their_ids(elements: Elements)
     assert "Mi 10 (phone-a1)" in said
     assert "Mi 10 (phone-b2)" in said
     assert "Mi 10" not in [data for tag, data in elements.said if tag == "td"]
+
+
+def test_precisions_of_an_emulated_row_are_hatched_as_emulated() -> None:
+    half = emulated(2, precision="fp16", methods={"forward": counted(140_000_000)})
+    text = rendered(emulated(1), half)
+    section = text[text.index('<section id="precision"') :].partition("</section>")[0]
+    assert 'class="bar emulated fp16"' in section
+    assert "The paper's pair" not in section  # nothing of the paper is drawn
+    assert '<span class="source-name">paper</span>' not in section
+    assert ".bar.emulated.fp16 { fill: url(#hatched-emulated); }" in text
+    assert 'id="hatched-emulated"' in section
+
+
+def test_the_newest_rows_are_drawn_where_not_all_fit_whatever_their_model() -> None:
+    models = [f"seaformer_{size}.ade20k" for size in "tsbl"]
+    made = [
+        measurement(i, model=models[i % 4], plan=replace(measurement(1).plan, seed=0, core=str(i)))
+        for i in range(40)
+    ]
+    drawn = _picture_samples.draw(build(made, (), zoo_rows()))
+    assert "The newest 16 of 40 rows are drawn" in drawn.note
+    assert drawn.drawing is not None
+    shown = {link["data-run"] for link in Elements(drawn.drawing).of("a")}
+    assert shown == {one.id for one in made[-16:]}
 
 
 def test_a_floor_is_given_where_the_model_has_its_own_size(elements: Elements) -> None:

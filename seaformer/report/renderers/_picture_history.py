@@ -129,7 +129,7 @@ def _levels(y: svg.Axis, left: float, low: float, high: float) -> list[Markup]:
     for value in dict.fromkeys((low, high)):
         at = y.at(value)
         parts.append(svg.line(left + 60, at, left + _WIDE - 20, at))
-        parts.append(svg.words(left + 54, at + 4, f"{value:.4g}", "quiet small", "end"))
+        parts.append(svg.words(left + 54, at + 4, f"{value:.2f}", "quiet small", "end"))
     return parts
 
 

@@ -87,6 +87,6 @@ def _row(
     beyond = sum(not axis.low <= value <= axis.high for lane in lanes for value in lane)
     more = [svg.words(svg.WIDTH - 54, lane_top + 10, f"+{beyond}", "quiet")] if beyond else []
     figures = f"{_text.ms(row.median_ms)} ms, {row.n} samples, {device_label(report, row)}"
-    name = svg.headed(_LEFT, top + 11, svg.shortened(label(row), 80), svg.shortened(figures, 60))
+    name = svg.headed(_LEFT, top + 11, svg.shortened(label(row), 72), svg.shortened(figures, 50))
     drawn = svg.opens(row.measurement_id, svg.group(band, *strokes), f"{label(row)}: {figures}")
     return svg.group(name, drawn, *more), _HEAD + height
