@@ -16,7 +16,7 @@ from seaformer.report.components import Component, components
 from seaformer.report.renderers import _text
 from seaformer.report.table import rows
 
-MISSING = "no model of that name in the zoo yet"
+MISSING = "no model of that name in the zoo"
 _NOTHING = _text.NOTHING
 
 
@@ -73,7 +73,7 @@ def reference_of(found: Sequence[ReproducedRow]) -> str:
 
 def _row(line: PlannedRow, ours: OurSide) -> ReproducedRow:
     if not line.model:
-        return ReproducedRow(line, reason=MISSING)
+        return ReproducedRow(line, reason=f"{MISSING}: {line.absent or 'nobody has built it yet'}")
     one = ours.measurement
     if one is None:
         return ReproducedRow(line, reason=ours.reason or "not measured")
