@@ -80,6 +80,14 @@ def test_commits_that_have_no_room_are_left_out_and_none_covers_another() -> Non
     assert (named[0], named[-1]) == ("bbbbbbb", "aaaaaaa")  # the first and the last are there
 
 
+def test_figures_of_an_axis_never_cover_each_other() -> None:
+    elements = drawn(run(1, FIRST, 20.0), run(2, FIRST, 20.001))
+    words = zip(texts(elements), said_of(elements), strict=True)
+    heights = [float(a["y"]) for (_, a), said in words if re.fullmatch(r"\d+\.\d\d", said)]
+    assert len(heights) == 2
+    assert abs(heights[0] - heights[1]) >= 13
+
+
 def test_the_table_of_all_runs_has_the_commit() -> None:
     text = csv.render(build([run(1, SECOND)]).table)
     head, line = text.splitlines()

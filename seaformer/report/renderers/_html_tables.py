@@ -162,7 +162,7 @@ def _line(row: ResultRow, newest: set[int], cells: Sequence[Cell]) -> Markup:
     first, *rest = cells
     return tag(
         "tr",
-        tag("th", join(sign(row.source), Markup("&#160;")), first.shown, scope="row"),
+        tag("th", join(sign(row.source), Markup("&#160;")), first.shown, _narrow(row), scope="row"),
         *(_cell(cell) for cell in rest),
         data_source=row.source,
         data_device=row.device,
@@ -170,6 +170,13 @@ def _line(row: ResultRow, newest: set[int], cells: Sequence[Cell]) -> Markup:
         data_state=state,
         data_newest="yes" if id(row) in newest else "no",
         class_=None if row.valid else "doubtful",
+    )
+
+
+def _narrow(row: ResultRow) -> Markup:
+    """What tells rows of one model apart, below its name where the window is narrow."""
+    return tag(
+        "small", f"{_text.runtime(row)} {row.precision}", class_="narrow", aria_hidden="true"
     )
 
 

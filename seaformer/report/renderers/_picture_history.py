@@ -12,7 +12,7 @@ from seaformer.report.renderers._picture import Picture, device_label, label, to
 from seaformer.report.table import FORWARD, Report, key
 
 _MOST, _POINTS, _WIDE, _HIGH, _GAP = 12, 60, 460.0, 168.0, 36.0
-_UNDER, _WORD = 36.0, 54.0  # below the plot: commits and dates; room for one commit
+_UNDER, _WORD, _LINE = 36.0, 54.0, 13.0  # below the plot; room for one commit; for a figure
 
 
 def draw(report: Report) -> Picture:
@@ -101,10 +101,15 @@ def _panel(report: Report, rows: list[ResultRow], left: float, top: float) -> Ma
     parts += _commits(rows, x, top + _HIGH - _UNDER)
     ends = ((left + 60, rows[0], "start"), (left + _WIDE - 20, rows[-1], "end"))
     parts += [
-        svg.words(px, top + _HIGH - 2, row.created_at[:10], "quiet small", anchor)
+        svg.words(px, top + _HIGH - 2, _when(row), "quiet small", anchor)
         for px, row, anchor in ends
     ]
     return svg.group(*parts)
+
+
+def _when(row: ResultRow) -> str:
+    """The day and the minute."""
+    return row.created_at[:16].replace("T", " ")
 
 
 def _commits(rows: list[ResultRow], x: svg.Axis, under: float) -> list[Markup]:
@@ -125,11 +130,13 @@ def _commits(rows: list[ResultRow], x: svg.Axis, under: float) -> list[Markup]:
 
 
 def _levels(y: svg.Axis, left: float, low: float, high: float) -> list[Markup]:
+    """Lines at the least and the greatest value; their figures never cover each other."""
     parts = []
-    for value in dict.fromkeys((low, high)):
+    apart = max(_LINE - abs(y.at(low) - y.at(high)), 0.0) / 2 if low != high else 0.0
+    for value, aside in {low: apart, high: -apart}.items():
         at = y.at(value)
         parts.append(svg.line(left + 60, at, left + _WIDE - 20, at))
-        parts.append(svg.words(left + 54, at + 4, f"{value:.2f}", "quiet small", "end"))
+        parts.append(svg.words(left + 54, at + 4 + aside, f"{value:.2f}", "quiet small", "end"))
     return parts
 
 
