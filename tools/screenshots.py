@@ -28,9 +28,9 @@ _FIRST_NUMBER = "#latency-table .opens, #counts-table .opens"
 # name: width and height, light or dark, a section to show alone, whether a run is opened
 SHOWN: dict[str, tuple[tuple[int, int], str, str, bool]] = {
     "desk-light": (DESK, "light", "", False),
-    "desk-dark-accuracy": (DESK, "dark", "accuracy", False),
+    "desk-dark-rows": (DESK, "dark", "rows", False),
     "desk-light-run": (DESK, "light", "", True),
-    "phone-dark": (PHONE, "dark", "", False),
+    "phone-light-rows": (PHONE, "light", "rows", False),
 }
 WHOLE = {
     f"{place}-{scheme}": (size, scheme)
