@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test check zoo benchmark latency latency-tools fresh-report clean
+.PHONY: demo test check zoo benchmark screenshots latency latency-tools fresh-report clean
 
 # From nothing to the table: install, export SeaFormer-T in both formats, time it, report.
 demo: $(VENV)/.export
@@ -27,6 +27,10 @@ zoo: $(VENV)/.dev
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/rewrites.py
+
+# The pictures of report.html in results/screenshots; chromium and its driver are Debian's packages.
+screenshots: $(VENV)/.dev
+	$(BIN)/python tools/screenshots.py
 
 # What the change at hand does to latency, against BASE (main): the steps of CI, on this machine.
 latency: latency-tools

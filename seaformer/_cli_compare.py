@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seaformer._cli_output import print_json, wide_print
+from seaformer._cli_output import github_summary, print_json, wide_print
 
 if TYPE_CHECKING:
     from seaformer.report.compare import Comparison
     from seaformer.report.judgement import Limits
 
-_SUMMARY = "GITHUB_STEP_SUMMARY"
+_ALL = "`seaformer compare --format md` prints all."
 
 
 def compare(
@@ -57,6 +55,7 @@ def compare(
 
 def _show(found: Comparison, limits: Limits, format: str) -> None:
     from seaformer.report import comparison
+    from seaformer.report.renderers.github import fitted
 
     if format == "json":
         print_json(comparison.document(found))
@@ -65,22 +64,12 @@ def _show(found: Comparison, limits: Limits, format: str) -> None:
     elif format == "md":
         print(comparison.markdown(found, limits), end="")
     elif format == "github":
-        _show_to_github(comparison.markdown(found, limits), comparison.github(found))
+        github_summary(lambda room: fitted(comparison.markdown(found, limits), room, _ALL))
+        print(comparison.github(found), end="")
     else:
         wide_print(_table(found))
         for line in (comparison.headline(found), *comparison.remarks(found)):
             print(line)
-
-
-def _show_to_github(summary: str, annotations: str) -> None:
-    """The document goes to the job's summary, or to stdout outside of one; so do annotations."""
-    path = os.environ.get(_SUMMARY)
-    if path:
-        with Path(path).open("a", encoding="utf-8") as stream:
-            stream.write(summary)
-    else:
-        print(summary)
-    print(annotations, end="")
 
 
 def _table(found: Comparison) -> Any:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from seaformer.core.profile import Profile
     from seaformer.export._request import ExportRequest
     from seaformer.models._zoo import ZooEntry
-    from seaformer.report import Report
     from seaformer.report.zoo import ZooRow
 
 INTERRUPTED = 130
@@ -95,24 +94,25 @@ def zoo_rows(entries: Iterable[ZooEntry] | None = None) -> list[ZooRow]:
     ]
 
 
-def github_summary(report: Report) -> None:
-    """Append the summary to the file GitHub reads it from; print it where there is none.
+def github_summary(fitting: Callable[[int], str]) -> str:
+    """Append a document to the job's summary and return its file; print it where there is none.
 
-    What an earlier command of the same step has written counts towards the limit.
+    ``fitting`` gives the document in at most so many bytes. What an earlier command of the same
+    step has written counts towards the limit.
     """
     from seaformer.core.files import os_errors
     from seaformer.report.renderers import github
 
-    named = os.environ.get("GITHUB_STEP_SUMMARY")
+    named = os.environ.get("GITHUB_STEP_SUMMARY", "")
     if not named:
-        print(github.render(report), end="")
-        return
+        print(fitting(github.LIMIT_BYTES), end="")
+        return ""
     path = Path(named)
     with os_errors(f"The summary {named}"):
         there = path.stat().st_size if path.exists() else 0
         with path.open("a", encoding="utf-8") as summary:
-            summary.write(github.render(report, max(github.LIMIT_BYTES - there, 0)))
-    print(named)
+            summary.write(fitting(max(github.LIMIT_BYTES - there, 0)))
+    return named
 
 
 def exit_for(outcomes: Sequence[Outcome]) -> None:

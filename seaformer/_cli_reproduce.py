@@ -188,12 +188,14 @@ def _show_plan(
         shown.add_column(name.replace("_", " "))
     for row in rows:
         paper = "-" if row.published is None else f"{row.published:g} {row.unit}"
-        state = states.get((row.model, row.precision), "missing: no model of that name yet")
+        missing = f"missing: {row.absent or 'no model of that name yet'}"
+        state = states.get((row.model, row.precision), missing)
         cells = (*row.label, row.precision, paper, row.model or "-", state)
         shown.add_row(*map(Text, cells))
     wide_print(shown)
     ready = sum(bool(row.model) for row in rows)
-    print(f"{ready} of {len(rows)} lines have a model; {len(states)} files are to be measured.")
+    files = "1 file is" if len(states) == 1 else f"{len(states)} files are"
+    print(f"{ready} of {len(rows)} lines have a model; {files} to be measured.")
     next_step(shlex.join(["seaformer", *(word for word in sys.argv[1:] if word != "--dry-run")]))
 
 

@@ -297,10 +297,12 @@ def report(
     from seaformer.core.results import results_dir
     from seaformer.report import write_report
     from seaformer.report.renderers import terminal
+    from seaformer.report.renderers.github import render as render_summary
 
     written = write_report(results_dir(results or None), zoo_rows())
     if github:
-        github_summary(written.report)
+        named = github_summary(lambda room: render_summary(written.report, room))
+        print(named, end="\n" * bool(named))
         return
     table = written.report.table
     terminal.console(table).print(terminal.render(table))

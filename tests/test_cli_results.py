@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -44,6 +46,7 @@ def fill(folder: Path, *measurements: Measurement) -> Path:
     return folder
 
 
+RECORDED = Path(__file__).parent / "fixtures" / "results"
 PHONE: dict[str, Any] = {
     "target": "phone",
     "device": replace(HOST, id="R5CT30", target="phone", model="Mi 10"),
@@ -110,6 +113,37 @@ def test_what_is_damaged_is_told_and_stays(tmp_path: Path) -> None:
     assert not one.exists()
 
 
+def test_everything_that_can_be_wrong_with_a_store_at_once_stops_no_command(
+    tmp_path: Path,
+) -> None:
+    """Schemas 1 and 2, half a file, a newer schema, NaNs, two devices of one id, of one name."""
+    one_id = measurement(2, device=replace(HOST, model="Another CPU 3"))
+    one_name = measurement(3, device=replace(HOST, id="host-other"))
+    no_number = measurement(4, paper_latency_ms=math.nan, model="seaformer_s.ade20k")
+    no_number = replace(no_number, before=replace(no_number.before, load=math.inf))
+    folder = fill(tmp_path / "results", measurement(1), one_id, one_name, no_number)
+    for recorded in RECORDED.glob("*.json"):
+        shutil.copy(recorded, folder / "runs" / "host-example")
+    good = next(folder.glob("runs/host-example/2026*.json"))
+    good.with_name("half.json").write_text(good.read_text()[:777])
+    good.with_name("newer.json").write_text('{"schema": 99}')
+    good.with_name("nan.json").write_text(good.read_text().replace('"samples_ns": [', "[NaN", 1))
+    before = {path: path.read_bytes() for path in folder.rglob("runs/*/*.json")}
+    out, err = run("results", "list", cwd=tmp_path)
+    assert "7 of 7 measurements" in out
+    out, err_of_report = run("report", cwd=tmp_path)
+    for name in ("half.json", "newer.json", "nan.json"):
+        assert f"skipped runs/host-example/{name}: " in err
+        assert f"skipped runs/host-example/{name}: " in err_of_report
+    page = (folder / "report.html").read_text()
+    assert "Example CPU 9 (host-other)" in page
+    assert "Another CPU 3" in page
+    run("compare", "results", "results", cwd=tmp_path)
+    out, _ = run("results", "merge", "results", "--results", "copy", cwd=tmp_path)
+    assert len(list((tmp_path / "copy").glob("runs/*/*.json"))) == 7
+    assert {path: path.read_bytes() for path in folder.rglob("runs/*/*.json")} == before
+
+
 def test_two_devices_with_one_id_are_told(tmp_path: Path) -> None:
     other = measurement(2, device=replace(HOST, model="Another CPU 3"))
     fill(tmp_path / "results", measurement(1), other)
@@ -152,11 +186,23 @@ def test_in_a_github_job_the_document_goes_to_the_summary(tmp_path: Path) -> Non
     assert [line.partition(" ")[0] for line in out.splitlines()] == ["::error", "::notice"]
 
 
+def test_a_comparison_keeps_to_what_github_takes(tmp_path: Path) -> None:
+    fill(tmp_path / "base", measurement(1, **PHONE))
+    summary = tmp_path / "summary.md"
+    summary.write_text("x" * (1024 * 1024 - 600))
+    argv = ("compare", "base", "base", "--format", "github")
+    run(*argv, cwd=tmp_path, GITHUB_STEP_SUMMARY=str(summary))
+    assert 1024 * 1024 - 600 < summary.stat().st_size <= 1024 * 1024
+    assert "`seaformer compare --format md` prints all." in summary.read_text()
+    _, err = run(*argv, cwd=tmp_path, code=1, GITHUB_STEP_SUMMARY=str(tmp_path / "no" / "summary"))
+    assert err.startswith("Error: The summary ")
+
+
 def test_a_plan_needs_no_device_and_no_torch(base_install: Environment, tmp_path: Path) -> None:
     done = base_install.run("reproduce", "table2", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "seaformer_t.ade20k" in done.stdout
-    assert "missing: no model of that name yet" in done.stdout
+    assert "missing: transformers has ResNet but no ASPP head for it" in done.stdout
     assert "export, measure" in done.stdout
     assert not (tmp_path / "results").exists()
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The latency check of a change, on this machine as in CI: export and measure the base and the
-# change, compare them, write the report.
+# change, compare them, write the report. In a GitHub job both go to the job's summary.
 #
 #   tools/latency.sh [BASE] [OUT]        BASE: a commit, main by default; OUT: latency by default
 #
@@ -55,4 +55,7 @@ seaformer compare "$out/base" "$out/new" --no-gate --format benchmark >"$out/ben
 seaformer compare "$out/base" "$out/new" --no-gate --format md >"$out/compare.md"
 format=text
 if [ -n "${GITHUB_ACTIONS:-}" ]; then format=github; fi
-seaformer compare "$out/base" "$out/new" --format "$format" --allow "${ALLOW:-}"
+status=0
+seaformer compare "$out/base" "$out/new" --format "$format" --allow "${ALLOW:-}" || status=$?
+if [ "$format" = github ]; then seaformer report --results "$out/new" --github >/dev/null; fi
+exit "$status"

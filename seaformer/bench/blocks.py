@@ -15,6 +15,7 @@ from seaformer.bench.runner_io import RunnerRequest
 from seaformer.bench.target import BlockTarget, Target, choose_cores
 from seaformer.core.artifact import Artifact
 from seaformer.core.blocks import SCHEMA, BlockHead, BlockProfile, write_blocks
+from seaformer.core.checkout import commit_of
 from seaformer.core.errors import ArtifactError, DeviceError, UsageError
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.results import safe_name
@@ -56,6 +57,7 @@ def block_profile(
             schema=SCHEMA,
             version=report.engine.version,
             command=command,
+            commit=commit_of(),
         ),
         method=plan.method,
         counts=report.counts[-1],

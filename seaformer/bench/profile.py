@@ -29,6 +29,7 @@ from seaformer.bench.run import engine_of, ran
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import Target, choose_cores
 from seaformer.core.artifact import FORWARD, Artifact
+from seaformer.core.checkout import commit_of
 from seaformer.core.errors import ArtifactError, DeviceError, RunnerFailed
 from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan, Stop
@@ -72,6 +73,7 @@ def profile(target: Target, plan: RunPlan, artifact: Artifact, command: str = ""
             schema=SCHEMA,
             version=report.engine.version,
             command=command,
+            commit=commit_of(),
         ),
         target=target.device().target,
         threads=report.threads.effective,

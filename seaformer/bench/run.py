@@ -23,6 +23,7 @@ from seaformer.bench.runner_io import Engine, RunnerReport, RunnerRequest
 from seaformer.bench.target import Chosen, Target, choose_cores
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
+from seaformer.core.checkout import commit_of
 from seaformer.core.errors import (
     ArtifactError,
     DeviceError,
@@ -75,6 +76,7 @@ class Bench:
         self._plan = plan
         self._store = store
         self._command = command
+        self._commit = ""
         self._progress = progress or (lambda what, done, total: None)
         self._device: DeviceInfo = target.device()
         check_plan(plan, self._device.cores)
@@ -98,6 +100,7 @@ class Bench:
 
     def _run(self, rows: list[RowSoFar]) -> None:
         preflight = self._target.preflight(self._cores.cpus)
+        self._commit = commit_of(self._store.root)
         units = [(row, method) for row in rows for method in row.methods]
         total, done = len(units) * self._plan.processes, 0
         with tempfile.TemporaryDirectory(prefix="seaformer-bench-") as scratch:
@@ -226,6 +229,7 @@ class Bench:
                 schema=SCHEMA,
                 version=row.version,
                 command=self._command,
+                commit=self._commit,
             ),
             artifact_size_bytes=artifact.size_bytes,
             target=self._device.target,
@@ -276,7 +280,7 @@ def _what(row: RowSoFar, method: MethodSoFar) -> str:
 
 
 def ran(
-    artifact: Artifact, target: Target, *, schema: int, version: str, command: str
+    artifact: Artifact, target: Target, *, schema: int, version: str, command: str, commit: str
 ) -> dict[str, Any]:
     """The fields of ``Ran`` for a record of ``artifact`` that was made on ``target`` now."""
     head = Ran(
@@ -295,6 +299,7 @@ def ran(
         artifact_sha256=artifact.sha256,
         device=target.device(),
         command=command,
+        commit=commit,
     )
     return vars(head)
 

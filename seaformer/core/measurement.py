@@ -16,7 +16,8 @@ from seaformer.core.counts import Counts, executed_precision, spread, typical
 from seaformer.core.facts import ArtifactFacts
 from seaformer.core.plan import RunPlan
 
-# 1: the first. 2: ``facts``. Every older schema is read (docs/results.md).
+# 1: the first. 2: ``facts``; files of 2 may lack ``commit``, which came later and is optional.
+# Every older schema is read (docs/results.md).
 SCHEMA = 2
 
 MEASURED, EMULATED, ESTIMATED, PAPER = "measured", "emulated", "estimated", "paper"
@@ -137,7 +138,7 @@ class Ran:
     """What ran where: the head of every record of a run.
 
     ``schema`` is that of the record. ``source`` is ``measured`` or ``emulated``; ``command`` is
-    the line that made it.
+    the line that made it, ``commit`` the checkout it was made in (``core/checkout.py``), if any.
     """
 
     schema: int
@@ -155,6 +156,7 @@ class Ran:
     device: DeviceInfo
     runtime_version: str = ""
     command: str = ""
+    commit: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from typing import Any
 
 from seaformer.core import codec, files
 from seaformer.core.errors import ArtifactError, CorruptArtifact, SchemaTooNew, UnknownName
-from seaformer.core.measurement import EMULATED, SCHEMA, DeviceInfo, Measurement, document
+from seaformer.core.measurement import MEASURED, SCHEMA, DeviceInfo, Measurement, document
 
 RESULTS_VARIABLE = "SEAFORMER_RESULTS"
 RUNS, DEVICES = "runs", "devices"
@@ -67,12 +67,12 @@ class ResultStore:
     root: Path
 
     def path_of(self, measurement: Measurement) -> Path:
-        """Where this measurement is stored. An emulated one and a failed one say so."""
+        """Where this measurement is stored. What is not measured says so, and what failed."""
         size = "x".join(map(str, measurement.input_shape[2:]))
         parts = [measurement.id, measurement.model, size, measurement.format]
         parts += [measurement.precision]
         parts += [measurement.scope] if measurement.scope != "logits" else []
-        parts += [EMULATED] if measurement.source == EMULATED else []
+        parts += [measurement.source] if measurement.source != MEASURED else []
         parts += ["failed"] if measurement.failure is not None else []
         name = safe_name("__".join(part for part in parts if part))
         return self.root / RUNS / safe_name(measurement.device.id) / f"{name}.json"

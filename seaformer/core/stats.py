@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import random
 import statistics
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 RESAMPLES = 2000
@@ -148,33 +149,46 @@ def resampled(
     if not ordered:
         raise ValueError("no samples")
     slots = [_slot(ordered, resamples, seed, slot) for slot in range(len(ordered))]
-    if len(slots) == 1:
-        return slots[0]
     low, high = (len(ordered) - 1) // 2, len(ordered) // 2
-    drawn = map(sorted, zip(*slots, strict=True))
-    return [(medians[low] + medians[high]) / 2 for medians in drawn]
+    drawn = [sorted(medians) for medians in zip(*slots, strict=True)]
+    return [(medians[low] + medians[high]) / 4 for medians in drawn]
 
 
 def _slot(ordered: Sequence[Sequence[float]], resamples: int, seed: int, slot: int) -> list[float]:
-    """What stands in one of the places for a process: each time one at random, resampled."""
+    """Twice what stands in one of the places for a process: each time one at random, resampled.
+
+    Twice, because halving thousands of sums takes longer than everything else here, and halving
+    them at the very end gives the same bits.
+    """
     times, order = _choices(len(ordered), resamples, seed, slot)
-    medians: list[float] = []
+    sums: list[float] = []
     for process, (samples, count) in enumerate(zip(ordered, times, strict=True)):
         lows, highs = _ranks(len(samples), count, seed, f"{slot}.{process}")
-        pairs = zip(map(samples.__getitem__, lows), map(samples.__getitem__, highs), strict=True)
-        medians += [(low + high) / 2 for low, high in pairs]
-    return list(map(medians.__getitem__, order))
+        if len(samples) % 2:
+            sums += lows([2 * sample for sample in samples])
+        else:
+            sums += map(operator.add, lows(samples), highs(samples))
+    return list(order(sums))
 
 
-@functools.lru_cache(maxsize=4096)
-def _ranks(n: int, count: int, seed: int, place: str) -> tuple[array[int], array[int]]:
-    return median_ranks(n, count, random.Random(f"ranks {n} {seed} {place}"))
+_Pick = Callable[[Sequence[float]], Sequence[float]]
+
+
+def _picker(places: Sequence[int]) -> _Pick:
+    """Takes the elements at these places, in this order: ten times as fast as asking for each."""
+    if len(places) > 1:
+        return operator.itemgetter(*places)
+    return lambda values: [values[place] for place in places]
+
+
+@functools.lru_cache(maxsize=2048)
+def _ranks(n: int, count: int, seed: int, place: str) -> tuple[_Pick, _Pick]:
+    lows, highs = median_ranks(n, count, random.Random(f"ranks {n} {seed} {place}"))
+    return _picker(lows), _picker(highs)
 
 
 @functools.lru_cache(maxsize=64)
-def _choices(
-    processes: int, resamples: int, seed: int, slot: int
-) -> tuple[tuple[int, ...], array[int]]:
+def _choices(processes: int, resamples: int, seed: int, slot: int) -> tuple[tuple[int, ...], _Pick]:
     """How often each process stands in this place, and in which order they take turns."""
     drawn = random.Random(f"processes {processes} {seed} {slot}").choices(
         range(processes), k=resamples
@@ -185,7 +199,7 @@ def _choices(
     for process in drawn:
         order.append(following[process])
         following[process] += 1
-    return times, order
+    return times, _picker(order)
 
 
 def count_outliers(samples: Sequence[float]) -> int:

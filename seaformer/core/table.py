@@ -24,6 +24,7 @@ class ResultRow:
     ``instructions`` and ``counts`` of one inference are counted where an emulator ran it: those
     of the median repeat, which differ by the fraction ``counts_spread``; ``executed`` is the
     precision most multiply-adds were computed in. ``output_max_abs`` is against the eager model.
+    ``commit`` is the checkout it was made in, with ``-dirty`` behind it where that was changed.
     """
 
     source: str
@@ -80,6 +81,7 @@ class ResultRow:
     executed: str = ""
     output_max_abs: float | None = None
     command: str = ""
+    commit: str = ""
 
     @property
     def size(self) -> str:
@@ -103,6 +105,10 @@ class ResultTable:
     def of(self, *sources: str) -> ResultTable:
         """The rows of these sources alone."""
         return ResultTable(tuple(row for row in self.rows if row.source in sources))
+
+    def without(self, *sources: str) -> ResultTable:
+        """The rows of any other source."""
+        return ResultTable(tuple(row for row in self.rows if row.source not in sources))
 
     def method(self, name: str) -> ResultTable:
         """The rows of one method alone."""

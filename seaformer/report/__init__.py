@@ -51,6 +51,7 @@ def make_report(results_dir: Path, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
 
     report = build(*ResultStore(results_dir).load(), zoo)
     measured = report.table.of(MEASURED)
+    estimated = report.table.without(MEASURED, EMULATED)
     return ReportFiles(
         results_dir,
         report,
@@ -58,6 +59,11 @@ def make_report(results_dir: Path, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
             ReportFile("tables/latency.csv", csv.render(measured)),
             ReportFile("tables/latest.csv", csv.render(newest(measured, valid_only=True))),
             ReportFile("tables/emulated.csv", csv.render(report.table.of(EMULATED), emulated=True)),
+            *(
+                [ReportFile("tables/estimated.csv", csv.render(estimated))]
+                if estimated.rows
+                else []
+            ),
             ReportFile("tables/processes.csv", csv.render_processes(report.processes)),
             ReportFile("report.svg", svg.render(report)),
             ReportFile("report.md", markdown.render(report)),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from seaformer.core.checkout import short
 from seaformer.core.errors import Regression, UsageError
 from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.registry import unknown
@@ -214,6 +215,7 @@ def _differences(pair: Pair) -> Iterable[str]:
     elif one.artifact_sha256 == other.artifact_sha256:
         yield "the same file"
     for name, before, after in (
+        ("commit", short(one.commit), short(other.commit)),
         ("runtime", one.runtime_version, other.runtime_version),
         ("runner build", one.runner_build, other.runner_build),
         ("system", one.device.system, other.device.system),

@@ -91,7 +91,8 @@ def github(comparison: Comparison) -> str:
         for row in comparison.rows:
             for finding in row.of(verdict):
                 _, name, fact, base, new, ratio, *_ = _cells(row, finding)
-                what = f"{fact} {base} -> {new} ({ratio}): {finding.why} [{name}]"
+                times = f" ({ratio})" if ratio else ""
+                what = f"{fact} {base} -> {new}{times}: {finding.why} [{name}]"
                 lines.append(f"::{level} title={_command(f'{fact} {verdict}')}::{_data(what)}")
     lines.append(f"::notice title=seaformer compare::{_data(headline(comparison))}")
     return "\n".join(lines) + "\n"

@@ -18,6 +18,7 @@ def lines(measurement: Measurement) -> list[str]:
     told = [
         f"made by: {measurement.command or 'not told'}",
         f"at: {measurement.created_at}, schema {measurement.schema}",
+        f"commit: {measurement.commit or 'not told'}",
         f"file measured: {measurement.artifact_file}, sha256 {measurement.artifact_sha256}",
         f"device: {device.id}, {device.model}, {device.system}, {device.architecture}",
         f"runner: {measurement.runner}, build {measurement.runner_build or 'not told'}",

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.reproduction import PERCENT, PaperTable, PlannedRow
 from seaformer.core.table import ResultRow
+from seaformer.report.components import Component, components
 from seaformer.report.renderers import _text
-from seaformer.report.table import Component, components, rows
+from seaformer.report.table import rows
 
-MISSING = "no model of that name in the zoo yet"
+MISSING = "no model of that name in the zoo"
 _NOTHING = _text.NOTHING
 
 
@@ -72,7 +73,7 @@ def reference_of(found: Sequence[ReproducedRow]) -> str:
 
 def _row(line: PlannedRow, ours: OurSide) -> ReproducedRow:
     if not line.model:
-        return ReproducedRow(line, reason=MISSING)
+        return ReproducedRow(line, reason=f"{MISSING}: {line.absent or 'nobody has built it yet'}")
     one = ours.measurement
     if one is None:
         return ReproducedRow(line, reason=ours.reason or "not measured")

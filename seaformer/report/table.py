@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from seaformer.core import paper
 from seaformer.core.counts import executed_precision, spread, typical
 from seaformer.core.measurement import (
     MEASURED,
@@ -26,6 +25,7 @@ from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report.zoo import ZooRow
 
 FORWARD = "forward"
+_PRECISIONS = ("fp32", "fp16", "int8")
 
 
 @dataclass(frozen=True)
@@ -34,23 +34,6 @@ class DeviceSection:
 
     device: DeviceInfo
     table: ResultTable
-
-
-@dataclass(frozen=True)
-class Component:
-    """A part of a network and its share of the whole. ``sum`` and ``remainder`` are no methods.
-
-    Shares are of time where it was measured, of instructions where they were counted instead.
-    ``paper_percent`` is what figure 10 of the paper gives for SeaFormer-T on a Snapdragon 865.
-    """
-
-    name: str
-    median_ms: float | None
-    ci95_low_ms: float | None
-    ci95_high_ms: float | None
-    share: float
-    instructions: int | None = None
-    paper_percent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,12 +69,13 @@ def build(
 ) -> Report:
     """All rows model by model, and the same rows by device (newest device first).
 
-    Models stand in the zoo's order (by name without one); the rows of a model newest first.
+    Models stand in the zoo's order (by name without one); the rows of a model by size, format,
+    precision and scope, and the newest first of those that are alike.
     """
     zoo = tuple(zoo)
     newest = sorted(measurements, key=lambda m: (m.created_at, m.id), reverse=True)
     place = {known.spec.name: index for index, known in enumerate(zoo)}
-    by_model = sorted(newest, key=lambda m: (place.get(m.model, len(place)), m.model))
+    by_model = sorted(newest, key=lambda m: (place.get(m.model, len(place)), m.model, _within(m)))
     rows_of = [(measurement, rows(measurement)) for measurement in by_model]
     groups: dict[tuple[str, str, str], tuple[DeviceInfo, list[ResultRow]]] = {}
     for device in (measurement.device for measurement in newest):
@@ -116,6 +100,12 @@ def build(
         measurements=tuple(newest),
         zoo=zoo,
     )
+
+
+def _within(m: Measurement) -> tuple[object, ...]:
+    """Where a measurement stands among those of its model."""
+    rank = _PRECISIONS.index(m.precision) if m.precision in _PRECISIONS else len(_PRECISIONS)
+    return (m.input_shape, m.format, rank, m.precision, m.scope)
 
 
 def table_of(measurements: Iterable[Measurement]) -> ResultTable:
@@ -156,62 +146,6 @@ def standing_alone(table: ResultTable) -> ResultTable:
     whole = {row.measurement_id for row in table.method(FORWARD).rows}
     kept = (row for row in table.rows if row.method == FORWARD or row.measurement_id not in whole)
     return ResultTable(tuple(kept))
-
-
-def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
-    """The methods of one measurement beside ``forward``, their sum and the remainder.
-
-    The remainder is what the whole takes beyond its parts run alone; below zero, what the parts
-    pay for beginning and ending on their own. Empty when the measurement has no components or no
-    whole to compare them with.
-    """
-    whole = next((row for row in rows_of_one if row.method == FORWARD), None)
-    parts = [row for row in rows_of_one if row.method != FORWARD and _figure(row)]
-    if whole is None or not _figure(whole) or not parts:
-        return ()
-    published = _figure10([row.method for row in parts])
-    found = [_part(row, whole, published.get(row.method)) for row in parts]
-    total = sum(_figure(row) for row in parts)
-    share = total / _figure(whole)
-    known = sum(published.values()) if published else None
-    return (
-        *found,
-        _sum("sum", total, whole, share, known),
-        _sum("remainder", _figure(whole) - total, whole, 1 - share, None),
-    )
-
-
-def _figure(row: ResultRow) -> float:
-    """What shares are taken of: milliseconds or instructions; 0 where there is neither."""
-    return row.median_ms or row.instructions or 0
-
-
-def _part(row: ResultRow, whole: ResultRow, percent: float | None) -> Component:
-    return Component(
-        name=row.method,
-        median_ms=row.median_ms,
-        ci95_low_ms=row.ci95_low_ms,
-        ci95_high_ms=row.ci95_high_ms,
-        share=_figure(row) / _figure(whole),
-        instructions=row.instructions,
-        paper_percent=percent,
-    )
-
-
-def _sum(
-    name: str, figure: float, whole: ResultRow, share: float, percent: float | None
-) -> Component:
-    timed = whole.median_ms is not None
-    executed = None if timed else round(figure)
-    return Component(name, figure if timed else None, None, None, share, executed, percent)
-
-
-def _figure10(methods: Sequence[str]) -> dict[str, float]:
-    """The paper's shares in percent by method; nothing for a network with other parts."""
-    if set(methods) != set(paper.COMPONENTS):
-        return {}
-    shares = paper.component_shares()
-    return {method: shares[paper.COMPONENTS[method]] for method in methods}
 
 
 def key(row: ResultRow) -> tuple[object, ...]:
@@ -259,6 +193,7 @@ def _bare(m: Measurement, method: str) -> ResultRow:
         artifact_sha256=m.artifact_sha256,
         measurement_id=m.id,
         command=m.command,
+        commit=m.commit,
     )
 
 

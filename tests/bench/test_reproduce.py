@@ -42,6 +42,7 @@ def test_every_line_of_the_paper_is_planned(name: str) -> None:
     assert len(rows) == len(paper.rows(table.csv)) * len(table.latency)
     assert all(row.published is not None for row in rows)
     assert any(row.model for row in rows)
+    assert [row.name for row in rows if not row.model and not row.absent] == []
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if not TABLES[name].components])

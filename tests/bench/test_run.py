@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,24 @@ def test_a_measurement_tells_what_ran_where_and_how(store: ResultStore, one: Art
     output = measured.methods["forward"].output
     assert output is not None
     assert (output.max_abs, output.argmax_agreement, output.passed) == (0.0, 1.0, True)
+
+
+def test_every_measurement_of_a_bench_has_the_commit_it_was_made_from(
+    store: ResultStore,
+    three: list[Artifact],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.chdir(tmp_path)
+    measured, _ = measure(store, three[:1])
+    assert measured[0].commit == ""
+    for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "one"]):
+        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *who, *arguments], check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    measured, _ = measure(store, three[1:])
+    assert [one.commit for one in measured] == [head.stdout.strip()] * 2
 
 
 def test_rounds_are_interleaved_and_the_seed_fixes_the_order(

@@ -81,3 +81,11 @@ def test_an_output_of_nan_is_stored_and_read_back() -> None:
     assert output is not None
     assert math.isnan(output.max_abs)
     assert not output.passed
+
+
+def test_a_file_from_before_commits_were_kept_has_none() -> None:
+    made = measurement(commit="0123456789abcdef-dirty")
+    data = document(made)
+    assert parse(data) == made
+    del data["commit"]
+    assert parse(data) == replace(made, commit="")

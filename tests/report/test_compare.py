@@ -219,12 +219,30 @@ def test_an_error_that_stays_tiny_may_double(error: float) -> None:
 def test_a_larger_file_and_more_memory_are_regressions() -> None:
     big = on_phone(2, artifact_size_bytes=7_000_000)
     assert [f.fact for _, f in sides(on_phone(1), big).regressions] == ["artifact size"]
-    run = method(seed=2)
-    hungry = replace(
-        run, processes=tuple(replace(p, peak_rss_bytes=80_000_000) for p in run.processes)
-    )
-    found = sides(on_phone(1), on_phone(2, methods={"forward": hungry}))
+    found = sides(on_phone(1), with_peaks(80, 80, 80, artifact_sha256="ef" * 32))
     assert [f.fact for _, f in found.regressions] == ["peak memory"]
+
+
+def with_peaks(*peaks_mb: float, **changes: Any) -> Measurement:
+    """A measurement whose processes took that much; those of ``on_phone`` take 64 MB each."""
+    run = method(seed=2)
+    pairs = zip(run.processes, peaks_mb, strict=True)
+    took = tuple(replace(p, peak_rss_bytes=round(mb * 1e6)) for p, mb in pairs)
+    return on_phone(2, methods={"forward": replace(run, processes=took)}, **changes)
+
+
+def test_one_hungry_process_is_no_regression_as_long_as_another_is_not() -> None:
+    """As it came out for one file, twice on one machine: 113.4 to 113.7 MB, then 117.6 to 123.0."""
+    found = sides(on_phone(1), with_peaks(66.2, 69.3, 68.8, artifact_sha256="ef" * 32))
+    assert fact(found, "peak memory").ratio == pytest.approx(69.3 / 64)
+    assert fact(found, "peak memory").verdict == SAME
+
+
+def test_memory_of_the_same_file_engine_and_runner_only_warns() -> None:
+    found = fact(sides(on_phone(1), with_peaks(80, 80, 80)), "peak memory")
+    assert (found.verdict, found.why) == (WARNING, "the same file, engine and runner: it varies")
+    other = with_peaks(80, 80, 80, runtime_version="9.9")
+    assert fact(sides(on_phone(1), other), "peak memory").verdict == REGRESSION
 
 
 def test_a_run_that_fails_now_does_not_hide_behind_an_older_one() -> None:

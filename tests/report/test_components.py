@@ -9,8 +9,9 @@ import pytest
 
 from seaformer.core.measurement import Flag, Measurement
 from seaformer.report import build
+from seaformer.report.components import components
 from seaformer.report.renderers import _text, markdown, terminal
-from seaformer.report.table import components, rows
+from seaformer.report.table import rows
 from tests.fakes.measurements import measurement, method
 
 FIGURE_10 = Path(__file__).parents[2] / "seaformer" / "core" / "paper" / "figure10_components.csv"

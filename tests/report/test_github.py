@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from seaformer.core.results import DamagedFile
 from seaformer.report import build
 from seaformer.report.renderers import github
-from tests.fakes.measurements import failed, measurement
+from tests.fakes.measurements import OFF_CORE, emulated, failed, measurement
 from tests.report.pages import EVIL, everything, hostile
 
 
@@ -52,6 +54,24 @@ def test_a_summary_never_passes_githubs_limit_and_says_that_it_was_cut() -> None
         assert "ends here" in cut
         assert cut.startswith("## Latency report")
     assert github.render(report, 0) == ""
+
+
+def test_ten_thousand_rows_stay_within_githubs_limit_and_the_cut_is_not_folded_away() -> None:
+    plain = emulated(1, flags=(OFF_CORE,))
+    runs = [replace(plain, id=f"run-{i}", model=f"model_{i}.ade20k") for i in range(10_000)]
+    text = github.render(build(runs))
+    assert 1024 * 1000 < len(text.encode()) <= 1024 * 1024
+    assert text.count("<details>") == text.count("</details>")
+    assert text.rstrip().endswith("takes no more than 1 MiB. The report has all.*")
+    assert text.startswith("## Latency report\n\n10000 measurements on 1 device")
+
+
+def test_a_cut_within_details_closes_them() -> None:
+    folded = "head\n<details><summary>more</summary>\n\n" + "- a line\n" * 100 + "\n</details>\n"
+    cut = github.fitted(folded, 500, "See below.")
+    assert len(cut.encode()) <= 500
+    assert cut.index("</details>") < cut.index("*The summary ends here")
+    assert cut.endswith("See below.*\n")
 
 
 def test_a_cut_falls_between_lines() -> None:

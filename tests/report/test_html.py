@@ -11,11 +11,21 @@ from pathlib import Path
 import pytest
 
 from seaformer._cli_output import zoo_rows
-from seaformer.core.measurement import ESTIMATED, MethodRun
+from seaformer.core.measurement import ESTIMATED, MEASURED, MethodRun, document, summary
 from seaformer.core.results import DamagedFile, ResultStore
+from seaformer.core.table import ResultTable
 from seaformer.report import build, make_report, write_report
-from seaformer.report.renderers import _html_runs, html
-from tests.fakes.measurements import emulated, failed, measurement, method, process
+from seaformer.report.renderers import (
+    _html_runs,
+    _picture_samples,
+    csv,
+    github,
+    html,
+    markdown,
+    svg,
+    terminal,
+)
+from tests.fakes.measurements import counted, emulated, failed, measurement, method, process
 from tests.report.pages import EVIL, Elements, everything, hostile, island, page_of
 
 SLUGS = ("accuracy", "ratio", "components", "precision", "instructions", "samples", "history")
@@ -149,11 +159,80 @@ def test_sources_are_told_apart_by_shape_and_by_word(page: str) -> None:
     assert '<polygon class="mark estimated"' in rendered(estimated)
 
 
+def test_an_estimate_is_shown_and_never_as_measured() -> None:
+    """What will make estimates is not here yet; a row of one is."""
+    made = [measurement(1), replace(measurement(2), source=ESTIMATED), emulated(3)]
+    report = build(made, (), zoo_rows())
+    table = ResultTable(
+        tuple(
+            replace(row, median_ms=77.77, ci95_low_ms=70.0, ci95_high_ms=85.0)
+            if row.source == ESTIMATED
+            else row
+            for row in report.table.rows
+        )
+    )
+    report = replace(report, table=table, devices=(replace(report.devices[0], table=table),))
+    text = html.render(report)
+    assert Elements(text).wrong == []
+    measured, counted, estimated = (
+        text[text.index(f'id="{name}-table"') :].partition("</table>")[0]
+        for name in ("latency", "counts", "estimates")
+    )
+    assert "77.77" in estimated
+    assert "77.77" not in measured + counted
+    assert '<span class="source-name">estimated</span>' in estimated
+    assert "estimated ms" in estimated
+    assert "median ms" not in estimated
+    assert '<polygon class="mark estimated"' in text
+    assert "<b>1</b> estimated" in text
+    (method_of_it,) = island(text)[made[1].id]["methods"]
+    assert method_of_it["samples"] is None
+    for other in (markdown.render(report), github.render(report), terminal.text(table)):
+        before, _, after = other.partition("Estimated")
+        assert "77.77" not in before
+        assert "77.77" in after
+    assert "77.77" not in svg.render(report) + csv.render(table.of(MEASURED))
+
+
+def test_an_estimate_is_stored_and_listed_as_one(tmp_path: Path) -> None:
+    made = replace(measurement(1), source=ESTIMATED)
+    assert ResultStore(tmp_path).append(made).stem.endswith("__estimated")
+    assert summary(made) is None
+    assert "median_ms" not in document(made)
+    files = {file.name: file.text for file in make_report(tmp_path).files}
+    assert len(files["tables/latency.csv"].splitlines()) == 1
+    assert files["tables/estimated.csv"].splitlines()[1].startswith("estimated,")
+
+
 def test_two_devices_of_one_name_are_told_apart_by_their_ids(elements: Elements) -> None:
     said = [data for tag, data in elements.said if tag == "td"]
     assert "Mi 10 (phone-a1)" in said
     assert "Mi 10 (phone-b2)" in said
     assert "Mi 10" not in [data for tag, data in elements.said if tag == "td"]
+
+
+def test_precisions_of_an_emulated_row_are_hatched_as_emulated() -> None:
+    half = emulated(2, precision="fp16", methods={"forward": counted(140_000_000)})
+    text = rendered(emulated(1), half)
+    section = text[text.index('<section id="precision"') :].partition("</section>")[0]
+    assert 'class="bar emulated fp16"' in section
+    assert "The paper's pair" not in section  # nothing of the paper is drawn
+    assert '<span class="source-name">paper</span>' not in section
+    assert ".bar.emulated.fp16 { fill: url(#hatched-emulated); }" in text
+    assert 'id="hatched-emulated"' in section
+
+
+def test_the_newest_rows_are_drawn_where_not_all_fit_whatever_their_model() -> None:
+    models = [f"seaformer_{size}.ade20k" for size in "tsbl"]
+    made = [
+        measurement(i, model=models[i % 4], plan=replace(measurement(1).plan, seed=0, core=str(i)))
+        for i in range(40)
+    ]
+    drawn = _picture_samples.draw(build(made, (), zoo_rows()))
+    assert "The newest 16 of 40 rows are drawn" in drawn.note
+    assert drawn.drawing is not None
+    shown = {link["data-run"] for link in Elements(drawn.drawing).of("a")}
+    assert shown == {one.id for one in made[-16:]}
 
 
 def test_a_floor_is_given_where_the_model_has_its_own_size(elements: Elements) -> None:

@@ -280,6 +280,16 @@ def test_the_page_itself_never_scrolls_sideways(driver: Driver, width: int) -> N
     assert driver.execute_script("return document.documentElement.scrollWidth") == width
 
 
+def test_what_is_wider_than_the_window_says_so_and_nothing_else_does(driver: Driver) -> None:
+    said = """
+    const box = document.querySelector('#ratio .drawing');
+    return [box.scrollWidth > box.clientWidth + 1,
+      getComputedStyle(box.nextElementSibling, '::before').content !== 'none'];"""
+    for width, wide in ((400, True), (1280, False)):
+        chromium.resize(driver, width, 900)
+        assert soon(driver, lambda d, wide=wide: d.execute_script(said) == [wide, wide])
+
+
 def test_text_in_pictures_stays_inside_and_names_do_not_cover_each_other(driver: Driver) -> None:
     script = """
     const out = [];

@@ -10,7 +10,8 @@ import pytest
 from seaformer.core import codec
 from seaformer.core.measurement import Conditions, summary
 from seaformer.core.table import ResultTable
-from seaformer.report.table import build, components, current, newest, rows, table_of
+from seaformer.report.components import components
+from seaformer.report.table import build, current, newest, rows, table_of
 from tests.fakes.measurements import (
     EMULATOR,
     HOST,
@@ -102,6 +103,17 @@ def test_rows_are_newest_first_in_whatever_order_they_come() -> None:
     table = build(made).table
     assert table == build(reversed(made)).table
     assert [row.measurement_id for row in table.rows] == [measurement(n).id for n in (3, 2, 1)]
+
+
+def test_rows_of_a_model_go_by_format_and_precision_and_the_newest_of_a_kind_first() -> None:
+    kinds = [("onnx", "fp16"), ("onnx", "fp32"), ("executorch", "fp16"), ("executorch", "fp32")]
+    made = [
+        measurement(i, format=format, runtime=format, precision=precision)
+        for i, (format, precision) in enumerate(kinds * 2)
+    ]
+    told = [(row.format, row.precision, row.created_at) for row in build(made).table.rows]
+    assert [one[:2] for one in told[::2]] == kinds[::-1]
+    assert all(told[i][2] > told[i + 1][2] for i in range(0, 8, 2))
 
 
 def test_each_device_has_its_own_rows_also_when_two_share_an_id() -> None:

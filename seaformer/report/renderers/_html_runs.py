@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from seaformer.core.measurement import (
-    EMULATED,
+    MEASURED,
     Conditions,
     Flag,
     Measurement,
@@ -41,7 +41,7 @@ def records(
         by_id.setdefault(row.measurement_id, []).append(row)
     found = {}
     for measurement in measurements:
-        timed = measurement.source != EMULATED  # an emulator's times are no latencies
+        timed = measurement.source == MEASURED  # an emulator's times are no latencies
         samples = {n: _samples(run) for n, run in measurement.methods.items()} if timed else {}
         size = sum(len(str(pieces)) for pieces in samples.values())
         left -= size
@@ -92,6 +92,7 @@ def _what(m: Measurement) -> Pairs:
         ("measurement", m.id),
         ("taken at", m.created_at),
         ("source", m.source),
+        ("commit", m.commit),
         ("model", m.model),
         ("input", shape),
         ("scope", m.scope),
@@ -214,7 +215,7 @@ def _method(row: ResultRow, run: MethodRun, samples: list[list[int]] | None) -> 
 
 def _processes(row: ResultRow, run: MethodRun) -> list[list[str]]:
     lines = [_process(i, process) for i, process in enumerate(run.processes, 1)]
-    if row.source == EMULATED:
+    if row.source != MEASURED:
         lines = [[*line[:2], _text.NOTHING, _text.NOTHING, *line[4:]] for line in lines]
     return lines
 

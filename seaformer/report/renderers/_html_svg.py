@@ -38,15 +38,19 @@ class Axis:
         return self.start + share * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Round values: 1, 2 and 5 times powers of ten on a logarithmic axis."""
+        """Round values: on a logarithmic axis 1, 2 and 5 times powers of ten, or more of them."""
         if not self.log:
             step = nice((self.high - self.low) / 6)
             first = math.ceil(self.low / step - 1e-9)
             last = math.floor(self.high / step + 1e-9)
             return [round(i * step, 10) for i in range(first, last + 1)]
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        found = [m * 10.0**power for power in powers for m in (1, 2, 5)]
-        return [value for value in found if self.low <= value <= self.high]
+        for steps in ((1, 2, 5), (1, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)):
+            every = [m * 10.0**power for power in powers for m in steps]
+            found = [value for value in every if self.low <= value <= self.high]
+            if len(found) > 3:
+                break
+        return found
 
 
 def nice(value: float) -> float:
@@ -72,6 +76,12 @@ def picture(slug: str, title: str, description: str, height: float, *parts: str)
 def words(x: float, y: float, said: str, style: str = "", anchor: str = "start") -> Markup:
     """Text with its baseline at ``y``."""
     return tag("text", said, class_=style or None, x=x, y=y, text_anchor=anchor)
+
+
+def headed(x: float, y: float, name: str, figure: str, style: str = "") -> Markup:
+    """A row's name and, behind it, its figure; above what is drawn, so that a phone shows both."""
+    strong = tag("tspan", figure, class_="figure", dx=10)
+    return tag("text", f"{name} ", strong, class_=style or None, x=x, y=y)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, style: str = "grid") -> Markup:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from seaformer.core.measurement import EMULATED
 from seaformer.core.table import ResultRow
+from seaformer.report.components import Component, components
 from seaformer.report.renderers import _picture_ratio, _text
 from seaformer.report.renderers._html_markup import Markup, join, lines, tag
 from seaformer.report.renderers._html_svg import mark
 from seaformer.report.renderers._picture import device_label
 from seaformer.report.renderers._picture_components import parts_of
 from seaformer.report.renderers._picture_instructions import floor_millions
-from seaformer.report.table import Component, Report, components
+from seaformer.report.table import Report
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ LATENCY = (
     Column("paper ms", "one core of a Snapdragon 865, TNN: another device", True),
     Column("ours / paper", numeric=True),
 )
+ESTIMATES = (
+    Column("model"),
+    Column("estimated ms", "computed, not measured; opens what it was computed from", True),
+    *LATENCY[2:],
+)
 COUNTS = (
     Column("model"),
     Column("million instructions", "of one inference; opens the run", True),
@@ -71,9 +77,16 @@ COUNTS = (
 
 
 def latency(report: Report, rows: Sequence[ResultRow], newest: set[int], caption: str) -> Markup:
-    """Measured or estimated rows; ``newest`` are the ``id()`` of the newest row of each key."""
+    """Measured rows; ``newest`` are the ``id()`` of the newest row of each key."""
     return _table(
         "latency", caption, LATENCY, [_line(row, newest, _timed(report, row)) for row in rows]
+    )
+
+
+def estimates(report: Report, rows: Sequence[ResultRow], newest: set[int], caption: str) -> Markup:
+    """Rows that are neither measured nor emulated, as ``latency`` shows them, and apart."""
+    return _table(
+        "estimates", caption, ESTIMATES, [_line(row, newest, _timed(report, row)) for row in rows]
     )
 
 
@@ -149,7 +162,7 @@ def _line(row: ResultRow, newest: set[int], cells: Sequence[Cell]) -> Markup:
     first, *rest = cells
     return tag(
         "tr",
-        tag("th", join(sign(row.source), Markup("&#160;")), first.shown, scope="row"),
+        tag("th", join(sign(row.source), Markup("&#160;")), first.shown, _narrow(row), scope="row"),
         *(_cell(cell) for cell in rest),
         data_source=row.source,
         data_device=row.device,
@@ -157,6 +170,13 @@ def _line(row: ResultRow, newest: set[int], cells: Sequence[Cell]) -> Markup:
         data_state=state,
         data_newest="yes" if id(row) in newest else "no",
         class_=None if row.valid else "doubtful",
+    )
+
+
+def _narrow(row: ResultRow) -> Markup:
+    """What tells rows of one model apart, below its name where the window is narrow."""
+    return tag(
+        "small", f"{_text.runtime(row)} {row.precision}", class_="narrow", aria_hidden="true"
     )
 
 

@@ -33,6 +33,13 @@ def networks(report: Report, *sources: str) -> list[ResultRow]:
     return list(newest(ResultTable(tuple(row for row in rows if _told(row)))).rows)
 
 
+def latest(rows: Sequence[ResultRow], most: int) -> list[ResultRow]:
+    """The ``most`` rows that were taken last, in the order they came in."""
+    by_time = sorted(rows, key=lambda row: row.created_at, reverse=True)
+    kept = {id(row) for row in by_time[:most]}
+    return [row for row in rows if id(row) in kept]
+
+
 def _told(row: ResultRow) -> bool:
     """An emulated row tells instructions, the others a latency."""
     figure = row.instructions if row.source == EMULATED else row.median_ms

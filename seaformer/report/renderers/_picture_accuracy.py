@@ -6,6 +6,7 @@ our points stand at our latency and the accuracy the paper gives for that model.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from seaformer.core import paper
@@ -18,6 +19,7 @@ from seaformer.report.renderers._picture import (
     Picture,
     device_label,
     label,
+    latest,
     networks,
     told,
     zoo_row,
@@ -85,7 +87,7 @@ def _published_name(row: dict[str, str]) -> str:
 
 def _ours(report: Report) -> list[_Point]:
     found = []
-    for row in networks(report, MEASURED, ESTIMATED):
+    for row in latest(networks(report, MEASURED, ESTIMATED), _MOST):
         known = zoo_row(report, row)
         published = known[0].paper if known else None
         if not published or published.table != _TABLE or row.scope != "logits":
@@ -95,7 +97,7 @@ def _ours(report: Report) -> list[_Point]:
             where += f" {row.precision}"
             point = _Point(row.source, name, row.median_ms, published.metric_value, row, where)
             found.append(point)
-    return found[:_MOST]
+    return found
 
 
 def _drawn(published: list[_Point], ours: list[_Point]) -> Markup:
@@ -172,6 +174,8 @@ def _names(published: list[_Point], ours: list[_Point], x: svg.Axis, y: svg.Axis
     A name that would cover another or a point is left out; it is in the description.
     """
     taken = [(x.at(p.latency_ms) - 6, y.at(p.miou) - 6, 12.0, 12.0) for p in published + ours]
+    for line in _lines(ours):
+        taken += _along([(x.at(p.latency_ms), y.at(p.miou)) for p in line])
     ends = [(str(i), line[0], "name ours") for i, line in enumerate(_lines(ours), 1)]
     theirs = sorted(published, key=lambda point: "Sea" not in point.name)
     placed = []
@@ -183,10 +187,23 @@ def _names(published: list[_Point], ours: list[_Point], x: svg.Axis, y: svg.Axis
     return placed
 
 
+def _along(points: list[tuple[float, float]]) -> list[_Spot]:
+    """A line through points as small spots, so that no name is struck through."""
+    spots = []
+    for (x1, y1), (x2, y2) in itertools.pairwise(points):
+        steps = int(max(abs(x2 - x1), abs(y2 - y1)) // 6)
+        for i in range(2, steps - 1):
+            spots.append((x1 + (x2 - x1) * i / steps - 2, y1 + (y2 - y1) * i / steps - 2, 4.0, 4.0))
+    return spots
+
+
 def _room(name: str, px: float, py: float, taken: list[_Spot]) -> _Spot | None:
     """Where a name fits beside a point."""
     wide = 6.4 * len(name) + 4
-    for dx, dy in ((9.0, -8.0), (-9.0 - wide, -8.0), (-wide / 2, -23.0), (-wide / 2, 8.0)):
+    sides = (9.0, -9.0 - wide)
+    places = [(side, -8.0) for side in sides] + [(-wide / 2, -23.0), (-wide / 2, 8.0)]
+    places += [(side, dy) for dy in (2.0, -18.0) for side in sides]
+    for dx, dy in places:
         spot = (px + dx, py + dy, wide, 15.0)
         inside = spot[0] > _LEFT and spot[0] + wide < svg.WIDTH - 10 and spot[1] > _TOP - 20
         if inside and not any(_overlap(spot, other) for other in taken):

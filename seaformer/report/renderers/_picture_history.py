@@ -1,7 +1,8 @@
-"""How a row moved: small pictures, one per key with several runs, oldest left."""
+"""How a row moved over commits: small pictures, one per key with several runs, oldest left."""
 
 from __future__ import annotations
 
+from seaformer.core.checkout import short
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report.renderers import _html_svg as svg
@@ -10,7 +11,8 @@ from seaformer.report.renderers._html_markup import Markup, tag
 from seaformer.report.renderers._picture import Picture, device_label, label, told
 from seaformer.report.table import FORWARD, Report, key
 
-_MOST, _POINTS, _WIDE, _HIGH, _GAP = 12, 60, 460.0, 150.0, 40.0
+_MOST, _POINTS, _WIDE, _HIGH, _GAP = 12, 60, 460.0, 168.0, 36.0
+_UNDER, _WORD, _LINE = 36.0, 54.0, 13.0  # below the plot; room for one commit; for a figure
 
 
 def draw(report: Report) -> Picture:
@@ -21,9 +23,11 @@ def draw(report: Report) -> Picture:
         "seaformer bench --variant t --threads 1"
     )
     note = (
-        "Runs of the same row from old to new, evenly spaced; emulated rows show instructions. A "
-        "ring marks the first run of another file, runtime or runner than the run before it: "
-        "where a change comes from. Each axis is its own and does not begin at zero."
+        "Runs of the same row from old to new, evenly spaced; emulated rows show instructions. "
+        "Below stands the commit of the checkout they were made in, where another one begins; + is "
+        "a checkout that was changed. A ring marks the first run of another file, runtime or "
+        "runner than the run before it: where a change comes from. Each axis is its own and does "
+        "not begin at zero."
     )
     if len(groups) > _MOST:
         note += f" {_MOST} of {len(groups)} rows with a history are drawn."
@@ -37,7 +41,8 @@ def _groups(report: Report) -> list[list[ResultRow]]:
     for row in report.table.of(MEASURED, EMULATED).method(FORWARD).rows:
         if row.valid and _value(row) is not None:
             found.setdefault(key(row), []).append(row)
-    return [rows[:_POINTS][::-1] for rows in found.values() if len(rows) > 1]
+    histories = [rows[:_POINTS][::-1] for rows in found.values() if len(rows) > 1]
+    return sorted(histories, key=lambda rows: rows[-1].created_at, reverse=True)
 
 
 def _value(row: ResultRow) -> float | None:
@@ -53,9 +58,19 @@ def _drawn(report: Report, groups: list[list[ResultRow]]) -> Markup:
         parts.append(_panel(report, rows, left, top))
         first, last = (_value(row) or 0.0 for row in (rows[0], rows[-1]))
         unit = "M instructions" if rows[0].source == EMULATED else "ms"
-        said.append(f"{label(rows[0])}: {len(rows)} runs, {first:.2f} to {last:.2f} {unit}")
+        runs = f"{len(rows)} runs{_over(rows)}"
+        said.append(f"{label(rows[0])}: {runs}, {first:.2f} to {last:.2f} {unit}")
     height = -(-len(groups) // 2) * (_HIGH + _GAP)
     return svg.picture("history-picture", "History of rows", told(said), height, *parts)
+
+
+def _over(rows: list[ResultRow]) -> str:
+    """`` over 3 commits, 1a2b3c4 to 9f8e7d6``; nothing where no run has one."""
+    known = [short(row.commit) for row in rows if row.commit]
+    if not known:
+        return ""
+    count = _text.counted(len(set(known)), "commit")
+    return f" over {count}, {known[0]} to {known[-1]}" if known[0] != known[-1] else f" at {count}"
 
 
 def _panel(report: Report, rows: list[ResultRow], left: float, top: float) -> Markup:
@@ -64,7 +79,7 @@ def _panel(report: Report, rows: list[ResultRow], left: float, top: float) -> Ma
     lows = [row.ci95_low_ms or 0.0 for row in rows] if timed else values
     highs = [row.ci95_high_ms or 0.0 for row in rows] if timed else values
     room = (max(highs) - min(lows)) * 0.15 or max(highs) * 0.02 or 1.0
-    y = svg.Axis(max(min(lows) - room, 0.0), max(highs) + room, top + _HIGH - 20, top + 34)
+    y = svg.Axis(max(min(lows) - room, 0.0), max(highs) + room, top + _HIGH - _UNDER, top + 36)
     x = svg.Axis(0, len(rows) - 1, left + 60, left + _WIDE - 20)
     source = rows[0].source
     unit = "M instructions" if source == EMULATED else "ms"
@@ -83,20 +98,45 @@ def _panel(report: Report, rows: list[ResultRow], left: float, top: float) -> Ma
             up = (at[i][0], y.at(lows[i]), at[i][0], y.at(highs[i]))
             parts.append(svg.line(*up, f"whisker {source}"))
         parts.append(_point(row, at[i], changed=i > 0 and _made(row) != _made(rows[i - 1])))
+    parts += _commits(rows, x, top + _HIGH - _UNDER)
     ends = ((left + 60, rows[0], "start"), (left + _WIDE - 20, rows[-1], "end"))
     parts += [
-        svg.words(px, top + _HIGH - 2, row.created_at[:10], "quiet small", anchor)
+        svg.words(px, top + _HIGH - 2, _when(row), "quiet small", anchor)
         for px, row, anchor in ends
     ]
     return svg.group(*parts)
 
 
+def _when(row: ResultRow) -> str:
+    """The day and the minute."""
+    return row.created_at[:16].replace("T", " ")
+
+
+def _commits(rows: list[ResultRow], x: svg.Axis, under: float) -> list[Markup]:
+    """The commit below each run that begins one: the last, the first, then as there is room."""
+    if not any(row.commit for row in rows):
+        return []
+    begins = [i for i, row in enumerate(rows) if i == 0 or row.commit != rows[i - 1].commit]
+    parts, taken = [], list[float]()
+    for i in dict.fromkeys((begins[-1], begins[0], *reversed(begins))):
+        at = x.at(i)
+        parts.append(svg.line(at, under, at, under + 5))
+        middle = min(max(at, x.start + _WORD / 2 - 10), x.end - _WORD / 2 + 10)
+        if all(abs(middle - other) >= _WORD for other in taken):
+            taken.append(middle)
+            said = short(rows[i].commit) or "none"
+            parts.append(svg.words(middle, under + 17, said, "quiet small", "middle"))
+    return parts
+
+
 def _levels(y: svg.Axis, left: float, low: float, high: float) -> list[Markup]:
+    """Lines at the least and the greatest value; their figures never cover each other."""
     parts = []
-    for value in dict.fromkeys((low, high)):
+    apart = max(_LINE - abs(y.at(low) - y.at(high)), 0.0) / 2 if low != high else 0.0
+    for value, aside in {low: apart, high: -apart}.items():
         at = y.at(value)
         parts.append(svg.line(left + 60, at, left + _WIDE - 20, at))
-        parts.append(svg.words(left + 54, at + 4, f"{value:.4g}", "quiet small", "end"))
+        parts.append(svg.words(left + 54, at + 4 + aside, f"{value:.2f}", "quiet small", "end"))
     return parts
 
 
@@ -105,8 +145,10 @@ def _point(row: ResultRow, at: tuple[float, float], changed: bool) -> Markup:
     if changed:
         ring = tag("circle", class_="ring", cx=at[0], cy=at[1], r=7.5)
         drawn = svg.group(ring, drawn)
-    figure = _text.ms(row.median_ms) + " ms" if row.source == MEASURED else "counted"
-    made = f"artifact {row.artifact_sha256[:8]}, {_text.runtime(row)}, runner {row.runner_build}"
+    counted = f"{_text.instructions(row.instructions)} million instructions"
+    figure = f"{_text.ms(row.median_ms)} ms" if row.source == MEASURED else counted
+    made = f"commit {short(row.commit) or 'not told'}, artifact {row.artifact_sha256[:8]}, "
+    made += f"{_text.runtime(row)}, runner {row.runner_build}"
     hint = f"{row.created_at}: {figure}; {made}"
     return svg.opens(row.measurement_id, drawn, hint)
 

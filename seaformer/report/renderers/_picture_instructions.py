@@ -6,10 +6,10 @@ from seaformer.core.measurement import EMULATED
 from seaformer.core.table import ResultRow
 from seaformer.report.renderers import _html_svg as svg
 from seaformer.report.renderers._html_markup import Markup
-from seaformer.report.renderers._picture import Picture, label, networks, told, zoo_row
+from seaformer.report.renderers._picture import Picture, label, latest, networks, told, zoo_row
 from seaformer.report.table import Report
 
-_MOST, _ROW, _LABEL, _VALUE = 24, 26.0, 390.0, 250.0
+_MOST, _ROW, _LEFT = 24, 40.0, 20.0
 _LANES = {"fp32": 4, "fp16": 8}
 
 
@@ -38,7 +38,9 @@ def draw(report: Report) -> Picture:
         "4 that one 128-bit instruction does in FP32 (8 in FP16); a bar twice as long spends half "
         "of its instructions on something else. A count is not a time."
     )
-    drawing = _drawn(report, rows[:_MOST]) if rows else None
+    if len(rows) > _MOST:
+        note += f" The newest {_MOST} of {len(rows)} rows are drawn."
+    drawing = _drawn(report, latest(rows, _MOST)) if rows else None
     title = "ARM instructions against the floor"
     return Picture("instructions", title, note, drawing, missing, (EMULATED,))
 
@@ -46,7 +48,7 @@ def draw(report: Report) -> Picture:
 def _drawn(report: Report, rows: list[ResultRow]) -> Markup:
     counts = [(row.instructions or 0) / 1e6 for row in rows]
     floors = [floor_millions(report, row) for row in rows]
-    axis = svg.Axis(0.0, svg.nice(max(counts)), _LABEL, svg.WIDTH - _VALUE)
+    axis = svg.Axis(0.0, max(counts) * 1.02, _LEFT, svg.WIDTH - _LEFT)
     bottom = 12 + _ROW * len(rows)
     parts = [svg.x_axis(axis, 8, bottom, "million instructions")]
     said = []
@@ -62,12 +64,11 @@ def _drawn(report: Report, rows: list[ResultRow]) -> Markup:
 def _line(row: ResultRow, axis: svg.Axis, y: float, floor: float | None, said: str) -> Markup:
     count = (row.instructions or 0) / 1e6
     name = f"{label(row)} {row.size}"
-    bar = svg.box(_LABEL, y, axis.at(count) - _LABEL, _ROW - 10, f"bar {EMULATED} counted")
+    bar = svg.box(_LEFT, y + 17, axis.at(count) - _LEFT, 14, f"bar {EMULATED} counted")
     parts = [
-        svg.words(_LABEL - 10, y + 12, svg.shortened(name, 56), "", "end"),
+        svg.headed(_LEFT, y + 11, svg.shortened(name, 80), said),
         svg.opens(row.measurement_id, bar, f"{name}: {said}"),
-        svg.words(svg.WIDTH - _VALUE + 10, y + 12, said),
     ]
     if floor:
-        parts.append(svg.line(axis.at(floor), y - 3, axis.at(floor), y + _ROW - 7, "floor"))
+        parts.append(svg.line(axis.at(floor), y + 14, axis.at(floor), y + 34, "floor"))
     return svg.group(*parts)

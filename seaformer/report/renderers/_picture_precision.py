@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from seaformer.core.measurement import EMULATED, MEASURED
+from seaformer.core.measurement import EMULATED, MEASURED, PAPER
 from seaformer.core.table import ResultRow
 from seaformer.report.renderers import _html_svg as svg
 from seaformer.report.renderers import _text
@@ -18,7 +18,7 @@ from seaformer.report.renderers._picture import (
 )
 from seaformer.report.table import Report
 
-_MOST, _ROW, _LABEL, _VALUE, _HEAD = 12, 18.0, 330.0, 230.0, 26.0
+_MOST, _ROW, _LABEL, _VALUE, _HEAD = 12, 18.0, 110.0, 230.0, 26.0
 _ORDER = ("fp32", "fp16", "int8")
 
 
@@ -47,15 +47,17 @@ def draw(report: Report) -> Picture:
         "seaformer bench --variant t --precision fp32,fp16 --threads 1"
     )
     note = (
-        "The same model, size, scope, format and core. FP32 is filled, FP16 hatched, INT8 dotted. "
-        "The paper's pair (table 16, Snapdragon 865) has an outline only."
+        "The same model, size, scope, format and core. FP32 is filled, FP16 hatched, INT8 dotted."
     )
     sources = tuple(dict.fromkeys(group.source for group in groups))
     if len(groups) > _MOST:
         note += f" The newest {_MOST} of {len(groups)} groups are drawn."
     drawing = _drawn(groups[:_MOST]) if groups else None
-    title = "Precisions side by side"
-    return Picture("precision", title, note, drawing, missing, (*sources, "paper"))
+    theirs = any(bar.row is None for group in groups[:_MOST] for bar in group.bars)
+    if theirs:
+        note += " The paper's pair (table 16, Snapdragon 865) has an outline only."
+        sources += (PAPER,)
+    return Picture("precision", "Precisions side by side", note, drawing, missing, sources)
 
 
 def _groups(report: Report, source: str, unit: str) -> list[_Group]:
@@ -153,13 +155,14 @@ def _name(bar: _Bar) -> str:
 
 
 def _hatch() -> Markup:
-    """The texture of FP16 and INT8: told apart in print and without colour."""
-    lines = "M-2 2l4-4M0 8l8-8M6 10l4-4"
-    hatch = tag("path", d=lines, class_="hatch-line")
-    dots = tag("circle", cx=3, cy=3, r=1.6, class_="hatch-dot")
-    unit = "userSpaceOnUse"
-    return tag(
-        "defs",
-        tag("pattern", hatch, id="hatched", width=8, height=8, patternUnits=unit),
-        tag("pattern", dots, id="dotted", width=6, height=6, patternUnits=unit),
-    )
+    """The texture of FP16 and INT8: told apart in print and without colour; a pair per source."""
+    lines, unit = "M-2 2l4-4M0 8l8-8M6 10l4-4", "userSpaceOnUse"
+    patterns = []
+    for source in (MEASURED, EMULATED):
+        hatch = tag("path", d=lines, class_=f"hatch-line {source}")
+        dots = tag("circle", cx=3, cy=3, r=1.6, class_=f"hatch-dot {source}")
+        patterns += [
+            tag("pattern", hatch, id=f"hatched-{source}", width=8, height=8, patternUnits=unit),
+            tag("pattern", dots, id=f"dotted-{source}", width=6, height=6, patternUnits=unit),
+        ]
+    return tag("defs", *patterns)

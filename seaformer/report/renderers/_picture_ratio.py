@@ -7,10 +7,10 @@ from seaformer.core.table import ResultRow
 from seaformer.report.renderers import _html_svg as svg
 from seaformer.report.renderers import _text
 from seaformer.report.renderers._html_markup import Markup
-from seaformer.report.renderers._picture import Picture, device_label, label, networks, told
+from seaformer.report.renderers._picture import Picture, device_label, label, latest, networks, told
 from seaformer.report.table import Report
 
-_MOST, _ROW, _LABEL, _VALUE = 30, 24.0, 390.0, 230.0
+_MOST, _ROW, _HEAD, _LEFT = 30, 38.0, 30.0, 20.0
 
 
 def draw(report: Report) -> Picture:
@@ -26,7 +26,7 @@ def draw(report: Report) -> Picture:
         "is from the paper's phone. The line is the 95 % interval of our median."
     )
     sources = tuple(s for s in (MEASURED, ESTIMATED) if any(row.source == s for row in rows))
-    shown = sorted(rows[:_MOST], key=lambda row: device_label(report, row))
+    shown = sorted(latest(rows, _MOST), key=lambda row: device_label(report, row))
     drawing = _drawn(report, shown) if rows else None
     if len(rows) > _MOST:
         note += f" The newest {_MOST} of {len(rows)} rows are drawn; the table has all."
@@ -40,18 +40,18 @@ def ratio(row: ResultRow) -> float:
 def _drawn(report: Report, rows: list[ResultRow]) -> Markup:
     ratios = [ratio(row) for row in rows]
     low, high = min([*ratios, 1.0]) / 1.4, max([*ratios, 1.0]) * 1.4
-    axis = svg.Axis(max(low, 1e-6), high, _LABEL, svg.WIDTH - _VALUE, log=True)
+    axis = svg.Axis(max(low, 1e-6), high, _LEFT, svg.WIDTH - _LEFT, log=True)
     devices = [device_label(report, row) for row in rows]
-    bottom = 16 + _ROW * (len(rows) + len(set(devices)))
+    bottom = 20 + _ROW * len(rows) + _HEAD * len(set(devices))
     one = axis.at(1.0)
     parts = [svg.x_axis(axis, 10, bottom, "ours / paper (logarithmic)")]
     parts += [svg.line(one, 4, one, bottom, "paper-line")]
     parts += [svg.words(one + 4, 10, "paper", "quiet")]
-    y = 12 + _ROW * 0.5
+    y = 16.0
     for i, (row, device) in enumerate(zip(rows, devices, strict=True)):
         if device not in devices[:i]:
-            parts.append(svg.words(10, y + 4, device, "head"))
-            y += _ROW
+            parts.append(svg.words(_LEFT, y + 16, device, "head"))
+            y += _HEAD
         parts.append(_line(report, row, axis, y))
         y += _ROW
     said = [f"{label(row)} on {device_label(report, row)}: {ratio(row):.2f}" for row in rows]
@@ -65,14 +65,15 @@ def _line(report: Report, row: ResultRow, axis: svg.Axis, y: float) -> Markup:
     x = axis.at(ratio(row))
     where = device_label(report, row)
     value = f"{ratio(row):.2f} = {_text.ms(row.median_ms)} / {_text.published(row.paper_ms)} ms"
-    parts = [svg.words(_LABEL - 10, y + 4, svg.shortened(label(row), 56), "", "end")]
+    name = svg.shortened(label(row), 80)
+    parts = [svg.headed(_LEFT, y + 11, name, f"{value}{_doubt(row)}")]
+    y += 23
     if row.ci95_low_ms and row.ci95_high_ms:
         ends = (axis.at(row.ci95_low_ms / paper_ms), axis.at(row.ci95_high_ms / paper_ms))
         parts.append(svg.whisker(row.source, *ends, y))
     hint = f"{label(row)} on {where}: {value}"
     drawn = svg.mark(row.source, x, y, doubt=not row.valid)
     parts.append(svg.opens(row.measurement_id, drawn, hint))
-    parts.append(svg.words(svg.WIDTH - _VALUE + 10, y + 4, f"{value}{_doubt(row)}"))
     return svg.group(*parts)
 
 

@@ -8,10 +8,10 @@ from seaformer.core.table import ResultRow
 from seaformer.report.renderers import _html_svg as svg
 from seaformer.report.renderers import _text
 from seaformer.report.renderers._html_markup import Markup
-from seaformer.report.renderers._picture import Picture, device_label, label, networks, told
+from seaformer.report.renderers._picture import Picture, device_label, label, latest, networks, told
 from seaformer.report.table import Report
 
-_MOST, _LANE, _GAP, _LABEL = 16, 9.0, 16.0, 390.0
+_MOST, _LANE, _GAP, _LEFT, _HEAD = 16, 9.0, 14.0, 20.0, 18.0
 Lanes = list[list[float]]
 _LOWEST, _HIGHEST, _LEAST = -10.0, 30.0, 2.0
 
@@ -30,8 +30,8 @@ def draw(report: Report) -> Picture:
     )
     if len(rows) > _MOST:
         note += f" The newest {_MOST} of {len(rows)} rows are drawn; a row's own open with it."
-    drawing = _drawn(report, rows[:_MOST]) if rows else None
-    return Picture("samples", "Distribution of samples", note, drawing, missing)
+    drawing = _drawn(report, latest(rows, _MOST)) if rows else None
+    return Picture("samples", "Distribution of samples", note, drawing, missing, (MEASURED,))
 
 
 def _drawn(report: Report, rows: list[ResultRow]) -> Markup:
@@ -63,7 +63,7 @@ def _axis(rows: list[Lanes]) -> svg.Axis:
     low = min([every[0] for every in ends if every], default=0.0)
     high = max([quantile(every, 0.995) for every in ends if every], default=0.0)
     low, high = max(-svg.nice(max(-low, _LEAST)), _LOWEST), min(max(high, _LEAST), _HIGHEST)
-    return svg.Axis(low, min(svg.nice(high), _HIGHEST), _LABEL, svg.WIDTH - 60)
+    return svg.Axis(low, min(svg.nice(high), _HIGHEST), _LEFT, svg.WIDTH - 60)
 
 
 def _row(
@@ -73,20 +73,20 @@ def _row(
     height = _LANE * max(len(lanes), 2)
     low = 100 * ((row.ci95_low_ms or median) / median - 1)
     high = 100 * ((row.ci95_high_ms or median) / median - 1)
-    band = svg.box(axis.at(low), top, axis.at(high) - axis.at(low), height, "band")
+    lane_top = top + _HEAD
+    band = svg.box(axis.at(low), lane_top, axis.at(high) - axis.at(low), height, "band")
     strokes = [
         svg.strip(
             [axis.at(value) for value in lane if axis.low <= value <= axis.high],
-            top + _LANE * i,
+            lane_top + _LANE * i,
             _LANE - 2,
             "stroke",
         )
         for i, lane in enumerate(lanes)
     ]
     beyond = sum(not axis.low <= value <= axis.high for lane in lanes for value in lane)
-    more = [svg.words(svg.WIDTH - 54, top + 10, f"+{beyond}", "quiet")] if beyond else []
-    name = svg.words(_LABEL - 10, top + 11, svg.shortened(label(row), 56), "", "end")
+    more = [svg.words(svg.WIDTH - 54, lane_top + 10, f"+{beyond}", "quiet")] if beyond else []
     figures = f"{_text.ms(row.median_ms)} ms, {row.n} samples, {device_label(report, row)}"
-    under = svg.words(_LABEL - 10, top + 25, svg.shortened(figures, 60), "quiet small", "end")
+    name = svg.headed(_LEFT, top + 11, svg.shortened(label(row), 72), svg.shortened(figures, 50))
     drawn = svg.opens(row.measurement_id, svg.group(band, *strokes), f"{label(row)}: {figures}")
-    return svg.group(name, under, drawn, *more), height
+    return svg.group(name, drawn, *more), _HEAD + height

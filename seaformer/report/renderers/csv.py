@@ -38,7 +38,7 @@ COLUMNS = (
     *("n", "processes", "spread", "cv", "outliers", "peak_mb", "load_ms", "first_ms", "size_mb"),
     *("valid", "flags", "failure", "runner", "runner_build", "governor"),
     *("freq_min_mhz", "freq_max_mhz", "load_average", "temperature_c", "created_at"),
-    *("artifact_file", "artifact_sha256", "measurement_id", "command", "paper_ms"),
+    *("artifact_file", "artifact_sha256", "measurement_id", "command", "commit", "paper_ms"),
 )
 _COUNTS = tuple(f.name for f in dataclasses.fields(Counts) if f.name != "caches")
 _MISSES = tuple(f.name for f in dataclasses.fields(CacheMisses) if not f.name.endswith("_bytes"))

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import _text
+from seaformer.report.renderers import _estimated, _text
 from seaformer.report.renderers._markdown import cell, grid
 from seaformer.report.renderers.markdown import overview
 from seaformer.report.table import FORWARD, Report, newest, standing_alone
 
 LIMIT_BYTES = 1024 * 1024
-_LEFT_OUT = "\n*The summary ends here: GitHub takes no more than 1 MiB. The report has all.*\n"
+_LEFT_OUT = "\n\n*The summary ends here: GitHub takes no more than 1 MiB. {}*\n"
+_CLOSED = "\n</details>\n"
 _LATENCY = (
     *("model", "HxW", "runtime", "precision", "scope", "device", "core"),
     *("median ms", "95 % interval ms", "valid", f"{_text.PAPER_SIDE} ms"),
@@ -33,7 +34,9 @@ def render(report: Report, room: int = LIMIT_BYTES) -> str:
             "No measurement is stored yet. Begin with `seaformer bench --variant t --threads 1`."
         )
         return fitted(f"## Latency report\n\n{begin}\n", room)
-    rows = newest(standing_alone(report.table)).rows
+    table = newest(standing_alone(report.table))
+    rows = table.rows
+    guessed = [row for row in _estimated.rows_of(table).rows if row.failure is None]
     timed = [row for row in rows if row.source == MEASURED and row.failure is None]
     counted = [row for row in rows if row.source == EMULATED and row.failure is None]
     parts = ["## Latency report", overview(report)]
@@ -42,21 +45,28 @@ def render(report: Report, room: int = LIMIT_BYTES) -> str:
     if counted:
         note = "Instructions of one inference on an emulated ARM core: exact, and no latency."
         parts += ["### Emulated", note, grid(_COUNTS, [_counted(row) for row in counted])]
+    if guessed:
+        cells = [_estimated.cells(row) for row in guessed]
+        title = f"### {_estimated.TITLE}"
+        parts += [title, _estimated.NOTE, grid(_estimated.HEADER, cells)]
     parts += _troubles(report)
     return fitted("\n\n".join(parts) + "\n", room)
 
 
-def fitted(text: str, room: int = LIMIT_BYTES) -> str:
-    """``text``, cut after its last whole line that leaves room to say that it was cut."""
+def fitted(text: str, room: int = LIMIT_BYTES, rest: str = "The report has all.") -> str:
+    """``text``, cut after its last whole line that leaves room to say so, and where the rest is."""
     if len(text.encode()) <= room:
         return text
-    kept, left = [], room - len(_LEFT_OUT.encode())
+    end = _LEFT_OUT.format(rest)
+    kept, left = [], room - len((_CLOSED + end).encode())
     for line in text.splitlines(keepends=True):
         left -= len(line.encode())
         if left < 0:
             break
         kept.append(line)
-    return "".join(kept) + _LEFT_OUT if kept else ""
+    shown = "".join(kept)
+    folded = shown.count("<details>") > shown.count("</details>")  # or the sentence is folded too
+    return f"{shown}{_CLOSED * folded}{end}" if kept else ""
 
 
 def _timed(row: ResultRow) -> list[str]:

@@ -12,9 +12,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-from seaformer.core.measurement import EMULATED
+from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report.renderers import (
+    _estimated,
     _html_runs,
     _html_sections,
     _html_tables,
@@ -173,8 +174,9 @@ def _component_tables(report: Report) -> Markup:
 
 def _rows(report: Report, rows: Sequence[ResultRow]) -> Markup:
     current = {id(row) for row in newest(report.table).rows}
-    timed = [row for row in rows if row.source != EMULATED]
+    timed = [row for row in rows if row.source == MEASURED]
     counted = [row for row in rows if row.source == EMULATED]
+    guessed = [row for row in rows if row.source not in (MEASURED, EMULATED)]
     parts = [_filters(report, rows)]
     if timed:
         caption = "Latency of one inference, model by model. Each median opens its run."
@@ -182,6 +184,9 @@ def _rows(report: Report, rows: Sequence[ResultRow]) -> Markup:
     if counted:
         caption = "Emulated: instructions of one inference, counted; no latency."
         parts.append(_html_tables.counts(report, counted, current, caption))
+    if guessed:
+        caption = f"{_estimated.TITLE}: {_estimated.NOTE}"
+        parts.append(_html_tables.estimates(report, guessed, current, caption))
     return _html_sections.section("rows", "Rows", *parts)
 
 

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 
 from seaformer.core.measurement import EMULATED, MEASURED, DeviceInfo
 from seaformer.core.table import ResultRow, ResultTable
-from seaformer.report.renderers import _emulated, _text, svg
+from seaformer.report.components import Component, components
+from seaformer.report.renderers import _emulated, _estimated, _text, svg
 from seaformer.report.renderers._markdown import cell as _cell
 from seaformer.report.renderers._markdown import code as _code
 from seaformer.report.renderers._markdown import grid as _grid
 from seaformer.report.table import (
     FORWARD,
-    Component,
     DeviceSection,
     Report,
-    components,
     current,
     newest,
     standing_alone,
@@ -73,9 +72,13 @@ def overview(report: Report) -> str:
     devices = _text.counted(len(report.devices), "device")
     counts = [f"{_text.counted(len(first), 'measurement')} on {devices}"]
     emulated = sum(row.source == EMULATED for row in first)
+    estimated = sum(row.source not in (EMULATED, MEASURED) for row in first)
     invalid = sum(not row.valid and row.failure is None for row in first)
     failed = sum(row.failure is not None for row in first)
-    kinds = ((emulated, "emulated"), (invalid, "not valid"), (failed, "failed"))
+    kinds = (
+        *((emulated, "emulated"), (estimated, "estimated")),
+        *((invalid, "not valid"), (failed, "failed")),
+    )
     counts += [f"{count} {name}" for count, name in kinds if count]
     if report.damaged:
         counts.append(f"{_text.counted(len(report.damaged), 'file')} skipped")
@@ -85,11 +88,15 @@ def overview(report: Report) -> str:
 
 def _device(section: DeviceSection) -> list[str]:
     measured, emulated = section.table.of(MEASURED), section.table.of(EMULATED)
+    estimated = _estimated.rows_of(section.table)
     parts = [f"## {_cell(section.device.model)}", _about(section.device)]
     if measured.rows:
         parts += ["### Latency", *_tables(measured)]
     if emulated.rows:
         parts += ["### Emulated", _emulated.NOTE, *_counts(emulated)]
+    if estimated.rows:
+        lines = [_estimated.cells(row) for row in current(standing_alone(estimated)).rows]
+        parts += [f"### {_estimated.TITLE}", _estimated.NOTE, _grid(_estimated.HEADER, lines)]
     return parts
 
 

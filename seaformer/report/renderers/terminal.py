@@ -18,8 +18,9 @@ from rich.text import Text
 
 from seaformer.core.measurement import EMULATED, MEASURED, Flag
 from seaformer.core.table import ResultRow, ResultTable
-from seaformer.report.renderers import _emulated, _text
-from seaformer.report.table import components, standing_alone
+from seaformer.report.components import components
+from seaformer.report.renderers import _emulated, _estimated, _text
+from seaformer.report.table import standing_alone
 
 EMPTY = "No measurements yet. Make the first: seaformer bench --variant t --threads 1"
 _PAPER_HEADER = "paper\nSD865, TNN\n1 core, ms"
@@ -33,11 +34,14 @@ def render(table: ResultTable) -> RenderableType:
         return Text(EMPTY)
     parts: list[RenderableType] = []
     measured, emulated = table.of(MEASURED), table.of(EMULATED)
+    estimated = _estimated.rows_of(table)
     if measured.rows:
         parts += [Text("Latency", _TITLE), _latency(measured), *_conditions(measured), _GAP]
     if emulated.rows:
         title = Text(f"Emulated: {_emulated.NOTE}", _TITLE)
         parts += [title, _counts(emulated), *_conditions(emulated), _GAP]
+    if estimated.rows:
+        parts += [Text(f"{_estimated.TITLE}: {_estimated.NOTE}", _TITLE), _guesses(estimated), _GAP]
     for rows in _by_measurement(table):
         parts += _components(rows)
     return Group(*parts, *_remarks(table))
@@ -80,6 +84,15 @@ def _counts(table: ResultTable) -> Table:
         *cells, validity = _emulated.cells(row)
         style = _STYLES[validity.split(":")[0].split(" ")[0]]
         shown.add_row(*map(Text, cells), Text(validity, style=style))
+    return shown
+
+
+def _guesses(table: ResultTable) -> Table:
+    shown = _grid()
+    for name in _estimated.HEADER:
+        shown.add_column(name, justify="left" if name in _estimated.WORDS else "right")
+    for row in standing_alone(table).rows:
+        shown.add_row(*map(Text, _estimated.cells(row)))
     return shown
 
 

@@ -239,6 +239,17 @@
   addEventListener("hashchange", fromAddress);
   fromAddress();
 
+  // What is wider than the window says so
+
+  const sides = () => {
+    for (const box of all(".scroll, .drawing")) {
+      const told = box.querySelector("table") ?? box;
+      told.classList.toggle("sideways", box.scrollWidth > box.clientWidth + 1);
+    }
+  };
+  addEventListener("resize", sides);
+  sides();
+
   // Light and dark
 
   const themes = ["system", "light", "dark"];

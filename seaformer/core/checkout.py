@@ -1,0 +1,72 @@
+"""Which commit a measurement was made from: that of the checkout one works in.
+
+Asked of git once per bench, and never a reason to fail: where there is no git, no repository or no
+answer in time, there is no commit. Files below the results folder do not make a checkout dirty:
+measuring changes them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+DIRTY = "-dirty"
+_SECONDS = 10.0
+
+
+def commit_of(results: Path = Path("results"), working: Path | None = None) -> str:
+    """The commit checked out in ``working`` (here), else in the repository that holds ``results``.
+
+    All its hex digits, with ``-dirty`` behind them when a tracked file differs from that commit;
+    empty where nothing can be told.
+    """
+    try:
+        below = results.absolute().resolve()
+        folders = (working or Path.cwd(), _existing(below))
+    except (OSError, RuntimeError):  # the working directory is gone, or links go round in circles
+        return ""
+    return next(filter(None, (_commit(folder, below) for folder in folders)), "")
+
+
+def _commit(folder: Path, below: Path) -> str:
+    told = (_git(folder, "rev-parse", "--show-toplevel", "--verify", "HEAD") or "").splitlines()
+    changed = _git(folder, "status", "--porcelain", "-z", "--untracked-files=no")
+    if len(told) != 2 or changed is None:
+        return ""
+    top = Path(told[0])
+    dirty = any(not (top / name).is_relative_to(below) for name in _names(changed))
+    return told[1] + DIRTY * dirty
+
+
+def short(commit: str) -> str:
+    """Seven digits, and a ``+`` for a dirty checkout; nothing for no commit."""
+    bare = commit.removesuffix(DIRTY)
+    return f"{bare[:7]}{'+' * (bare != commit)}"
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def _names(changed: str) -> Iterable[str]:
+    """The paths in ``XY path`` entries; a renamed file's old name stands alone behind its entry."""
+    entries = iter(changed.split("\0"))
+    for entry in entries:
+        if entry:
+            yield entry[3:]
+            if "R" in entry[:2] or "C" in entry[:2]:
+                yield next(entries, "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says, or ``None`` when it refuses, is not there or does not answer."""
+    argv = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "surrogateescape")
