@@ -89,7 +89,7 @@ def _device(section: DeviceSection) -> list[str]:
     if measured.rows:
         parts += ["### Latency", *_tables(measured)]
     if emulated.rows:
-        parts += ["### Emulated", _emulated.NOTE, *_counts(emulated)]
+        parts += ["### Emulated", _emulated.note(emulated.rows), *_counts(emulated)]
     return parts
 
 

@@ -36,7 +36,7 @@ def render(table: ResultTable) -> RenderableType:
     if measured.rows:
         parts += [Text("Latency", _TITLE), _latency(measured), *_conditions(measured), _GAP]
     if emulated.rows:
-        title = Text(f"Emulated: {_emulated.NOTE}", _TITLE)
+        title = Text(f"Emulated: {_emulated.note(emulated.rows)}", _TITLE)
         parts += [title, _counts(emulated), *_conditions(emulated), _GAP]
     for rows in _by_measurement(table):
         parts += _components(rows)
