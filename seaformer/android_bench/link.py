@@ -19,6 +19,8 @@ from seaformer.core.errors import DeviceError, DeviceLost, DeviceTimeout, SeaFor
 T = TypeVar("T")
 # The slowest link a push is waited for: USB 1 in practice, or a poor wireless network.
 _BYTES_PER_S = 250_000
+# A transfer that is over sooner than this needs no announcement.
+_SOON_S = 5.0
 _READY = "read id < /proc/sys/kernel/random/boot_id; echo $id; getprop sys.boot_completed"
 
 
@@ -51,6 +53,8 @@ class Phone:
         say: called with a sentence when the phone is lost and when it is back.
         pause: sleeps; raises to end a wait (Ctrl-C of a bench in another thread).
 
+    ``before_transfer`` is called before a file goes over, with the seconds that may take.
+
     Raises the error of the phone's state when it cannot be reached now.
     """
 
@@ -70,6 +74,7 @@ class Phone:
         self.reconnects = 0
         self.reconnect_tries = 0
         self.gone = False
+        self.before_transfer: Callable[[float], None] = lambda seconds: None
         self._patience = patience
         self._opener = opener
         self._pushed_before = 0
@@ -93,13 +98,20 @@ class Phone:
 
     def push(self, source: Path, target: str) -> None:
         """Copy a file to the phone; a broken push starts from the beginning."""
-        limit = self._patience.call_s + source.stat().st_size / _BYTES_PER_S
+        limit = self._limit(source.stat().st_size)
         self._again(lambda transport: transport.push(source, target, limit))
 
     def pull(self, source: str, target: Path, size_bytes: int = 0) -> None:
         """Copy a file from the phone."""
-        limit = self._patience.call_s + size_bytes / _BYTES_PER_S
+        limit = self._limit(size_bytes)
         self._again(lambda transport: transport.pull(source, target, limit))
+
+    def _limit(self, size_bytes: int) -> float:
+        """Seconds that a file of this size may take, told to whoever wants to know."""
+        seconds = size_bytes / _BYTES_PER_S
+        if seconds > _SOON_S:
+            self.before_transfer(seconds)
+        return self._patience.call_s + seconds
 
     def close(self) -> None:
         """Leave the phone alone; the next call would connect again."""

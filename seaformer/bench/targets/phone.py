@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from seaformer.android_bench import condition
@@ -109,7 +109,13 @@ class PhoneTarget:
     def session(self, bench: str) -> Iterator[None]:
         """Have the phone: lock it, clear what a dead bench left, keep it awake; undo it all."""
         phone, lock = self._phone, Lock(self._phone, bench)
-        lock.take(resume=self._options.resume)
+        try:
+            lock.take(resume=self._options.resume)
+        except KeyboardInterrupt:
+            with suppress(DeviceError, KeyboardInterrupt):
+                lock.leave()  # the answer that it is ours may have been on its way
+            raise
+        phone.before_transfer = lock.beat
         self._lock, self._bench, self._boot_id = lock, bench, phone.boot_id
         self._requests.begin()
         self._troubled = True
@@ -244,6 +250,7 @@ class PhoneTarget:
     def _leave(self, lock: Lock) -> None:
         """Undo everything, one thing after the other; what could not be is named."""
         self._lock = None
+        self._phone.before_transfer = lambda seconds: None
         phone, keep = self._phone, self._bench if self._troubled else ""
         kept = 0
 
