@@ -46,6 +46,27 @@ def test_a_running_adb_server_is_used_and_named(
     assert adb.state(phone.address) == "device"
 
 
+def test_a_server_that_is_killed_and_started_again_costs_a_reconnect(
+    workbench: Workbench, phone: FakePhone, slow: Artifact, adb: PrivateAdb
+) -> None:
+    adb.connect(phone.address)
+
+    def restart() -> None:
+        wait_for(lambda: runs(phone))
+        adb.run("kill-server")
+        adb.run("start-server")
+        adb.connect(phone.address)
+
+    restarting = threading.Thread(target=restart)
+    restarting.start()
+    tried = workbench.run(phone, slow)
+    restarting.join()
+    assert tried.row.valid, tried.row.failure
+    assert tried.flags()["reconnected"]
+    assert runs(phone) == 1
+    assert left_behind(phone) == []
+
+
 def test_a_server_elsewhere_is_used_with_adb_host(
     workbench: Workbench, phone: FakePhone, artifact: Artifact, adb: PrivateAdb,
     monkeypatch: pytest.MonkeyPatch,
