@@ -47,12 +47,13 @@ class Tried:
 
 @dataclass
 class Workbench:
-    """A store, the scripted bundle, and how patient a bench is."""
+    """A store, the scripted bundle, how patient a bench is, and by which server it goes, if any."""
 
     root: Path
     bundle: Bundle
     patience: Patience = Patience(total_s=8, first_s=0.05, longest_s=0.5)
     processes: int = 1
+    adb_host: str = ""
     pause: Callable[[float], None] = field(default=lambda seconds: time.sleep(seconds / 4))
 
     @property
@@ -71,6 +72,7 @@ class Workbench:
         adb_host: str = "",
         **options: bool,
     ) -> PhoneTarget:
+        adb_host = adb_host or self.adb_host
         finder = Finder(adb_host)
         say = (said if said is not None else []).append
         (attached,) = finder.choose(phone.address)
