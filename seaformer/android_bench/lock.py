@@ -21,6 +21,7 @@ LOCK = f"{ROOT}/lock"
 SILENT_S = 180
 _SILENT_SAME_S = 10
 _TRIES = 200
+_WAITING = "waiting, to be sure that the earlier bench on it has ended"
 
 # The script's own words for what it found.
 _TAKE = r"""
@@ -36,6 +37,7 @@ fi
 owner= beat=0 job= alive=no
 [ -f "$lock/owner" ] && read owner < "$lock/owner"
 [ -f "$lock/beat" ] && read beat < "$lock/beat"
+beat=${beat:-$up}  # emptied to be written this very moment
 [ -f "$lock/job" ] && read job < "$lock/job"
 [ -n "$job" ] && [ -d "/proc/$job" ] && alive=yes
 echo "held $((up - beat)) $alive $boot $beat $owner"
@@ -119,7 +121,7 @@ class Lock:
                     raise self._busy(held, resume)
                 if first is None:
                     first = held
-                    self._phone.say(f"{self._phone.serial}: is the earlier bench gone? waiting")
+                    self._phone.say(f"{self._phone.serial}: {_WAITING}")
                 elif held.beat != first.beat:
                     raise self._alive()
             if stale:
@@ -155,7 +157,7 @@ class Lock:
         wait = (_SILENT_SAME_S if same and resume else SILENT_S) - held.silent_s
         hint = f"If it died, the phone is free in {max(wait, 1)} s"
         if same and not resume:
-            hint += ", or at once with --resume, which goes on where it stopped"
+            hint += ", or sooner with --resume, which goes on where it stopped"
         return DeviceBusy(
             f"{self._phone.serial} is in use by {'the same' if same else 'another'} bench: its "
             f"last sign of life was {said}{running}.",

@@ -44,7 +44,7 @@ def command(tmp_path: Path, *arguments: str, scratch: Path | None = None) -> sub
     return started
 
 
-def wait_for(condition: Callable[[], object], within_s: float = 60) -> None:
+def wait_for(condition: Callable[[], object], within_s: float = 180) -> None:
     """Until it holds."""
     deadline = time.monotonic() + within_s
     while not condition():

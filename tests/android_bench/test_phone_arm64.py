@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from seaformer.android_bench.attach import Finder
+from seaformer.android_bench.link import Phone
+from seaformer.android_bench.store import Store, Wanted
 from seaformer.bench.lanes import Lanes, Order, Outcome
 from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
@@ -21,7 +24,7 @@ from tests.fakes.scripted import scripted_artifact
 from tests.made import small
 from tests.needed import require
 
-PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=2))
+PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=1))
 CONVOLUTIONS = 69
 
 
@@ -43,21 +46,35 @@ def bench(phone: FakePhone, results: Path, artifacts: list[Artifact], *profiles:
         assert row.failure is None
         assert run.output is not None
         assert run.output.passed
-        assert [process.sample_cpus for process in run.processes] == [(1, 1)]
+        assert [process.sample_cpus for process in run.processes] == [(1,)]
         assert [process.affinity for process in run.processes] == [(1,)]
         assert row.device.clusters[-1].part == "Cortex-A77"
     return outcome
 
 
-def test_both_engines_answer_rightly_on_the_pinned_core_and_are_pushed_once(
+def test_both_engines_answer_rightly_on_the_pinned_core_and_all_of_it_stays_there(
     phone: FakePhone, tmp_path: Path, real_bundle: Bundle
 ) -> None:
-    onnx, executorch = small("onnx"), small("executorch")
-    assert len(bench(phone, tmp_path, [onnx, executorch]).measured) == 2
-    pushed = sum(size for _, size in phone.pushes)
-    assert pushed > real_bundle.size_bytes
-    bench(phone, tmp_path, [executorch])
-    assert sum(size for _, size in phone.pushes) == pushed
+    artifacts = [small("onnx"), small("executorch")]
+    assert len(bench(phone, tmp_path, artifacts).measured) == 2
+    assert sum(size for _, size in phone.pushes) > real_bundle.size_bytes
+    (attached,) = Finder().choose(phone.address)
+    again = Phone(Finder(), attached)
+    parts = [real_bundle.folder / file.name for file in real_bundle.manifest.files]
+    Store(again).put(map(Wanted.of, [*parts, *(artifact.path for artifact in artifacts)]))
+    again.close()
+    assert again.bytes_pushed == 0
+
+
+@pytest.mark.slow
+def test_a_second_bench_of_both_engines_pushes_nothing(
+    phone: FakePhone, tmp_path: Path, real_bundle: Bundle
+) -> None:
+    artifacts = [small("onnx"), small("executorch")]
+    bench(phone, tmp_path, artifacts)
+    pushed = list(phone.pushes)
+    bench(phone, tmp_path, artifacts)
+    assert phone.pushes == pushed
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.android_bench.commands import wait_for
 from tests.fakes.adb import PrivateAdb
 from tests.fakes.phone import EMULATED as OWNS_UP
 from tests.fakes.phone import FakePhone
+from tests.fakes.scripted import HELD, scripted_artifact
 
 FAST = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))
 
@@ -47,22 +49,29 @@ def test_a_running_adb_server_is_used_and_named(
 
 
 def test_a_server_that_is_killed_and_started_again_costs_a_reconnect(
-    workbench: Workbench, phone: FakePhone, slow: Artifact, adb: PrivateAdb
+    workbench: Workbench, phone: FakePhone, tmp_path: Path, adb: PrivateAdb
 ) -> None:
     adb.connect(phone.address)
+    held = scripted_artifact(tmp_path / "a", "held", trouble=HELD)
+    workbench.patience = replace(workbench.patience, total_s=120)
+    said: list[str] = []
+    target = workbench.target(phone, said)
 
     def restart() -> None:
         wait_for(lambda: runs(phone))
         adb.run("kill-server")
+        wait_for(lambda: any("Connecting again" in sentence for sentence in said))
         adb.run("start-server")
         adb.connect(phone.address)
+        (phone.root / "go").touch()
 
     restarting = threading.Thread(target=restart)
     restarting.start()
-    tried = workbench.run(phone, slow)
+    (row,) = Bench(target, FAST, workbench.store).run([held])
     restarting.join()
-    assert tried.row.valid, tried.row.failure
-    assert tried.flags()["reconnected"]
+    target.close()
+    assert row.valid, row.failure
+    assert "reconnected" in {flag.name for flag in row.flags}
     assert runs(phone) == 1
     assert left_behind(phone) == []
 

@@ -18,10 +18,9 @@ from seaformer.core.results import ResultStore
 from tests.android_bench.benches import SETTING, Workbench, left_behind, parts, runs
 from tests.android_bench.commands import command, wait_for
 from tests.fakes.phone import FakePhone
-from tests.fakes.scripted import scripted_artifact
+from tests.fakes.scripted import HELD, scripted_artifact
 
-# A run that ends when the test says so.
-HELD = "while [ ! -f ../../../../go ]; do sleep 0.1; done"  # from its folder below jobs/
+LONG_S = 240  # a machine that does other things beside
 
 
 def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
@@ -32,7 +31,7 @@ def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
     bench = command(tmp_path, *arguments)
     wait_for(lambda: runs(phone) >= 2)
     bench.send_signal(signal.SIGINT)
-    _, told = bench.communicate(timeout=60)
+    _, told = bench.communicate(timeout=LONG_S)
     assert bench.returncode == 130, told
     assert "kept on it for --resume" in told
     assert not (phone.root / "seaformer" / "lock").exists()
@@ -43,7 +42,7 @@ def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
     assert "interrupted" in {flag.name for flag in row.flags}
     ran = len(row.methods["forward"].processes)
     again = command(tmp_path, *arguments, "--resume", "--json")
-    out, told = again.communicate(timeout=120)
+    out, told = again.communicate(timeout=LONG_S)
     assert again.returncode in (0, 5), told
     (document,) = json.loads(out)
     assert len(document["methods"]["forward"]["processes"]) == 4
@@ -62,12 +61,12 @@ def test_a_harness_that_was_killed_is_taken_up_by_resume(phone: FakePhone, tmp_p
     assert (phone.root / "seaformer" / "changed").exists()
     assert ResultStore(tmp_path / "results").load() == ([], [])
     other = command(tmp_path, *arguments)
-    _, told = other.communicate(timeout=60)
+    _, told = other.communicate(timeout=LONG_S)
     assert other.returncode == 4
     assert "is in use by the same bench" in told
     assert "--resume" in told
     again = command(tmp_path, *arguments, "--resume", "--json")
-    out, told = again.communicate(timeout=120)
+    out, told = again.communicate(timeout=LONG_S)
     assert again.returncode in (0, 5), told
     assert "was left by a bench that died; put back" in told
     (document,) = json.loads(out)
@@ -120,7 +119,7 @@ def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done
             assert (each.root / "seaformer" / "lock" / "owner").exists()
             assert (each.root / "seaformer" / "changed").exists()
         bench.send_signal(signal.SIGINT)
-        _, told = bench.communicate(timeout=60)
+        _, told = bench.communicate(timeout=LONG_S)
         assert bench.returncode == 130, told
         assert "Interrupted; what was measured has been stored." in told
         for each, was in zip(phones, before, strict=True):
@@ -139,7 +138,7 @@ def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done
         for each in phones:
             (each.root / "go").touch()
         again = command(tmp_path, *arguments, "--resume", "--json")
-        out, told = again.communicate(timeout=60)
+        out, told = again.communicate(timeout=LONG_S)
         assert again.returncode == 0, told
         assert sorted(row["model"] for row in json.loads(out)) == ["held", "held", "quick", "quick"]
         assert [runs(each) for each in phones] == [3, 3]
@@ -154,14 +153,14 @@ def test_resume_never_takes_a_phone_from_a_bench_that_is_alive(
     first = command(tmp_path, *arguments, "--json")
     wait_for(lambda: runs(phone) == 1)
     second = command(tmp_path, *arguments, "--resume")
-    out, told = second.communicate(timeout=60)
+    out, told = second.communicate(timeout=LONG_S)
     assert second.returncode == 4, told
     assert f"{phone.address} is in use by the same bench, which is alive" in told
     assert "Let it end, or stop it with Ctrl-C" in told
     assert "Traceback" not in told
     assert out == ""
     (phone.root / "go").touch()
-    out, told = first.communicate(timeout=60)
+    out, told = first.communicate(timeout=LONG_S)
     assert first.returncode == 0, told
     (row,) = json.loads(out)
     assert row["valid"]

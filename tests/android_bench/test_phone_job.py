@@ -33,6 +33,6 @@ def test_a_cable_pulled_right_after_the_start_does_not_hang_up_the_job() -> None
             transport.shell(start, 20)
         assert phone.fired == ["drop"]
         assert not (phone.root / "ran").exists()
-        wait_for((phone.root / "ran").exists, 10)
-        wait_for((phone.root / "seaformer/jobs/bench/key/done").exists, 10)
+        wait_for((phone.root / "ran").exists)
+        wait_for((phone.root / "seaformer/jobs/bench/key/done").exists)
         assert (phone.root / "seaformer/jobs/bench/key/done").read_text().startswith("0 ")

@@ -131,7 +131,7 @@ def test_a_phone_and_a_model_with_such_names_are_benched_through_a_server_all_th
 def test_such_a_serial_that_is_not_there_is_told_as_it_is(tmp_path: Path) -> None:
     model = scripted_artifact(tmp_path / "artifacts").path
     bench = command(tmp_path, "--device", EVIL, str(model))
-    _, told = bench.communicate(timeout=60)
+    _, told = bench.communicate(timeout=240)
     assert bench.returncode == NoDevice.exit_code
     assert f"No device {EVIL} is attached." in told
     assert "Traceback" not in told
