@@ -14,11 +14,23 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from seaformer.android_bench.transport import Attached, ShellResult, Transport
-from seaformer.core.errors import DeviceError, DeviceLost, DeviceTimeout, SeaFormerError
+from seaformer.core.errors import (
+    DeviceError,
+    DeviceLost,
+    DeviceOffline,
+    DeviceTimeout,
+    NoDevice,
+    NoPermission,
+    NotBooted,
+    SeaFormerError,
+    Unauthorized,
+)
 
 T = TypeVar("T")
 # The slowest link a push is waited for: USB 1 in practice, or a poor wireless network.
 _BYTES_PER_S = 250_000
+# What a call on a phone that was there ends with when it is not: a server names the state it sees.
+_AWAY = (DeviceLost, DeviceTimeout, DeviceOffline, NoDevice, NotBooted, NoPermission, Unauthorized)
 # A transfer that is over sooner than this needs no announcement.
 _SOON_S = 5.0
 _READY = "read id < /proc/sys/kernel/random/boot_id; echo $id; getprop sys.boot_completed"
@@ -126,7 +138,7 @@ class Phone:
             transport = self._transport or self._reconnect()
             try:
                 return call(transport)
-            except (DeviceLost, DeviceTimeout) as error:
+            except _AWAY as error:
                 self.close()
                 broken += 1
                 if broken > self._patience.repeats:

@@ -13,6 +13,7 @@ PROOFS = {
     ],
     "the cable is pulled while the runner runs": [
         "test_a_cable_pulled_while_the_runner_runs_costs_a_reconnect",
+        "test_a_phone_that_its_server_no_longer_lists_costs_a_reconnect",
     ],
     "the cable is pulled right after the start": [
         "test_a_cable_pulled_right_after_the_start_does_not_hang_up_the_job",

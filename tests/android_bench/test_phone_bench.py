@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,32 +48,54 @@ def test_a_running_adb_server_is_used_and_named(
     assert adb.state(phone.address) == "device"
 
 
-def test_a_server_that_is_killed_and_started_again_costs_a_reconnect(
-    workbench: Workbench, phone: FakePhone, tmp_path: Path, adb: PrivateAdb
-) -> None:
-    adb.connect(phone.address)
-    held = scripted_artifact(tmp_path / "a", "held", trouble=HELD)
+def away_and_back(
+    workbench: Workbench, phone: FakePhone, folder: Path, go: Callable[[], None],
+    back: Callable[[], None],
+) -> None:  # fmt: skip
+    """A bench whose phone is away from its server until that was noticed: the run survives."""
+    held = scripted_artifact(folder, "held", trouble=HELD)
     workbench.patience = replace(workbench.patience, total_s=120)
     said: list[str] = []
     target = workbench.target(phone, said)
 
-    def restart() -> None:
+    def trouble() -> None:
         wait_for(lambda: runs(phone))
-        adb.run("kill-server")
+        go()
         wait_for(lambda: any("Connecting again" in sentence for sentence in said))
-        adb.run("start-server")
-        adb.connect(phone.address)
+        back()
         (phone.root / "go").touch()
 
-    restarting = threading.Thread(target=restart)
-    restarting.start()
+    troubled = threading.Thread(target=trouble)
+    troubled.start()
     (row,) = Bench(target, FAST, workbench.store).run([held])
-    restarting.join()
+    troubled.join()
     target.close()
     assert row.valid, row.failure
     assert "reconnected" in {flag.name for flag in row.flags}
     assert runs(phone) == 1
     assert left_behind(phone) == []
+
+
+def test_a_server_that_is_killed_and_started_again_costs_a_reconnect(
+    workbench: Workbench, phone: FakePhone, tmp_path: Path, adb: PrivateAdb
+) -> None:
+    def start() -> None:
+        adb.run("start-server")
+        adb.connect(phone.address)
+
+    adb.connect(phone.address)
+    away_and_back(workbench, phone, tmp_path / "a", lambda: adb.run("kill-server"), start)
+
+
+def test_a_phone_that_its_server_no_longer_lists_costs_a_reconnect(
+    workbench: Workbench, phone: FakePhone, tmp_path: Path, adb: PrivateAdb
+) -> None:
+    adb.connect(phone.address)
+
+    def unplug() -> None:
+        adb.run("disconnect", phone.address)
+
+    away_and_back(workbench, phone, tmp_path / "a", unplug, lambda: adb.connect(phone.address))
 
 
 def test_a_server_elsewhere_is_used_with_adb_host(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -48,4 +49,6 @@ def workbench(workbench: Workbench, phone: FakePhone) -> Iterator[Workbench]:
     with PrivateAdb() as adb:
         adb.connect(phone.address)
         workbench.adb_host = f"127.0.0.1:{adb.port}"
+        # adb looks for a phone that went away every ten seconds.
+        workbench.patience = replace(workbench.patience, total_s=120)
         yield workbench
