@@ -119,12 +119,12 @@ def exit_for(outcomes: Sequence[Outcome]) -> None:
     """Interrupted ends with 130, a device's error with its code, a failed row 4, an invalid 5."""
     from seaformer.core.errors import MeasurementRefused, RunnerFailed
 
-    if any(outcome.interrupted for outcome in outcomes):
-        print("Interrupted; what was measured has been stored.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED)
     errors = [(one.device, one.error) for one in outcomes if one.error is not None]
     for name, error in errors:
         print(f"{name}: {error.message} {error.hint}".rstrip(), file=sys.stderr)
+    if any(outcome.interrupted for outcome in outcomes):
+        print("Interrupted; what was measured has been stored.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
     if errors:
         raise typer.Exit(errors[0][1].exit_code)
     measured = [each for one in outcomes for each in one.measured]

@@ -1,24 +1,22 @@
 """The ARM bundle, the emulator and the counting plugin, each made once; and tiny ARM programs.
 
-Where one of them cannot be had the test is skipped on a workbench, and fails in CI.
+Where one of them cannot be had the test is skipped on a workbench, and fails in CI (``needed``).
 """
 
 from __future__ import annotations
 
 import functools
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
-
 from seaformer.core.errors import MissingExtra
 from seaformer.runtime._bundle import Bundle, build_arm64_bundle
 from seaformer.runtime._counter import Counter, build_counter
 from seaformer.runtime._qemu import CpuProfile, Qemu, find_profile, find_qemu
+from tests.needed import lacking, require
 
 CC = "aarch64-linux-gnu-gcc"
 A76 = "cortex-a76"
@@ -30,13 +28,7 @@ def needed(make: Callable[[], T]) -> T:
     try:
         return make()
     except MissingExtra as error:
-        return _lacking(f"{error.message} {error.hint}")
-
-
-def _lacking(why: str) -> T:  # type: ignore[type-var]
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
+        lacking(f"{error.message} {error.hint}")
 
 
 @functools.cache
@@ -59,8 +51,7 @@ def counter(caches: bool = True) -> Counter:
 
 def compile_arm(source: Path, *flags: str) -> Path:
     """An aarch64 program from C or assembly."""
-    if shutil.which(CC) is None:
-        _lacking("sudo apt-get install g++-aarch64-linux-gnu")
+    require(shutil.which(CC), "sudo apt-get install g++-aarch64-linux-gnu")
     program = source.with_suffix(".elf")
     argv = [
         CC,

@@ -143,15 +143,7 @@ def refusals(state: State, cpus: tuple[int, ...], serial: str) -> list[Measureme
                 hint="Switch it off in the phone's settings.",
             )
         )
-    missing = [cpu for cpu in cpus if cpu not in state.online]
-    if missing:
-        found.append(
-            PinningBroken(
-                f"{serial}: core {', '.join(map(str, missing))} is offline; online are "
-                f"{', '.join(map(str, state.online))}.",
-                hint="Wait until the phone brings it back, or choose another: --core big",
-            )
-        )
+    found += absent_refusal(state, cpus, serial)
     limit, top = state.limit_khz, now.max_freq_khz
     if limit is not None and top is not None and limit < top:
         found.append(
@@ -161,6 +153,20 @@ def refusals(state: State, cpus: tuple[int, ...], serial: str) -> list[Measureme
             )
         )
     return found
+
+
+def absent_refusal(state: State, cpus: tuple[int, ...], serial: str) -> list[MeasurementRefused]:
+    """A core that was chosen and is not there, before a run or after it."""
+    missing = [cpu for cpu in cpus if cpu not in state.online]
+    if not missing:
+        return []
+    return [
+        PinningBroken(
+            f"{serial}: core {', '.join(map(str, missing))} is offline; online are "
+            f"{', '.join(map(str, state.online))}.",
+            hint="Wait until the phone brings it back, or choose another: --core big",
+        )
+    ]
 
 
 def offline_refusal(offline: tuple[int, ...], serial: str) -> list[MeasurementRefused]:

@@ -24,6 +24,8 @@ T = TypeVar("T")
 _TIMEOUT_S = 30.0
 _AT_ONCE = 8
 
+# Linux lets programs see only what every core of a phone has.
+_NO_FP16 = "no: its cores lack asimdhp, engines compute fp16 files in fp32"
 # Only what every Android has: the shell's own words, cat, df, getprop, dumpsys.
 PROBE = r"""
 say() { echo; echo "@@seaformer $1"; }
@@ -203,6 +205,7 @@ def _device_info(
             "soc": topology.soc_title(properties, soc),
             "build": properties.get("ro.build.fingerprint", ""),
             "features": " ".join(processors[0].features),
+            "fp16_arithmetic": "yes" if "asimdhp" in processors[0].features else _NO_FP16,
         },
     )
 

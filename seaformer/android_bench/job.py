@@ -22,8 +22,6 @@ from seaformer.core.errors import DeviceBusy, DeviceError, DeviceFull, DeviceLos
 JOBS = f"{ROOT}/jobs"
 _FIRST_S, _LONGEST_S = 0.1, 1.0
 _TRIES = 3
-# The time limit of a pull is that of a file this long.
-_LARGE_BYTES = 64 << 20
 
 # $1 folder, $2 mask or -, $3 the lock, then the command. A second start, after an answer that was
 # lost, ends at once.
@@ -48,8 +46,10 @@ echo "$code ${sum%% *}" > done.part && mv done.part done
 """
 # $1 folder, $2 the script, then the rest. The list must not be joined by && to the start:
 # a subshell would hold the connection open until the job ends. The shell stays until the job has
-# begun: what it leaves behind sooner is hung up with it.
+# begun: what it leaves behind sooner is hung up with it. A cable that is pulled hangs up at any
+# moment, also before setsid took effect: an ignored signal stays ignored in what is started.
 _START = r"""
+trap '' HUP
 mkdir -p "$1/out" || exit 1
 cd "$1" || exit 1
 folder=$1 script=$2
@@ -96,6 +96,14 @@ if [ -f pid ]; then
   if [ "$boot" = "$now" ]; then kill -9 -$pid 2>/dev/null || kill -9 $pid 2>/dev/null; fi
 fi
 cd / && rm -rf "$1"
+"""
+# $1 folder, then names: the hash, the size and the name of each that can be read.
+_SUMS = r"""
+cd "$1" || exit 1
+shift
+for f; do
+  sum=$(sha256sum < "$f") && size=$(wc -c < "$f") && echo "${sum%% *} $((size)) $f"
+done
 """
 # $1 the folder of all jobs, $2 the bench whose finished ones are kept, $3 "running": also those.
 _CLEAR = r"""
@@ -252,20 +260,20 @@ def pull_files(phone: Phone, folder: str, wanted: Mapping[str, Path]) -> None:
 
     Raises ``DeviceError`` when one is not there or arrives damaged again and again.
     """
-    done = phone.script('cd "$1" || exit 1; shift; sha256sum "$@"', folder, *wanted)
-    sums = {
-        words[1].strip(): words[0] for line in done.stdout.splitlines()
-        if len(words := line.split(maxsplit=1)) == 2
+    done = phone.script(_SUMS, folder, *wanted)
+    told = {
+        words[2]: (words[0], int(words[1])) for line in done.stdout.splitlines()
+        if len(words := line.split(maxsplit=2)) == 3 and words[1].isdecimal()
     }  # fmt: skip
     for name, target in wanted.items():
-        if name not in sums:
+        if name not in told:
             raise DeviceError(f"{phone.serial}: {folder}/{name} cannot be read: {done.said}.")
-        _pull_whole(phone, f"{folder}/{name}", target, sums[name])
+        _pull_whole(phone, f"{folder}/{name}", target, *told[name])
 
 
-def _pull_whole(phone: Phone, source: str, target: Path, sha256: str) -> None:
+def _pull_whole(phone: Phone, source: str, target: Path, sha256: str, size_bytes: int = 0) -> None:
     for _ in range(_TRIES):
-        phone.pull(source, target, _LARGE_BYTES)
+        phone.pull(source, target, size_bytes)
         if files.sha256_file(target) == sha256:
             return
         phone.say(f"{phone.serial}: {Path(source).name} arrived damaged, pulled again")

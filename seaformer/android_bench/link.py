@@ -14,11 +14,25 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from seaformer.android_bench.transport import Attached, ShellResult, Transport
-from seaformer.core.errors import DeviceError, DeviceLost, DeviceTimeout, SeaFormerError
+from seaformer.core.errors import (
+    DeviceError,
+    DeviceLost,
+    DeviceOffline,
+    DeviceTimeout,
+    NoDevice,
+    NoPermission,
+    NotBooted,
+    SeaFormerError,
+    Unauthorized,
+)
 
 T = TypeVar("T")
 # The slowest link a push is waited for: USB 1 in practice, or a poor wireless network.
 _BYTES_PER_S = 250_000
+# What a call on a phone that was there ends with when it is not: a server names the state it sees.
+_AWAY = (DeviceLost, DeviceTimeout, DeviceOffline, NoDevice, NotBooted, NoPermission, Unauthorized)
+# A transfer that is over sooner than this needs no announcement.
+_SOON_S = 5.0
 _READY = "read id < /proc/sys/kernel/random/boot_id; echo $id; getprop sys.boot_completed"
 
 
@@ -51,6 +65,8 @@ class Phone:
         say: called with a sentence when the phone is lost and when it is back.
         pause: sleeps; raises to end a wait (Ctrl-C of a bench in another thread).
 
+    ``before_transfer`` is called before a file goes over, with the seconds that may take.
+
     Raises the error of the phone's state when it cannot be reached now.
     """
 
@@ -70,6 +86,7 @@ class Phone:
         self.reconnects = 0
         self.reconnect_tries = 0
         self.gone = False
+        self.before_transfer: Callable[[float], None] = lambda seconds: None
         self._patience = patience
         self._opener = opener
         self._pushed_before = 0
@@ -93,13 +110,20 @@ class Phone:
 
     def push(self, source: Path, target: str) -> None:
         """Copy a file to the phone; a broken push starts from the beginning."""
-        limit = self._patience.call_s + source.stat().st_size / _BYTES_PER_S
+        limit = self._limit(source.stat().st_size)
         self._again(lambda transport: transport.push(source, target, limit))
 
     def pull(self, source: str, target: Path, size_bytes: int = 0) -> None:
         """Copy a file from the phone."""
-        limit = self._patience.call_s + size_bytes / _BYTES_PER_S
+        limit = self._limit(size_bytes)
         self._again(lambda transport: transport.pull(source, target, limit))
+
+    def _limit(self, size_bytes: int) -> float:
+        """Seconds that a file of this size may take, told to whoever wants to know."""
+        seconds = size_bytes / _BYTES_PER_S
+        if seconds > _SOON_S:
+            self.before_transfer(seconds)
+        return self._patience.call_s + seconds
 
     def close(self) -> None:
         """Leave the phone alone; the next call would connect again."""
@@ -114,7 +138,7 @@ class Phone:
             transport = self._transport or self._reconnect()
             try:
                 return call(transport)
-            except (DeviceLost, DeviceTimeout) as error:
+            except _AWAY as error:
                 self.close()
                 broken += 1
                 if broken > self._patience.repeats:

@@ -2,9 +2,10 @@
 
 ``/data/local/tmp/seaformer/lock`` is a folder (making one is atomic). In it: ``owner`` (a random
 token, the bench's key and the boot id), ``beat`` (the phone's uptime when the owner last gave a
-sign of life; every poll is one) and ``job`` (the process id of the detached job). A lock is stale
-after a reboot, and when its job is over and its owner has been silent for longer than a lost
-connection is waited for; ``--resume`` of the same bench takes it much sooner.
+sign of life; every poll is one, and a long transfer says beforehand how long it may last) and
+``job`` (the process id of the detached job). A lock is stale after a reboot, and when its job is
+over and its owner has been silent for longer than a lost connection is waited for; ``--resume`` of
+the same bench takes it much sooner, but never from an owner that is alive.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ LOCK = f"{ROOT}/lock"
 SILENT_S = 180
 _SILENT_SAME_S = 10
 _TRIES = 200
+_WAITING = "waiting, to be sure that the earlier bench on it has ended"
 
 # The script's own words for what it found.
 _TAKE = r"""
@@ -35,9 +37,10 @@ fi
 owner= beat=0 job= alive=no
 [ -f "$lock/owner" ] && read owner < "$lock/owner"
 [ -f "$lock/beat" ] && read beat < "$lock/beat"
+beat=${beat:-$up}  # emptied to be written this very moment
 [ -f "$lock/job" ] && read job < "$lock/job"
 [ -n "$job" ] && [ -d "/proc/$job" ] && alive=yes
-echo "held $((up - beat)) $alive $boot $owner"
+echo "held $((up - beat)) $alive $boot $beat $owner"
 """
 # Only the lock that was found stale is taken away: another one may be there by now.
 _BREAK = r"""
@@ -49,7 +52,7 @@ if [ "$owner" = "$expected" ]; then rm -rf "$lock.$token"; else mv "$lock.$token
 _BEAT = r"""
 read owner < "$1/owner" || exit 0
 read up rest < /proc/uptime
-[ "${owner%% *}" = "$2" ] && echo ${up%%.*} > "$1/beat"
+[ "${owner%% *}" = "$2" ] && echo $((${up%%.*} + $3)) > "$1/beat"
 exit 0
 """
 _LEAVE = r"""
@@ -61,9 +64,10 @@ exit 0
 
 @dataclass(frozen=True)
 class _Held:
-    """What a lock says that is not ours."""
+    """What a lock says that is not ours. ``silent_s`` is negative in an announced transfer."""
 
     silent_s: int
+    beat: str
     job_alive: bool
     same_boot: bool
     bench: str
@@ -72,11 +76,12 @@ class _Held:
     @classmethod
     def parse(cls, line: str) -> _Held:
         words = line.split()
-        if len(words) < 4 or words[0] != "held":
+        if len(words) < 5 or words[0] != "held":
             raise DeviceError(f"The phone's lock cannot be read: {line.strip()[:200]!r}.")
-        owner = words[4:]
+        owner = words[5:]
         bench, boot = (owner[1], owner[2]) if len(owner) == 3 else ("", "")
-        return cls(int(words[1]), words[2] == "yes", boot == words[3], bench, " ".join(owner))
+        alive, same_boot = words[2] == "yes", boot == words[3]
+        return cls(int(words[1]), words[4], alive, same_boot, bench, " ".join(owner))
 
     def stale(self, bench: str, resume: bool) -> bool:
         if not self.owner:  # made and not filled: its maker died in between, or is about to
@@ -101,7 +106,7 @@ class Lock:
 
         With ``resume`` the same bench's lock is waited for while its owner stays silent.
         """
-        silent_s = 0
+        first: _Held | None = None
         for _ in range(_TRIES):
             done = self._phone.script(_TAKE, LOCK, self.token, self._bench)
             if done.exit_code != 0:
@@ -112,18 +117,22 @@ class Lock:
             held = _Held.parse(line)
             stale = held.stale(self._bench, resume)
             if held.owner and not stale:
-                if not resume or held.bench != self._bench or held.silent_s < silent_s:
+                if not resume or held.bench != self._bench or held.silent_s < 0:
                     raise self._busy(held, resume)
-                silent_s = held.silent_s
+                if first is None:
+                    first = held
+                    self._phone.say(f"{self._phone.serial}: {_WAITING}")
+                elif held.beat != first.beat:
+                    raise self._alive()
             if stale:
                 self._phone.script(_BREAK, LOCK, self.token, held.owner)
             else:
                 self._phone.pause(1.0)
         raise DeviceBusy(f"{self._phone.serial}: another bench takes the phone's lock as we do.")
 
-    def beat(self) -> None:
-        """A sign of life, for a wait without a job."""
-        self._phone.script(_BEAT, LOCK, self.token)
+    def beat(self, ahead_s: float = 0.0) -> None:
+        """A sign of life, for a wait without a job or for ``ahead_s`` of silence to come."""
+        self._phone.script(_BEAT, LOCK, self.token, str(round(ahead_s)))
 
     def ours(self) -> bool:
         """False when it was broken as stale and another bench has the phone."""
@@ -134,6 +143,13 @@ class Lock:
         """Remove it, if it is still ours."""
         self._phone.script(_LEAVE, LOCK, self.token)
 
+    def _alive(self) -> DeviceBusy:
+        return DeviceBusy(
+            f"{self._phone.serial} is in use by the same bench, which is alive: it gave a sign of "
+            "life while this one waited.",
+            hint="Let it end, or stop it with Ctrl-C; then run this command again.",
+        )
+
     def _busy(self, held: _Held, resume: bool) -> DeviceBusy:
         same = held.bench == self._bench
         said = f"{held.silent_s} s ago" if held.silent_s > 0 else "just now"
@@ -141,7 +157,7 @@ class Lock:
         wait = (_SILENT_SAME_S if same and resume else SILENT_S) - held.silent_s
         hint = f"If it died, the phone is free in {max(wait, 1)} s"
         if same and not resume:
-            hint += ", or at once with --resume, which goes on where it stopped"
+            hint += ", or sooner with --resume, which goes on where it stopped"
         return DeviceBusy(
             f"{self._phone.serial} is in use by {'the same' if same else 'another'} bench: its "
             f"last sign of life was {said}{running}.",

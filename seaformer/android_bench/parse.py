@@ -206,9 +206,20 @@ def parse_values(text: str) -> dict[str, str]:
     return found
 
 
+# AOSP's packages/modules/adb/adb.cpp (to_string of a connection's state), and adb's own remark.
+_LISTED = re.compile(
+    r"(.+?)\s+((?:device|offline|unauthorized|authorizing|connecting|recovery|sideload|rescue|"
+    r"bootloader|host|detached|unknown|no permissions)\b.*)$"
+)
+
+
 def _listed(line: str) -> Listed:
-    """A serial, a state that may have blanks and a remark, and ``key:value`` words."""
-    serial, _, rest = line.strip().partition("\t" if "\t" in line else " ")
+    """A serial, a state that may have blanks and a remark, and ``key:value`` words.
+
+    A serial may have blanks too: then what comes first of the states adb knows ends it.
+    """
+    found = _LISTED.match(line.strip())
+    serial, rest = found.groups() if found else line.strip().partition(" ")[::2]
     rest = rest.strip()
     refused = re.match(r"(no permissions)\s*(.*?)((?:\s(?:\S+:\S+))*)$", rest)
     if refused is not None:

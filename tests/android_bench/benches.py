@@ -19,6 +19,8 @@ from seaformer.core.results import ResultStore
 from seaformer.runtime._bundle import Bundle
 from tests.fakes.phone import FakePhone
 
+# What a run of ``Workbench`` takes.
+SAMPLES = 3
 SETTING = ("settings", "get", "global", "stay_on_while_plugged_in")
 
 
@@ -45,17 +47,22 @@ class Tried:
 
 @dataclass
 class Workbench:
-    """A store, the scripted bundle, and how patient a bench is."""
+    """A store, the scripted bundle, how patient a bench is, and by which server it goes, if any."""
 
     root: Path
     bundle: Bundle
     patience: Patience = Patience(total_s=8, first_s=0.05, longest_s=0.5)
     processes: int = 1
+    adb_host: str = ""
     pause: Callable[[float], None] = field(default=lambda seconds: time.sleep(seconds / 4))
 
     @property
     def store(self) -> ResultStore:
         return ResultStore(self.root)
+
+    @property
+    def plan(self) -> RunPlan:
+        return RunPlan(processes=self.processes, warmup=Warmup(runs=1), stop=Stop(runs=SAMPLES))
 
     def target(
         self,
@@ -65,6 +72,7 @@ class Workbench:
         adb_host: str = "",
         **options: bool,
     ) -> PhoneTarget:
+        adb_host = adb_host or self.adb_host
         finder = Finder(adb_host)
         say = (said if said is not None else []).append
         (attached,) = finder.choose(phone.address)
@@ -76,8 +84,7 @@ class Workbench:
     ) -> Tried:
         said: list[str] = []
         target = self.target(phone, said, adb_host=adb_host, **options)
-        plan = RunPlan(processes=self.processes, warmup=Warmup(runs=1), stop=Stop(runs=3))
-        bench = Bench(target, plan, self.store, resume=options.get("resume", False))
+        bench = Bench(target, self.plan, self.store, resume=options.get("resume", False))
         try:
             return Tried(bench.run(artifacts), said, target)
         finally:
@@ -104,3 +111,30 @@ def left_behind(phone: FakePhone) -> list[str]:
 def parts(phone: FakePhone) -> list[str]:
     """Pushes that did not end."""
     return [path.name for path in (phone.root / "seaformer" / "cache").glob(".part-*")]
+
+
+def whole(row: Measurement, processes: int = 1) -> bool:
+    """A row with every process and every sample, right and on its core."""
+    run = row.methods["forward"]
+    assert row.failure is None, row.failure
+    assert [process.count for process in run.processes] == [SAMPLES] * processes
+    assert {cpu for process in run.processes for cpu in process.sample_cpus} == {1}
+    assert run.output is not None
+    assert run.output.passed
+    return row.valid
+
+
+def stored(workbench: Workbench) -> list[Measurement]:
+    """What lies in the store, none of it damaged."""
+    found, damaged = workbench.store.load()
+    assert not damaged
+    return found
+
+
+def when_running(phone: FakePhone, act: Callable[[], object]) -> None:
+    """Do it as soon as the scripted runner has begun."""
+    deadline = time.monotonic() + 30
+    while not runs(phone):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    act()

@@ -11,6 +11,7 @@ from seaformer.core import files
 from seaformer.core.artifact import Artifact
 from seaformer.runtime._bundle import Bundle
 from tests.android_bench.benches import Workbench
+from tests.android_bench.commands import end_all
 from tests.fakes.phone import FakePhone
 from tests.fakes.scripted import scripted_artifact, scripted_bundle
 
@@ -23,6 +24,12 @@ def _no_adb_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
     monkeypatch.setenv("SEAFORMER_CACHE", str(files.cache_dir()))  # the bundle stays where it is
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def _no_command_is_left() -> Iterator[None]:
+    yield
+    end_all()
 
 
 @pytest.fixture(scope="session")

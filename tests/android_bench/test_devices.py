@@ -21,7 +21,7 @@ from seaformer.core.errors import DeviceError, DeviceLost, NoDevice
 from seaformer.core.phone import PhoneReport
 from seaformer.report.phones import phone_lines
 from tests.android_bench.test_parse import PHONES, text
-from tests.fakes.adb import ADB, PrivateAdb
+from tests.fakes.adb import PrivateAdb
 from tests.fakes.phone import FakePhone
 
 
@@ -203,7 +203,6 @@ def seaformer(home: Path, *arguments: str, port: int = 1) -> subprocess.Complete
     )  # fmt: skip
 
 
-@pytest.mark.skipif(ADB is None, reason="adb is not installed: apt-get install adb")
 def test_the_command_shows_every_phone_of_an_adb_server(adb: PrivateAdb, tmp_path: Path) -> None:
     with FakePhone("mi10") as one, FakePhone("two-core") as two, FakePhone(auth="pending") as shy:
         adb.connect(one.address)

@@ -15,11 +15,12 @@ import pytest
 from tests.fakes.adb import ADB, PrivateAdb
 from tests.fakes.arm64_program import arm64_program
 from tests.fakes.phone import FakePhone, userland
+from tests.needed import require
 
-pytestmark = pytest.mark.skipif(ADB is None, reason="adb is not installed: apt-get install adb")
-needs_emulator = pytest.mark.skipif(
-    not userland.find_emulator(), reason="no emulator: apt-get install qemu-user"
-)
+
+@pytest.fixture
+def emulator() -> None:
+    require(userland.find_emulator(), "no emulator: apt-get install qemu-user")
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +167,7 @@ def test_ps_and_pidof_know_the_phones_processes_alone(adb: PrivateAdb, phone: Fa
         host.wait()
 
 
-@needs_emulator
+@pytest.mark.usefixtures("emulator")
 def test_an_aarch64_program_runs_in_the_emulator_however_it_is_started(
     adb: PrivateAdb, phone: FakePhone, tmp_path: Path
 ) -> None:
@@ -189,11 +190,9 @@ def test_an_aarch64_program_runs_in_the_emulator_however_it_is_started(
     assert adb.shell(phone.address, "/data/local/tmp/program").returncode == 126
 
 
-@pytest.mark.skipif(
-    not {0, 1} <= os.sched_getaffinity(0) or shutil.which("taskset") is None,
-    reason="needs the host's cores 0 and 1, and taskset",
-)
 def test_the_two_core_phone_pins_for_real(adb: PrivateAdb) -> None:
+    require({0, 1} <= os.sched_getaffinity(0), "needs the host's cores 0 and 1")
+    require(shutil.which("taskset"), "apt-get install util-linux")
     with FakePhone("two-core") as phone:
         adb.connect(phone.address)
         status = adb.shell(phone.address, "taskset 2 grep Cpus_allowed_list /proc/self/status")

@@ -13,7 +13,7 @@ from adb_shell.auth.keygen import keygen
 from adb_shell.auth.sign_pythonrsa import PythonRSASigner
 from adb_shell.exceptions import AdbTimeoutError, DeviceAuthError, TcpTimeoutException
 
-from tests.fakes.adb import ADB, PrivateAdb
+from tests.fakes.adb import PrivateAdb
 from tests.fakes.phone import FakePhone
 
 SILENT = (AdbTimeoutError, TcpTimeoutException)
@@ -93,7 +93,6 @@ def test_two_clients_work_at_once(phone: FakePhone) -> None:
         other.close()
 
 
-@pytest.mark.skipif(ADB is None, reason="adb is not installed: apt-get install adb")
 def test_adbutils_reaches_it_through_a_server(phone: FakePhone, tmp_path: Path) -> None:
     with PrivateAdb() as adb:
         adb.connect(phone.address)

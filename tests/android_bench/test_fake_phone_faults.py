@@ -34,7 +34,7 @@ def connected(phone: FakePhone, timeout_s: float = 5) -> AdbDeviceTcp:
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.02)
     return holds()

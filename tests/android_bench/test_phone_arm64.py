@@ -3,42 +3,106 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from seaformer.bench.lanes import Lanes, Order
+from seaformer.android_bench.attach import Finder
+from seaformer.android_bench.link import Phone
+from seaformer.android_bench.store import Store, Wanted
+from seaformer.bench.lanes import Lanes, Order, Outcome
+from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.results import ResultStore
+from seaformer.report.profile import executed_line
+from seaformer.runtime._bundle import Bundle
 from tests import arm
-from tests.android_bench.benches import left_behind
+from tests.android_bench.benches import Workbench, left_behind
 from tests.fakes.phone import FakePhone
+from tests.fakes.scripted import scripted_artifact
 from tests.made import small
+from tests.needed import require
 
-PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=2))
+PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=1))
+CONVOLUTIONS = 69
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="pinning to core 1 needs two cores")
-def test_both_engines_answer_rightly_on_the_pinned_core_and_are_pushed_once(
-    phone: FakePhone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def real_bundle(monkeypatch: pytest.MonkeyPatch) -> Bundle:
+    require((os.cpu_count() or 1) > 1, "pinning to core 1 needs two cores")
     bundle = arm.needed(arm.bundle)
     monkeypatch.setattr("seaformer.bench.targets.phone.build_arm64_bundle", lambda say: bundle)
-    artifacts = [small("onnx"), small("executorch")]
-    order = Order(PLAN, ResultStore(tmp_path), profiles=("ops",))
+    return bundle
+
+
+def bench(phone: FakePhone, results: Path, artifacts: list[Artifact], *profiles: str) -> Outcome:
+    order = Order(PLAN, ResultStore(results), profiles=profiles)
     (outcome,) = Lanes([phone.address], order, lambda sentence: None).run(artifacts)
     assert outcome.refused == ()
-    for row, profile in zip(outcome.measured, outcome.profiles, strict=True):
+    assert left_behind(phone) == []
+    for row in outcome.measured:
         run = row.methods["forward"]
         assert row.failure is None
         assert run.output is not None
         assert run.output.passed
-        assert [process.sample_cpus for process in run.processes] == [(1, 1)]
+        assert [process.sample_cpus for process in run.processes] == [(1,)]
         assert [process.affinity for process in run.processes] == [(1,)]
         assert row.device.clusters[-1].part == "Cortex-A77"
-        assert len(profile.operators) > 50
-    assert left_behind(phone) == []
-    pushed = sum(size for _, size in phone.pushes)
-    assert pushed > bundle.size_bytes
-    Lanes([phone.address], Order(PLAN, ResultStore(tmp_path)), lambda sentence: None).run(artifacts)
-    assert sum(size for _, size in phone.pushes) == pushed
+    return outcome
+
+
+def test_both_engines_answer_rightly_on_the_pinned_core_and_all_of_it_stays_there(
+    phone: FakePhone, tmp_path: Path, real_bundle: Bundle
+) -> None:
+    artifacts = [small("onnx"), small("executorch")]
+    assert len(bench(phone, tmp_path, artifacts).measured) == 2
+    assert sum(size for _, size in phone.pushes) > real_bundle.size_bytes
+    (attached,) = Finder().choose(phone.address)
+    again = Phone(Finder(), attached)
+    parts = [real_bundle.folder / file.name for file in real_bundle.manifest.files]
+    Store(again).put(map(Wanted.of, [*parts, *(artifact.path for artifact in artifacts)]))
+    again.close()
+    assert again.bytes_pushed == 0
+
+
+@pytest.mark.slow
+def test_a_second_bench_of_both_engines_pushes_nothing(
+    phone: FakePhone, tmp_path: Path, real_bundle: Bundle
+) -> None:
+    artifacts = [small("onnx"), small("executorch")]
+    bench(phone, tmp_path, artifacts)
+    pushed = list(phone.pushes)
+    bench(phone, tmp_path, artifacts)
+    assert phone.pushes == pushed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_both_engines_tell_the_precision_they_computed_in_and_it_is_the_files(
+    phone: FakePhone, tmp_path: Path, real_bundle: Bundle, precision: str
+) -> None:
+    artifacts = [small(format, precision) for format in ("onnx", "executorch")]
+    outcome = bench(phone, tmp_path, artifacts, "ops")
+    told = {"fp32": "float32", "fp16": "float16"}[precision]
+    for row, profile in zip(outcome.measured, outcome.profiles, strict=True):
+        assert row.precision == precision
+        assert not [flag.name for flag in row.flags if "fp16" in flag.name]
+        assert profile.executed == {told: CONVOLUTIONS}, profile.format
+        assert executed_line(profile) == (
+            f"Executed: convolutions {CONVOLUTIONS} in {told}; the file is {precision}."
+        )
+        assert len(profile.operators) > CONVOLUTIONS
+
+
+def test_a_phone_whose_cores_have_no_half_precision_says_so_in_the_rows_that_need_it(
+    workbench: Workbench, tmp_path: Path
+) -> None:
+    single = scripted_artifact(tmp_path / "a", "single")
+    half = replace(scripted_artifact(tmp_path / "a", "half"), precision="fp16")
+    with FakePhone("old") as phone:
+        tried = workbench.run(phone, single, half, force=True)
+    names = {row.model: {flag.name for flag in row.flags} for row in tried.rows}
+    assert "no fp16 arithmetic" in names["half"]
+    assert "no fp16 arithmetic" not in names["single"]
+    assert "its cores lack asimdhp" in tried.flags()["no fp16 arithmetic"]

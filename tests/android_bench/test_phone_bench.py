@@ -1,14 +1,10 @@
-"""The command on a phone: both ways to reach it, several at once, interrupts, a killed harness."""
+"""A bench on phones: both ways to reach one, and several side by side."""
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,30 +13,20 @@ from seaformer.bench.lanes import Lanes, Order
 from seaformer.bench.run import Bench
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ManyDevices, NoDevice
+from seaformer.core.measurement import EMULATED, document
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.results import ResultStore
+from seaformer.report.renderers import markdown, terminal
+from seaformer.report.table import build, table_of
 from seaformer.runtime._bundle import Bundle
 from tests.android_bench.benches import Workbench, left_behind, runs
-from tests.fakes.adb import ADB, PrivateAdb
+from tests.android_bench.commands import wait_for
+from tests.fakes.adb import PrivateAdb
+from tests.fakes.phone import EMULATED as OWNS_UP
 from tests.fakes.phone import FakePhone
-from tests.fakes.scripted import scripted_artifact
+from tests.fakes.scripted import HELD, scripted_artifact
 
 FAST = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))
-needs_adb = pytest.mark.skipif(ADB is None, reason="adb is not installed: apt-get install adb")
-
-# The command line with the scripted runner in place of the one that is compiled.
-_COMMAND = """
-import sys
-from pathlib import Path
-from seaformer.bench.targets import phone
-from seaformer.android_bench.link import Patience
-from seaformer.runtime._bundle import open_bundle
-from tests.fakes.scripted import scripted_bundle
-bundle = scripted_bundle(Path(sys.argv.pop(1)))
-phone.build_arm64_bundle = lambda progress: bundle
-from seaformer.cli import main
-main()
-"""
 
 
 @pytest.fixture
@@ -51,25 +37,6 @@ def adb(monkeypatch: pytest.MonkeyPatch) -> Iterator[PrivateAdb]:
         yield client
 
 
-def command(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
-    """``seaformer bench ...`` as a process of its own."""
-    argv = [sys.executable, "-c", _COMMAND, str(tmp_path / f"bundle{time.monotonic_ns()}")]
-    argv += ["bench", "--runs", "3", "--warmup", "1", "--results", str(tmp_path / "results")]
-    return subprocess.Popen(
-        [*argv, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-
-
-def wait_for(condition: object, within_s: float = 60) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@needs_adb
 def test_a_running_adb_server_is_used_and_named(
     workbench: Workbench, phone: FakePhone, artifact: Artifact, adb: PrivateAdb
 ) -> None:
@@ -81,7 +48,56 @@ def test_a_running_adb_server_is_used_and_named(
     assert adb.state(phone.address) == "device"
 
 
-@needs_adb
+def away_and_back(
+    workbench: Workbench, phone: FakePhone, folder: Path, go: Callable[[], None],
+    back: Callable[[], None],
+) -> None:  # fmt: skip
+    """A bench whose phone is away from its server until that was noticed: the run survives."""
+    held = scripted_artifact(folder, "held", trouble=HELD)
+    workbench.patience = replace(workbench.patience, total_s=120)
+    said: list[str] = []
+    target = workbench.target(phone, said)
+
+    def trouble() -> None:
+        wait_for(lambda: runs(phone))
+        go()
+        wait_for(lambda: any("Connecting again" in sentence for sentence in said))
+        back()
+        (phone.root / "go").touch()
+
+    troubled = threading.Thread(target=trouble)
+    troubled.start()
+    (row,) = Bench(target, FAST, workbench.store).run([held])
+    troubled.join()
+    target.close()
+    assert row.valid, row.failure
+    assert "reconnected" in {flag.name for flag in row.flags}
+    assert runs(phone) == 1
+    assert left_behind(phone) == []
+
+
+def test_a_server_that_is_killed_and_started_again_costs_a_reconnect(
+    workbench: Workbench, phone: FakePhone, tmp_path: Path, adb: PrivateAdb
+) -> None:
+    def start() -> None:
+        adb.run("start-server")
+        adb.connect(phone.address)
+
+    adb.connect(phone.address)
+    away_and_back(workbench, phone, tmp_path / "a", lambda: adb.run("kill-server"), start)
+
+
+def test_a_phone_that_its_server_no_longer_lists_costs_a_reconnect(
+    workbench: Workbench, phone: FakePhone, tmp_path: Path, adb: PrivateAdb
+) -> None:
+    adb.connect(phone.address)
+
+    def unplug() -> None:
+        adb.run("disconnect", phone.address)
+
+    away_and_back(workbench, phone, tmp_path / "a", unplug, lambda: adb.connect(phone.address))
+
+
 def test_a_server_elsewhere_is_used_with_adb_host(
     workbench: Workbench, phone: FakePhone, artifact: Artifact, adb: PrivateAdb,
     monkeypatch: pytest.MonkeyPatch,
@@ -92,7 +108,6 @@ def test_a_server_elsewhere_is_used_with_adb_host(
     assert tried.row.valid
 
 
-@needs_adb
 def test_one_of_several_phones_must_be_chosen_and_the_list_says_which(
     adb: PrivateAdb, phone: FakePhone, tmp_path: Path
 ) -> None:
@@ -129,57 +144,39 @@ def test_phones_run_side_by_side_and_a_lost_one_stops_none(
     assert left_behind(phone) == []
 
 
-def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
-    phone: FakePhone, tmp_path: Path
+@pytest.mark.parametrize(
+    "properties",
+    [{"ro.boot.qemu": "1"}, {"ro.kernel.qemu": "1"}, {"ro.hardware": "ranchu"}],
+    ids=["boot", "kernel", "hardware"],
+)
+def test_a_phone_that_is_emulated_itself_is_known_by_its_properties(
+    workbench: Workbench, properties: dict[str, str]
 ) -> None:
-    slow = scripted_artifact(tmp_path / "a", "slow", seconds=1.5)
-    arguments = ["--device", phone.address, "--repeats", "4", str(slow.path)]
-    bench = command(tmp_path, *arguments)
-    wait_for(lambda: runs(phone) >= 2)
-    bench.send_signal(signal.SIGINT)
-    _, told = bench.communicate(timeout=60)
-    assert bench.returncode == 130, told
-    assert "kept on it for --resume" in told
-    assert not (phone.root / "seaformer" / "lock").exists()
-    assert not (phone.root / "seaformer" / "changed").exists()
-    assert not [process for process in phone.processes() if "seaformer_runner" in process.line]
-    (row,), _ = ResultStore(tmp_path / "results").load()
-    assert not row.valid
-    assert "interrupted" in {flag.name for flag in row.flags}
-    ran = len(row.methods["forward"].processes)
-    again = command(tmp_path, *arguments, "--resume", "--json")
-    out, told = again.communicate(timeout=120)
-    assert again.returncode in (0, 5), told
-    (document,) = json.loads(out)
-    assert len(document["methods"]["forward"]["processes"]) == 4
-    assert runs(phone) <= 4 + 1
-    assert ran >= 1
-    assert left_behind(phone) == []
+    with FakePhone("two-core", properties=properties) as emulated:
+        target = workbench.target(emulated)
+        assert target.source == EMULATED
+        target.close()
 
 
-def test_a_harness_that_was_killed_is_taken_up_by_resume(phone: FakePhone, tmp_path: Path) -> None:
-    slow = scripted_artifact(tmp_path / "a", "slow", seconds=1.5)
-    arguments = ["--device", phone.address, "--repeats", "3", str(slow.path)]
-    bench = command(tmp_path, *arguments)
-    wait_for(lambda: runs(phone) >= 2)
-    bench.kill()
-    bench.communicate()
-    assert (phone.root / "seaformer" / "changed").exists()
-    assert ResultStore(tmp_path / "results").load() == ([], [])
-    other = command(tmp_path, *arguments)
-    _, told = other.communicate(timeout=60)
-    assert other.returncode == 4
-    assert "is in use by the same bench" in told
-    assert "--resume" in told
-    again = command(tmp_path, *arguments, "--resume", "--json")
-    out, told = again.communicate(timeout=120)
-    assert again.returncode in (0, 5), told
-    assert "was left by a bench that died; put back" in told
-    (document,) = json.loads(out)
-    assert document["failure"] is None
-    assert "resumed" in {flag["name"] for flag in document["flags"]}
-    assert runs(phone) == 3
-    assert left_behind(phone) == []
+def test_what_an_emulated_phone_ran_has_an_answer_and_neither_counts_nor_a_latency(
+    workbench: Workbench, artifact: Artifact
+) -> None:
+    with FakePhone("two-core", properties=OWNS_UP) as emulated:
+        row = workbench.run(emulated, artifact).row
+    run = row.methods["forward"]
+    assert (row.source, row.valid, run.counts) == (EMULATED, True, ())
+    assert "an Android emulator" in next(f.detail for f in row.flags if f.name == "emulated")
+    assert workbench.store.path_of(row).name.endswith("__emulated.json")
+    shown = terminal.text(table_of([row]))
+    assert "Nothing was counted there, and no latency can be told from it." in " ".join(
+        shown.split()
+    )
+    told = document(row)
+    assert "median_ms" not in told | told["methods"]["forward"]
+    assert "instructions" not in told["methods"]["forward"]
+    for text in (shown, markdown.render(build([row]))):
+        assert "counted exactly" not in text
+        assert "1.00" not in text  # the milliseconds that the runner told
 
 
 def test_an_interrupt_from_outside_ends_every_wait(

@@ -28,7 +28,7 @@ from seaformer.core.errors import (
     Unauthorized,
     UsageError,
 )
-from tests.fakes.adb import ADB, PrivateAdb
+from tests.fakes.adb import PrivateAdb
 from tests.fakes.phone import FakePhone
 
 NASTY = [
@@ -52,8 +52,6 @@ def new() -> Iterator[FakePhone]:
 
 @pytest.fixture(scope="module")
 def adb(old: FakePhone, new: FakePhone) -> Iterator[PrivateAdb]:
-    if ADB is None:
-        pytest.skip("adb is not installed: apt-get install adb")
     with PrivateAdb() as client:
         for each in (old, new):
             client.connect(each.address)

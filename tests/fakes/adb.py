@@ -1,4 +1,7 @@
-"""Debian's real adb with a server and keys of its own: nobody's running server is touched."""
+"""Debian's real adb with a server and keys of its own: nobody's running server is touched.
+
+A test that needs it is skipped where it is not installed, and fails in CI.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from tests.needed import require
+
 ADB = shutil.which("adb")
 _TIMEOUT_S = 60
 
@@ -19,6 +24,7 @@ class PrivateAdb:
     """A context manager: a home folder with keys, a server port; ``run`` is ``adb ARGUMENTS``."""
 
     def __enter__(self) -> PrivateAdb:
+        require(ADB, "adb is not installed: apt-get install adb")
         self._home = tempfile.TemporaryDirectory(prefix="adb-home-", ignore_cleanup_errors=True)
         self.home = Path(self._home.name)
         with socket.create_server(("127.0.0.1", 0)) as free:

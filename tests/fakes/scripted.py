@@ -29,6 +29,9 @@ BUILD = "scripted"
 SHAPE = (1, 4, 8, 8)
 _INPUT = (1, 3, 16, 16)
 
+# A command of a model whose run ends when the file ``go`` is made in /data/local/tmp.
+HELD = "while [ ! -f ../../../../go ]; do sleep 0.1; done"  # from the job's folder
+
 # The model's first line is the seconds an inference takes, its second a command that goes wrong.
 _RUNNER = r"""#!/system/bin/sh
 while [ $# -gt 0 ]; do

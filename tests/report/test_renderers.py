@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv as reader
 import io
+import re
 import xml.etree.ElementTree as Xml
 
 import pandas as pd
 import pytest
 
-from seaformer.core.measurement import Flag
+from seaformer.core.measurement import Flag, Measurement
 from seaformer.core.registry import Registry
 from seaformer.core.results import DamagedFile
-from seaformer.report.renderers import csv, markdown, svg, terminal
+from seaformer.report.renderers import csv, github, html, markdown, svg, terminal
 from seaformer.report.table import Report, build, table_of
 from tests.fakes.measurements import (
     NOISY,
@@ -144,6 +145,37 @@ def test_an_emulated_row_without_counts_has_dashes_and_no_milliseconds() -> None
         assert "6000" not in shown
         assert "5999" not in shown
         assert shown.count(" - ") >= 5
+
+
+def everywhere(*made: Measurement) -> dict[str, str]:
+    """What every renderer says of these, in one line each."""
+    report = build(made)
+    shown = {
+        "terminal": terminal.text(report.table),
+        "markdown": markdown.render(report),
+        "github": github.render(report),
+        "html": re.sub(r"<[^>]*>", " ", html.render(report)),
+    }
+    return {name: " ".join(text.split()) for name, text in shown.items()}
+
+
+def test_nothing_says_of_an_emulated_row_that_it_was_counted_when_nothing_counted_it() -> None:
+    whole, bare = emulated(1), emulated(2, methods={"forward": method(6000.0)})
+    known, none, some = everywhere(whole), everywhere(bare), everywhere(whole, bare)
+    said = {"terminal": "Nothing was counted there", "markdown": "Nothing was counted there",
+            "github": "where there is none nothing counted them",
+            "html": "the answer alone; nothing was counted, and no latency"}  # fmt: skip
+    for name, words in said.items():
+        assert "exact" in known[name], name
+        assert words not in known[name], name
+        assert words in none[name], name
+        assert "counted exactly" not in none[name], name
+    for name in ("terminal", "markdown"):
+        assert "counted exactly" in some[name]
+        assert "Rows without instructions ran where nothing counts them" in some[name]
+    assert "where there is a figure" in some["github"]
+    assert "where they were counted; no latency" in some["html"]
+    assert "ran where nothing counts them" in some["html"]
 
 
 def test_emulated_and_measured_rows_stand_in_tables_of_their_own() -> None:

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from seaformer.android_bench import condition
 from seaformer.android_bench.attach import Finder
 from seaformer.android_bench.devices import Probe, read_probe
-from seaformer.android_bench.job import JOBS, Job, JobResult, clear_jobs, run_job
+from seaformer.android_bench.job import JOBS, Job, JobResult, clear_jobs, run_job, stop_job
 from seaformer.android_bench.link import Patience, Phone
 from seaformer.android_bench.lock import Lock
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import TargetOptions
 from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.bench.targets._phone_request import PhoneRequests
-from seaformer.core.errors import DeviceError, SeaFormerError, TooHot
+from seaformer.core.errors import DeviceError, MeasurementRefused, SeaFormerError, TooHot
 from seaformer.core.measurement import EMULATED, MEASURED, Conditions, DeviceInfo, Flag
 from seaformer.runtime._bundle import Bundle, build_arm64_bundle
 
@@ -98,8 +98,6 @@ class PhoneTarget:
         flags = [Flag("forced", False, reason.message) for reason in reasons]
         if not self._requests.taskset:
             flags.append(Flag("no taskset", False, "the runner alone set its affinity"))
-        if "asimdhp" not in self._probe.processors[0].features:
-            flags.append(Flag("no fp16 arithmetic", False, "fp16 models run fp32 on these cores"))
         if self.source == EMULATED:
             flags.append(Flag("emulated", False, "an Android emulator: its times are no phone's"))
         flags += [Flag("unexpected phone", False, note) for note in self._probe.notes]
@@ -109,7 +107,13 @@ class PhoneTarget:
     def session(self, bench: str) -> Iterator[None]:
         """Have the phone: lock it, clear what a dead bench left, keep it awake; undo it all."""
         phone, lock = self._phone, Lock(self._phone, bench)
-        lock.take(resume=self._options.resume)
+        try:
+            lock.take(resume=self._options.resume)
+        except KeyboardInterrupt:
+            with suppress(DeviceError, KeyboardInterrupt):
+                lock.leave()  # the answer that it is ours may have been on its way
+            raise
+        phone.before_transfer = lock.beat
         self._lock, self._bench, self._boot_id = lock, bench, phone.boot_id
         self._requests.begin()
         self._troubled = True
@@ -163,7 +167,7 @@ class PhoneTarget:
         cpu = request.cpus[0] if request.cpus else 0
         began = len(self._events)
         result = run_job(
-            self._phone, job, self._lock.token, self._boot_id, before=lambda: self._cool(cpu)
+            self._phone, job, self._lock.token, self._boot_id, before=lambda: self._ready(cpu)
         )
         if result.exit_code != 0:
             failure = RunnerFailure.parse(
@@ -174,7 +178,7 @@ class PhoneTarget:
         if result.resumed and len(self._events) == began:
             self._events.append(Flag("resumed", False, "measured by a bench that did not end"))
         report = self._requests.pulled(request, report, folder)
-        throttled = self._throttled(cpu, report)
+        throttled = self._judged(cpu, report, folder)
         return replace(report, throttled=throttled, coarse_power_mw=self._power(result))
 
     def _state(self, cpu: int, fresh_s: float = _FRESH_S) -> condition.State:
@@ -183,6 +187,16 @@ class PhoneTarget:
         state = condition.read_state(self._phone, cpu)
         self._last_state = (time.monotonic(), state)
         return state
+
+    def _ready(self, cpu: int) -> None:
+        """A start is due: the core is there and the phone is cool."""
+        self._present(self._state(cpu), cpu)
+        self._cool(cpu)
+
+    def _present(self, state: condition.State, cpu: int) -> None:
+        """A core that went offline meanwhile is one that nothing ran on, whatever was forced."""
+        for error in condition.absent_refusal(state, (cpu,), self._phone.serial):
+            raise error
 
     def _cool(self, cpu: int) -> None:
         """Wait until the phone is cool enough to start, looking all the time."""
@@ -210,9 +224,21 @@ class PhoneTarget:
             return None
         return sum(result.power_mw) / len(result.power_mw)
 
+    def _judged(self, cpu: int, report: RunnerReport, folder: str) -> str:
+        """As ``_throttled``; a run that cannot stand is not left for ``--resume`` to find."""
+        try:
+            throttled = self._throttled(cpu, report)
+        except MeasurementRefused:
+            stop_job(self._phone, folder)
+            raise
+        if throttled:
+            stop_job(self._phone, folder)
+        return throttled
+
     def _throttled(self, cpu: int, report: RunnerReport) -> str:
         """Why a block cannot stand, as the phone tells it after the block."""
         state = self._state(cpu, fresh_s=0)
+        self._present(state, cpu)
         if reason := condition.too_hot(state):
             return reason
         limit, top = state.limit_khz, state.conditions.max_freq_khz
@@ -244,6 +270,7 @@ class PhoneTarget:
     def _leave(self, lock: Lock) -> None:
         """Undo everything, one thing after the other; what could not be is named."""
         self._lock = None
+        self._phone.before_transfer = lambda seconds: None
         phone, keep = self._phone, self._bench if self._troubled else ""
         kept = 0
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from seaformer.core.table import ResultRow
 from seaformer.report.renderers import _text
 
-NOTE = (
+_COUNTED = (
     "what one inference executed on an emulated ARM core, counted exactly. No latency can be told "
     "from it. Peak memory includes the emulator's own."
 )
+_UNCOUNTED = (
+    "what an emulated ARM core answered. Nothing was counted there, and no latency can be told "
+    "from it. Peak memory may include the emulator's own."
+)
+_SOME = "Rows without instructions ran where nothing counts them; only their answers are told."
 WORDS = ("model", "HxW", "runtime", "precision", "executed in", "scope", "valid")
 HEADER = (
     *WORDS[:-1],
@@ -16,6 +23,24 @@ HEADER = (
     *("L1 misses k", "L2 misses k", "L3 misses k", "system misses k"),
     *("output max abs", "peak MB with emulator", "size MB", "valid"),
 )
+
+
+def note(rows: Sequence[ResultRow]) -> str:
+    """What the rows are, without saying of one that it was counted when it was not."""
+    counted = [row.counts is not None for row in rows if row.failure is None]
+    if all(counted):
+        return _COUNTED
+    return f"{_COUNTED} {_SOME}" if any(counted) else _UNCOUNTED
+
+
+def caption(rows: Sequence[ResultRow]) -> str:
+    """As ``note``, in a few words above a table that has no other place for it."""
+    counted = [row.counts is not None for row in rows if row.failure is None]
+    if all(counted):
+        return "Emulated: instructions of one inference, counted; no latency."
+    if any(counted):
+        return "Emulated: instructions of one inference where they were counted; no latency."
+    return "Emulated: the answer alone; nothing was counted, and no latency."
 
 
 def cells(row: ResultRow) -> list[str]:

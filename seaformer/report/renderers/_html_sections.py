@@ -18,6 +18,10 @@ _HOW = (
     "Paper is a figure of the SeaFormer++ paper: one core of a Snapdragon 865, TNN, logits at the "
     "head's own resolution. They are never mixed in a column.",
 )
+_BARE = (
+    "An emulated row without instructions ran where nothing counts them, an Android emulator for "
+    "example: only its answer is told, and no time either."
+)
 _BEGIN = (
     (
         "Export and time the smallest model on this machine",
@@ -127,5 +131,8 @@ def skipped(report: Report) -> list[tuple[str, str, Markup]]:
     return [("skipped", "Files skipped", section("skipped", "Files skipped", table))]
 
 
-def reading() -> Markup:
-    return section("reading", "How to read this", *(tag("p", said) for said in _HOW))
+def reading(report: Report) -> Markup:
+    emulated = report.table.of(EMULATED).rows
+    bare = any(row.counts is None and row.failure is None for row in emulated)
+    said = (*_HOW, _BARE) if bare else _HOW
+    return section("reading", "How to read this", *(tag("p", words) for words in said))

@@ -15,6 +15,7 @@ from importlib import resources
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report.renderers import (
+    _emulated,
     _estimated,
     _html_runs,
     _html_sections,
@@ -124,7 +125,7 @@ def _sections(
     if report.devices:
         found.append(("devices", "Devices", _html_sections.devices(report)))
     found += _html_sections.failures(report) + _html_sections.skipped(report)
-    found.append(("reading", "How to read this", _html_sections.reading()))
+    found.append(("reading", "How to read this", _html_sections.reading(report)))
     return found
 
 
@@ -182,7 +183,7 @@ def _rows(report: Report, rows: Sequence[ResultRow]) -> Markup:
         caption = "Latency of one inference, model by model. Each median opens its run."
         parts.append(_html_tables.latency(report, timed, current, caption))
     if counted:
-        caption = "Emulated: instructions of one inference, counted; no latency."
+        caption = _emulated.caption(counted)
         parts.append(_html_tables.counts(report, counted, current, caption))
     if guessed:
         caption = f"{_estimated.TITLE}: {_estimated.NOTE}"

@@ -93,7 +93,7 @@ def _device(section: DeviceSection) -> list[str]:
     if measured.rows:
         parts += ["### Latency", *_tables(measured)]
     if emulated.rows:
-        parts += ["### Emulated", _emulated.NOTE, *_counts(emulated)]
+        parts += ["### Emulated", _emulated.note(emulated.rows), *_counts(emulated)]
     if estimated.rows:
         lines = [_estimated.cells(row) for row in current(standing_alone(estimated)).rows]
         parts += [f"### {_estimated.TITLE}", _estimated.NOTE, _grid(_estimated.HEADER, lines)]

@@ -38,7 +38,7 @@ def render(table: ResultTable) -> RenderableType:
     if measured.rows:
         parts += [Text("Latency", _TITLE), _latency(measured), *_conditions(measured), _GAP]
     if emulated.rows:
-        title = Text(f"Emulated: {_emulated.NOTE}", _TITLE)
+        title = Text(f"Emulated: {_emulated.note(emulated.rows)}", _TITLE)
         parts += [title, _counts(emulated), *_conditions(emulated), _GAP]
     if estimated.rows:
         parts += [Text(f"{_estimated.TITLE}: {_estimated.NOTE}", _TITLE), _guesses(estimated), _GAP]

@@ -9,7 +9,9 @@ terminal in raw mode whose end sends SIGHUP. A stream stays open while any child
 from __future__ import annotations
 
 import os
+import re
 import selectors
+import shlex
 import signal
 import struct
 import subprocess
@@ -24,6 +26,7 @@ from tests.fakes.phone.protocol import ConnectionLost, Stream
 from tests.fakes.phone.translate import Unrooter, to_host
 
 STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = 0, 1, 2, 3, 4
+_SCRIPT = re.compile(r"""sh -c ('[^']*'(?:"'"'[^']*')*)(?= )""")
 # A new session's leader gets the terminal it opens first as its own.
 _ON_TERMINAL = 'exec 0<>"$1" 1>&0 2>&0; shift; exec "$@"'
 
@@ -52,7 +55,7 @@ class Shell:
         if fault is not None:
             _answer(stream, "v2" in options, fault.options)
             return
-        argv = ["/bin/sh", "-c", to_host(command, self._root)] if command else ["/bin/sh"]
+        argv = ["/bin/sh", "-c", _translated(command, self._root)] if command else ["/bin/sh"]
         if "v2" in options or kind == "exec":
             self._run_on_pipes(stream, argv, protocol="v2" in options)
         else:
@@ -136,6 +139,20 @@ class Shell:
             with suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGHUP)
             raise
+
+
+def _translated(command: str, root: Path) -> str:
+    """The command as the host's shell runs it.
+
+    A script that is the whole command (``sh -c 'TEXT' ...``, quoted as ``shlex.join`` does) is
+    translated here, which is what the program ``sh`` of the phone would do, without starting it.
+    """
+    line = to_host(command, root)
+    script = _SCRIPT.match(line)
+    if script is None:
+        return line
+    (text,) = shlex.split(script[1])
+    return f"/bin/sh -c {shlex.quote(to_host(text, root))}{line[script.end() :]}"
 
 
 def _read(number: int) -> bytes:

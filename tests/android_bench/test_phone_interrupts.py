@@ -1,0 +1,189 @@
+"""The real command, interrupted and killed: what is put back, what is kept, who has the phone."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from seaformer.android_bench import link
+from seaformer.android_bench.lock import Lock
+from seaformer.bench import schedule
+from seaformer.core.artifact import Artifact
+from seaformer.core.errors import DeviceBusy
+from seaformer.core.results import ResultStore
+from tests.android_bench.benches import SETTING, Workbench, left_behind, parts, runs
+from tests.android_bench.commands import command, wait_for
+from tests.fakes.phone import FakePhone
+from tests.fakes.scripted import HELD, scripted_artifact
+
+LONG_S = 240  # a machine that does other things beside
+
+
+def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
+    phone: FakePhone, tmp_path: Path
+) -> None:
+    slow = scripted_artifact(tmp_path / "a", "slow", seconds=1.5)
+    arguments = ["--device", phone.address, "--repeats", "4", str(slow.path)]
+    bench = command(tmp_path, *arguments)
+    wait_for(lambda: runs(phone) >= 2)
+    bench.send_signal(signal.SIGINT)
+    _, told = bench.communicate(timeout=LONG_S)
+    assert bench.returncode == 130, told
+    assert "kept on it for --resume" in told
+    assert not (phone.root / "seaformer" / "lock").exists()
+    assert not (phone.root / "seaformer" / "changed").exists()
+    assert not [process for process in phone.processes() if "seaformer_runner" in process.line]
+    (row,), _ = ResultStore(tmp_path / "results").load()
+    assert not row.valid
+    assert "interrupted" in {flag.name for flag in row.flags}
+    ran = len(row.methods["forward"].processes)
+    again = command(tmp_path, *arguments, "--resume", "--json")
+    out, told = again.communicate(timeout=LONG_S)
+    assert again.returncode in (0, 5), told
+    (document,) = json.loads(out)
+    assert len(document["methods"]["forward"]["processes"]) == 4
+    assert runs(phone) <= 4 + 1
+    assert ran >= 1
+    assert left_behind(phone) == []
+
+
+def test_a_harness_that_was_killed_is_taken_up_by_resume(phone: FakePhone, tmp_path: Path) -> None:
+    slow = scripted_artifact(tmp_path / "a", "slow", seconds=1.5)
+    arguments = ["--device", phone.address, "--repeats", "3", str(slow.path)]
+    bench = command(tmp_path, *arguments)
+    wait_for(lambda: runs(phone) >= 2)
+    bench.kill()
+    bench.communicate()
+    assert (phone.root / "seaformer" / "changed").exists()
+    assert ResultStore(tmp_path / "results").load() == ([], [])
+    other = command(tmp_path, *arguments)
+    _, told = other.communicate(timeout=LONG_S)
+    assert other.returncode == 4
+    assert "is in use by the same bench" in told
+    assert "--resume" in told
+    again = command(tmp_path, *arguments, "--resume", "--json")
+    out, told = again.communicate(timeout=LONG_S)
+    assert again.returncode in (0, 5), told
+    assert "was left by a bench that died; put back" in told
+    (document,) = json.loads(out)
+    assert document["failure"] is None
+    assert "resumed" in {flag["name"] for flag in document["flags"]}
+    assert runs(phone) == 3
+    assert left_behind(phone) == []
+
+
+@dataclass(frozen=True)
+class Held:
+    """A model that runs at once and one that is held, in the order in which a bench takes them."""
+
+    artifacts: list[str]
+
+    @classmethod
+    def make(cls, folder: Path) -> Held:
+        quick = scripted_artifact(folder, "quick")
+        held = scripted_artifact(folder, "held", trouble=HELD)
+        (order,) = schedule.rounds(2, 1, 0)
+        return cls([str([quick, held][at].path) for at in order])
+
+
+def setting(phone: FakePhone, workbench: Workbench) -> str:
+    target = workbench.target(phone)
+    try:
+        return target._phone.run(SETTING).stdout.strip()
+    finally:
+        target.close()
+
+
+def runners(phone: FakePhone) -> list[str]:
+    return [each.line for each in phone.processes() if "seaformer_runner" in each.line]
+
+
+def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done(
+    phone: FakePhone, workbench: Workbench, tmp_path: Path
+) -> None:
+    models, scratch = Held.make(tmp_path / "a").artifacts, tmp_path / "scratch"
+    scratch.mkdir()
+    store = ResultStore(tmp_path / "results")
+    with FakePhone("two-core") as other:
+        phones = (phone, other)
+        before = [setting(each, workbench) for each in phones]
+        devices = ",".join(each.address for each in phones)
+        arguments = ["--device", devices, "--repeats", "1", "--seed", "0", *models]
+        bench = command(tmp_path, *arguments, scratch=scratch)
+        wait_for(lambda: [runs(each) for each in phones] == [2, 2] and len(store.load()[0]) == 2)
+        for each in phones:
+            assert (each.root / "seaformer" / "lock" / "owner").exists()
+            assert (each.root / "seaformer" / "changed").exists()
+        bench.send_signal(signal.SIGINT)
+        _, told = bench.communicate(timeout=LONG_S)
+        assert bench.returncode == 130, told
+        assert "Interrupted; what was measured has been stored." in told
+        for each, was in zip(phones, before, strict=True):
+            assert runners(each) == []
+            assert parts(each) == []
+            # One job: the run that ended, kept for --resume until the row it belongs to is whole.
+            kept = {path.split("/")[0] for path in left_behind(each)}
+            assert kept == {"jobs"}
+            assert setting(each, workbench) == was
+            assert f"{each.address}: 1 finished run(s) are kept on it for --resume" in told
+        assert list(scratch.iterdir()) == []
+        rows, damaged = store.load()
+        assert damaged == []
+        assert sorted(row.model for row in rows) == ["quick", "quick"]
+        assert all(row.valid for row in rows)
+        for each in phones:
+            (each.root / "go").touch()
+        again = command(tmp_path, *arguments, "--resume", "--json")
+        out, told = again.communicate(timeout=LONG_S)
+        assert again.returncode == 0, told
+        assert sorted(row["model"] for row in json.loads(out)) == ["held", "held", "quick", "quick"]
+        assert [runs(each) for each in phones] == [3, 3]
+        assert [left_behind(each) for each in phones] == [[], []]
+
+
+def test_resume_never_takes_a_phone_from_a_bench_that_is_alive(
+    phone: FakePhone, tmp_path: Path
+) -> None:
+    held = scripted_artifact(tmp_path / "a", "held", trouble=HELD)
+    arguments = ["--device", phone.address, "--repeats", "1", str(held.path)]
+    first = command(tmp_path, *arguments, "--json")
+    wait_for(lambda: runs(phone) == 1)
+    second = command(tmp_path, *arguments, "--resume")
+    out, told = second.communicate(timeout=LONG_S)
+    assert second.returncode == 4, told
+    assert f"{phone.address} is in use by the same bench, which is alive" in told
+    assert "Let it end, or stop it with Ctrl-C" in told
+    assert "Traceback" not in told
+    assert out == ""
+    (phone.root / "go").touch()
+    out, told = first.communicate(timeout=LONG_S)
+    assert first.returncode == 0, told
+    (row,) = json.loads(out)
+    assert row["valid"]
+    assert {flag["name"] for flag in row["flags"]}.isdisjoint({"reconnected", "resumed"})
+    assert runs(phone) == 1
+    assert left_behind(phone) == []
+
+
+def test_an_owner_in_a_long_transfer_says_so_beforehand_and_is_not_taken_for_dead(
+    phone: FakePhone, workbench: Workbench, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_SOON_S", 2.0)  # the bundle's half megabyte may take 2.1 s
+    tried = workbench.run(phone, artifact)
+    assert tried.row.valid
+    (beat,) = [line for line in phone.commands if "+ $3" in line]
+    assert beat.rstrip().rpartition(";")[0].endswith(" 2")
+    owner, other = (workbench.target(phone)._phone for _ in range(2))
+    lock = Lock(owner, "same")
+    lock.take()
+    lock.beat(100)
+    with pytest.raises(DeviceBusy, match="in use by the same bench") as caught:
+        Lock(other, "same").take(resume=True)
+    assert "free in 1" in caught.value.hint
+    lock.leave()
+    for each in (owner, other):
+        each.close()
