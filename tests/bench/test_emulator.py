@@ -209,7 +209,6 @@ def unknown_operator(folder: Path) -> Artifact:
 def unknown_kernel(folder: Path) -> Artifact:
     """A real program of one operator, which bears a name no runtime knows."""
     import torch
-    from executorch.exir import to_edge
 
     class Erf(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -218,6 +217,8 @@ def unknown_kernel(folder: Path) -> Artifact:
     made = small("executorch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from executorch.exir import to_edge
+
         exported = torch.export.export(Erf().eval(), (torch.zeros(made.spec.input_shape),))
         program = to_edge(exported).to_executorch().buffer
     path = folder / "wish.pte"
@@ -227,7 +228,7 @@ def unknown_kernel(folder: Path) -> Artifact:
 
 def test_an_operator_the_runtime_lacks_is_a_row_and_the_batch_goes_on(tmp_path: Path) -> None:
     strange = [unknown_operator(tmp_path), unknown_kernel(tmp_path)]
-    *bad, good = bench([*strange, small("onnx")], tmp_path / "results")
+    *bad, good = bench([*strange, small("executorch")], tmp_path / "results")
     for found, names in zip(bad, (("nobody.knows", "Magic"), ("aten::wis.out",)), strict=True):
         assert found.failure is not None
         assert all(name in found.failure for name in names)
@@ -275,7 +276,7 @@ def test_a_core_other_than_its_cpuinfo_says_is_a_row_and_the_batch_goes_on(
 ) -> None:
     # Half-precision kernels are chosen for what /proc/cpuinfo lists; an A72 has no such arithmetic.
     wrong = replace(find_profile(arm.A76), name="cortex-a72")
-    half, single = bench([small("onnx", "fp16"), small("onnx")], tmp_path, on=target(wrong))
+    half, single = bench([small("onnx", "fp16"), small("executorch")], tmp_path, on=target(wrong))
     assert half.failure == (
         "The emulated Cortex-A76 met an instruction it does not have (SIGILL): "
         "the kernels were chosen for another core."
