@@ -224,7 +224,7 @@ def key(row: ResultRow) -> tuple[object, ...]:
 def _row(measurement: Measurement, method: str) -> ResultRow:
     run = measurement.methods.get(method, MethodRun((), ()))
     row = _with_conditions(_bare(measurement, method), measurement, run)
-    row = _with_output(_with_counts(_with_processes(row, measurement, run), run), run)
+    row = _with_counts(_with_processes(row, measurement, run), run)
     return _with_times(row, measurement, method)
 
 
@@ -302,26 +302,17 @@ def _median_ms(samples_ns: Iterable[int]) -> float:
 
 
 def _with_counts(row: ResultRow, run: MethodRun) -> ResultRow:
-    """What an emulator counted."""
-    found = typical(run.counts)
+    """What an emulator counted, and how far the output was from the eager model's."""
+    found, output = typical(run.counts), run.output
     return replace(
         row,
         instructions=found.instructions if found else None,
         counts=found,
         counts_spread=spread(run.counts),
         executed=executed_precision(run.counts),
-    )
-
-
-def _with_output(row: ResultRow, run: MethodRun) -> ResultRow:
-    """How far the output was from the eager model's."""
-    if run.output is None:
-        return row
-    return replace(
-        row,
-        output_max_abs=_finite(run.output.max_abs),
-        output_psnr_db=run.output.psnr_db,
-        output_agreement=run.output.argmax_agreement,
+        output_max_abs=_finite(output.max_abs) if output else None,
+        output_psnr_db=output.psnr_db if output else None,
+        output_agreement=output.argmax_agreement if output else None,
     )
 
 
