@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from seaformer.core.artifact import Artifact
+from seaformer.core.results import ResultStore
+from seaformer.report import build
 from tests.made import small
+from tests.traces import check_trace
 
 QUICK = ("--warmup", "1", "--runs", "3", "--repeats", "1", "--core", "0")
 
@@ -83,7 +86,10 @@ def test_profile_ops_adds_tables_and_a_trace_and_leaves_the_measurement_alone(
     assert "stem.quarter.1" in done.stdout
     (trace,) = (tmp_path / "profiles").glob("*__measured__*.trace.json")
     assert f"Trace: {trace}" in done.stderr
-    assert json.loads(trace.read_text())["traceEvents"]
+    assert list(check_trace(trace)) == ["components", "operators"]
+    measured, damaged = ResultStore(tmp_path).load()
+    assert (len(measured), damaged) == (1, [])
+    assert len(build(measured).table.rows) == 1
     (stored,) = tmp_path.rglob("runs/*/*.json")
     assert len(json.loads(stored.read_text())["methods"]["forward"]["samples_ns"]) == 3
 

@@ -136,6 +136,8 @@ def _output(run: MethodRun) -> list[Flag]:
     if run.output.passed:
         return []
     detail = f"max abs {run.output.max_abs:.1e}"
+    if run.output.psnr_db is not None:
+        detail += f", PSNR {run.output.psnr_db:.1f} dB"
     if run.output.argmax_agreement is not None:
         detail += f", argmax agreement {100 * run.output.argmax_agreement:.2f} %"
     return [Flag("wrong output", True, detail)]

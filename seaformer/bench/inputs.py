@@ -74,6 +74,7 @@ def check_output(
         relative_error=case.relative_error or 0.0,
         argmax_agreement=case.argmax_agreement,
         passed=case.passed,
+        psnr_db=case.psnr_db,
     )
 
 

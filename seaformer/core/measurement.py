@@ -94,13 +94,15 @@ class ProcessRun:
 class OutputCheck:
     """The output computed on the device against the eager model's, on the same photograph.
 
-    ``argmax_agreement`` is ``None`` for a component that gives features and no classes.
+    ``argmax_agreement`` is ``None`` for a component that gives features and no classes, ``psnr_db``
+    for an output that is the same bit for bit, and in files from before it was kept.
     """
 
     max_abs: float
     relative_error: float
     argmax_agreement: float | None
     passed: bool
+    psnr_db: float | None = None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ class ResultRow:
     for this model (Snapdragon 865, TNN, one core): another device, never one to subtract from.
     ``instructions`` and ``counts`` of one inference are counted where an emulator ran it: those
     of the median repeat, which differ by the fraction ``counts_spread``; ``executed`` is the
-    precision most multiply-adds were computed in. ``output_max_abs`` is against the eager model.
+    precision most multiply-adds were computed in. The ``output_`` figures are against the
+    eager model: largest difference, PSNR, share of positions with the same class.
     ``commit`` is the checkout it was made in, with ``-dirty`` behind it where that was changed.
     """
 
@@ -80,6 +81,8 @@ class ResultRow:
     counts_spread: float | None = None
     executed: str = ""
     output_max_abs: float | None = None
+    output_psnr_db: float | None = None
+    output_agreement: float | None = None
     command: str = ""
     commit: str = ""
 

@@ -237,15 +237,17 @@ def _median_ms(samples_ns: Iterable[int]) -> float:
 
 
 def _with_counts(row: ResultRow, run: MethodRun) -> ResultRow:
-    """What an emulator counted, and what the output was."""
-    found = typical(run.counts)
+    """What an emulator counted, and how far the output was from the eager model's."""
+    found, output = typical(run.counts), run.output
     return replace(
         row,
         instructions=found.instructions if found else None,
         counts=found,
         counts_spread=spread(run.counts),
         executed=executed_precision(run.counts),
-        output_max_abs=_finite(run.output.max_abs) if run.output else None,
+        output_max_abs=_finite(output.max_abs) if output else None,
+        output_psnr_db=output.psnr_db if output else None,
+        output_agreement=output.argmax_agreement if output else None,
     )
 
 

@@ -321,7 +321,7 @@ def _prove(folder: Path, log: Path, build_id: str) -> str:
             qemu = find_qemu()
         except MissingExtra:
             return ""
-        profile = list_profiles()[0]
+        profile = next(iter(qemu.cores()), list_profiles()[0])
         start, how = qemu.argv(profile, ()), f"qemu {qemu.version}, {profile.name}"
     loader = [*start, f"./{LOADER}", "--inhibit-cache", "--library-path", "."]
     told = run_step([*loader, f"./{BINARY}", "--version"], log, _PROOF_SECONDS, cwd=folder)

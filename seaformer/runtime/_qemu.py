@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from seaformer.core import codec, files, registry
-from seaformer.core.errors import MissingExtra, SeaFormerError
+from seaformer.core.errors import MissingExtra, SeaFormerError, UsageError
 
 PROGRAM = "qemu-aarch64"
 FOLDER = Path(__file__).parent / "qemu"
@@ -78,6 +78,21 @@ class Qemu:
         argv = [str(self.path), "-cpu", profile.name, "-L", str(make_prefix(profile))]
         return [*argv, *(["-plugin", plugin] if plugin else []), *program]
 
+    def cores(self) -> tuple[CpuProfile, ...]:
+        """The rows of ``profiles.json`` it can be; before 7.1 QEMU knows no Cortex-A76."""
+        told = _ask(self.path, "-cpu", "help").stdout.split()
+        return tuple(profile for profile in list_profiles() if profile.name in told)
+
+    def check(self, profile: CpuProfile) -> None:
+        """Raise ``UsageError`` where it cannot be that core."""
+        if profile in (known := self.cores()):
+            return
+        names = ", ".join(core.name for core in known) or "none that there is a row for"
+        raise UsageError(
+            f"qemu {self.version} does not know the core {profile.name}; it knows {names}.",
+            hint="Name one it knows (--device emulator:NAME), or install QEMU 7.1 or newer.",
+        )
+
 
 @cache
 def list_profiles() -> tuple[CpuProfile, ...]:
@@ -106,13 +121,16 @@ def find_qemu() -> Qemu:
     if path is None:
         message = f"The emulator is not installed: no {PROGRAM} is on the PATH."
         raise MissingExtra(message, hint=_INSTALL)
-    done = subprocess.run(
-        [path, "--version"], capture_output=True, text=True, timeout=_ASK_SECONDS, check=False
-    )
+    done = _ask(Path(path), "--version")
     found = re.search(r"version (\d+\.\d+[\d.]*)", done.stdout)
     if done.returncode != 0 or found is None:
         raise SeaFormerError(f"{path} does not say its version: exit code {done.returncode}.")
     return Qemu(Path(path), found.group(1))
+
+
+def _ask(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [str(path), *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False)
 
 
 def make_prefix(profile: CpuProfile) -> Path:

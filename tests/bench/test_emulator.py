@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from seaformer.core.results import ResultStore
 from seaformer.models import create_model
 from seaformer.models._complexity import macs
 from seaformer.runtime._bundle import open_bundle
-from seaformer.runtime._qemu import find_profile
+from seaformer.runtime._qemu import CpuProfile, find_profile
 from tests import arm
 from tests.made import small
 
@@ -38,9 +39,10 @@ ONE = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=1))
 FORMATS = ["onnx", "executorch"]
 
 
-def target(profile: str = arm.A76, **changes: object) -> EmulatorTarget:
+def target(core: str | CpuProfile = arm.A76, **changes: object) -> EmulatorTarget:
     given = {"bundle": arm.needed(arm.bundle), "qemu": arm.needed(arm.qemu)}
-    given |= {"profile": find_profile(profile), "counter": arm.needed(arm.counter)}
+    profile = find_profile(core) if isinstance(core, str) else core
+    given |= {"profile": profile, "counter": arm.needed(arm.counter)}
     return EmulatorTarget(**(given | changes))  # type: ignore[arg-type]
 
 
@@ -82,6 +84,8 @@ def test_an_emulated_run_says_so_and_answers_as_the_eager_model(
     assert run.output is not None
     assert run.output.passed
     assert run.output.max_abs < 1e-3
+    assert run.output.psnr_db is not None
+    assert run.output.psnr_db > 100
     assert all(process.peak_rss_bytes for process in run.processes)
 
 
@@ -202,16 +206,37 @@ def unknown_operator(folder: Path) -> Artifact:
     return replace(made, path=path, file=path.name, reference=None)
 
 
+def unknown_kernel(folder: Path) -> Artifact:
+    """A real program of one operator, which bears a name no runtime knows."""
+    import torch
+
+    class Erf(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.erf()
+
+    made = small("executorch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from executorch.exir import to_edge
+
+        exported = torch.export.export(Erf().eval(), (torch.zeros(made.spec.input_shape),))
+        program = to_edge(exported).to_executorch().buffer
+    path = folder / "wish.pte"
+    path.write_bytes(program.replace(b"aten::erf", b"aten::wis"))
+    return replace(made, path=path, file=path.name, reference=None)
+
+
 def test_an_operator_the_runtime_lacks_is_a_row_and_the_batch_goes_on(tmp_path: Path) -> None:
-    bad, good = bench([unknown_operator(tmp_path), small("onnx")], tmp_path / "results")
-    assert bad.failure is not None
-    assert "nobody.knows" in bad.failure
-    assert "Magic" in bad.failure
-    assert "\n" not in bad.failure
-    assert not bad.valid
+    strange = [unknown_operator(tmp_path), unknown_kernel(tmp_path)]
+    *bad, good = bench([*strange, small("executorch")], tmp_path / "results")
+    for found, names in zip(bad, (("nobody.knows", "Magic"), ("aten::wis.out",)), strict=True):
+        assert found.failure is not None
+        assert all(name in found.failure for name in names)
+        assert "\n" not in found.failure
+        assert not found.valid
     assert good.valid
     stored, _ = ResultStore(tmp_path / "results").load()
-    assert {one.failure for one in stored} == {bad.failure, None}
+    assert {one.failure for one in stored} == {*(one.failure for one in bad), None}
 
 
 def damaged(tmp_path: Path) -> Path:
@@ -220,21 +245,50 @@ def damaged(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_bundle_that_lacks_a_library_is_a_row_that_names_it(tmp_path: Path) -> None:
+def test_a_bundle_that_lacks_a_library_is_a_row_for_each_file_that_names_it(
+    tmp_path: Path,
+) -> None:
     bundle = open_bundle(damaged(tmp_path))
     (bundle.folder / "libexecutorch_backend_xnnpack.so").unlink()
-    (found,) = bench([small("onnx")], tmp_path / "results", on=target(bundle=bundle))
-    assert found.failure is not None
-    assert "libexecutorch_backend_xnnpack.so is missing" in found.failure
+    artifacts = [small(format) for format in FORMATS]
+    found = bench(artifacts, tmp_path / "results", on=target(bundle=bundle))
+    assert len(found) == 2
+    for one in found:
+        assert one.failure is not None
+        assert "libexecutorch_backend_xnnpack.so is missing" in one.failure
 
 
-def test_a_bundle_of_another_version_is_a_row_with_both_versions(tmp_path: Path) -> None:
+def test_a_bundle_of_another_version_is_a_row_with_both_and_the_other_engine_goes_on(
+    tmp_path: Path,
+) -> None:
     bundle = open_bundle(damaged(tmp_path))
     other = replace(bundle, manifest=replace(bundle.manifest, onnxruntime_version="1.0.0"))
-    (found,) = bench([small("onnx")], tmp_path / "results", on=target(bundle=other))
-    assert found.failure is not None
-    assert found.failure.startswith("The bundle is of another version: expected onnxruntime 1.0.0")
-    assert f"seen {bundle.manifest.onnxruntime_version}" in found.failure
+    artifacts = [small(format) for format in FORMATS]
+    wrong, right = bench(artifacts, tmp_path / "results", on=target(bundle=other))
+    assert wrong.failure is not None
+    assert wrong.failure.startswith("The bundle is of another version: expected onnxruntime 1.0.0")
+    assert f"seen {bundle.manifest.onnxruntime_version}" in wrong.failure
+    assert right.valid
+
+
+def test_a_core_other_than_its_cpuinfo_says_is_a_row_and_the_batch_goes_on(
+    tmp_path: Path,
+) -> None:
+    # Half-precision kernels are chosen for what /proc/cpuinfo lists; an A72 has no such arithmetic.
+    wrong = replace(find_profile(arm.A76), name="cortex-a72")
+    half, single = bench([small("onnx", "fp16"), small("executorch")], tmp_path, on=target(wrong))
+    assert half.failure == (
+        "The emulated Cortex-A76 met an instruction it does not have (SIGILL): "
+        "the kernels were chosen for another core."
+    )
+    assert single.valid
+
+
+def test_a_core_this_emulator_does_not_know_is_a_row_with_the_cores_name(tmp_path: Path) -> None:
+    unknown = replace(find_profile(arm.A76), name="cortex-a67")
+    (found,) = bench([small("onnx")], tmp_path, on=target(unknown))
+    told = f"qemu {arm.qemu().version} does not know the core cortex-a67."
+    assert found.failure == told
 
 
 def emulators() -> list[int]:

@@ -96,6 +96,7 @@ def test_a_component_may_be_unsteady_but_not_wrong() -> None:
         "processes differ": False,
     }
     assert all(flag.detail.startswith("head: ") for flag in flags)
-    wrong = run((1000,) * 40, output=OutputCheck(1.0, 9.0, None, passed=False))
+    wrong = run((1000,) * 40, output=OutputCheck(1.0, 9.0, None, False, 26.04))
     (flag,) = method_flags("head", wrong, RunPlan(1), (1,), MEASURED)
     assert (flag.name, flag.fatal) == ("wrong output", True)
+    assert flag.detail == "head: max abs 1.0e+00, PSNR 26.0 dB"

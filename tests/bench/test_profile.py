@@ -14,6 +14,7 @@ from seaformer.bench.profile import join_executorch, join_onnxruntime, profile, 
 from seaformer.bench.run import Bench
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
+from seaformer.bench.targets.emulator import EmulatorTarget
 from seaformer.bench.targets.host import HostTarget
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import CorruptArtifact, RunnerFailed
@@ -22,7 +23,11 @@ from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.profile import Profile
 from seaformer.core.results import ResultStore
+from seaformer.report.profile import write_profile
+from seaformer.runtime._qemu import find_profile
+from tests import arm
 from tests.made import small
+from tests.traces import assert_is_of, check_trace
 
 PLAN = RunPlan(core="0", processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))
 
@@ -132,6 +137,31 @@ def test_a_profile_tells_what_ran_and_covers_most_of_the_run(
     assert 0 < found.operators_ns <= found.inference_ns
     starts = [operator.start_ns for operator in found.operators]
     assert all(0 <= start <= found.inference_ns * 100 for start in starts)
+
+
+def test_the_trace_of_a_real_run_opens_in_perfetto(
+    profiled: tuple[Artifact, Profile], tmp_path: Path
+) -> None:
+    _, found = profiled
+    slices = check_trace(write_profile(found, tmp_path))
+    assert list(slices) == ["components", "operators"]
+    assert_is_of(found, slices)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "executorch"])
+def test_the_trace_of_an_emulated_core_opens_too_and_says_what_it_is(
+    format: str, tmp_path: Path
+) -> None:
+    target = EmulatorTarget(
+        arm.needed(arm.bundle), arm.needed(arm.qemu), find_profile(arm.A76), None
+    )
+    one = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=2))
+    found = profile(target, one, small(format))
+    path = write_profile(found, tmp_path)
+    assert "__emulated__" in path.name
+    assert_is_of(found, check_trace(path))
+    assert sum(found.executed.values()) == 69
 
 
 def test_the_precision_executed_is_what_the_engine_did_and_not_what_the_file_says(

@@ -189,7 +189,9 @@ def test_every_variant_has_components_in_both_formats_and_precisions(
         f"seaformer_{size}.{tag}",
         format=format,
         precision=precision,
-        size=(64, 64),
+        # A classifier at its own size: on a smaller one there is too little to average over, and
+        # the rounding of half precision alone, eager too, comes to 49 dB.
+        size=(64, 64) if tag == "ade20k" else None,
         components=True,
         out=tmp_path,
     )

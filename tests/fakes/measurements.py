@@ -131,7 +131,7 @@ def counts(instructions: int = 264_728_048, half: int = 0) -> Counts:
 def counted(instructions: int = 264_728_048, processes: int = 3) -> MethodRun:
     """One counted inference in each process; the last one executed 300 instructions more."""
     found = [counts(instructions)] * (processes - 1) + [counts(instructions + 300)]
-    output = OutputCheck(5.7e-05, 3.3e-05, 1.0, True)
+    output = OutputCheck(5.7e-05, 3.3e-05, 1.0, True, 132.5)
     return replace(method(6000.0, processes, 1), output=output, counts=tuple(found))
 
 

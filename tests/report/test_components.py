@@ -18,8 +18,9 @@ FIGURE_10 = Path(__file__).parents[2] / "seaformer" / "core" / "paper" / "figure
 WHOLE = {"forward": 40.0, "stem": 20.0, "context": 12.0, "spatial": 4.0, "head": 3.0}
 
 
-def with_methods(medians: dict[str, float], **changes: object) -> Measurement:
-    return measurement(methods={name: method(ms) for name, ms in medians.items()}, **changes)
+def with_methods(medians: dict[str, float], number: int = 1, **changes: object) -> Measurement:
+    methods = {name: method(ms) for name, ms in medians.items()}
+    return measurement(number, methods=methods, **changes)
 
 
 def test_each_component_stands_beside_the_papers_share_as_it_was_published() -> None:
@@ -56,6 +57,14 @@ def test_a_network_with_other_parts_has_no_share_in_figure_10_and_says_why() -> 
     found = build([made])
     for shown in (terminal.text(found.table), markdown.render(found)):
         assert _text.OTHER_PARTS in " ".join(shown.split())
+
+
+def test_what_a_remainder_is_stands_once_below_all_tables() -> None:
+    shown = terminal.text(build([with_methods(WHOLE), with_methods(WHOLE, number=2)]).table)
+    words = " ".join(shown.split())
+    assert words.count("Components of") == 2
+    assert words.count(_text.REMAINDER) == 1
+    assert words.index(_text.REMAINDER) > words.rindex("Components of")
 
 
 def test_shares_of_a_measurement_that_is_not_valid_say_so() -> None:

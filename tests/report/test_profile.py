@@ -22,6 +22,7 @@ from seaformer.report.profile import (
     write_profile,
 )
 from tests.fakes.measurements import measurement
+from tests.traces import assert_is_of, check_trace
 
 GEMM, DWCONV = "Fully Connected (NC, F16) GEMM", "Convolution (NHWC, F32) DWConv"
 
@@ -146,6 +147,21 @@ def test_trace_is_chromes_format_in_microseconds_with_components_above_operators
     }
     assert {"name", "cat", "ph", "ts", "dur", "pid", "tid"} <= set(operators[0])
     assert trace["otherData"]["source"] == "measured, profiled: no latency"
+
+
+def test_a_trace_whose_slices_overlap_or_hold_no_number_would_not_open(
+    found: Profile, tmp_path: Path
+) -> None:
+    good = write_profile(found, tmp_path)
+    assert_is_of(found, check_trace(good))
+    trace = files.read_json(good)
+    for key, value in (("ts", 400.0), ("dur", -1), ("dur", float("nan")), ("ph", "B")):
+        events = [dict(event) for event in trace["traceEvents"]]
+        events[-1][key] = value
+        bad = tmp_path / "bad.json"
+        bad.write_text(json.dumps(trace | {"traceEvents": events}))
+        with pytest.raises(AssertionError):
+            check_trace(bad)
 
 
 def test_operators_of_a_component_lie_within_its_stretch(found: Profile) -> None:

@@ -121,7 +121,18 @@ def test_an_emulated_row_shows_what_was_counted_and_not_one_millisecond() -> Non
     made = build([emulated()])
     for shown in (terminal.text(made.table), markdown.render(made)):
         words = " ".join(shown.split())
-        for told in ("264.73", "0.0001 %", "1231.8", "109.5", "4577", "1943", "5.7e-05", "fp32"):
+        for told in (
+            "264.73",
+            "0.0001 %",
+            "1231.8",
+            "109.5",
+            "4577",
+            "1943",
+            "5.7e-05",
+            "fp32",
+            "132.5",
+            "100.00",
+        ):
             assert told in words, told
         assert "No latency can be told from it" in words
         assert "Peak memory includes the emulator's own" in words

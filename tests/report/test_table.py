@@ -79,7 +79,8 @@ def test_a_row_of_an_emulated_run_holds_counts_and_no_times() -> None:
     assert (*times, row.load_ms, row.first_ms) == (None,) * 7
     assert (row.instructions, row.n, row.processes, row.executed) == (264_728_048, 3, 3, "fp32")
     assert row.counts_spread == pytest.approx(300 / 264_728_048)
-    assert (row.output_max_abs, row.peak_mb) == (5.7e-05, 64.0)
+    assert (row.output_max_abs, row.output_psnr_db, row.output_agreement) == (5.7e-05, 132.5, 1.0)
+    assert row.peak_mb == 64.0
 
 
 def test_components_are_summed_and_the_remainder_is_named() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.core.errors import MissingExtra, UnknownName
+from seaformer.bench.targets.emulator import open_target
+from seaformer.core.errors import MissingExtra, UnknownName, UsageError
 from seaformer.runtime._qemu import (
     Qemu,
     counts_instructions,
@@ -105,6 +106,43 @@ def test_without_qemu_the_line_that_installs_it_is_named(
     with pytest.raises(MissingExtra) as caught:
         find_qemu()
     assert caught.value.hint == "sudo apt-get install qemu-user"
+
+
+@pytest.fixture
+def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Qemu:
+    """Pretends to be a QEMU from before the Cortex-A76, such as Ubuntu 22.04 has."""
+    program = tmp_path / "qemu-aarch64"
+    program.write_text(
+        '#!/bin/sh\ncase "$1" in\n'
+        '--version) echo "qemu-aarch64 version 6.2.0 (Debian)" ;;\n'
+        '-cpu) printf "Available CPUs:\\n  cortex-a53\\n  cortex-a72\\n  max\\n" ;;\n'
+        "esac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return find_qemu()
+
+
+def test_every_row_is_a_core_that_this_emulator_knows() -> None:
+    assert arm.needed(arm.qemu).cores() == list_profiles()
+
+
+def test_an_emulator_from_before_the_default_core_names_those_it_knows(older: Qemu) -> None:
+    assert older.version == "6.2.0"
+    with pytest.raises(UsageError) as caught:
+        older.check(find_profile("cortex-a76"))
+    assert caught.value.message == (
+        "qemu 6.2.0 does not know the core cortex-a76; it knows cortex-a72, cortex-a53."
+    )
+    assert "QEMU 7.1 or newer" in caught.value.hint
+    older.check(find_profile("cortex-a72"))
+
+
+def test_a_bench_on_a_core_the_emulator_does_not_know_ends_before_anything_is_built(
+    older: Qemu,
+) -> None:
+    with pytest.raises(UsageError, match=f"qemu {older.version} does not know the core"):
+        open_target()
 
 
 def test_a_prefix_is_made_once_and_lists_every_processor_of_this_machine() -> None:

@@ -122,7 +122,7 @@ class EmulatorTarget(PlainTarget):
             counts = Path(scratch) / "counts.jsonl"
             done = self._start(request, counts, blocks)
             if done.returncode != 0:
-                raise _failure(done, self._profile)
+                raise _failure(done, self._profile, self._qemu)
             report = check_bundle(RunnerReport.parse(done.stdout), self._bundle)
             if self._counter is None:
                 return report
@@ -153,10 +153,12 @@ def open_target(
     """The emulated core ``profile``; the bundle and the plugin are built at first use.
 
     ``caches`` counts cache misses too. Raises ``UnknownName`` for a core that has no row,
-    ``MissingExtra`` with the install line for what is not there.
+    ``UsageError`` for one this QEMU lacks, ``MissingExtra`` with the install line for what is not
+    there.
     """
     chosen = profile or os.environ.get(VARIABLE) or list_profiles()[0].name
     cpu, qemu = find_profile(chosen), find_qemu()
+    qemu.check(cpu)
     counter = build_counter(caches=caches) if qemu.counts else None
     return EmulatorTarget(build_arm64_bundle(progress), qemu, cpu, counter)
 
@@ -179,15 +181,20 @@ def _with_counts(report: RunnerReport, path: Path) -> RunnerReport:
     return replace(report, counts=counts)
 
 
-def _failure(done: subprocess.CompletedProcess[str], profile: CpuProfile) -> RunnerFailed:
+def _failure(
+    done: subprocess.CompletedProcess[str], profile: CpuProfile, qemu: Qemu
+) -> RunnerFailed:
     """Why there is no report. QEMU says so when the program died; else the emulator itself did."""
     code = done.returncode
+    if "unable to find CPU model" in done.stderr:
+        return RunnerFailed(f"qemu {qemu.version} does not know the core {profile.name}.")
     died = "uncaught target signal" in done.stderr
     number = -code if code < 0 else code - 128
     if died and number == signal.SIGILL:
         return RunnerFailed(
-            f"The emulated {profile.core} met an instruction it does not have (SIGILL).",
-            hint="The kernels were chosen for another core; choose one with emulator:NAME.",
+            f"The emulated {profile.core} met an instruction it does not have (SIGILL): "
+            "the kernels were chosen for another core.",
+            hint="Choose a core with --device emulator:NAME.",
         )
     if not died and code < 0:
         name = signal.Signals(number).name

@@ -21,7 +21,8 @@ HEADER = (
     *WORDS[:-1],
     *("instructions M", "spread over repeats", "FMA %", "loaded MB", "stored MB"),
     *("L1 misses k", "L2 misses k", "L3 misses k", "system misses k"),
-    *("output max abs", "peak MB with emulator", "size MB", "valid"),
+    *("output max abs", "PSNR dB", "same class %"),
+    *("peak MB with emulator", "size MB", "valid"),
 )
 
 
@@ -48,8 +49,16 @@ def cells(row: ResultRow) -> list[str]:
     names = [_text.model(row), row.size, _text.runtime(row), row.precision]
     names += [row.executed or _text.NOTHING, row.scope]
     costs = [_text.mb(row.peak_mb), _text.mb(row.size_mb), _text.validity(row)]
-    difference = _text.NOTHING if row.output_max_abs is None else f"{row.output_max_abs:.1e}"
-    return [*map(_text.clean, names), *_counted(row), difference, *costs]
+    return [*map(_text.clean, names), *_counted(row), *_parity(row), *costs]
+
+
+def _parity(row: ResultRow) -> list[str]:
+    shown = (
+        (row.output_max_abs, "{:.1e}"),
+        (row.output_psnr_db, "{:.1f}"),
+        (None if row.output_agreement is None else 100 * row.output_agreement, "{:.2f}"),
+    )
+    return [_text.NOTHING if value is None else text.format(value) for value, text in shown]
 
 
 def _counted(row: ResultRow) -> list[str]:

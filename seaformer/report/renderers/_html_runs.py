@@ -202,7 +202,9 @@ def _method(row: ResultRow, run: MethodRun, samples: list[list[int]] | None) -> 
     told += [("instructions", f"{row.instructions:,}")] if row.instructions else []
     if run.output is not None:
         same = "agrees" if run.output.passed else "does not agree"
-        told.append(("output", f"{same} with the eager model, max abs {run.output.max_abs:.2e}"))
+        far = f"max abs {run.output.max_abs:.2e}"
+        far += "" if run.output.psnr_db is None else f", PSNR {run.output.psnr_db:.1f} dB"
+        told.append(("output", f"{same} with the eager model, {far}"))
     return {
         "name": row.method,
         "median": row.median_ms,

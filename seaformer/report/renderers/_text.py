@@ -73,9 +73,13 @@ NOT_VALID = "This measurement is not valid, and the shares are made of it."
 
 def component_notes(whole: ResultRow, shares: Iterable[float | None]) -> str:
     """What to know of a table of components; ``shares`` are those of figure 10."""
-    notes = [REMAINDER] if whole.valid else [NOT_VALID, REMAINDER]
+    return " ".join([REMAINDER, *component_doubts(whole, shares)])
+
+
+def component_doubts(whole: ResultRow, shares: Iterable[float | None]) -> list[str]:
+    """What to know of one table of components and not of every one."""
     known = any(share is not None for share in shares)
-    return " ".join(notes if known else [*notes, OTHER_PARTS])
+    return [*([] if whole.valid else [NOT_VALID]), *([] if known else [OTHER_PARTS])]
 
 
 def instructions(count: int | None) -> str:

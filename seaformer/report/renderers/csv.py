@@ -46,7 +46,8 @@ _MISSES = tuple(f.name for f in dataclasses.fields(CacheMisses) if not f.name.en
 _TIMED = ("core", "core_part", "cpus", "spread", "cv", "outliers", "governor", "temperature_c")
 EMULATED_COLUMNS = (
     *(n for n in COLUMNS if not n.endswith(("_ms", "_mhz")) and n not in _TIMED),
-    *("executed", "counts_spread", "output_max_abs", *_COUNTS, *_MISSES),
+    *("executed", "counts_spread", "output_max_abs", "output_psnr_db"),
+    *("output_agreement", *_COUNTS, *_MISSES),
 )
 PROCESS_COLUMNS = (
     *("measurement_id", "device", "model", "format", "precision", "scope", "method", "process"),

@@ -42,8 +42,8 @@ def render(table: ResultTable) -> RenderableType:
         parts += [title, _counts(emulated), *_conditions(emulated), _GAP]
     if estimated.rows:
         parts += [Text(f"{_estimated.TITLE}: {_estimated.NOTE}", _TITLE), _guesses(estimated), _GAP]
-    for rows in _by_measurement(table):
-        parts += _components(rows)
+    tables = [part for rows in _by_measurement(table) for part in _components(rows)]
+    parts += [*tables, Text(_text.REMAINDER, "dim"), _GAP] if tables else []
     return Group(*parts, *_remarks(table))
 
 
@@ -169,8 +169,8 @@ def _components(rows: list[ResultRow]) -> Iterable[RenderableType]:
         figure = _text.instructions(part.instructions) if counted else _text.ms(part.median_ms)
         cells = [_text.clean(part.name), figure, _text.percent(part.share), "║"]
         shown.add_row(*map(Text, [*cells, _text.paper_percent(part.paper_percent)]))
-    notes = _text.component_notes(first, (part.paper_percent for part in parts))
-    return [Text(title, _TITLE), shown, Text(notes, "dim"), _GAP]
+    doubts = _text.component_doubts(first, (part.paper_percent for part in parts))
+    return [Text(title, _TITLE), shown, *(Text(doubt, "dim") for doubt in doubts), _GAP]
 
 
 def _remarks(table: ResultTable) -> Iterable[Text]:
