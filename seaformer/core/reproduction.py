@@ -1,8 +1,9 @@
 """Which of our models stands for which row of the paper, table by table: what to reproduce.
 
 A model names its own row (``ModelSpec.paper``), so nothing is typed here a second time: a line of
-a table is matched with the model whose row it is. A line without a model is planned all the same
-and called missing. Figure 1 draws lines of table 2; table 16 adds half precision to them.
+a table is matched with the model whose row it is. A line without a model is planned all the same,
+with the reason why there is none. Figure 1 draws lines of table 2; table 16 adds half precision to
+them.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class PlannedRow:
     """One line of the paper in one precision, and the model that stands for it, if there is one.
 
     ``published`` is the paper's latency in ms, or a share in percent (``unit``). ``method`` is
-    ``forward``, or the component of ours that a share belongs to.
+    ``forward``, or the component of ours that a share belongs to; ``absent`` why no model of ours
+    stands for the line.
     """
 
     table: str
@@ -108,6 +110,7 @@ class PlannedRow:
     model: str = ""
     method: str = "forward"
     components: bool = False
+    absent: str = ""
 
     @property
     def name(self) -> str:
@@ -136,6 +139,7 @@ def _models(specs: Sequence[ModelSpec], csv: str) -> dict[str, ModelSpec]:
 
 
 def _lines(table: PaperTable, models: Mapping[str, ModelSpec]) -> list[PlannedRow]:
+    reasons = {row.label: row.reason for row in paper.absent() if row.table == table.csv}
     return [
         PlannedRow(
             table=table.name,
@@ -146,6 +150,7 @@ def _lines(table: PaperTable, models: Mapping[str, ModelSpec]) -> list[PlannedRo
             params_m=paper.number(row, "params_m"),
             flops_g=paper.number(row, "flops_g"),
             model=_model([row[column] for column in table.identity], models),
+            absent=reasons.get(" ".join(row[column] for column in table.identity), ""),
         )
         for row in paper.rows(table.csv)
         for precision, column in table.latency

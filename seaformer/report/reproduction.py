@@ -15,7 +15,7 @@ from seaformer.core.table import ResultRow
 from seaformer.report.renderers import _text
 from seaformer.report.table import Component, components, rows
 
-MISSING = "no model of that name in the zoo yet"
+MISSING = "no model of that name in the zoo"
 _NOTHING = _text.NOTHING
 
 
@@ -72,7 +72,7 @@ def reference_of(found: Sequence[ReproducedRow]) -> str:
 
 def _row(line: PlannedRow, ours: OurSide) -> ReproducedRow:
     if not line.model:
-        return ReproducedRow(line, reason=MISSING)
+        return ReproducedRow(line, reason=line.absent or MISSING)
     one = ours.measurement
     if one is None:
         return ReproducedRow(line, reason=ours.reason or "not measured")
