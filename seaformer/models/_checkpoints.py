@@ -193,10 +193,7 @@ def _dims(shape: tuple[int, ...]) -> str:
 
 def _guess(spec: ModelSpec, state: State) -> str:
     """Which model of the zoo such a checkpoint belongs to, as advice."""
-    groups: dict[tuple[str, str], list[ModelSpec]] = {}
-    for other in [spec, *(zoo_entry(name).spec for name in list_models())]:
-        groups.setdefault((other.name.partition(".")[0], other.task), []).append(other)
-    for (base, _), specs in groups.items():
+    for base, specs in _groups(spec, sum(tensor.numel() for tensor in state.values())):
         fitting = _fitting(specs, state)
         if not fitting:
             continue
@@ -204,6 +201,22 @@ def _guess(spec: ModelSpec, state: State) -> str:
             return f"It has {fitting[0][1]} classes: add --classes {fitting[0][1]}."
         return _advice(base, spec.name.partition(".")[2], fitting)
     return "It fits no model here; it may be of another network."
+
+
+def _groups(spec: ModelSpec, numbers: int) -> list[tuple[str, list[ModelSpec]]]:
+    """Models of one base and task together: those of ``spec`` first, then by how near their
+    parameters are to what a checkpoint holds, because building all of them takes seconds."""
+    groups: dict[tuple[str, str], list[ModelSpec]] = {}
+    off: dict[tuple[str, str], int] = {}
+    for entry in map(zoo_entry, list_models()):
+        key = (entry.spec.name.partition(".")[0], entry.spec.task)
+        groups.setdefault(key, []).append(entry.spec)
+        far = abs(entry.params - numbers)
+        off[key] = min(off.get(key, far), far)
+    own = (spec.name.partition(".")[0], spec.task)
+    groups[own].insert(0, spec)
+    off[own] = -1
+    return [(key[0], groups[key]) for key in sorted(groups, key=off.__getitem__)]
 
 
 def _advice(base: str, tag: str, fitting: list[tuple[ModelSpec, int]]) -> str:
