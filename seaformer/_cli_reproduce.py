@@ -188,8 +188,8 @@ def _show_plan(
         shown.add_column(name.replace("_", " "))
     for row in rows:
         paper = "-" if row.published is None else f"{row.published:g} {row.unit}"
-        missing = f"missing: {row.absent or 'no model of that name yet'}"
-        state = states.get((row.model, row.precision), missing)
+        absent = f"missing: {row.absent or 'no model of that name'}"
+        state = states.get((row.model, row.precision), absent)
         cells = (*row.label, row.precision, paper, row.model or "-", state)
         shown.add_row(*map(Text, cells))
     wide_print(shown)

@@ -201,6 +201,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("checkpoints")
     torch.save(create_model("seaformer_s").state_dict(), folder / "small.pth")
+    torch.save(create_model("seaformer_t.imagenet").state_dict(), folder / "task.pth")
+    torch.save(create_model("seaformer_t", classes=7).state_dict(), folder / "classes.pth")
     whole = (folder / "small.pth").read_bytes()
     (folder / "truncated.pth").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.pth").touch()
@@ -213,6 +215,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("name", "words"),
     [
         ("small.pth", ("does not fit seaformer_t.ade20k", "--variant s")),
+        ("task.pth", ("does not fit seaformer_t.ade20k", "--model seaformer_t.imagenet")),
+        ("classes.pth", ("expected 150x96x1x1, found 7x96x1x1", "add --classes 7")),
         ("truncated.pth", ("truncated.pth is cut short",)),
         ("empty.pth", ("empty.pth is empty",)),
         ("hostile.pth", ("holds more than tensors", "never run")),

@@ -12,13 +12,15 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_zoo_table_is_the_one_the_models_give() -> None:
+def test_tables_of_the_zoo_and_its_exports_are_those_the_models_and_proofs_give() -> None:
     spec = importlib.util.spec_from_file_location("readme", ROOT / "tools" / "readme.py")
     assert spec is not None
     assert spec.loader is not None
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     assert tool.with_zoo(README) == README
+    exports = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    assert tool.with_exports(exports) == exports
 
 
 def test_every_command_and_option_of_the_readme_exists() -> None:

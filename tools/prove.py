@@ -1,81 +1,143 @@
-"""Export models, and write down which formats were proved: ``python tools/prove.py GLOB...``.
+"""Export models, and write down what came of it: ``python tools/prove.py GLOB...``.
 
-Each model is exported in FP32 at the smallest size it takes (``--size`` for another), in a folder
-that is thrown away; what is kept of it goes to ``seaformer/models/proofs.json``, one model after
-the other, so that an interrupted run loses one. Models that are there already are skipped
-(``--again`` does them too). A failed export is said and is no proof.
+Each model is exported at the smallest size it takes (``--size`` for another), in a folder that is
+thrown away; what is kept of it goes to ``seaformer/models/proofs.json``, one export after the
+other, so that an interrupted run loses one. ``--own-size`` exports at the model's own size into the
+cache, where a bench finds the file. A run that was interrupted goes on where it stopped: what was
+proved by the sources of now is skipped (``--again`` does it too, ``--missing`` skips what any
+sources proved). An export that is refused is written down with its reason and is no proof.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.core.artifact import Artifact
-from seaformer.core.errors import SeaFormerError
-from seaformer.models import list_models, smallest_size
+from seaformer.core.errors import ExportError
+from seaformer.export._request import ExportRequest, sources_digest
+from seaformer.models import list_models, model_spec, smallest_size
 from seaformer.models._proofs import Proof, read, write
 
-FORMATS = ("onnx", "executorch")
+FORMATS = "onnx,executorch"
 
 
 def main() -> int:
-    """Prove what the command line names; 1 when an export failed."""
+    """Prove what the command line names; 1 when an export was refused."""
+    given = _arguments()
+    sources = sources_digest()[:16]
+    refused = 0
+    for name in dict.fromkeys(name for glob in given.globs for name in list_models(glob)):
+        for format in given.formats.split(","):
+            trial = Trial(name, format, given.precision, given.scope, _size(given, name), sources)
+            if given.again or not trial.is_known(any_sources=given.missing):
+                refused += not trial.prove(keep=given.own_size)
+    return int(refused > 0)
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("globs", nargs="*", default=["*"])
-    parser.add_argument("--again", action="store_true")
-    parser.add_argument("--formats", default=",".join(FORMATS))
+    parser.add_argument("--formats", default=FORMATS)
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--scope", default="logits")
     parser.add_argument("--size", default="", help="HxW")
-    given = parser.parse_args()
-    size = tuple(int(side) for side in given.size.split("x")) if given.size else None
-    names = dict.fromkeys(name for glob in given.globs for name in list_models(glob))
-    failed = 0
-    for name in names:
-        for format in given.formats.split(","):
-            if given.again or all(p.format != format for p in read().of(name)):
-                failed += not prove(name, format, size)
-    return int(failed > 0)
+    parser.add_argument("--own-size", action="store_true", help="and keep the file in the cache")
+    parser.add_argument("--again", action="store_true", help="also what is proved already")
+    parser.add_argument("--missing", action="store_true", help="only what was never proved")
+    return parser.parse_args()
 
 
-def prove(name: str, format: str, size: tuple[int, ...] | None) -> bool:
-    """Export once and write the proof down; False when it failed."""
-    from seaformer.export import export_model
+def _size(given: argparse.Namespace, name: str) -> tuple[int, int]:
+    if given.size:
+        height, width = (int(side) for side in given.size.split("x"))
+        return height, width
+    spec = model_spec(name)
+    return (spec.height, spec.width) if given.own_size else smallest_size(name)
 
-    height, width = size or smallest_size(name)
-    began = time.perf_counter()
-    try:
+
+@dataclass(frozen=True)
+class Trial:
+    """One export to be tried; ``sources`` is the digest of the code that does it."""
+
+    model: str
+    format: str
+    precision: str
+    scope: str
+    size: tuple[int, int]
+    sources: str
+
+    def is_known(self, *, any_sources: bool) -> bool:
+        """Whether its outcome stands in the file already."""
+        read.cache_clear()  # another run may have written meanwhile
+        kind = (self.model, self.format, self.precision, self.scope)
+        return any(
+            proof.kind == kind and (any_sources or proof.sources == self.sources)
+            for proof in read().of(self.model)
+        )
+
+    def prove(self, *, keep: bool) -> bool:
+        """Export once and write down what came of it; False when it was refused."""
+        began = time.perf_counter()
+        try:
+            artifact = self._export(keep)
+        except ExportError as error:
+            proof = self._failed(error.message, time.perf_counter() - began)
+        else:
+            proof = self._proved(artifact, time.perf_counter() - began)
+        read.cache_clear()  # another run may have written meanwhile
+        write(read().adding(proof))
+        said = f"{proof.model} {proof.words}: {proof.height}x{proof.width}, {proof.seconds:.0f} s"
+        print(f"{said} {proof.failure}".rstrip(), flush=True)
+        return not proof.failure
+
+    def _export(self, keep: bool) -> Artifact:
+        own = ExportRequest(self.model, self.format, self.precision, scope=self.scope)
+        if keep:
+            return own.export(own.folder())
         with tempfile.TemporaryDirectory() as folder:
-            artifact = export_model(name, format=format, size=(height, width), out=Path(folder))
-    except SeaFormerError as error:
-        print(f"{name} {format}: {error}", file=sys.stderr, flush=True)
-        return False
-    proof = _proof(artifact, name, (height, width), time.perf_counter() - began)
-    read.cache_clear()  # another run may have written meanwhile
-    write(read().adding(proof))
-    read.cache_clear()
-    print(f"{name} {proof.words}: {height}x{width}, {proof.seconds:.0f} s", flush=True)
-    return True
+            request = ExportRequest(self.model, self.format, self.precision, self.size, self.scope)
+            return request.export(Path(folder))
 
+    def _proved(self, artifact: Artifact, seconds: float) -> Proof:
+        found = artifact.delegation
+        return Proof(
+            model=self.model,
+            format=artifact.format,
+            precision=artifact.precision,
+            height=self.size[0],
+            width=self.size[1],
+            relative_error=artifact.parity.relative_error,
+            seconds=round(seconds, 1),
+            created_at=artifact.created_at,
+            tools=artifact.tools,
+            subgraphs=found.subgraphs if found else None,
+            delegated_ops=found.delegated_ops if found else None,
+            outside={op.op: op.count for op in found.outside if op.computes} if found else None,
+            scope=artifact.scope,
+            sources=self.sources,
+        )
 
-def _proof(artifact: Artifact, name: str, size: tuple[int, int], seconds: float) -> Proof:
-    found = artifact.delegation
-    return Proof(
-        model=name,
-        format=artifact.format,
-        precision=artifact.precision,
-        height=size[0],
-        width=size[1],
-        relative_error=artifact.parity.relative_error,
-        seconds=round(seconds, 1),
-        created_at=artifact.created_at,
-        tools=artifact.tools,
-        subgraphs=found.subgraphs if found else None,
-        delegated_ops=found.delegated_ops if found else None,
-        outside={op.op: op.count for op in found.outside if op.computes} if found else None,
-    )
+    def _failed(self, reason: str, seconds: float) -> Proof:
+        return Proof(
+            model=self.model,
+            format=self.format,
+            precision=self.precision,
+            height=self.size[0],
+            width=self.size[1],
+            relative_error=None,
+            seconds=round(seconds, 1),
+            created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            tools={},
+            scope=self.scope,
+            sources=self.sources,
+            failure=" ".join(reason.split()),
+        )
 
 
 if __name__ == "__main__":

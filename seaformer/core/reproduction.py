@@ -1,8 +1,9 @@
 """Which of our models stands for which row of the paper, table by table: what to reproduce.
 
 A model names its own row (``ModelSpec.paper``), so nothing is typed here a second time: a line of
-a table is matched with the model whose row it is. A line without a model is planned all the same
-and called missing. Figure 1 draws lines of table 2; table 16 adds half precision to them.
+a table is matched with the model whose row it is. A line without a model is planned all the same,
+with the reason why there is none. Figure 1 draws lines of table 2; table 16 adds half precision to
+them.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class PlannedRow:
     """One line of the paper in one precision, and the model that stands for it, if there is one.
 
     ``published`` is the paper's latency in ms, or a share in percent (``unit``). ``method`` is
-    ``forward``, or the component of ours that a share belongs to; ``absent`` why there is no model.
+    ``forward``, or the component of ours that a share belongs to; ``absent`` why no model of ours
+    stands for the line.
     """
 
     table: str

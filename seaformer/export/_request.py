@@ -60,7 +60,7 @@ class ExportRequest:
         parts = {
             "request": codec.to_json(self) | {"checkpoint": _checkpoint_digest(self.checkpoint)},
             "tools": {name: _version(name) for name in _TOOLS},
-            "sources": _sources_digest(),
+            "sources": sources_digest(),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -98,7 +98,8 @@ def _checkpoint_digest(checkpoint: str | None) -> str:
 
 
 @cache
-def _sources_digest() -> str:
+def sources_digest() -> str:
+    """Digest of the code that makes a file: models, export, data."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for folder in _SOURCES:

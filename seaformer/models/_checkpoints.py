@@ -35,6 +35,7 @@ Shapes = dict[str, tuple[int, ...]]
 _WRAPPERS = ("state_dict_ema", "state_dict", "model")
 _TRAINING_ONLY = ("auxiliary_head.", "decode_head.auxiliary")
 _COUNTER = "num_batches_tracked"
+_NEARLY = 0.9  # so much of a model's keys and shapes no other network has by chance
 # Plain data that training scripts leave beside the weights: timm its arguments, others a score.
 _SCALAR, _ARRAY = np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]
 _SAFE: list[Any] = [
@@ -62,7 +63,8 @@ def load_checkpoint(network: Network, spec: ModelSpec, path: Path) -> str:
     found = _found(state)
     if found != wanted:
         message = f"{path.name} does not fit {spec.name}: {_difference(wanted, found)}."
-        raise WeightsMismatch(message, hint=_guess(spec, given))
+        fitting = sum(found.get(key) == shape for key, shape in wanted.items())
+        raise WeightsMismatch(message, hint=_guess(spec, given, fitting / len(wanted)))
     tensors = {
         ours: torch.zeros((), dtype=torch.int64) if _COUNTER in ours else state[theirs].float()
         for ours, theirs in names.items()
@@ -191,19 +193,37 @@ def _dims(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "a scalar"
 
 
-def _guess(spec: ModelSpec, state: State) -> str:
-    """Which model of the zoo such a checkpoint belongs to, as advice."""
-    groups: dict[tuple[str, str], list[ModelSpec]] = {}
-    for other in [spec, *(zoo_entry(name).spec for name in list_models())]:
-        groups.setdefault((other.name.partition(".")[0], other.task), []).append(other)
-    for (base, _), specs in groups.items():
+def _guess(spec: ModelSpec, state: State, share: float) -> str:
+    """Which model of the zoo such a checkpoint belongs to, as advice; ``share`` of its keys fit."""
+    for base, specs in _groups(spec, sum(t.numel() for t in state.values()), share > _NEARLY):
         fitting = _fitting(specs, state)
         if not fitting:
             continue
         if any(other.name == spec.name for other, _ in fitting):
             return f"It has {fitting[0][1]} classes: add --classes {fitting[0][1]}."
         return _advice(base, spec.name.partition(".")[2], fitting)
+    if share > _NEARLY:
+        base = spec.name.partition(".")[0]
+        return f"It is a checkpoint of {base} that was changed or is incomplete: use the original."
     return "It fits no model here; it may be of another network."
+
+
+def _groups(spec: ModelSpec, numbers: int, nearly: bool) -> list[tuple[str, list[ModelSpec]]]:
+    """Models of one base and task together: those of ``spec`` first, then by how near their
+    parameters are to what a checkpoint holds; a tenth off at most where it ``nearly`` fits
+    ``spec``. Building all of them takes seconds."""
+    groups: dict[tuple[str, str], list[ModelSpec]] = {}
+    off: dict[tuple[str, str], int] = {}
+    for entry in map(zoo_entry, list_models()):
+        key = (entry.spec.name.partition(".")[0], entry.spec.task)
+        groups.setdefault(key, []).append(entry.spec)
+        far = abs(entry.params - numbers)
+        off[key] = min(off.get(key, far), far)
+    own = (spec.name.partition(".")[0], spec.task)
+    groups[own].insert(0, spec)
+    off[own] = -1
+    near = [key for key in groups if not nearly or off[key] < numbers / 10]
+    return [(key[0], groups[key]) for key in sorted(near, key=off.__getitem__)]
 
 
 def _advice(base: str, tag: str, fitting: list[tuple[ModelSpec, int]]) -> str:

@@ -3,6 +3,7 @@
 
 An export is refused when its file does not compute what the PyTorch model computes, so a proof here
 is an export that was not refused: on two photographs and noise, at the size that stands with it.
+One that was refused stands here too, with the reason, until a later one is proved.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ PROOFS = Path(__file__).with_name("proofs.json")
 
 @dataclass(frozen=True)
 class Proof:
-    """One export that was proved.
+    """One export that was tried.
 
     ``subgraphs``, ``delegated_ops`` and ``outside`` (operators outside by name, those that compute)
     are ``None`` where there is no delegate. ``seconds`` is how long the export took, on a machine
-    that did other things too.
+    that did other things too. ``sources`` is the digest of the code that exported it, empty where
+    that was not kept. ``failure`` is why there is no file: then nothing was proved.
     """
 
     model: str
@@ -38,25 +40,37 @@ class Proof:
     subgraphs: int | None = None
     delegated_ops: int | None = None
     outside: Mapping[str, int] | None = None
+    scope: str = "logits"
+    sources: str = ""
+    failure: str = ""
+
+    @property
+    def kind(self) -> tuple[str, str, str, str]:
+        """What a newer proof must agree in to take this one's place."""
+        return (self.model, self.format, self.precision, self.scope)
 
     @property
     def words(self) -> str:
         """``onnx``, or ``executorch 1+0``: subgraphs, and computing operators outside of them."""
-        if self.subgraphs is None or self.outside is None:
-            return self.format
-        return f"{self.format} {self.subgraphs}+{sum(self.outside.values())}"
+        words = [self.format]
+        words += [self.precision] if self.precision != "fp32" else []
+        words += [self.scope] if self.scope != "logits" else []
+        words += ["failed"] if self.failure else []
+        if self.subgraphs is not None and self.outside is not None:
+            words.append(f"{self.subgraphs}+{sum(self.outside.values())}")
+        return " ".join(words)
 
 
 @dataclass(frozen=True)
 class Proofs:
-    """All proofs, the last one of each model, format and precision."""
+    """All proofs, the last one of each model, format, precision and scope."""
 
     proofs: tuple[Proof, ...] = ()
 
     def of(self, model: str) -> tuple[Proof, ...]:
-        """The proofs of one model, by format."""
+        """The proofs of one model: the plain ones first, then by format."""
         found = [proof for proof in self.proofs if proof.model == model]
-        return tuple(sorted(found, key=lambda proof: (proof.format, proof.precision)))
+        return tuple(sorted(found, key=_plain_first))
 
     def words(self, model: str) -> str:
         """What was proved of one model, such as ``executorch 1+0, onnx``."""
@@ -64,10 +78,13 @@ class Proofs:
 
     def adding(self, proof: Proof) -> Proofs:
         """These, and one more in the place of an older one of its kind."""
-        kind = (proof.model, proof.format, proof.precision)
-        kept = [p for p in self.proofs if (p.model, p.format, p.precision) != kind]
-        ordered = sorted([*kept, proof], key=lambda p: (p.model, p.format, p.precision))
-        return Proofs(tuple(ordered))
+        kept = [p for p in self.proofs if p.kind != proof.kind]
+        return Proofs(tuple(sorted([*kept, proof], key=lambda p: p.kind)))
+
+
+def _plain_first(proof: Proof) -> tuple[bool, bool, str, str, str]:
+    odd = (proof.scope != "logits", proof.precision != "fp32")
+    return (*odd, proof.format, proof.precision, proof.scope)
 
 
 @functools.cache

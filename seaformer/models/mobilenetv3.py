@@ -138,6 +138,8 @@ class MobileNetV3(Network):
     """Image B 3 H W to logits, B classes or B classes H/8 W/8."""
 
     COMPONENTS = ("backbone", "head")
+    # Gates that swing from 0 to 1 blow white noise up until rounding is seen in the answer.
+    DAMPED = ("project", "excite.fc2")
 
     def __init__(self, row: MobileNetV3Row, task: str, classes: int) -> None:
         super().__init__()

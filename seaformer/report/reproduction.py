@@ -73,7 +73,7 @@ def reference_of(found: Sequence[ReproducedRow]) -> str:
 
 def _row(line: PlannedRow, ours: OurSide) -> ReproducedRow:
     if not line.model:
-        return ReproducedRow(line, reason=f"{MISSING}: {line.absent or 'nobody has built it yet'}")
+        return ReproducedRow(line, reason=line.absent or MISSING)
     one = ours.measurement
     if one is None:
         return ReproducedRow(line, reason=ours.reason or "not measured")

@@ -86,6 +86,31 @@ def zoo_markdown(rows: Iterable[ZooRow]) -> str:
     return _markdown(HEADERS, (zoo_cells(row) for row in rows))
 
 
+class ExportRow(NamedTuple):
+    """One export that was tried, its cells in the order of ``EXPORT_HEADERS``."""
+
+    model: str
+    format: str
+    precision: str
+    scope: str
+    size: str
+    subgraphs: str
+    outside: str
+    error: str
+    seconds: str
+
+
+EXPORT_HEADERS = (
+    *("model", "format", "precision", "scope", "size", "subgraphs", "computing outside"),
+    *("relative error", "export s"),
+)
+
+
+def exports_markdown(rows: Iterable[ExportRow]) -> str:
+    """What came of every export that was tried, for the documentation."""
+    return _markdown(EXPORT_HEADERS, rows)
+
+
 def absent_markdown(rows: Iterable[Absent]) -> str:
     """The paper's rows that are not in the zoo, for the README."""
     cells = (

@@ -60,6 +60,13 @@ def test_every_model_that_names_a_line_is_planned_with_its_own_latency(name: str
         assert {spec.name for spec in named} == {model for model, _ in planned if model}
 
 
+@pytest.mark.parametrize("name", ["table2", "table3", "table14", "figure1"])
+def test_a_line_has_either_a_model_or_the_reason_why_there_is_none(name: str) -> None:
+    rows = plan(TABLES[name], ZOO)
+    assert all(bool(row.model) != bool(row.absent) for row in rows)
+    assert any(row.absent for row in rows)
+
+
 def line(label: str, model: str, table: str = "table02_ade20k") -> ModelSpec:
     return replace(fake.SPEC, name=model, paper=PaperRow(table, label, latency_ms=1.0))
 

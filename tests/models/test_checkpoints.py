@@ -143,6 +143,7 @@ KEY = "backbone.trans1.transformer_blocks.0.attn.pos_emb_rowq.pos_embed"
 def test_a_missing_key_is_named(tmp_path: Path, tiny: State) -> None:
     said = refusal(save(tmp_path, {k: v for k, v in tiny.items() if k != KEY}))
     assert f"1 key is missing ({KEY})" in said
+    assert "a checkpoint of seaformer_t that was changed or is incomplete" in said
 
 
 def test_extra_keys_are_counted_and_the_first_few_named(tmp_path: Path, tiny: State) -> None:

@@ -83,8 +83,10 @@ def test_what_is_said_to_be_proved_was_exported_by_the_tool_and_close() -> None:
     known = _zoo.entries()
     for proof in proofs:
         assert proof.model in known
+        if proof.failure:
+            continue
         assert proof.relative_error is not None
-        assert proof.relative_error < 1e-3
+        assert proof.relative_error < (1e-3 if proof.precision == "fp32" else 0.5)
         assert proof.tools["torch"]
         assert (proof.subgraphs is None) == (proof.format == "onnx")
 
@@ -98,6 +100,10 @@ def test_a_newer_proof_takes_the_place_of_an_older_one_of_its_kind(tmp_path: Pat
     again = both.adding(dataclasses.replace(first, seconds=4.0))
     assert [p.seconds for p in again.of("m")] == [3.0, 4.0]
     assert again.words("m") == "executorch 2+3, onnx"
+    half = dataclasses.replace(other, precision="fp16", subgraphs=1, outside={})
+    boxes = dataclasses.replace(other, scope="boxes", subgraphs=None, failure="not close")
+    more = again.adding(half).adding(boxes)
+    assert more.words("m") == ("executorch 2+3, onnx, executorch fp16 1+0, executorch boxes failed")
     _proofs.write(again, tmp_path / "p.json")
     assert _proofs.read(tmp_path / "p.json") == again
     assert _proofs.read(tmp_path / "none.json") == _proofs.Proofs()

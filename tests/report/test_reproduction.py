@@ -70,13 +70,12 @@ def test_an_emulated_core_fills_instructions_and_no_time_anywhere() -> None:
     assert "no time" in text
 
 
-def test_a_line_without_a_model_is_named_as_missing_and_has_no_figure() -> None:
+def test_a_line_without_a_model_has_no_figure_and_the_reason_why() -> None:
     found = reproduce_rows(LINES, ours(seaformer_t=measurement(1)))
     told = line_of(found, "ShuffleNetV2-1.5x")
-    assert told["note"] == (
-        "no model of that name in the zoo: no library at hand builds ShuffleNetV2 from a "
-        "configuration"
-    )
+    assert told["note"] == "no library at hand builds ShuffleNetV2 from a configuration"
+    unknown = reproduce_rows(plan(TABLE, []), {})
+    assert line_of(unknown, "SeaFormer-T")["note"] == reproduction.MISSING
     assert (told["paper ms"], told["Example CPU 9 ms"], told["ratio to paper"]) == ("960", "-", "-")
 
 
