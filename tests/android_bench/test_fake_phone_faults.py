@@ -166,7 +166,7 @@ def test_a_reboot_ends_jobs_and_brings_another_boot_id(files: str) -> None:
             before = device.shell("cat /proc/sys/kernel/random/boot_id")
             device.shell("trap '' HUP; setsid sleep 78 > /dev/null 2>&1 < /dev/null &")
             assert eventually(lambda: bool(phone.processes()))
-        phone.reboot(files=files, boot_s=0.5)
+        phone.reboot(files=files, boot_s=2)
         assert phone.processes() == []
         with closing(connected(phone)) as device:
             assert device.shell("getprop sys.boot_completed") == "\n"
