@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,8 +36,14 @@ class ShellResult:
 
     @property
     def said(self) -> str:
-        """The command's own sentence, for an error message."""
-        return " ".join((self.stderr.strip() or self.stdout.strip()).split())[:300]
+        """The command's own sentence, for an error message; else how it ended."""
+        said = " ".join((self.stderr.strip() or self.stdout.strip()).split())[:300]
+        if said or not self.exit_code:
+            return said
+        try:
+            return f"killed by {signal.Signals(self.exit_code - 128).name}"
+        except ValueError:
+            return f"exit code {self.exit_code}"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from seaformer.android_bench.adb_keys import adb_key
 from seaformer.android_bench.adb_server import AdbServer
 from seaformer.android_bench.attach import Finder
 from seaformer.android_bench.states import state_error
-from seaformer.android_bench.transport import Attached, Marked, Transport, command_line
+from seaformer.android_bench.transport import Attached, Marked, ShellResult, Transport, command_line
 from seaformer.core.errors import (
     DeviceError,
     DeviceLost,
@@ -200,3 +200,18 @@ def test_a_key_is_made_once_readable_by_its_owner_alone(tmp_path: Path) -> None:
     key.write_text("no key")
     with pytest.raises(UsageError, match="cannot be used as an adb key"):
         adb_key(tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("stderr", "exit_code", "said"),
+    [
+        ("mkdir: No  space\nleft", 1, "mkdir: No space left"),
+        ("", 137, "killed by SIGKILL"),
+        ("", 3, "exit code 3"),
+        ("", 0, ""),
+    ],
+)
+def test_a_command_that_says_nothing_is_told_by_how_it_ended(
+    stderr: str, exit_code: int, said: str
+) -> None:
+    assert ShellResult("", stderr, exit_code).said == said
