@@ -33,10 +33,11 @@ def test_program_computes_what_the_model_computes_on_an_input_of_ones_own(
     "model",
     [
         "seaformer_s.ade20k",
-        pytest.param("seaformer_b.ade20k", marks=pytest.mark.slow),
-        pytest.param("seaformer_l.ade20k", marks=pytest.mark.slow),
+        "seaformer_b.ade20k",
+        "seaformer_l.ade20k",
     ],
 )
+@pytest.mark.slow  # SeaFormer-T is the file that every other test here looks at
 def test_every_variant_is_one_delegate_with_nothing_outside(model: str, tmp_path: Path) -> None:
     artifact = export_model(model, format="executorch", size=(64, 64), out=tmp_path)
     assert artifact.delegation is not None
@@ -53,6 +54,7 @@ def test_classifier_is_one_delegate_with_nothing_that_computes_outside(
     assert artifact.delegation.outside_compute == 0
 
 
+@pytest.mark.slow
 def test_without_the_rewrite_the_report_names_what_fell_out_and_why() -> None:
     model, x = create_model("seaformer_t"), torch.zeros(1, 3, 64, 64)
     with quiet():

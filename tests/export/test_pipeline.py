@@ -74,7 +74,7 @@ def test_an_export_that_fails_keeps_the_older_file(
     assert load_artifact(first.path).sha256 == first.sha256
 
 
-@pytest.mark.parametrize("format", ["onnx", "executorch"])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.slow)])
 def test_upsampled_scope_ends_at_the_image_size(tmp_path: Path, format: str) -> None:
     artifact = export_model(
         "seaformer_t", format=format, size=(64, 64), scope="upsample", out=tmp_path
