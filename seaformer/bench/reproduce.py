@@ -23,8 +23,8 @@ from seaformer.core.reproduction import PlannedRow
 from seaformer.core.results import ResultStore, read_run
 from seaformer.core.results_index import IndexEntry, list_results
 
-# Seconds a measurement takes where nothing better is known, for the time left: fixed, per 10^9
-# multiply-accumulates. They are corrected by what the finished ones took.
+# Seconds an export and its measurement take where nothing better is known, for the time left:
+# fixed, per 10^9 multiply-accumulates. They are corrected by what the finished ones took.
 _HOST_S, _EMULATED_S = (90.0, 10.0), (60.0, 250.0)
 
 
@@ -117,10 +117,12 @@ class Reproduction:
             networks.setdefault(work.model, []).append(work)
         for of_one in networks.values():
             before = list_results(self.store.root).entries
+            clock.begin()
             made = self._files(of_one, clock, len(works))
             fresh = [(work, file) for work, file in made if not self._resume(work, file, before)]
             clock.skip([work for work, _ in made if work not in [one for one, _ in fresh]])
             self._measure(fresh, clock, len(works))
+            clock.end([work for work, _ in fresh])
         return self.answers
 
     def _files(
@@ -165,9 +167,7 @@ class Reproduction:
                 command=self.command,
                 progress=_processes(tell),
             )
-            clock.begin()
             measured = bench.run([file for _, file in group])
-            clock.end([work for work, _ in group])
             for (work, _), measurement in zip(group, measured, strict=True):
                 self.answers.append(_answer(work, measurement))
 

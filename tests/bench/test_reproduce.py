@@ -247,6 +247,24 @@ def test_after_an_interruption_it_goes_on_where_it_stopped(bench: Bench) -> None
     assert set(bench.target.files) == {"s_fp32"}
 
 
+def test_the_time_of_an_export_is_in_the_guess_of_what_is_left(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("seaformer.bench.reproduce.time.monotonic", lambda: now[0])
+    make = bench.factory().make
+
+    def slow(work: Work, tell: Callable[[str], None]) -> Artifact:
+        artifact = make(work, tell)
+        now[0] += 600
+        return artifact
+
+    monkeypatch.setattr(Bench, "factory", lambda _: Factory(find=lambda _: None, make=slow))
+    bench.run(T, S)
+    (left,) = {step.left_s for step in bench.steps if step.what == "s fp32: look for the file"}
+    assert left >= 600  # S costs more than T, which took that long
+
+
 def test_the_progress_counts_and_the_time_left_shrinks_to_nothing(bench: Bench) -> None:
     bench.run(T, S)
     assert [step.total for step in bench.steps] == [2] * len(bench.steps)
