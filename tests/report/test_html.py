@@ -235,6 +235,14 @@ def test_the_newest_rows_are_drawn_where_not_all_fit_whatever_their_model() -> N
     assert shown == {one.id for one in made[-16:]}
 
 
+def test_a_line_joins_the_sizes_of_one_family_and_no_others() -> None:
+    models = ("seaformer_t", "seaformer_s", "topformer_t", "topformer_s", "mobilenetv3_l")
+    made = [measurement(i, model=f"{model}.ade20k") for i, model in enumerate(models, 1)]
+    picture = rendered(*made).partition('<section id="accuracy"')[2].partition("</section>")[0]
+    assert picture.count('class="trend measured"') == 2
+    assert picture.count(">1</text>") == 3  # each line, and the model that is alone
+
+
 def test_a_floor_is_given_where_the_model_has_its_own_size(elements: Elements) -> None:
     said = [data for tag, data in elements.said if tag == "td"]
     assert "140.64" in said  # 562,569,216 multiply-accumulates / 4 lanes

@@ -109,7 +109,7 @@ def _drawn(published: list[_Point], ours: list[_Point]) -> Markup:
         svg.x_axis(x, _TOP, _BOTTOM, "latency, ms (logarithmic)"),
         svg.y_axis(y, _LEFT, svg.WIDTH - 20, "mIoU, %"),
         *_families(published, x, y),
-        *(_line(line, x, y) for line in _lines(ours)),
+        *(_line(line, x, y) for line in _lines(ours) if len(line) > 1),
         *(_mark(point, x, y) for point in every),
         *_names(published, ours, x, y),
         *_key(ours),
@@ -128,11 +128,17 @@ def _families(points: list[_Point], x: svg.Axis, y: svg.Axis) -> list[Markup]:
     return [svg.path(line, "family") for line in lines if len(line) > 1]
 
 
+def _engines(ours: list[_Point]) -> list[str]:
+    """Device, runtime and precision of our points, that of the fastest first."""
+    return list(dict.fromkeys(p.where for p in sorted(ours, key=lambda point: point.latency_ms)))
+
+
 def _lines(ours: list[_Point]) -> list[list[_Point]]:
-    """Our points of one device, runtime and precision, fastest first."""
-    found: dict[str, list[_Point]] = {}
+    """Our points of one device, runtime and precision and of one family, fastest first."""
+    found: dict[tuple[str, str], list[_Point]] = {}
     for point in sorted(ours, key=lambda point: point.latency_ms):
-        found.setdefault(point.where, []).append(point)
+        family = next((family[0] for family in _FAMILIES if point.name in family), point.name)
+        found.setdefault((point.where, family), []).append(point)
     return list(found.values())
 
 
@@ -143,8 +149,8 @@ def _line(points: list[_Point], x: svg.Axis, y: svg.Axis) -> Markup:
 
 
 def _key(ours: list[_Point]) -> list[Markup]:
-    """What each of our lines' numbers stands for, in two columns below the picture."""
-    named = [f"{i}  {line[0].where}" for i, line in enumerate(_lines(ours), 1)]
+    """What the numbers of our points stand for, in two columns below the picture."""
+    named = [f"{i}  {where}" for i, where in enumerate(_engines(ours), 1)]
     return [
         svg.words(
             _LEFT + (i % 2) * svg.WIDTH / 2,
@@ -157,7 +163,7 @@ def _key(ours: list[_Point]) -> list[Markup]:
 
 
 def _keyed(ours: list[_Point]) -> float:
-    return 18.0 * -(-len(_lines(ours)) // 2) + 4 if ours else 0.0
+    return 18.0 * -(-len(_engines(ours)) // 2) + 4 if ours else 0.0
 
 
 def _mark(point: _Point, x: svg.Axis, y: svg.Axis) -> Markup:
@@ -169,14 +175,15 @@ def _mark(point: _Point, x: svg.Axis, y: svg.Axis) -> Markup:
 
 
 def _names(published: list[_Point], ours: list[_Point], x: svg.Axis, y: svg.Axis) -> list[Markup]:
-    """Our lines' numbers, then names beside the paper's points, where there is room.
+    """The number of each of our lines, then names beside the paper's points, where there is room.
 
     A name that would cover another or a point is left out; it is in the description.
     """
     taken = [(x.at(p.latency_ms) - 6, y.at(p.miou) - 6, 12.0, 12.0) for p in published + ours]
     for line in _lines(ours):
         taken += _along([(x.at(p.latency_ms), y.at(p.miou)) for p in line])
-    ends = [(str(i), line[0], "name ours") for i, line in enumerate(_lines(ours), 1)]
+    engines = _engines(ours)
+    ends = [(str(engines.index(line[0].where) + 1), line[0], "name ours") for line in _lines(ours)]
     theirs = sorted(published, key=lambda point: "Sea" not in point.name)
     placed = []
     for name, point, style in [*ends, *((p.name, p, "name quiet") for p in theirs)]:
