@@ -141,7 +141,8 @@ class FixedPlusAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """1 C H W to 1 C H W."""
         y = self.from_x(x)  # 1 h*4d + masks H W
-        qkv = y[:, : self.v_end]  # 1 h*4d H W
+        # executorch 1.5.1: a slice of everything becomes an alias, which XNNPACK does not take.
+        qkv = y[:, : self.v_end] if y.shape[1] > self.v_end else y  # 1 h*4d H W
         detail: Tensor | None = None
         if self.detail is not None:
             detail = self.detail(qkv if self.shares else x)  # 1 C H W
