@@ -15,7 +15,7 @@ import datetime as dt
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core.artifact import Artifact
@@ -106,24 +106,21 @@ class Trial:
 
     def _proved(self, artifact: Artifact, seconds: float) -> Proof:
         found = artifact.delegation
-        return Proof(
-            model=self.model,
-            format=artifact.format,
-            precision=artifact.precision,
-            height=self.size[0],
-            width=self.size[1],
+        return replace(
+            self._tried(seconds),
             relative_error=artifact.parity.relative_error,
-            seconds=round(seconds, 1),
             created_at=artifact.created_at,
             tools=artifact.tools,
             subgraphs=found.subgraphs if found else None,
             delegated_ops=found.delegated_ops if found else None,
             outside={op.op: op.count for op in found.outside if op.computes} if found else None,
-            scope=artifact.scope,
-            sources=self.sources,
         )
 
     def _failed(self, reason: str, seconds: float) -> Proof:
+        return replace(self._tried(seconds), failure=" ".join(reason.split()))
+
+    def _tried(self, seconds: float) -> Proof:
+        """What is known whatever came of it."""
         return Proof(
             model=self.model,
             format=self.format,
@@ -136,7 +133,6 @@ class Trial:
             tools={},
             scope=self.scope,
             sources=self.sources,
-            failure=" ".join(reason.split()),
         )
 
 

@@ -47,11 +47,11 @@ class ReportFiles:
 
 def make_report(results_dir: Path, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
     """The report's files as they should be; nothing is written."""
-    from seaformer.report.renderers import csv, html, markdown, svg
+    from seaformer.report.renderers import _estimated, csv, html, markdown, svg
 
     report = build(*ResultStore(results_dir).load(), zoo)
     measured = report.table.of(MEASURED)
-    estimated = report.table.without(MEASURED, EMULATED)
+    estimated = _estimated.rows_of(report.table)
     return ReportFiles(
         results_dir,
         report,
