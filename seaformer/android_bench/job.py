@@ -161,9 +161,9 @@ def run_job(
     """Start the job, or join the one of that name, and wait for its end.
 
     ``token`` is the lock's, ``boot`` the boot id it was taken in; ``before`` is called when a start
-    is due. Raises ``RunnerFailed`` when
-    the job died without a word or took too long, ``DeviceLost`` when the phone did not come back or
-    was restarted meanwhile, ``DeviceBusy`` when another bench took the lock, ``DeviceFull``.
+    is due. Raises ``RunnerFailed`` when the job died without a word or took too long,
+    ``DeviceLost`` when the phone did not come back or was restarted meanwhile, ``DeviceBusy`` when
+    another bench took the lock, ``DeviceFull``.
     """
     first = _look(phone, job, token, boot)
     resumed = first.word in ("starting", "running") or _succeeded(first)
