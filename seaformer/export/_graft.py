@@ -17,20 +17,19 @@ def graft(network: nn.Module, rules: Mapping[type[nn.Module], Rule], image: Tens
 
     A rule gets the module and the shapes of the inputs it had when ``network`` saw ``image``.
     """
-    seen = input_shapes(network, image, tuple(rules))
     found = [
-        (name, module, rule)
+        (name, module, rules[type(module)])
         for name, module in network.named_modules()
-        for kind, rule in rules.items()
-        if type(module) is kind
+        if type(module) in rules
     ]
+    seen = _input_shapes(network, image, tuple(rules)) if found else {}
     for name, module, rule in found:
         parent, _, attribute = name.rpartition(".")
         made = rule(module, seen[name]).to(image.dtype)
         setattr(network.get_submodule(parent), attribute, made)
 
 
-def input_shapes(
+def _input_shapes(
     model: nn.Module, image: Tensor, kinds: tuple[type[nn.Module], ...]
 ) -> dict[str, Shapes]:
     """The shapes of the inputs of every module of these kinds, by qualified name."""

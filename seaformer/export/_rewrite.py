@@ -22,8 +22,6 @@ that takes the original.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,23 +29,23 @@ from torch import Tensor, nn
 from seaformer.export import (
     _rewrite_adapted,
     _rewrite_detection,
+    _rewrite_mobilenet,
     _rewrite_tokens,
     _rewrite_topformer,
 )
 from seaformer.export._fold import fold_hardsigmoid
-from seaformer.export._graft import graft, input_shapes
+from seaformer.export._graft import Rule, graft
 from seaformer.export._rewrite_attention import (
     FixedPlusAttention,
     FixedQkv,
     FixedSeaAttention,
+    FixedWindows,
 )
-from seaformer.models._attention_kinds import Qkv
+from seaformer.models._attention_kinds import Qkv, Windows
 from seaformer.models._blocks import ConvBN, FusionBlock
 from seaformer.models._plus_attention import PlusAttention
 from seaformer.models._sea_attention import SeaAttention
 from seaformer.models._upsampling import GuidedUpsampling, resized
-
-Block = TypeVar("Block", bound=nn.Module)
 
 
 class FoldedFusionBlock(nn.Module):
@@ -87,6 +85,16 @@ class FoldedUpsampling(nn.Module):
         return y
 
 
+RULES: dict[type[nn.Module], Rule] = {
+    SeaAttention: lambda block, shapes: FixedSeaAttention(block, shapes[0]),
+    PlusAttention: lambda block, shapes: FixedPlusAttention(block, shapes[0]),
+    Qkv: lambda block, _: FixedQkv(block),
+    Windows: lambda block, shapes: FixedWindows(block, shapes[-1]),
+    FusionBlock: lambda block, _: FoldedFusionBlock(block),
+    GuidedUpsampling: lambda block, _: FoldedUpsampling(block),
+}
+
+
 def rewrite(
     model: nn.Module, image: Tensor, format: str = "executorch", precision: str = "fp32"
 ) -> nn.Module:
@@ -94,27 +102,23 @@ def rewrite(
 
     What only XNNPACK needs is done for ``executorch`` alone.
     """
-    shapes = input_shapes(model, image, (SeaAttention, PlusAttention))
     network = copy.deepcopy(model).eval()
-    _replace(network, SeaAttention, lambda name, block: FixedSeaAttention(block, shapes[name][0]))
-    _replace(network, PlusAttention, lambda name, block: FixedPlusAttention(block, shapes[name][0]))
-    _replace(network, Qkv, lambda _, block: FixedQkv(block))
-    _replace(network, FusionBlock, lambda _, block: FoldedFusionBlock(block))
-    _replace(network, GuidedUpsampling, lambda _, block: FoldedUpsampling(block))
-    graft(network, _rewrite_topformer.RULES | _rewrite_tokens.RULES, image)
-    for rules in _rewrite_adapted.library_rules(network, format):
-        graft(network, rules, image)
+    steps = [RULES, _rewrite_topformer.RULES, _rewrite_tokens.RULES, _rewrite_mobilenet.RULES]
+    steps += _rewrite_adapted.library_rules(network, format)
     if format == "executorch":
-        common = _rewrite_tokens.XNNPACK_RULES | _rewrite_detection.XNNPACK_RULES
-        half = _rewrite_tokens.XNNPACK_HALF_RULES if precision == "fp16" else {}
-        graft(network, common | half, image)
-    _replace(network, ConvBN, lambda _, block: block.fuse())
+        parts = (_rewrite_tokens, _rewrite_detection, _rewrite_mobilenet)
+        steps += [part.XNNPACK_RULES for part in parts]
+        if precision == "fp16":
+            steps.append(_rewrite_tokens.XNNPACK_HALF_RULES)
+    for rules in steps:
+        graft(network, rules, image)
+    _fuse(network)
     return network.eval()
 
 
-def _replace(root: nn.Module, kind: type[Block], make: Callable[[str, Block], nn.Module]) -> None:
-    """Replace every module of a kind, wherever it stands."""
-    found = [(name, module) for name, module in root.named_modules() if isinstance(module, kind)]
-    for name, module in found:
+def _fuse(network: nn.Module) -> None:
+    """Fold every BatchNorm into the convolution before it."""
+    found = [(name, part) for name, part in network.named_modules() if isinstance(part, ConvBN)]
+    for name, part in found:
         parent, _, attribute = name.rpartition(".")
-        setattr(root.get_submodule(parent), attribute, make(name, module))
+        setattr(network.get_submodule(parent), attribute, part.fuse())

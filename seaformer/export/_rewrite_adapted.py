@@ -1,11 +1,11 @@
-"""MobileViT and MobileViTv2 of the transformers library as XNNPACK takes them whole.
+"""MobileViT, MobileViTv2 and EfficientNet of transformers as XNNPACK takes them whole.
 
 - Attention of MobileViT multiplies 4-D batches, for which XNNPACK gets expands it does not take.
 - MobileViTv2 cuts the map into patches by ``unfold`` and ``fold``; for patches that do not overlap
   both are a transposition. Its sum over patches is a matrix product with ones, its broadcast is
   left to the multiplication, and its group norm over everything is written with means that XNNPACK
   takes: over height and width, and over channels as a 1x1 convolution.
-- The mean before the classifier keeps its axes.
+- The mean before the classifier keeps its axes; EfficientNet's is a pool with a window of 1280.
 
 As of executorch 1.5.1 and transformers 5.23; drop a line when a pin passes what takes the original.
 The library is not imported for networks that do not come from it.
@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export._graft import Rule
+from seaformer.export._graft import Rule, Shapes
+from seaformer.export._rewrite_mobilenet import SigmoidSwish
 from seaformer.models._tokens import attend
 
 
@@ -137,6 +138,21 @@ class PooledClassifier(nn.Module):
         return (self.classifier(pooled),)
 
 
+class WholePool(nn.Module):
+    """An ``AvgPool2d`` whose window covers the map, rounded up: EfficientNet's, as a plain mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """1 C H W to 1 C 1 1."""
+        return x.mean((2, 3), keepdim=True)
+
+
+def _pool(source: nn.AvgPool2d, shapes: Shapes) -> nn.Module:
+    height, width = shapes[0][-2:]
+    window = source.kernel_size
+    covers = isinstance(window, int) and window >= max(height, width) and source.ceil_mode
+    return WholePool() if covers else source
+
+
 def library_rules(network: nn.Module, format: str) -> tuple[dict[type[nn.Module], Rule], ...]:
     """Rules for what of the library is in ``network``, in the order they are to be applied.
 
@@ -145,6 +161,7 @@ def library_rules(network: nn.Module, format: str) -> tuple[dict[type[nn.Module]
     """
     kinds = {type(m) for m in network.modules() if type(m).__module__.startswith("transformers.")}
     rules: dict[str, Rule] = {
+        "SiLUActivation": lambda _, __: SigmoidSwish(),
         "MobileViTSelfAttention": lambda block, _: FixedAttention(block),
         "MobileViTV2LinearSelfAttention": lambda b, s: FixedLinearAttention(b, s[0][-1]),
         "MobileViTV2Layer": lambda block, _: FixedMobileViTV2Layer(block),
@@ -156,6 +173,8 @@ def library_rules(network: nn.Module, format: str) -> tuple[dict[type[nn.Module]
     steps: list[dict[type[nn.Module], Rule]] = [
         {kind: rule} for name, rule in rules.items() for kind in kinds if kind.__name__ == name
     ]
+    if format == "executorch" and kinds:
+        steps.append({nn.AvgPool2d: _pool})
     if format == "executorch" and any(kind.__name__ == "MobileViTV2Layer" for kind in kinds):
         steps.insert(0, {nn.GroupNorm: lambda block, _: MapNorm(block)})
     return tuple(steps)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.export._fold import chosen, fold_hardsigmoid, merge, scaled, undo_scale
-from seaformer.models._attention_kinds import Qkv
+from seaformer.models._attention_kinds import Qkv, Windows
 from seaformer.models._plus_attention import PlusAttention
 from seaformer.models._sea_attention import (
     VALUE_RATIO,
@@ -208,6 +208,19 @@ class FixedQkv(nn.Module):
         """1 C H W to q, k, v of that H and W."""
         y = self.to_qkv(x)
         return y[:, : self.k_start], y[:, self.k_start : self.v_start], y[:, self.v_start :]
+
+
+class FixedWindows(Windows):
+    """``Windows`` for one H and W: which places lie beyond the edge is a constant."""
+
+    beyond: Tensor
+
+    def __init__(self, source: Windows, shape: Shape) -> None:
+        super().__init__(source.heads)
+        self.register_buffer("beyond", source.outside(torch.zeros(shape)))  # h*n 1 T
+
+    def outside(self, v: Tensor) -> Tensor:
+        return self.beyond
 
 
 def _repeated(masks: nn.Conv2d, count: int, heads: int) -> nn.Conv2d:

@@ -136,20 +136,31 @@ class Windows(nn.Module):
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """q, k: B h*d H W and v: B h*v H W to B h*v H W."""
         batch, _, height, width = v.shape
-        sides = (min(WINDOW, height), min(WINDOW, width))
-        pad = (0, -width % sides[1], 0, -height % sides[0])
+        sides, pad = self._tiling(height, width)
         bias = None
         if any(pad):
-            inside = F.pad(torch.ones_like(v[:1, :1]), pad)  # 1 1 H' W'
-            bias = (1 - self._split(inside, 1, sides)).transpose(1, 2) * _OUTSIDE  # n 1 T
-            bias = bias.repeat(batch * self.heads, 1, 1)  # B*h*n 1 T
+            bias = self.outside(v)
             q, k, v = (F.pad(t, pad) for t in (q, k, v))
         full = v.shape[2:]
         q, k, v = (self._split(t, self.heads, sides) for t in (q, k, v))  # B*h*n T d
         y = attend(q, k, v, bias)  # B*h*n T v
         counts = (full[0] // sides[0], full[1] // sides[1])
         y = y.reshape(batch * self.heads, *counts, *sides, -1).permute(0, 5, 1, 3, 2, 4)
-        return y.reshape(batch, -1, *full)[:, :, :height, :width]  # B h*v H W
+        y = y.reshape(batch, -1, *full)  # B h*v H' W'
+        return y[:, :, :height, :width] if any(pad) else y  # B h*v H W
+
+    def outside(self, v: Tensor) -> Tensor:
+        """What is added to the scores of places beyond the edge: B*h*n 1 T for v, B h*v H W."""
+        sides, pad = self._tiling(*v.shape[2:])
+        inside = F.pad(torch.ones_like(v[:1, :1]), pad)  # 1 1 H' W'
+        bias = (1 - self._split(inside, 1, sides)).transpose(1, 2) * _OUTSIDE  # n 1 T
+        return bias.repeat(v.shape[0] * self.heads, 1, 1)
+
+    @staticmethod
+    def _tiling(height: int, width: int) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
+        """The sides of a window, and the places to add behind so that windows tile the map."""
+        sides = (min(WINDOW, height), min(WINDOW, width))
+        return sides, (0, -width % sides[1], 0, -height % sides[0])
 
     @staticmethod
     def _split(x: Tensor, heads: int, sides: tuple[int, int]) -> Tensor:

@@ -22,14 +22,16 @@ class Network(nn.Module):
     ``COMPONENTS`` are submodules in the order they run, each with a tensor or a tuple of tensors
     in and out: they are exported and timed one by one. ``DAMPED`` are the ends of the names of
     layers whose norm (weights, where they have none) starts small when weights are seeded, so that
-    residual sums stay bounded and no softmax collapses to one token. ``CLASSIFIER`` is the layer
-    whose outputs are the classes, ``OUTPUTS_PER_CLASS`` how many it has for each. ``SETTLED_AT`` is
-    the side of the square images that seeded norms are measured on: every map has more than one
-    place there. ``OUTPUTS`` are the names of what it answers with, in order.
+    residual sums stay bounded and no softmax collapses to one token; ``DAMPED_TO`` is the range
+    those norms start in. ``CLASSIFIER`` is the layer whose outputs are the classes,
+    ``OUTPUTS_PER_CLASS`` how many it has for each. ``SETTLED_AT`` is the side of the square images
+    that seeded norms are measured on: every map has more than one place there. ``OUTPUTS`` are the
+    names of what it answers with, in order.
     """
 
     COMPONENTS: ClassVar[tuple[str, ...]]
     DAMPED: ClassVar[tuple[str, ...]] = ()
+    DAMPED_TO: ClassVar[tuple[float, float]] = (0.2, 0.4)
     CLASSIFIER: ClassVar[str] = "head.classify"
     OUTPUTS_PER_CLASS: ClassVar[int] = 1
     SETTLED_AT: ClassVar[int] = 128

@@ -49,25 +49,26 @@ def _draw(network: Network, key: str, like: Tensor, seed: int) -> Tensor:
     rng = np.random.default_rng([seed, zlib.crc32(key.encode())])
     ends = tuple(f".{name}{end}" for name in network.DAMPED for end in (".bn.weight", ".weight"))
     damped = f".{key}".endswith(ends)
-    values = _values(rng, key, tuple(like.shape), damped)
+    values = _values(rng, key, tuple(like.shape), network.DAMPED_TO if damped else None)
     return torch.from_numpy(values.astype(np.float32))
 
 
 def _values(
-    rng: np.random.Generator, key: str, shape: tuple[int, ...], damped: bool
+    rng: np.random.Generator,
+    key: str,
+    shape: tuple[int, ...],
+    damped_to: tuple[float, float] | None,
 ) -> NDArray[np.float64]:
     if key.endswith(".table"):  # position embeddings
         return rng.standard_normal(shape) * 0.5
     if len(shape) > 1:  # convolution and linear weights
-        gain = _GAIN * (_DAMPING**2 if damped else 1)
+        gain = _GAIN * (_DAMPING**2 if damped_to else 1)
         return rng.standard_normal(shape) * math.sqrt(gain / math.prod(shape[1:]))
     if key.endswith("running_mean"):
         return np.zeros(shape)
     if key.endswith("bias"):
         return rng.standard_normal(shape) * 0.1
-    if damped:
-        return rng.uniform(0.2, 0.4, shape)
-    return rng.uniform(0.7, 1.3, shape)  # a norm's weight or variance
+    return rng.uniform(*(damped_to or (0.7, 1.3)), shape)  # a norm's weight or variance
 
 
 def _settle_norms(network: Network) -> None:

@@ -73,7 +73,8 @@ class AdaptedClassifier(Network):
     """A classifier of the library's: image B 3 H W to logits B classes."""
 
     COMPONENTS = ("network",)
-    DAMPED = ("projection.project_bn",)  # EfficientNet's; see Network.DAMPED
+    # EfficientNet's two and MobileViTv2's; see Network.DAMPED.
+    DAMPED = ("projection.project_bn", "squeeze_excite.expand", "attention.out_proj.convolution")
     CLASSIFIER = "network.classifier"
 
     def __init__(self, network: nn.Module) -> None:

@@ -76,23 +76,20 @@ class Bneck(nn.Module):
     def __init__(self, channels_in: int, row: BneckRow) -> None:
         super().__init__()
         hidden, stride = row.hidden, 1 if row.dilation > 1 else row.stride
-        self.swish = row.swish
         self.expand = Conv(channels_in, hidden) if hidden != channels_in else None
         self.depthwise = Conv(hidden, hidden, row.kernel, stride, hidden, dilation=row.dilation)
         self.excite = SqueezeExcite(hidden) if row.excites else None
         self.project = Conv(hidden, row.channels)
         self.residual = row.stride == 1 and channels_in == row.channels
+        self.act = nn.Hardswish() if row.swish else nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = x if self.expand is None else self._act(self.expand(x))
-        hidden = self._act(self.depthwise(hidden))
+        hidden = x if self.expand is None else self.act(self.expand(x))
+        hidden = self.act(self.depthwise(hidden))
         if self.excite is not None:
             hidden = self.excite(hidden)
         y: Tensor = self.project(hidden)
         return x + y if self.residual else y
-
-    def _act(self, x: Tensor) -> Tensor:
-        return F.hardswish(x) if self.swish else F.relu(x)
 
 
 class Backbone(nn.Module):
@@ -106,17 +103,18 @@ class Backbone(nn.Module):
             Bneck(c, block) for c, block in zip(widths, row.rows, strict=False)
         )
         self.last = Conv(widths[-1], row.channels)
+        self.act = nn.Hardswish()
         strides = list(itertools.accumulate((b.stride for b in row.rows), lambda a, b: a * b))
         self.low = strides.index(LOW_STRIDE // 2)
         self.low_channels = row.rows[self.low].channels
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        x = F.hardswish(self.stem(image))  # B C H/2 W/2
+        x = self.act(self.stem(image))  # B C H/2 W/2
         low = x
         for i, block in enumerate(self.blocks):
             x = block(x)
             low = x if i == self.low else low
-        return low, F.hardswish(self.last(x))
+        return low, self.act(self.last(x))
 
 
 class ClassifyingHead(nn.Module):
@@ -125,12 +123,13 @@ class ClassifyingHead(nn.Module):
     def __init__(self, row: MobileNetV3Row, classes: int) -> None:
         super().__init__()
         self.hidden = nn.Linear(row.channels, row.hidden)
+        self.act = nn.Hardswish()
         self.classify = nn.Linear(row.hidden, classes)
 
     def forward(self, low: Tensor, high: Tensor) -> Tensor:
         """B C H W to B classes; the low map is not looked at."""
         pooled = high.mean((2, 3), keepdim=True).flatten(1)  # B C
-        logits: Tensor = self.classify(F.hardswish(self.hidden(pooled)))
+        logits: Tensor = self.classify(self.act(self.hidden(pooled)))
         return logits
 
 

@@ -224,6 +224,7 @@ class TopFormer(Network):
 
     COMPONENTS = ("pyramid", "context", "injection", "head")
     DAMPED = ("to_q", "to_k", "mlp.fc2", "attention.project")  # see Network.DAMPED
+    DAMPED_TO = (0.1, 0.2)  # attention is not scaled: what others divide by, q and k start without
 
     def __init__(self, row: TopFormerRow, classes: int) -> None:
         super().__init__()

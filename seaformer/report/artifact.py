@@ -43,8 +43,9 @@ def case_line(case: ParityCase) -> str:
     if case.max_abs is None or case.relative_error is None:
         figures = "class map"
     else:
-        psnr = "inf" if case.psnr_db is None else f"{case.psnr_db:.1f}"
-        figures = f"max abs {case.max_abs:.1e}, relative {case.relative_error:.1e}, PSNR {psnr} dB"
+        figures = f"max abs {case.max_abs:.1e}, relative {case.relative_error:.1e}"
+        if case.psnr_db is not None:
+            figures += f", PSNR {case.psnr_db:.1f} dB"
     if case.argmax_agreement is None:
         return f"-[{mark}] {case.input}: {figures}"
     return (

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seaformer.export._rewrite import rewrite
-from seaformer.export._rewrite_attention import FixedPlusAttention
+from seaformer.export._rewrite_attention import FixedPlusAttention, FixedWindows
 from seaformer.models import create_model, list_models
 from seaformer.models._plus_attention import PlusAttention
 from tests.models.test_seaformer_plus import CHOICES
@@ -44,6 +44,18 @@ def test_rewritten_network_equals_the_eager_one_to_double_precision(name: str) -
 def test_rewritten_choice_equals_the_eager_one_to_double_precision(choice: dict[str, Any]) -> None:
     model = create_model("seaformerpp_t", **choice).double()
     assert difference(model, image(96, 160)) < 1e-10
+
+
+def test_places_beyond_the_edge_of_a_window_are_a_constant_of_the_rewritten_network() -> None:
+    model, x = create_model("seaformer_t_attention_local").double(), image(96, 160)
+    network = rewrite(model, x)
+    windows = [module for module in network.modules() if isinstance(module, FixedWindows)]
+    assert len(windows) == 4
+    assert any(module.beyond.min() < 0 for module in windows)  # 3x5 is cut into 3x4
+    captured = torch.export.export(network, (x,))
+    made = {str(node.target) for node in captured.graph.nodes}
+    assert not {name for name in made if "ones" in name or "full" in name}
+    assert difference(model, x) < 1e-10
 
 
 @pytest.mark.parametrize("format", ["executorch", "onnx"])

@@ -13,6 +13,7 @@ from seaformer.export._delegation import xnnpack_report
 from seaformer.export._quiet import quiet
 from seaformer.export._rewrite import rewrite
 from seaformer.export._rewrite_adapted import FixedAttention, MapNorm
+from seaformer.export._rewrite_mobilenet import SigmoidSwish
 from seaformer.export._rewrite_tokens import LinearLayerNorm, TanhGelu
 from seaformer.export._rewrite_topformer import MatrixPool, WindowPool, shares
 from seaformer.models import create_model
@@ -26,6 +27,7 @@ CASES = [
     ("setr_naive_t.ade20k", (64, 48)),
     ("setr_mla_t.ade20k", (64, 48)),
     ("mobilenetv3_s.ade20k", (64, 96)),
+    ("efficientnet_b1.imagenet_240", (64, 96)),
     ("mobilevit_xxs.imagenet_256", (64, 128)),
     ("mobilevitv2_050.imagenet_256", (64, 128)),
 ]
@@ -95,8 +97,28 @@ def test_gelu_with_tanh_is_gelu_to_half_a_step_of_a_half_and_does_not_overflow()
     assert torch.equal(TanhGelu().half()(far), torch.tensor([0.0, 200.0]).half())
 
 
-@pytest.mark.parametrize(("activate", "outside"), [(nn.GELU(), ["aten.gelu"]), (TanhGelu(), [])])
-def test_xnnpack_takes_gelu_in_half_precision_only_as_tanh(
+def test_silu_written_out_is_silu_and_does_not_overflow() -> None:
+    x = torch.linspace(-12, 12, 20_001)
+    torch.testing.assert_close(SigmoidSwish()(x), F.silu(x))
+    far = torch.tensor([-6e4, 6e4]).half()
+    assert torch.equal(SigmoidSwish()(far), torch.tensor([0.0, 6e4]).half())
+
+
+COPIES = ["dim_order_ops._to_dim_order_copy"]  # to FP32 and back
+
+
+@pytest.mark.parametrize(
+    ("activate", "outside"),
+    [
+        (nn.GELU(), ["aten.gelu"]),
+        (TanhGelu(), []),
+        (nn.Hardsigmoid(), COPIES),
+        (nn.Hardswish(), []),
+        (nn.SiLU(), COPIES),
+        (SigmoidSwish(), []),
+    ],
+)
+def test_xnnpack_takes_these_in_half_precision_only_as_rewrites_leave_them(
     activate: nn.Module, outside: list[str]
 ) -> None:
     network = nn.Sequential(nn.Linear(8, 16), activate, nn.Linear(16, 4)).half().eval()
@@ -104,4 +126,5 @@ def test_xnnpack_takes_gelu_in_half_precision_only_as_tanh(
         captured = torch.export.export(network, (torch.zeros(1, 8).half(),))
         edge = to_edge_transform_and_lower(captured, partitioner=[XnnpackPartitioner()])
     report = xnnpack_report(edge.exported_program().graph_module)
-    assert [op.op for op in report.outside if op.computes] == outside
+    assert [op.op for op in report.outside] == outside
+    assert (report.subgraphs == 1) == (not outside)
