@@ -64,6 +64,8 @@ _EPILOG = (
     "--debug anywhere shows the traceback."
 )
 
+ROWS_SHOWN = 40  # by ``report``: as many as ``results list`` shows
+
 app = typer.Typer(
     name="seaformer",
     help="From a mobile vision model's definition to a latency that can be trusted.",
@@ -305,7 +307,10 @@ def report(
         print(named, end="\n" * bool(named))
         return
     table = written.report.table
-    terminal.console(table).print(terminal.render(table))
+    if len(table.rows) <= ROWS_SHOWN:
+        terminal.console(table).print(terminal.render(table))
+    else:
+        print(f"{len(table.rows)} rows, too many for a terminal; they are in")
     for path in written.paths:
         print(path)
     for damaged in written.report.damaged:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from seaformer.cli import app
+from seaformer.cli import ROWS_SHOWN, app
 from seaformer.core.results import ResultStore
 from seaformer.report.renderers import github
 from tests.fakes.measurements import measurement
@@ -30,6 +30,20 @@ def test_a_report_names_every_file_it_wrote(results: Path) -> None:
         assert str(results / name) in told.stdout.replace("\n", "")
         assert (results / name).exists()
     assert "SeaFormer-T*" in (results / "report.html").read_text()
+
+
+def test_many_rows_are_counted_and_left_to_the_files(results: Path) -> None:
+    store = ResultStore(results)
+    for number in range(2, ROWS_SHOWN + 1):
+        store.append(measurement(number))
+    told = run.invoke(app, ["report", "--results", str(results)])
+    assert "seaformer_t.ade20k" in told.stdout
+    store.append(measurement(ROWS_SHOWN + 1))
+    told = run.invoke(app, ["report", "--results", str(results)])
+    first, *paths = told.stdout.splitlines()
+    assert first == f"{ROWS_SHOWN + 1} rows, too many for a terminal; they are in"
+    assert str(results / "report.md") in paths
+    assert "seaformer_t.ade20k" not in told.stdout
 
 
 def test_a_summary_is_printed_where_no_ci_asks_for_it(results: Path) -> None:
