@@ -38,7 +38,7 @@ def caption(rows: Sequence[ResultRow]) -> str:
     """As ``note``, in a few words above a table that has no other place for it."""
     counted = [row.counts is not None for row in rows if row.failure is None]
     if all(counted):
-        return "Emulated: instructions of one inference, counted; no latency."
+        return "Emulated: instructions of one inference, counted exactly; no latency."
     if any(counted):
         return "Emulated: instructions of one inference where they were counted; no latency."
     return "Emulated: the answer alone; nothing was counted, and no latency."

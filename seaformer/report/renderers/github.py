@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import _estimated, _text
+from seaformer.report.renderers import _emulated, _estimated, _text
 from seaformer.report.renderers._markdown import cell, grid
 from seaformer.report.renderers.markdown import overview
 from seaformer.report.table import FORWARD, Report, newest, standing_alone
@@ -43,7 +43,8 @@ def render(report: Report, room: int = LIMIT_BYTES) -> str:
     if timed:
         parts += ["### Measured", grid(_LATENCY, [_timed(row) for row in timed])]
     if counted:
-        parts += ["### Emulated", _note(counted), grid(_COUNTS, [_counted(row) for row in counted])]
+        cells = [_counted(row) for row in counted]
+        parts += ["### Emulated", _emulated.caption(counted), grid(_COUNTS, cells)]
     if guessed:
         cells = [_estimated.cells(row) for row in guessed]
         title = f"### {_estimated.TITLE}"
@@ -71,15 +72,6 @@ def fitted(text: str, room: int = LIMIT_BYTES, rest: str = "The report has all."
 def _timed(row: ResultRow) -> list[str]:
     figures = [_text.ms(row.median_ms), _text.interval(row), _text.validity(row)]
     return [*_named(row), _text.core(row), *figures, _text.published(row.paper_ms)]
-
-
-def _note(rows: Sequence[ResultRow]) -> str:
-    if all(row.counts is not None for row in rows):
-        return "Instructions of one inference on an emulated ARM core: exact, and no latency."
-    return (
-        "On an emulated ARM core: instructions of one inference, exact, where there is a figure; "
-        "where there is none nothing counted them. No latency."
-    )
 
 
 def _counted(row: ResultRow) -> list[str]:
