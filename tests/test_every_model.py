@@ -1,7 +1,8 @@
 """Every row of the zoo, by existing, is built, exported, verified and looked at by the delegate.
 
-One small row per family runs by default; the others take hours (``pytest -m zoo``). The size is the
-smallest a model takes: an export at 64x64 has every operator of one at 512x512.
+Two small rows run by default, one of each other family with ``-m slow``; all others take hours
+(``pytest -m zoo``). The size is the smallest a model takes: rewrites that depend on the size are
+tested at others in ``tests/export/test_rewrite*.py``.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ import pytest
 import torch
 
 from seaformer.export import export_model
-from seaformer.models import list_models, smallest_size, zoo_entry
+from seaformer.models import _zoo, list_models, model_spec, smallest_size, zoo_entry
 
 DEFAULT = {"topformer_t.ade20k", "mobilenetv3_s.ade20k"}
+SLOW = {
+    *("seaformer_t_attention_local.ade20k", "seaformerpp_t_kd.ade20k", "seaformer_t.coco"),
+    *("segformer_b0.ade20k", "setr_naive_t.ade20k", "mobilevitv2_050.imagenet_256"),
+}
 # Larger than memory allows beside other work: built and counted (tests/models), exported on demand.
 GIANTS = 200_000_000
-# What XNNPACK of executorch 1.5.1 leaves outside of models that are no single delegate: a row here
-# is looked at like the others, and must not get worse.
-BREAKS: dict[str, int] = {}
 
 
 def _rows() -> list[object]:
     rows: list[object] = []
     for name in list_models():
-        marks = () if name in DEFAULT else (pytest.mark.zoo,)
+        mark = pytest.mark.slow if name in SLOW else pytest.mark.zoo
+        marks = () if name in DEFAULT else (mark,)
         rows.append(pytest.param(name, marks=marks))
     return rows
 
@@ -43,15 +46,15 @@ def test_a_model_exports_and_computes_what_pytorch_computes(
     if zoo_entry(name).params > GIANTS:
         pytest.skip("300 M parameters: 4 GB of files and three copies in memory")
     artifact = export_model(name, format=format, size=smallest_size(name), out=tmp_path)
-    assert artifact.parity.cases
-    assert all(case.passed for case in artifact.parity.cases)
+    assert {case.input for case in artifact.parity.cases} == {"china.jpg", "flower.jpg", "noise"}
     assert artifact.parity.verified_by == "prediction"
     if format == "executorch":
-        assert artifact.delegation is not None
-        outside = artifact.delegation.outside_compute
-        assert outside <= BREAKS.get(name.partition(".")[0], 0), artifact.delegation.outside
-        assert artifact.delegation.subgraphs >= 1
+        found = artifact.delegation
+        assert found is not None
+        assert (found.subgraphs, found.outside_compute) == (1, 0), found.outside
 
 
-def test_there_is_a_default_row_for_the_families_no_other_export_test_covers() -> None:
-    assert set(list_models()) >= DEFAULT
+def test_every_family_has_a_row_that_runs_without_asking() -> None:
+    asked = {model_spec(name).family for name in DEFAULT | SLOW}
+    elsewhere = {"seaformer"}  # tests/export
+    assert asked | elsewhere == set(_zoo.family_names())

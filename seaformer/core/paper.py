@@ -28,6 +28,7 @@ TABLES = {
     "fusion": "table11_fusion",
     "fusion_width": "table12_fusion_width",
     "detection": "table15_coco_retinanet",
+    "upsampling": "table17_upsampling",
 }
 # Our methods, what figure 10 calls them, and whose they are there.
 COMPONENTS = {

@@ -42,10 +42,10 @@ from seaformer.export._rewrite_attention import (
     FixedWindows,
 )
 from seaformer.models._attention_kinds import Qkv, Windows
-from seaformer.models._blocks import ConvBN, FusionBlock
+from seaformer.models._blocks import ConvBN, FusionBlock, resized
 from seaformer.models._plus_attention import PlusAttention
 from seaformer.models._sea_attention import SeaAttention
-from seaformer.models._upsampling import GuidedUpsampling, resized
+from seaformer.models._upsampling import GuidedUpsampling
 
 
 class FoldedFusionBlock(nn.Module):
@@ -63,7 +63,7 @@ class FoldedFusionBlock(nn.Module):
         gate = self.gate(coarse)  # 1 C h w
         if self.gated:
             gate = F.hardtanh(gate, 0.0, 1.0)
-        gate = F.interpolate(gate, size=local.shape[-2:], mode="bilinear", align_corners=False)
+        gate = resized(gate, local)  # 1 C H W
         local = self.local_embedding(local)  # 1 C H W
         y: Tensor = local + gate if self.adds else local * gate  # 1 C H W
         return y

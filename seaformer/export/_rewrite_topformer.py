@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from seaformer.export._fold import fold_hardsigmoid
 from seaformer.export._graft import Rule, Shapes
+from seaformer.models._blocks import resized
 from seaformer.models.topformer import InjectionBlock, PyramidPool
 
 
@@ -73,11 +74,8 @@ class FoldedInjectionBlock(nn.Module):
 
     def forward(self, local: Tensor, coarse: Tensor) -> Tensor:
         """1 C' H W and 1 C' h w to 1 C H W."""
-        size = local.shape[-2:]
-        gate = F.hardtanh(self.gate(coarse), 0.0, 1.0)  # 1 C h w
-        gate = F.interpolate(gate, size=size, mode="bilinear", align_corners=False)
-        shift = self.global_embedding(coarse)  # 1 C h w
-        shift = F.interpolate(shift, size=size, mode="bilinear", align_corners=False)
+        gate = resized(F.hardtanh(self.gate(coarse), 0.0, 1.0), local)  # 1 C H W
+        shift = resized(self.global_embedding(coarse), local)  # 1 C H W
         y: Tensor = self.local_embedding(local) * gate + shift  # 1 C H W
         return y
 

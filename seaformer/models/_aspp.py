@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.models._blocks import ConvBN
+from seaformer.models._blocks import ConvBN, resized
 
 BN_EPS = 1e-5
 
@@ -49,7 +49,7 @@ class LrAspp(nn.Module):
 
     def __init__(self, low: int, high: int, channels: int, classes: int) -> None:
         super().__init__()
-        self.project = Conv(high, channels)
+        self.project = ConvBN(high, channels)
         self.gate = nn.Conv2d(high, channels, 1, bias=False)
         self.classify = nn.ModuleDict(
             {"low": nn.Conv2d(low, classes, 1), "high": nn.Conv2d(channels, classes, 1)}
@@ -59,8 +59,7 @@ class LrAspp(nn.Module):
         """B C H/8 W/8 and B C' h w to B classes H/8 W/8."""
         gate = self.gate(high.mean((2, 3), keepdim=True)).sigmoid()  # B C" 1 1
         x = F.relu(self.project(high)) * gate  # B C" h w
-        x = F.interpolate(x, size=low.shape[-2:], mode="bilinear", align_corners=False)
-        logits: Tensor = self.classify["low"](low) + self.classify["high"](x)
+        logits: Tensor = self.classify["low"](low) + self.classify["high"](resized(x, low))
         return logits
 
 
@@ -99,13 +98,9 @@ class DeepLabV3Plus(nn.Module):
     def forward(self, low: Tensor, high: Tensor) -> Tensor:
         """B C H/4 W/4 and B C' H/16 W/16 to B classes H/4 W/4."""
         mean = high.mean((2, 3), keepdim=True)  # B C' 1 1
-        pooled = _resized(F.relu(self.pooled(mean)), high)  # B C" H/16 W/16
+        pooled = resized(F.relu(self.pooled(mean)), high)  # B C" H/16 W/16
         branches = [pooled, F.relu(self.plain(high)), *(atrous(high) for atrous in self.atrous)]
         x = F.relu(self.bottleneck(torch.cat(branches, dim=1)))  # B C" H/16 W/16
-        x = torch.cat([_resized(x, low), F.relu(self.low(low))], dim=1)  # B C"+48 H/4 W/4
+        x = torch.cat([resized(x, low), F.relu(self.low(low))], dim=1)  # B C"+48 H/4 W/4
         logits: Tensor = self.classify(self.refine(x))
         return logits
-
-
-def _resized(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

@@ -115,6 +115,11 @@ class Mlp(nn.Module):
         return y
 
 
+def resized(x: Tensor, like: Tensor) -> Tensor:
+    """``x`` at the height and width of ``like``, bilinearly."""
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
 class FusionBlock(nn.Module):
     """Fusion block (section 3.1.3): local features, gated by the global ones of a coarser map.
 
@@ -136,11 +141,10 @@ class FusionBlock(nn.Module):
         self.global_gate = ConvBN(global_channels, channels)
 
     def forward(self, local: Tensor, coarse: Tensor) -> Tensor:
-        size = local.shape[-2:]
         gate = self.global_gate(coarse)  # B C h w, with h, w a fraction of H, W
         if self.gated:
             gate = F.hardsigmoid(gate)
-        gate = F.interpolate(gate, size=size, mode="bilinear", align_corners=False)  # B C H W
+        gate = resized(gate, local)  # B C H W
         local = self.local_embedding(local)  # B C H W
         y: Tensor = local + gate if self.adds else local * gate  # B C H W
         return y

@@ -76,10 +76,3 @@ def entry(family: ModuleType, spec: ModelSpec) -> ZooEntry:
         network: nn.Module = family.build(spec).eval()
     counted = macs(network, spec.input_shape)
     return ZooEntry(spec, parameters(network), counted, paper_flops(network, spec.input_shape))
-
-
-def cost(family: ModuleType, spec: ModelSpec) -> tuple[int, int]:
-    """Parameters and MACs of one model of a family; only shapes are followed, nothing is run."""
-    with torch.device("meta"):
-        network: nn.Module = family.build(spec).eval()
-    return parameters(network), macs(network, spec.input_shape)

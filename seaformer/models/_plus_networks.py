@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.models._backbone import DAMPED, ContextBranch, SeaFormerRow, SpatialBranch, Stem
-from seaformer.models._blocks import ConvBN, FusionBlock, Network
+from seaformer.models._blocks import ConvBN, FusionBlock, Network, resized
 from seaformer.models._heads import Classifier, LightHead
 from seaformer.models._plus_attention import AttentionRow, attention_of, check_choices
 from seaformer.models._tags import CLASSIFICATION, SEGMENTATION
-from seaformer.models._upsampling import UPSAMPLING, resized, upsampling_module
+from seaformer.models._upsampling import UPSAMPLING, upsampling_module
 
 _CHOICES = {
     "fusion": ("sigmoid_multiply", "sigmoid_add", "multiply", "add"),

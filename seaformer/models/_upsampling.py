@@ -27,15 +27,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.models._blocks import BlockRow, ConvBN, InvertedResidual
+from seaformer.models._blocks import BlockRow, ConvBN, InvertedResidual, resized
 
 UPSAMPLING = ("mobilenet", "convolution", "interpolation")
 EXPANSION, KERNEL = 4, 5
-
-
-def resized(x: Tensor, like: Tensor) -> Tensor:
-    """``x`` at the height and width of ``like``, bilinearly."""
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class Interpolation(nn.Module):

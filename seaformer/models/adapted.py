@@ -1,7 +1,8 @@
 """Rivals that the transformers library builds from a configuration: rows here, networks there.
 
-Needs the extra ``zoo``. Weights are seeded or come from a checkpoint under the library's own names
-(what ``save_pretrained`` writes as ``model.safetensors``); nothing is downloaded.
+Needs the extra ``zoo``. Weights are seeded or come from a checkpoint under the library's own names:
+what ``save_pretrained`` of the row's class writes as ``model.safetensors``. Where a head is ours,
+the backbone's names are those of the library's segmentation model. Nothing is downloaded.
 
 MobileNetV2 with a light ASPP head is the library's too; the heads of two rows that the library
 lacks (DeepLabV3+, LR-ASPP) are in ``_aspp.py`` and stand on the library's backbone. Which row of
@@ -52,7 +53,7 @@ with _quiet():
         raise missing("transformers", "this model", "zoo") from error
 
 Config = Mapping[str, Any]
-LOW = {"laspp": 8, "lraspp": 8, "deeplabv3plus": 4}
+LOW = {"lraspp": 8, "deeplabv3plus": 4}  # the finer map that a head takes, as a stride
 # MobileNetV2's blocks behind its stem that end the maps at 1/4 and 1/8, and what they give.
 TAPS = {4: (1, 24), 8: (4, 32)}
 LAST_CHANNELS = 320

@@ -15,6 +15,7 @@ Every choice that the paper compares is a field of the row:
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from seaformer.core.spec import ModelSpec
@@ -30,6 +31,8 @@ from seaformer.models._tags import TAGS, Published, published_lines, replaced, s
 
 FAMILY = "seaformer_plus"
 STUDENT_TAG = "ade20k"  # the one data set that students were distilled on
+# Table 17: what may upsample in student T's place of MobileNetV2 blocks, and how it is printed.
+UPSAMPLED = {"interpolation": "direct interpolation", "convolution": "standard convolution"}
 official_keys = own_keys
 
 
@@ -43,6 +46,9 @@ def specs() -> Iterator[ModelSpec]:
     for size in SIZES:
         line = {"backbone": f"SeaFormer-{size.upper()}++(KD)"}
         yield _spec(f"{size}_kd", STUDENT_TAG, Published("ade20k", line, "mIoU", "miou"))
+    for kind, printed in UPSAMPLED.items():
+        line = {"upsampling_module": printed}
+        yield _spec(f"t_kd_{kind}", STUDENT_TAG, Published("upsampling", line, "mIoU", "miou"))
 
 
 def _spec(size: str, tag: str, published: Published | None) -> ModelSpec:
@@ -51,6 +57,9 @@ def _spec(size: str, tag: str, published: Published | None) -> ModelSpec:
 
 def build(spec: ModelSpec, **fields: object) -> AnyPlus:
     """The network of ``spec``; ``fields`` of ``PlusRow`` replace those of its row."""
-    size, _, student = spec.name.partition(".")[0].removeprefix("seaformerpp_").partition("_")
-    network = SeaFormerStudent if student else NETWORKS[spec.task]
-    return network(replaced(plus(SIZES[size]), fields), spec.classes)
+    size, *kind = spec.name.partition(".")[0].removeprefix("seaformerpp_").split("_")
+    network = SeaFormerStudent if kind else NETWORKS[spec.task]
+    row = plus(SIZES[size])
+    if kind[1:]:
+        row = dataclasses.replace(row, upsampling=kind[1])
+    return network(replaced(row, fields), spec.classes)

@@ -31,6 +31,7 @@ from seaformer.models._blocks import (
     InvertedResidual,
     Mlp,
     Network,
+    resized,
 )
 from seaformer.models._official import renamed
 from seaformer.models._tags import Published, replaced, spec
@@ -162,8 +163,8 @@ class InjectionBlock(nn.Module):
 
     def forward(self, local: Tensor, coarse: Tensor) -> Tensor:
         """B C' H W and B C' h w to B C H W."""
-        gate = _resized(F.hardsigmoid(self.global_gate(coarse)), local)  # B C H W
-        shift = _resized(self.global_embedding(coarse), local)  # B C H W
+        gate = resized(F.hardsigmoid(self.global_gate(coarse)), local)  # B C H W
+        shift = resized(self.global_embedding(coarse), local)  # B C H W
         y: Tensor = self.local_embedding(local) * gate + shift
         return y
 
@@ -193,7 +194,7 @@ class SimpleHead(nn.Module):
     def forward(self, finest: Tensor, *coarser: Tensor) -> Tensor:
         """B C H/8 W/8 and coarser maps to B classes H/8 W/8."""
         for x in coarser:
-            finest = finest + _resized(x, finest)
+            finest = finest + resized(x, finest)
         logits: Tensor = self.classify(F.relu(self.fuse(finest)))
         return logits
 
@@ -238,10 +239,6 @@ class TopFormer(Network):
         context = self.context(*maps)
         logits: Tensor = self.head(*self.injection(*maps[1:], *context))
         return logits
-
-
-def _resized(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 # Renaming: our module prefixes to those of the official checkpoints ---------------------------

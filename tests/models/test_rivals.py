@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.core.errors import ShapeError, UsageError, WeightsMismatch
@@ -61,6 +62,25 @@ def test_mobilenetv3_has_the_parameters_of_torchvisions(name: str, classes: int)
     assert _complexity.parameters(network) == TORCHVISION[name, classes]
 
 
+def test_lr_aspp_computes_what_torchvisions_head_computes() -> None:
+    """Its layers one after the other; the backbone's norms have 1e-3, the head's PyTorch's 1e-5."""
+    head = create_model("mobilenetv3_s", classes=21).head
+    low, high = torch.randn(1, 24, 8, 12), torch.randn(1, 576, 4, 6)
+    w = head.state_dict()
+    with torch.no_grad():
+        w["project.bn.running_var"].fill_(0.01)  # where an epsilon is seen
+        x = F.conv2d(high, w["project.conv.weight"])
+        norm = (w[f"project.bn.{end}"] for end in ("running_mean", "running_var", "weight", "bias"))
+        x = F.relu(F.batch_norm(x, *norm))
+        x = x * torch.sigmoid(F.conv2d(F.adaptive_avg_pool2d(high, 1), w["gate.weight"]))
+        x = F.interpolate(x, size=(8, 12), mode="bilinear", align_corners=False)
+        expected = F.conv2d(low, w["classify.low.weight"], w["classify.low.bias"])
+        expected = expected + F.conv2d(x, w["classify.high.weight"], w["classify.high.bias"])
+        torch.testing.assert_close(head(low, high), expected)
+    backbone = create_model("mobilenetv3_s").backbone
+    assert {m.eps for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)} == {1e-3}
+
+
 @pytest.mark.parametrize("name", list_models("topformer_?_light.*"))
 def test_the_light_head_on_topformer_costs_what_table_13_prints(name: str) -> None:
     network, spec = on_meta(name)
@@ -104,11 +124,19 @@ def test_a_rivals_weights_load_back_under_their_official_names(name: str, tmp_pa
 # SegFormer's three layouts ---------------------------------------------------------------------
 
 
-def hugging_face(width: int = 256) -> nn.Module:
+WIDE = {"hidden_sizes": [64, 128, 320, 512]}
+HUGGING_FACE: dict[str, dict[str, Any]] = {  # what differs from the library's defaults
+    "segformer_b0": {},
+    "segformer_b1": WIDE,
+    "segformer_b2": WIDE | {"depths": [3, 4, 6, 3], "decoder_hidden_size": 768},
+}
+
+
+def hugging_face(**config: Any) -> nn.Module:
     transformers = pytest.importorskip("transformers")
     made = transformers.SegformerForSemanticSegmentation
     torch.manual_seed(0)
-    network = made(made.config_class(num_labels=150, decoder_hidden_size=width)).eval()
+    network = made(made.config_class(num_labels=150, **config)).eval()
     for module in network.modules():  # the library's norms start at one and zero
         if isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.7, 1.3)
@@ -148,14 +176,15 @@ def on_the_hub(key: str) -> str:
     return key.replace("linear_projections", "linear_c")
 
 
+@pytest.mark.parametrize("name", HUGGING_FACE)
 @pytest.mark.parametrize("rename", [on_the_hub, str], ids=["names on the hub", "names in memory"])
 def test_a_segformer_of_hugging_face_loads_and_computes_the_same(
-    rename: Callable[[str], str], tmp_path: Path
+    rename: Callable[[str], str], name: str, tmp_path: Path
 ) -> None:
-    theirs = hugging_face()
+    theirs = hugging_face(**HUGGING_FACE[name])
     state = {rename(key): value for key, value in theirs.state_dict().items()}
     torch.save(state, tmp_path / "w.pth")
-    model = create_model("segformer_b0", checkpoint=tmp_path / "w.pth")
+    model = create_model(name, checkpoint=tmp_path / "w.pth")
     for module in model.modules():
         if isinstance(module, nn.LayerNorm):
             module.eps = 1e-5  # the library's, everywhere
