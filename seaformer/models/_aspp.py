@@ -15,30 +15,6 @@ from torch import Tensor, nn
 
 from seaformer.models._blocks import ConvBN, resized
 
-BN_EPS = 1e-5
-
-
-class Conv(ConvBN):
-    """``ConvBN`` with a dilation, and the epsilon that MobileNets have (1e-3) by default."""
-
-    def __init__(
-        self,
-        channels_in: int,
-        channels: int,
-        kernel: int = 1,
-        stride: int = 1,
-        groups: int = 1,
-        *,
-        dilation: int = 1,
-        eps: float = 1e-3,
-    ) -> None:
-        nn.Module.__init__(self)
-        padding = kernel // 2 * dilation
-        self.conv = nn.Conv2d(
-            channels_in, channels, kernel, stride, padding, dilation, groups, bias=False
-        )
-        self.bn = nn.BatchNorm2d(channels, eps=eps)
-
 
 class LrAspp(nn.Module):
     """LR-ASPP (figure 10): the last map gated by its global mean, and a 1/8 map, both classified.
@@ -68,9 +44,7 @@ class Separable(nn.Module):
 
     def __init__(self, channels_in: int, channels: int, dilation: int = 1) -> None:
         super().__init__()
-        self.depthwise = Conv(
-            channels_in, channels_in, 3, 1, channels_in, dilation=dilation, eps=BN_EPS
-        )
+        self.depthwise = ConvBN(channels_in, channels_in, 3, 1, channels_in, dilation=dilation)
         self.pointwise = ConvBN(channels_in, channels)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -43,13 +43,22 @@ class ConvBN(nn.Module):
     """Convolution without bias, then BatchNorm; no activation. Output H, W are ceil(H / stride)."""
 
     def __init__(
-        self, channels_in: int, channels: int, kernel: int = 1, stride: int = 1, groups: int = 1
+        self,
+        channels_in: int,
+        channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        *,
+        dilation: int = 1,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
+        padding = kernel // 2 * dilation
         self.conv = nn.Conv2d(
-            channels_in, channels, kernel, stride, kernel // 2, groups=groups, bias=False
+            channels_in, channels, kernel, stride, padding, dilation, groups, bias=False
         )
-        self.bn = nn.BatchNorm2d(channels)
+        self.bn = nn.BatchNorm2d(channels, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.bn(self.conv(x))

@@ -13,14 +13,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.core.spec import ModelSpec
-from seaformer.models._aspp import Conv, LrAspp
-from seaformer.models._blocks import Network
+from seaformer.models._aspp import LrAspp
+from seaformer.models._blocks import ConvBN, Network
 from seaformer.models._tags import CLASSIFICATION, Published, replaced, spec
 
 SQUEEZE = 4
@@ -54,6 +55,9 @@ class MobileNetV3Row:
         return 6 * self.rows[-1].channels
 
 
+conv_bn = partial(ConvBN, eps=1e-3)  # as all norms of the backbone; the head's have PyTorch's
+
+
 class SqueezeExcite(nn.Module):
     """Scale channels by a gate computed from their means (section 5.3); the sigmoid is hard."""
 
@@ -76,10 +80,10 @@ class Bneck(nn.Module):
     def __init__(self, channels_in: int, row: BneckRow) -> None:
         super().__init__()
         hidden, stride = row.hidden, 1 if row.dilation > 1 else row.stride
-        self.expand = Conv(channels_in, hidden) if hidden != channels_in else None
-        self.depthwise = Conv(hidden, hidden, row.kernel, stride, hidden, dilation=row.dilation)
+        self.expand = conv_bn(channels_in, hidden) if hidden != channels_in else None
+        self.depthwise = conv_bn(hidden, hidden, row.kernel, stride, hidden, dilation=row.dilation)
         self.excite = SqueezeExcite(hidden) if row.excites else None
-        self.project = Conv(hidden, row.channels)
+        self.project = conv_bn(hidden, row.channels)
         self.residual = row.stride == 1 and channels_in == row.channels
         self.act = nn.Hardswish() if row.swish else nn.ReLU()
 
@@ -98,11 +102,11 @@ class Backbone(nn.Module):
     def __init__(self, row: MobileNetV3Row) -> None:
         super().__init__()
         widths = (STEM_CHANNELS, *(block.channels for block in row.rows))
-        self.stem = Conv(3, STEM_CHANNELS, 3, stride=2)
+        self.stem = conv_bn(3, STEM_CHANNELS, 3, stride=2)
         self.blocks = nn.ModuleList(
             Bneck(c, block) for c, block in zip(widths, row.rows, strict=False)
         )
-        self.last = Conv(widths[-1], row.channels)
+        self.last = conv_bn(widths[-1], row.channels)
         self.act = nn.Hardswish()
         strides = list(itertools.accumulate((b.stride for b in row.rows), lambda a, b: a * b))
         self.low = strides.index(LOW_STRIDE // 2)
