@@ -24,7 +24,7 @@ from seaformer.core.results import ResultStore, read_run
 from seaformer.core.results_index import IndexEntry, list_results
 
 # Seconds an export and its measurement take where nothing better is known, for the time left:
-# fixed, per 10^9 multiply-accumulates. They are corrected by what the finished ones took.
+# fixed, per 10^9 multiply-accumulates in three processes. What the finished ones took corrects them.
 _HOST_S, _EMULATED_S = (90.0, 10.0), (60.0, 250.0)
 
 
@@ -173,6 +173,7 @@ class Reproduction:
 
     def _expected_s(self, work: Work) -> float:
         fixed, per_gmac = _HOST_S if self.target.source == MEASURED else _EMULATED_S
+        per_gmac *= self.plan.processes / RunPlan().processes
         return fixed + per_gmac * self.macs(work.model) / 1e9 * (2 if work.components else 1)
 
     def _teller(self, of: str, clock: _Clock, total: int) -> Callable[[str], None]:
@@ -207,7 +208,8 @@ class _Clock:
         self._since = time.monotonic()
 
     def end(self, works: Sequence[Work]) -> None:
-        if self._since is not None:
+        """``works`` were measured; an export that nothing was measured of tells no pace."""
+        if self._since is not None and works:
             self._taken += time.monotonic() - self._since
         self._since = None
         self._expected += sum(self._open.pop(work, 0.0) for work in works)

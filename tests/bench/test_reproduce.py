@@ -24,7 +24,8 @@ from tests.fakes.target import FakeTarget
 
 ZOO = [zoo_entry(name).spec for name in list_models()]
 T, S, S16 = Work("t", "fp32"), Work("s", "fp32"), Work("s", "fp16")
-MACS = {"t": 1, "s": 2}
+B = Work("b", "fp32")
+MACS = {"t": 1, "s": 2, "b": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -263,6 +264,25 @@ def test_the_time_of_an_export_is_in_the_guess_of_what_is_left(
     bench.run(T, S)
     (left,) = {step.left_s for step in bench.steps if step.what == "s fp32: look for the file"}
     assert left >= 600  # S costs more than T, which took that long
+
+
+def test_an_export_of_what_is_measured_already_does_not_slow_the_guess(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.run(T)
+    now = [0.0]
+    monkeypatch.setattr("seaformer.bench.reproduce.time.monotonic", lambda: now[0])
+    make = bench.factory().make
+
+    def stale(work: Work, tell: Callable[[str], None]) -> Artifact:
+        now[0] += 600 if work == T else 0
+        return make(work, tell)
+
+    monkeypatch.setattr(Bench, "factory", lambda _: Factory(find=lambda _: None, make=stale))
+    bench.steps.clear()
+    bench.run(T, S, B)
+    left = {step.what: step.left_s for step in bench.steps}
+    assert left["b fp32: look for the file"] < left["s fp32: look for the file"]
 
 
 def test_the_progress_counts_and_the_time_left_shrinks_to_nothing(bench: Bench) -> None:
