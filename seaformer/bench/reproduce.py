@@ -24,7 +24,8 @@ from seaformer.core.results import ResultStore, read_run
 from seaformer.core.results_index import IndexEntry, list_results
 
 # Seconds an export and its measurement take where nothing better is known, for the time left:
-# fixed, per 10^9 multiply-accumulates in three processes. What the finished ones took corrects them.
+# fixed, per 10^9 multiply-accumulates in three processes. They are corrected by what the finished
+# ones took.
 _HOST_S, _EMULATED_S = (90.0, 10.0), (60.0, 250.0)
 
 
