@@ -19,6 +19,7 @@ def test_tables_of_the_zoo_and_its_exports_are_those_the_models_and_proofs_give(
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     assert tool.with_zoo(README) == README
+    assert tool.with_differences(README) == README
     exports = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
     assert tool.with_exports(exports) == exports
 

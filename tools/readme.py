@@ -1,7 +1,8 @@
 """Rewrite what is generated in the documentation: ``python tools/readme.py``.
 
-The zoo table of README.md and the exports of docs/exports.md stand between two comments; they come
-from the index of models and from the proofs of exports and are never typed.
+The tables of README.md (the zoo, the differences from the paper) and the exports of docs/exports.md
+stand between two comments; they come from the index of models and from the proofs of exports and
+are never typed.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from seaformer._cli_output import zoo_rows
 from seaformer.core import paper
 from seaformer.models import list_models
 from seaformer.models._proofs import Proof, read
+from seaformer.report.differences import differences_markdown
 from seaformer.report.zoo import ExportRow, absent_markdown, exports_markdown, zoo_markdown
 
 ROOT = Path(__file__).parents[1]
 README, EXPORTS = ROOT / "README.md", ROOT / "docs" / "exports.md"
 BEGIN, END = "<!-- zoo: make zoo -->\n", "<!-- end of zoo -->\n"
+BEGIN_DIFFERENCES = "<!-- differences: make zoo -->\n"
+END_DIFFERENCES = "<!-- end of differences -->\n"
 BEGIN_EXPORTS, END_EXPORTS = "<!-- exports: make zoo -->\n", "<!-- end of exports -->\n"
 
 
@@ -28,6 +32,12 @@ def zoo() -> str:
 def with_zoo(text: str) -> str:
     """``text`` with fresh tables between the comments."""
     return _between(text, BEGIN, END, zoo())
+
+
+def with_differences(text: str) -> str:
+    """``text`` with a fresh table of the differences from the paper between the comments."""
+    table = differences_markdown(zoo_rows(), paper.differences())
+    return _between(text, BEGIN_DIFFERENCES, END_DIFFERENCES, table)
 
 
 def with_exports(text: str) -> str:
@@ -71,5 +81,6 @@ def _between(text: str, begin: str, end: str, fresh: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_zoo(README.read_text(encoding="utf-8")), encoding="utf-8")
+    text = with_zoo(README.read_text(encoding="utf-8"))
+    README.write_text(with_differences(text), encoding="utf-8")
     EXPORTS.write_text(with_exports(EXPORTS.read_text(encoding="utf-8")), encoding="utf-8")

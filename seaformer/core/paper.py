@@ -57,6 +57,17 @@ def number(row: dict[str, str], column: str) -> float | None:
         return None
 
 
+def printed(table: str, column: str, value: float) -> str:
+    """A figure as the paper prints it, with its decimals; the longest where a table has several.
+
+    Raises ``UnknownName`` when that column has no such figure.
+    """
+    found = [row[column] for row in rows(table) if number(row, column) == value]
+    if not found:
+        raise UnknownName(f"{table} has no {column} of {value:g}.")
+    return max(found, key=len)
+
+
 def find(table: str, **cells: str) -> dict[str, str]:
     """The one row whose cells have these values. Raises ``UnknownName`` when there is not one."""
     found = [row for row in rows(table) if all(row[key] == cells[key] for key in cells)]
@@ -97,3 +108,21 @@ class Absent:
 def absent() -> tuple[Absent, ...]:
     """Every such row, in the order of the tables."""
     return tuple(Absent(**row) for row in rows("absent"))
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why ``figure`` (``params`` or ``flops``) of the models of a name or glob is not the paper's.
+
+    "Not explained" is a reason too.
+    """
+
+    model: str
+    figure: str
+    reason: str
+
+
+@functools.cache
+def differences() -> tuple[Reason, ...]:
+    """Every such reason that was found, in the order of the models."""
+    return tuple(Reason(**row) for row in rows("differences"))

@@ -192,7 +192,10 @@ def markdown(table: PaperTable, found: Sequence[ReproducedRow]) -> str:
 
 def _about(table: PaperTable, found: Sequence[ReproducedRow]) -> list[tuple[str, str]]:
     """Columns of the paper beside the latency, and our fields for them; none that is empty."""
-    columns = (("params M", "params_m"), ("GFLOPs", "flops_g"), (table.metric_name, "metric"))
+    columns = (
+        *(("paper M", "params_m"), ("paper G", "flops_g")),
+        (f"paper {table.metric_name}", "metric"),
+    )
     return [
         (name, field)
         for name, field in columns

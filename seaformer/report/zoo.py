@@ -83,7 +83,7 @@ def zoo_table(rows: Iterable[ZooRow]) -> Table:
 
 def zoo_markdown(rows: Iterable[ZooRow]) -> str:
     """For the README."""
-    return _markdown(HEADERS, (zoo_cells(row) for row in rows))
+    return markdown_table(HEADERS, (zoo_cells(row) for row in rows))
 
 
 class ExportRow(NamedTuple):
@@ -108,7 +108,7 @@ EXPORT_HEADERS = (
 
 def exports_markdown(rows: Iterable[ExportRow]) -> str:
     """What came of every export that was tried, for the documentation."""
-    return _markdown(EXPORT_HEADERS, rows)
+    return markdown_table(EXPORT_HEADERS, rows)
 
 
 def absent_markdown(rows: Iterable[Absent]) -> str:
@@ -116,10 +116,11 @@ def absent_markdown(rows: Iterable[Absent]) -> str:
     cells = (
         (row.table.removeprefix("table")[:2].lstrip("0"), row.label, row.reason) for row in rows
     )
-    return _markdown(("table", "the paper's row", "why it is not here"), cells)
+    return markdown_table(("table", "the paper's row", "why it is not here"), cells)
 
 
-def _markdown(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def markdown_table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table for the documentation; a bar in a cell becomes a slash."""
     headers = tuple(headers)
     lines = [" | ".join(headers), " | ".join("---" for _ in headers)]
     lines += [" | ".join(cell.replace("|", "/") for cell in row) for row in rows]

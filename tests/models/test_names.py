@@ -81,30 +81,9 @@ def test_a_model_the_paper_did_not_evaluate_has_no_line_of_it(name: str) -> None
     assert model_spec(name).paper is None
 
 
-# Farther from the paper's figure than 7 %, as the README says: (ours / paper's, rounded).
-FAR = {
-    "mobilenetv2_lraspp.ade20k": 0.93,
-    "mobilevit_xs.imagenet_256": 1.17,
-    "mobilevit_s.imagenet_256": 1.13,
-    "efficientnet_b1.imagenet_240": 0.93,
-    "seaformerpp_s.pascal_context": 0.93,
-    "seaformerpp_s.pascal_context_59": 0.93,
-    "topformer_t.pascal_context": 0.89,
-    "topformer_t.pascal_context_59": 0.89,
-    "topformer_t.coco_stuff": 0.92,
-}
-
-
 @pytest.mark.parametrize("name", list_models())
-def test_the_papers_flops_are_those_counted_with_norms_and_resizing(name: str) -> None:
+def test_norms_and_resizing_add_less_than_a_seventh_to_the_multiply_accumulates(name: str) -> None:
     entry = zoo_entry(name)
-    if entry.spec.paper is not None and entry.spec.paper.flops_g is not None:
-        ours, papers = entry.paper_flops / 1e9, entry.spec.paper.flops_g
-        if name in FAR:
-            assert round(ours / papers, 2) == FAR[name]
-        else:
-            # Table 4 rounds differently: 0.98 G for S, where 0.92 G are counted.
-            assert ours == pytest.approx(papers, rel=0.07, abs=0.05)
     assert 1 <= entry.paper_flops / entry.macs < 1.15
 
 

@@ -41,6 +41,8 @@ def test_a_measured_line_has_ratio_interval_and_scope_beside_the_papers() -> Non
     found = reproduce_rows(LINES, ours(seaformer_t=measurement(1), seaformer_s=small))
     told = line_of(found, "SeaFormer-S*")
     assert told["paper ms"] == "67"
+    assert (told["paper M"], told["paper G"], told["paper mIoU"]) == ("4", "1.1", "39.4")
+    assert not {"params M", "GFLOPs", "mIoU"} & set(told)
     assert told["Example CPU 9 ms"].startswith(("39.", "40."))
     assert "–" in told["95 % interval ms"]
     assert told["ratio to paper"].startswith(("0.59", "0.60"))
@@ -73,7 +75,9 @@ def test_an_emulated_core_fills_instructions_and_no_time_anywhere() -> None:
 def test_a_line_without_a_model_has_no_figure_and_the_reason_why() -> None:
     found = reproduce_rows(LINES, ours(seaformer_t=measurement(1)))
     told = line_of(found, "ShuffleNetV2-1.5x")
-    assert told["note"] == "no library at hand builds ShuffleNetV2 from a configuration"
+    assert told["note"] == (
+        "torchvision has the backbone, but does not load beside a CPU build of torch 2.13.0"
+    )
     unknown = reproduce_rows(plan(TABLE, []), {})
     assert line_of(unknown, "SeaFormer-T")["note"] == reproduction.MISSING
     assert (told["paper ms"], told["Example CPU 9 ms"], told["ratio to paper"]) == ("960", "-", "-")
