@@ -42,10 +42,10 @@ def request_like(
 def requests(
     names: list[str], formats: str, precisions: str, like: ExportRequest
 ) -> list[ExportRequest]:
-    """Every combination of models, formats and precisions; bad sizes are refused here already."""
+    """Every combination of models, formats and precisions; bad sizes and scopes are refused here."""
     from seaformer.core.artifact import PRECISIONS
     from seaformer.export import FORMATS
-    from seaformer.export._request import check_components
+    from seaformer.export._request import check_components, check_scope
     from seaformer.models import model_spec
 
     known("format", _list(formats), FORMATS.names())
@@ -55,7 +55,7 @@ def requests(
     for format in _list(formats) if like.components else ():
         check_components(like.scope, format)
     for name in names:
-        model_spec(name, size=like.size, classes=like.classes)
+        check_scope(model_spec(name, size=like.size, classes=like.classes), like.scope)
     return [
         replace(like, model=name, format=format, precision=precision)
         for name in names

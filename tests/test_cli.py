@@ -135,6 +135,12 @@ def test_a_bench_of_a_file_and_a_report_import_no_engine(
         ("export --variant t --format ,", 2, ("No format",)),
         ("export --variant t --precision fp23", 2, ("Did you mean fp32?",)),
         ("export --variant t --scope logit", 2, ("Did you mean logits?",)),
+        (
+            "export --model seaformer_t.* --scope upsample",
+            2,
+            ("imagenet is for classification", "logits or argmax", "upsample is for segmentation"),
+        ),
+        ("bench --variant t --scope boxes", 2, ("logits, upsample or argmax, not boxes",)),
         ("bench --variant t --device hots", 2, ("no device 'hots'", "Did you mean host?")),
         ("export", 2, ("No model was named", "--variant t")),
         ("bench", 2, ("No model was named", "--variant t")),

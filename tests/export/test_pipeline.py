@@ -104,7 +104,7 @@ def test_unknown_names_and_sizes_are_refused_before_anything_is_built(tmp_path: 
     assert caught.value.hint == "Did you mean onnx?"
     with pytest.raises(UnknownName, match="no scope 'probs'"):
         export_model("seaformer_t", format="onnx", scope="probs", out=tmp_path)
-    with pytest.raises(UsageError, match="no map to upsample"):
+    with pytest.raises(UsageError, match="logits or argmax, not upsample"):
         export_model("seaformer_t.imagenet", format="onnx", scope="upsample", out=tmp_path)
     with pytest.raises(ShapeError, match="multiples of 32"):
         export_model("seaformer_t", format="onnx", size=(100, 100), out=tmp_path)
