@@ -113,18 +113,16 @@ def _version(version: Annotated[bool, typer.Option("--version", help="print it")
 
 @app.command()
 def models(
-    glob: Annotated[str, typer.Argument(help="such as 'seaformer_t.*'")] = "*",
+    glob: Annotated[str, typer.Argument(help="a name or glob: seaformer_t, 'seaformer_?.*'")] = "*",
     as_json: AsJson = False,
 ) -> None:
     """The zoo: parameters, MACs, input, the paper's row, and the formats that were proved."""
     from seaformer.core import codec
-    from seaformer.core.registry import unknown
-    from seaformer.models import list_models, zoo_entry
+    from seaformer.models import find_models, list_models, zoo_entry
     from seaformer.report.zoo import zoo_table
 
-    entries = [zoo_entry(name) for name in list_models(glob)]
-    if not entries:
-        raise unknown("model", glob, list_models())
+    names = list_models(glob) or list_models(f"{glob}.*") or find_models(glob)
+    entries = [zoo_entry(name) for name in names]
     if as_json:
         print_json([codec.to_json(entry) for entry in entries])
         return
