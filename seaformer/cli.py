@@ -117,17 +117,16 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """The zoo: parameters, MACs, input, the paper's row, and the formats that were proved."""
-    from seaformer.core import codec
     from seaformer.models import find_models, list_models, zoo_entry
-    from seaformer.report.zoo import zoo_table
+    from seaformer.report.zoo import zoo_document, zoo_table
 
     names = list_models(glob) or list_models(f"{glob}.*") or find_models(glob)
-    entries = [zoo_entry(name) for name in names]
+    rows = zoo_rows(map(zoo_entry, names))
     if as_json:
-        print_json([codec.to_json(entry) for entry in entries])
+        print_json([zoo_document(row) for row in rows])
         return
-    wide_print(zoo_table(zoo_rows(entries)))
-    next_step(f"seaformer export --model {entries[0].spec.name}")
+    wide_print(zoo_table(rows))
+    next_step(f"seaformer export --model {names[0]}")
 
 
 @app.command()

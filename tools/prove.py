@@ -20,9 +20,10 @@ from pathlib import Path
 
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ExportError
+from seaformer.core.proof import Proof
 from seaformer.export._request import ExportRequest, sources_digest
 from seaformer.models import list_models, model_spec, smallest_size
-from seaformer.models._proofs import Proof, read, write
+from seaformer.models._proofs import read, write
 
 FORMATS = "onnx,executorch"
 

@@ -12,6 +12,7 @@ import torch
 
 from seaformer.core import paper
 from seaformer.core.errors import CorruptArtifact
+from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec, PaperRow
 from seaformer.models import FAMILIES, _complexity, _proofs, _zoo, model_spec
 
@@ -98,19 +99,23 @@ def test_what_is_said_to_be_proved_was_exported_by_the_tool_and_close() -> None:
         assert (proof.subgraphs is None) == (proof.format == "onnx")
 
 
+def words(proofs: _proofs.Proofs) -> str:
+    return ", ".join(proof.words for proof in proofs.of("m"))
+
+
 def test_a_newer_proof_takes_the_place_of_an_older_one_of_its_kind(tmp_path: Path) -> None:
-    first = _proofs.Proof("m", "onnx", "fp32", 64, 64, 1e-6, 3.0, "2026", {"torch": "2"})
+    first = Proof("m", "onnx", "fp32", 64, 64, 1e-6, 3.0, "2026", {"torch": "2"})
     other = dataclasses.replace(
         first, format="executorch", subgraphs=2, delegated_ops=9, outside={"aten.mean": 3}
     )
     both = _proofs.Proofs().adding(first).adding(other)
     again = both.adding(dataclasses.replace(first, seconds=4.0))
     assert [p.seconds for p in again.of("m")] == [3.0, 4.0]
-    assert again.words("m") == "executorch 2+3, onnx"
+    assert words(again) == "executorch 2+3, onnx"
     half = dataclasses.replace(other, precision="fp16", subgraphs=1, outside={})
     boxes = dataclasses.replace(other, scope="boxes", subgraphs=None, failure="not close")
     more = again.adding(half).adding(boxes)
-    assert more.words("m") == ("executorch 2+3, onnx, executorch fp16 1+0, executorch boxes failed")
+    assert words(more) == ("executorch 2+3, onnx, executorch fp16 1+0, executorch boxes failed")
     _proofs.write(again, tmp_path / "p.json")
     assert _proofs.read(tmp_path / "p.json") == again
     assert _proofs.read(tmp_path / "none.json") == _proofs.Proofs()
