@@ -51,3 +51,14 @@ def read(path: Path = PROOFS) -> Proofs:
 def write(proofs: Proofs, path: Path = PROOFS) -> None:
     """Replace the file."""
     files.write_json(path, codec.to_json(proofs))
+
+
+def add(proof: Proof, path: Path = PROOFS) -> None:
+    """Read the file, add one proof, write it; another run that adds at the same time waits."""
+    import fcntl  # here: Windows has none, and reads proofs all the same
+
+    with files.os_errors(str(path)), path.with_name(f"{path.name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # the kernel lets go of it when a run dies
+        read.cache_clear()  # another run may have written meanwhile
+        write(read(path).adding(proof), path)
+    read.cache_clear()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -120,6 +122,28 @@ def test_a_newer_proof_takes_the_place_of_an_older_one_of_its_kind(tmp_path: Pat
     _proofs.write(again, tmp_path / "p.json")
     assert _proofs.read(tmp_path / "p.json") == again
     assert _proofs.read(tmp_path / "none.json") == _proofs.Proofs()
+
+
+ADDS = """
+import sys, time
+from pathlib import Path
+from seaformer.core.proof import Proof
+from seaformer.models import _proofs
+
+write = _proofs.write
+_proofs.write = lambda *given: (time.sleep(0.05), write(*given))  # others read meanwhile
+for i in range(5):
+    proof = Proof(f"{sys.argv[2]}{i}", "onnx", "fp32", 64, 64, 0.0, 1.0, "2026", {})
+    _proofs.add(proof, Path(sys.argv[1]))
+"""
+
+
+def test_runs_that_add_proofs_at_the_same_time_lose_none(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    runs = [subprocess.Popen([sys.executable, "-c", ADDS, path, name]) for name in "abc"]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0, 0]
+    known = {proof.model for proof in _proofs.read(path).proofs}
+    assert known == {f"{name}{i}" for name in "abc" for i in range(5)}
 
 
 def test_a_changed_source_makes_the_index_stale(monkeypatch: pytest.MonkeyPatch) -> None:
