@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.artifact import SCOPES, Artifact, load_artifact
 from seaformer.core.errors import ParityError, ShapeError, UnknownName, UsageError
 from seaformer.export import _pipeline, export_model
 from seaformer.export._request import ExportRequest
@@ -96,6 +96,11 @@ def test_class_map_of_onnx_agrees_with_the_eager_class_map(tmp_path: Path) -> No
 def test_another_number_of_classes_reaches_the_file(tmp_path: Path) -> None:
     artifact = export_model("seaformer_t", format="onnx", size=(64, 64), classes=7, out=tmp_path)
     assert artifact.methods[0].outputs[0].shape == (1, 7, 8, 8)
+
+
+def test_the_documentation_of_an_export_names_every_scope() -> None:
+    told = export_model.__doc__ or ""
+    assert [scope for scope in SCOPES if f"``{scope}``" not in told] == []
 
 
 def test_unknown_names_and_sizes_are_refused_before_anything_is_built(tmp_path: Path) -> None:
