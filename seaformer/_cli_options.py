@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-Variants = Annotated[str, typer.Option("--variant", help="SeaFormer sizes: t,s,b,l")]
+Variants = Annotated[
+    str,
+    typer.Option("--variant", help="SeaFormer sizes: t,s,b,l; SeaFormer++: t++, distilled t++kd"),
+]
 Model = Annotated[str, typer.Option("--model", help="names or globs: seaformer_t.*,seaformer_b")]
 Precision = Annotated[str, typer.Option(help="fp32 or fp16")]
 Size = Annotated[str, typer.Option(help="image size HxW; the model's own when absent")]

@@ -89,7 +89,7 @@ def zoo_rows(entries: Iterable[ZooEntry] | None = None) -> list[ZooRow]:
 
     proofs = read()
     return [
-        ZooRow(e.spec, e.params, e.macs, e.paper_flops, proofs.words(e.spec.name))
+        ZooRow(e.spec, e.params, e.macs, e.paper_flops, proofs.of(e.spec.name))
         for e in (map(zoo_entry, list_models()) if entries is None else entries)
     ]
 

@@ -42,10 +42,10 @@ def request_like(
 def requests(
     names: list[str], formats: str, precisions: str, like: ExportRequest
 ) -> list[ExportRequest]:
-    """Every combination of models, formats and precisions; bad sizes are refused here already."""
+    """Every combination of models, formats, precisions; bad sizes and scopes are refused here."""
     from seaformer.core.artifact import PRECISIONS
     from seaformer.export import FORMATS
-    from seaformer.export._request import check_components
+    from seaformer.export._request import check_components, check_scope
     from seaformer.models import model_spec
 
     known("format", _list(formats), FORMATS.names())
@@ -55,7 +55,7 @@ def requests(
     for format in _list(formats) if like.components else ():
         check_components(like.scope, format)
     for name in names:
-        model_spec(name, size=like.size, classes=like.classes)
+        check_scope(model_spec(name, size=like.size, classes=like.classes), like.scope)
     return [
         replace(like, model=name, format=format, precision=precision)
         for name in names
@@ -109,15 +109,10 @@ def profile_kinds(text: str) -> list[str]:
 
 
 def model_names(variant: str, model: str) -> list[str]:
-    from seaformer.core.registry import unknown
-    from seaformer.models import from_variant, list_models, resolve_name
+    from seaformer.models import find_models, from_variant
 
     names = [from_variant(item) for item in _list(variant)]
-    for item in _list(model):
-        found = list_models(item) if "*" in item or "?" in item else [resolve_name(item)]
-        if not found:
-            raise unknown("model", item, list_models())
-        names += found
+    names += [name for item in _list(model) for name in find_models(item)]
     if not names:
         raise UsageError(
             "No model was named.", hint="Say --variant t, or --model seaformer_t.cityscapes"

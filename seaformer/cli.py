@@ -113,23 +113,20 @@ def _version(version: Annotated[bool, typer.Option("--version", help="print it")
 
 @app.command()
 def models(
-    glob: Annotated[str, typer.Argument(help="such as 'seaformer_t.*'")] = "*",
+    glob: Annotated[str, typer.Argument(help="a name or glob: seaformer_t, 'seaformer_?.*'")] = "*",
     as_json: AsJson = False,
 ) -> None:
     """The zoo: parameters, MACs, input, the paper's row, and the formats that were proved."""
-    from seaformer.core import codec
-    from seaformer.core.registry import unknown
-    from seaformer.models import list_models, zoo_entry
-    from seaformer.report.zoo import zoo_table
+    from seaformer.models import find_models, list_models, zoo_entry
+    from seaformer.report.zoo import zoo_document, zoo_table
 
-    entries = [zoo_entry(name) for name in list_models(glob)]
-    if not entries:
-        raise unknown("model", glob, list_models())
+    names = list_models(glob) or list_models(f"{glob}.*") or find_models(glob)
+    rows = zoo_rows(map(zoo_entry, names))
     if as_json:
-        print_json([codec.to_json(entry) for entry in entries])
+        print_json([zoo_document(row) for row in rows])
         return
-    wide_print(zoo_table(zoo_rows(entries)))
-    next_step(f"seaformer export --model {entries[0].spec.name}")
+    wide_print(zoo_table(rows))
+    next_step(f"seaformer export --model {names[0]}")
 
 
 @app.command()

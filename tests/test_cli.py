@@ -130,11 +130,21 @@ def test_a_bench_of_a_file_and_a_report_import_no_engine(
         ("export --model seaformr_t", 2, ("'seaformr_t'", "Did you mean seaformer_t.ade20k?")),
         ("bench --model seaformer_t.citiscapes", 2, ("Did you mean seaformer_t.cityscapes?",)),
         ("models seaformr_t.ade20k", 2, ("Did you mean seaformer_t.ade20k?",)),
+        ("models x*", 2, ("No model matches 'x*'", "seaformer_{t,s,b,l}", "List them")),
+        ("models retinanet*", 2, ("No model matches", "seaformer_t.coco")),
+        ("export --model retinanet_t", 2, ("no model 'retinanet_t'", "seaformer_t.coco")),
+        ("export --variant t++ku", 2, ("no variant 't++ku'", "t++kd")),
         ("export --variant t --format onx", 2, ("no format 'onx'", "Did you mean onnx?")),
         ("bench --variant t --format executorc", 2, ("Did you mean executorch?",)),
         ("export --variant t --format ,", 2, ("No format",)),
         ("export --variant t --precision fp23", 2, ("Did you mean fp32?",)),
         ("export --variant t --scope logit", 2, ("Did you mean logits?",)),
+        (
+            "export --model seaformer_t.* --scope upsample",
+            2,
+            ("imagenet is for classification", "logits or argmax", "upsample is for segmentation"),
+        ),
+        ("bench --variant t --scope boxes", 2, ("logits, upsample or argmax, not boxes",)),
         ("bench --variant t --device hots", 2, ("no device 'hots'", "Did you mean host?")),
         ("export", 2, ("No model was named", "--variant t")),
         ("bench", 2, ("No model was named", "--variant t")),
@@ -472,6 +482,34 @@ def test_the_zoo_is_printed_as_json(tmp_path: Path) -> None:
     documents = seaformer("models", "seaformer_?.ade20k", "--json", cwd=tmp_path).documents
     assert [d["spec"]["name"] for d in documents] == [f"seaformer_{s}.ade20k" for s in "tsbl"]
     assert all(d["params"] > 1_000_000 for d in documents)
+    assert all(d["paper"] | d["spec"]["paper"] == d["paper"] for d in documents)
+    tiny = documents[0]
+    proofs = {(p["format"], p["precision"], p["scope"]): p for p in tiny["proofs"]}
+    one = proofs["executorch", "fp32", "logits"]
+    assert (one["subgraphs"], one["outside"], one["failure"]) == (1, {}, "")
+    assert {"height", "width", "delegated_ops", "relative_error", "seconds", "tools"} <= set(one)
+    table = seaformer("models", "seaformer_t.ade20k", cwd=tmp_path).out
+    for figure in ("params_difference_percent", "flops_difference_percent"):
+        assert f" {tiny['paper'][figure]:+.1f} " in table
+    assert tiny["paper"]["latency_ms"] == 40
+
+
+def test_a_model_without_a_line_of_the_paper_has_none_in_json_either(tmp_path: Path) -> None:
+    (document,) = seaformer("models", "seaformer_t.cityscapes", "--json", cwd=tmp_path).documents
+    assert document["paper"] is None
+
+
+def test_a_name_without_a_tag_shows_the_model_for_every_data_set(tmp_path: Path) -> None:
+    told = seaformer("models", "SeaFormer_T", "--json", cwd=tmp_path)
+    names = [document["spec"]["name"] for document in told.documents]
+    assert {"seaformer_t.ade20k", "seaformer_t.imagenet", "seaformer_t.coco"} <= set(names)
+    assert all(name.startswith("seaformer_t.") for name in names)
+
+
+def test_the_help_tells_that_a_variant_may_be_of_seaformer_plus(tmp_path: Path) -> None:
+    told = seaformer("export", "--help", cwd=tmp_path, COLUMNS="200")
+    assert "t++" in told.out
+    assert "t++kd" in told.out
 
 
 def test_a_bench_prints_a_table_and_the_next_command(exported: Exported, tmp_path: Path) -> None:

@@ -19,20 +19,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core.artifact import Artifact
-from seaformer.core.errors import ExportError
+from seaformer.core.errors import ExportError, SeaFormerError
+from seaformer.core.proof import Proof
 from seaformer.export._request import ExportRequest, sources_digest
-from seaformer.models import list_models, model_spec, smallest_size
-from seaformer.models._proofs import Proof, read, write
+from seaformer.models import find_models, model_spec, smallest_size
+from seaformer.models._proofs import add, read
 
 FORMATS = "onnx,executorch"
 
 
 def main() -> int:
-    """Prove what the command line names; 1 when an export was refused."""
-    given = _arguments()
+    """Prove what the command line names; 1 when an export was refused, 2 for a bad request."""
+    try:
+        return _prove(_arguments())
+    except SeaFormerError as error:
+        print(f"Error: {error.message} {error.hint}".rstrip(), file=sys.stderr)
+        return error.exit_code
+
+
+def _prove(given: argparse.Namespace) -> int:
     sources = sources_digest()[:16]
     refused = 0
-    for name in dict.fromkeys(name for glob in given.globs for name in list_models(glob)):
+    for name in dict.fromkeys(name for glob in given.globs for name in find_models(glob)):
         for format in given.formats.split(","):
             trial = Trial(name, format, given.precision, given.scope, _size(given, name), sources)
             if given.again or not trial.is_known(any_sources=given.missing):
@@ -46,19 +54,24 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--formats", default=FORMATS)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--scope", default="logits")
-    parser.add_argument("--size", default="", help="HxW")
-    parser.add_argument("--own-size", action="store_true", help="and keep the file in the cache")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--size", type=size, help="HxW; the smallest the model takes when absent")
+    sizes.add_argument("--own-size", action="store_true", help="and keep the file in the cache")
     parser.add_argument("--again", action="store_true", help="also what is proved already")
     parser.add_argument("--missing", action="store_true", help="only what was never proved")
     return parser.parse_args()
 
 
+def size(text: str) -> tuple[int, int]:
+    """``512x1024`` is height 512, width 1024."""
+    height, width = (int(side) for side in text.split("x"))
+    return height, width
+
+
 def _size(given: argparse.Namespace, name: str) -> tuple[int, int]:
-    if given.size:
-        height, width = (int(side) for side in given.size.split("x"))
-        return height, width
     spec = model_spec(name)
-    return (spec.height, spec.width) if given.own_size else smallest_size(name)
+    own = (spec.height, spec.width) if given.own_size else smallest_size(name)
+    return given.size or own
 
 
 @dataclass(frozen=True)
@@ -90,8 +103,7 @@ class Trial:
             proof = self._failed(error.message, time.perf_counter() - began)
         else:
             proof = self._proved(artifact, time.perf_counter() - began)
-        read.cache_clear()  # another run may have written meanwhile
-        write(read().adding(proof))
+        add(proof)
         said = f"{proof.model} {proof.words}: {proof.height}x{proof.width}, {proof.seconds:.0f} s"
         print(f"{said} {proof.failure}".rstrip(), flush=True)
         return not proof.failure

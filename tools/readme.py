@@ -11,8 +11,9 @@ from pathlib import Path
 
 from seaformer._cli_output import zoo_rows
 from seaformer.core import paper
+from seaformer.core.proof import Proof
 from seaformer.models import list_models
-from seaformer.models._proofs import Proof, read
+from seaformer.models._proofs import read
 from seaformer.report.differences import differences_markdown
 from seaformer.report.zoo import ExportRow, absent_markdown, exports_markdown, zoo_markdown
 

@@ -15,7 +15,12 @@ from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, SchemaTooNe
 from seaformer.core.spec import ModelSpec
 
 SCHEMA = 1
-SCOPES = ("logits", "upsample", "argmax", "boxes")
+SCOPES_OF = {  # what a graph may end with, by task; every format writes them all
+    "segmentation": ("logits", "upsample", "argmax"),
+    "classification": ("logits", "argmax"),
+    "detection": ("logits", "boxes"),
+}
+SCOPES = tuple(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes))
 PRECISIONS = ("fp32", "fp16")
 FORWARD = "forward"
 PARTS = ".parts"

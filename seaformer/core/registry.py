@@ -54,10 +54,10 @@ class Registry:
             raise missing(error.name, f"the {self.noun} {name}", self.extra) from error
 
 
-def unknown(noun: str, name: str, known: Iterable[str], *, meant: str = "") -> UnknownName:
-    """The error for a name nobody registered, with the one nearest to it (or to ``meant``)."""
+def unknown(noun: str, name: str, known: Iterable[str]) -> UnknownName:
+    """The error for a name nobody registered, with the one nearest to it."""
     names = sorted(known)
-    near = difflib.get_close_matches(meant or name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"Did you mean {near[0]}?" if near else ""
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return UnknownName(f"There is no {noun} {name!r}. Known: {shown}.", hint=hint)

@@ -38,10 +38,10 @@ from seaformer.export import FORMATS, _components, _verify
 from seaformer.export._format import Format, WriteRequest, Written
 from seaformer.export._quiet import quiet
 from seaformer.export._reference import write_reference
-from seaformer.export._request import check_components
+from seaformer.export._request import check_components, check_scope
 from seaformer.export._rewrite import rewrite
-from seaformer.export._scope import check_scope, with_scope
-from seaformer.models import create_model
+from seaformer.export._scope import with_scope
+from seaformer.models import create_model, model_spec
 
 Progress = Callable[[str], None]
 
@@ -86,7 +86,9 @@ def export_model(
         format: ``onnx``, ``executorch`` or ``coreml``.
         precision: ``fp32`` or ``fp16``.
         size: (height, width) of the image; the model's own when absent.
-        scope: ``logits`` (as the paper times it), ``upsample`` or ``argmax``.
+        scope: ``logits`` (as the paper times it), or another that the model's task has:
+            ``upsample`` and ``argmax`` of a segmentation, ``argmax`` of a classification,
+            ``boxes`` of a detection.
         components: add the network's parts as methods beside ``forward``, weights shared.
         checkpoint: official weights; seeded ones when absent.
         classes: number of classes when it is not the data set's.
@@ -97,17 +99,16 @@ def export_model(
     as after any other error, nothing of it is left in ``out``.
     """
     writer = _writer(format, precision)
+    check_scope(model_spec(model), scope)
+    if components:
+        check_components(scope, format)
     step = progress or (lambda _: None)
     step("build the model")
     built = create_model(
         model, checkpoint=checkpoint, seed=seed, **_overrides(size=size, classes=classes)
     )
-    spec = built.spec
-    check_scope(spec, scope)
-    if components:
-        check_components(scope, format)
     folder = Path(out).expanduser()
-    job = _Job(built, spec, format, writer, precision, scope, components, folder)
+    job = _Job(built, built.spec, format, writer, precision, scope, components, folder)
     with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
         return _make(job, scratch, step)
 

@@ -15,8 +15,10 @@ from importlib import metadata
 from pathlib import Path
 
 from seaformer.core import codec, files
-from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.artifact import SCOPES, SCOPES_OF, Artifact, load_artifact
 from seaformer.core.errors import ArtifactError, UsageError, WeightsMismatch
+from seaformer.core.registry import unknown
+from seaformer.core.spec import ModelSpec
 
 _TOOLS = ("torch", "executorch", "onnx", "onnxruntime", "onnxsim", "coremltools")
 _SOURCES = ("models", "export", "data")
@@ -63,6 +65,20 @@ class ExportRequest:
             "sources": sources_digest(),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def check_scope(spec: ModelSpec, scope: str) -> None:
+    """Raise ``UnknownName`` for no scope, ``UsageError`` for one that the task does not have."""
+    if scope not in SCOPES:
+        raise unknown("scope", scope, SCOPES)
+    *others, last = SCOPES_OF[spec.task]
+    if scope not in (*others, last):
+        tasks = " and ".join(task for task, scopes in SCOPES_OF.items() if scope in scopes)
+        raise UsageError(
+            f"{spec.name} is for {spec.task}: its scope is {', '.join(others)} or {last}, "
+            f"not {scope}.",
+            hint=f"The scope {scope} is for {tasks}.",
+        )
 
 
 def check_components(scope: str, format: str) -> None:

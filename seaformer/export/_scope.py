@@ -12,9 +12,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seaformer.core.artifact import SCOPES
-from seaformer.core.errors import UsageError
-from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
 from seaformer.models._anchors import BoxDecoder
 
@@ -54,23 +51,13 @@ class Decoded(nn.Module):
 
 
 def with_scope(network: nn.Module, spec: ModelSpec, scope: str) -> nn.Module:
-    """The network itself for ``logits``; otherwise the network followed by its tail."""
-    check_scope(spec, scope)
+    """The network itself for ``logits``; otherwise the network followed by its tail.
+
+    The scope is one of the task's (``check_scope`` in ``_request``).
+    """
     if scope == "logits":
         return network
     if scope == "boxes":
         return Decoded(network, spec.height, spec.width).eval()
     dense = spec.task == "segmentation"
     return Scoped(network, scope, (spec.height, spec.width), dense).eval()
-
-
-def check_scope(spec: ModelSpec, scope: str) -> None:
-    """Raise ``UnknownName`` for no scope, ``UsageError`` for one the task does not have."""
-    if scope not in SCOPES:
-        raise unknown("scope", scope, SCOPES)
-    if spec.task == "detection" and scope not in ("logits", "boxes"):
-        raise UsageError(f"{spec.name} finds boxes: its scope is logits or boxes, not {scope}.")
-    if scope == "boxes" and spec.task != "detection":
-        raise UsageError(f"{spec.name} finds no boxes: {spec.task} has logits and argmax.")
-    if scope == "upsample" and spec.task != "segmentation":
-        raise UsageError(f"{spec.name} has no map to upsample: its scope is logits or argmax.")

@@ -10,14 +10,14 @@ adding one, run ``python -m seaformer.models._zoo``, which writes the index ``zo
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seaformer.core.errors import ShapeError, UnknownName, UsageError
-from seaformer.core.registry import Registry, unknown
+from seaformer.core.errors import ShapeError, UsageError
+from seaformer.core.registry import Registry
 from seaformer.core.spec import SEEDED, ModelSpec
+from seaformer.models._names import find_models, from_variant, index, list_models, resolve_name
 from seaformer.models._tags import DETECTION, anchor_count
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "FAMILIES",
     "check_size",
     "create_model",
+    "find_models",
     "from_variant",
     "list_models",
     "model_spec",
@@ -37,54 +38,13 @@ __all__ = [
 ]
 
 FAMILIES = Registry("seaformer.models", "model family", "export")
-DEFAULT_TAG = "ade20k"
 _SMALLEST_SIDE = 32
 MAX_SIDE = 4096
-_SIZES = {"tiny": "t", "small": "s", "base": "b", "large": "l"}
-
-
-def list_models(glob: str = "*") -> list[str]:
-    """Names of the models that match, in the order of their families' rows."""
-    return [name for name in _index() if fnmatch.fnmatchcase(name, glob)]
-
-
-def resolve_name(name: str) -> str:
-    """The full name: ``seaformer_t`` means ``seaformer_t.ade20k``, or the only tag there is.
-
-    Raises ``UnknownName`` with the nearest known name.
-    """
-    full = (name if "." in name else f"{name}.{DEFAULT_TAG}").lower()
-    tags = [known for known in _index() if known.startswith(f"{name.lower()}.")]
-    if full not in _index() and len(tags) == 1:
-        return tags[0]
-    if full not in _index():
-        raise unknown("model", name, _index(), meant=full)
-    return full
-
-
-def from_variant(variant: str, tag: str = DEFAULT_TAG) -> str:
-    """The model that ``--variant`` means: t (or T, tiny) is SeaFormer-T, t++ and t++kd are its
-    SeaFormer++ forms.
-
-    Raises ``UnknownName`` for a variant or tag that is not there.
-    """
-    size, plus, distilled = variant.strip().lower().partition("++")
-    distilled = distilled.strip("()_ -")
-    size = _SIZES.get(size, size)
-    if size not in _SIZES.values() or distilled not in ("", "kd"):
-        known = ", ".join(f"{short} ({long})" for long, short in _SIZES.items())
-        raise UnknownName(
-            f"There is no variant {variant!r}. Known: {known}.",
-            hint="Choose one of them, such as --variant t, or a full name with --model.",
-        )
-    family = "seaformer" + ("pp" if plus else "")
-    name = f"{family}_{size}" + ("_kd" if distilled else "")
-    return resolve_name(f"{name}.{tag}")
 
 
 def zoo_entry(name: str) -> ZooEntry:
     """What the index knows of a model as its row has it: spec, parameters, MACs."""
-    return _index()[resolve_name(name)]
+    return index()[resolve_name(name)]
 
 
 def model_spec(
@@ -195,12 +155,6 @@ def create_model(
     paper = None if fields else spec.paper
     network.spec = replace(spec, weights=weights, paper=paper)
     return network.eval()
-
-
-def _index() -> dict[str, ZooEntry]:
-    from seaformer.models._zoo import entries  # here: python -m runs that file as a program
-
-    return entries()
 
 
 def _pair(size: object) -> tuple[int, int] | None:

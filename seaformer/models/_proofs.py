@@ -9,56 +9,13 @@ One that was refused stands here too, with the reason, until a later one is prov
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.core import codec, files
+from seaformer.core.proof import Proof
 
 PROOFS = Path(__file__).with_name("proofs.json")
-
-
-@dataclass(frozen=True)
-class Proof:
-    """One export that was tried.
-
-    ``subgraphs``, ``delegated_ops`` and ``outside`` (operators outside by name, those that compute)
-    are ``None`` where there is no delegate. ``seconds`` is how long the export took, on a machine
-    that did other things too. ``sources`` is the digest of the code that exported it, empty where
-    that was not kept. ``failure`` is why there is no file: then nothing was proved.
-    """
-
-    model: str
-    format: str
-    precision: str
-    height: int
-    width: int
-    relative_error: float | None
-    seconds: float
-    created_at: str
-    tools: Mapping[str, str]
-    subgraphs: int | None = None
-    delegated_ops: int | None = None
-    outside: Mapping[str, int] | None = None
-    scope: str = "logits"
-    sources: str = ""
-    failure: str = ""
-
-    @property
-    def kind(self) -> tuple[str, str, str, str]:
-        """What a newer proof must agree in to take this one's place."""
-        return (self.model, self.format, self.precision, self.scope)
-
-    @property
-    def words(self) -> str:
-        """``onnx``, or ``executorch 1+0``: subgraphs, and computing operators outside of them."""
-        words = [self.format]
-        words += [self.precision] if self.precision != "fp32" else []
-        words += [self.scope] if self.scope != "logits" else []
-        words += ["failed"] if self.failure else []
-        if self.subgraphs is not None and self.outside is not None:
-            words.append(f"{self.subgraphs}+{sum(self.outside.values())}")
-        return " ".join(words)
 
 
 @dataclass(frozen=True)
@@ -71,10 +28,6 @@ class Proofs:
         """The proofs of one model: the plain ones first, then by format."""
         found = [proof for proof in self.proofs if proof.model == model]
         return tuple(sorted(found, key=_plain_first))
-
-    def words(self, model: str) -> str:
-        """What was proved of one model, such as ``executorch 1+0, onnx``."""
-        return ", ".join(proof.words for proof in self.of(model))
 
     def adding(self, proof: Proof) -> Proofs:
         """These, and one more in the place of an older one of its kind."""
@@ -98,3 +51,14 @@ def read(path: Path = PROOFS) -> Proofs:
 def write(proofs: Proofs, path: Path = PROOFS) -> None:
     """Replace the file."""
     files.write_json(path, codec.to_json(proofs))
+
+
+def add(proof: Proof, path: Path = PROOFS) -> None:
+    """Read the file, add one proof, write it; another run that adds at the same time waits."""
+    import fcntl  # here: Windows has none, and reads proofs all the same
+
+    with files.os_errors(str(path)), path.with_name(f"{path.name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # the kernel lets go of it when a run dies
+        read.cache_clear()  # another run may have written meanwhile
+        write(read(path).adding(proof), path)
+    read.cache_clear()

@@ -17,7 +17,7 @@ from seaformer.core.spec import ModelSpec
 
 INDEX = Path(__file__).with_name("zoo.json")
 _NO_NUMBERS = (  # nothing is counted here
-    *("__init__.py", "_zoo.py", "_checkpoints.py", "_seeding.py"),
+    *("__init__.py", "_names.py", "_zoo.py", "_checkpoints.py", "_seeding.py"),
     *("_proofs.py", "_segformer_layouts.py"),
 )
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from seaformer.core import paper
 from seaformer.core.errors import UsageError
 from seaformer.core.paper import Reason
-from seaformer.report.zoo import ZooRow, difference_percent, markdown_table
+from seaformer.report.zoo import ZooRow, markdown_table
 
 FAR = 0.05
 ROUNDING = "the paper's rounding"
@@ -37,6 +37,11 @@ class Difference(NamedTuple):
     printed: str
 
     @property
+    def percent(self) -> float:
+        """How far ours is from the paper's."""
+        return 100 * (self.ours / self.papers - 1)
+
+    @property
     def is_rounding(self) -> bool:
         """Whether ours, at the paper's number of decimals, is what the paper prints."""
         decimals = -int(Decimal(self.printed).as_tuple().exponent)
@@ -45,7 +50,7 @@ class Difference(NamedTuple):
 
 def differences(rows: Iterable[ZooRow]) -> list[Difference]:
     """Every figure farther than ``FAR`` from the paper's, in the order of the models."""
-    return [found for row in rows for found in _of(row) if abs(found.ours / found.papers - 1) > FAR]
+    return [found for row in rows for found in _of(row) if abs(found.percent) > 100 * FAR]
 
 
 def _of(row: ZooRow) -> Iterator[Difference]:
@@ -70,9 +75,8 @@ def explained(
     for one in found:
         fitting = [] if one.is_rounding else [r for r in reasons if _fits(r, one)]
         if not one.is_rounding and len(fitting) != 1:
-            percent = difference_percent(one.ours, one.papers)
             raise UsageError(
-                f"{one.model} is {percent} % off the paper's {one.figure}; differences.csv gives "
+                f"{one.model} is {one.percent:+.1f} % off the paper's {one.figure}; differences.csv gives "
                 f"{len(fitting)} reasons for it, expected one.",
                 hint="Explain it there, or write 'not explained'.",
             )
@@ -100,7 +104,7 @@ def differences_markdown(rows: Iterable[ZooRow], reasons: Sequence[Reason]) -> s
             "parameters" if one.figure == "params" else "FLOPs",
             f"{one.ours:.3f} {FIGURES[one.figure][1]}",
             f"{one.printed} {FIGURES[one.figure][1]}",
-            difference_percent(one.ours, one.papers),
+            f"{one.percent:+.1f}",
             why,
         )
         for one, why in explained(differences(rows), reasons)

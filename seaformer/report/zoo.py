@@ -8,23 +8,38 @@ from typing import NamedTuple
 from rich import box
 from rich.table import Table
 
+from seaformer.core import codec
 from seaformer.core.paper import Absent
+from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec, PaperRow
 
 
 class ZooRow(NamedTuple):
-    """One model: its spec, what it costs, and the formats it was proved in.
+    """One model: its spec, what it costs, and its exports that were tried.
 
     ``macs`` are multiply-accumulates of convolutions, linear layers and matrix products. ``flops``
     is fvcore's total, which adds normalisation, resizing and pooling: the paper's G is that.
-    ``proved`` reads ``onnx, executorch 1+0``: XNNPACK subgraphs + computing operators outside.
     """
 
     spec: ModelSpec
     params: int
     macs: int
     flops: int
-    proved: str = ""
+    proofs: tuple[Proof, ...] = ()
+
+    @property
+    def proved(self) -> str:
+        """``onnx, executorch 1+0``: XNNPACK subgraphs + computing operators outside of them."""
+        return ", ".join(proof.words for proof in self.proofs)
+
+    @property
+    def differences_percent(self) -> tuple[float | None, float | None]:
+        """Of parameters and of FLOPs from the paper's printed figures, where it prints them."""
+        paper = self.spec.paper or PaperRow("", "")
+        return (
+            _difference_percent(self.params / 1e6, paper.params_m),
+            _difference_percent(self.flops / 1e9, paper.flops_g),
+        )
 
 
 HEADERS = (
@@ -36,39 +51,59 @@ _LEFT = ("model", "task", "paper's row", "proved")
 
 def zoo_cells(row: ZooRow) -> tuple[str, ...]:
     """One model's cells; the paper's are empty where it has no such row."""
-    spec, params, macs, flops, proved = row
+    spec = row.spec
     return (
         spec.name,
         spec.task,
         f"{spec.height}x{spec.width}",
         str(spec.classes),
-        f"{params / 1e6:.2f}",
-        f"{macs / 1e9:.3f}",
-        f"{flops / 1e9:.3f}",
-        *_paper_cells(spec.paper or PaperRow("", ""), params, flops),
-        proved,
+        f"{row.params / 1e6:.2f}",
+        f"{row.macs / 1e9:.3f}",
+        f"{row.flops / 1e9:.3f}",
+        *_paper_cells(spec.paper or PaperRow("", ""), *row.differences_percent),
+        row.proved,
     )
 
 
-def _paper_cells(paper: PaperRow, params: int, flops: int) -> tuple[str, ...]:
+def _paper_cells(
+    paper: PaperRow, params_percent: float | None, flops_percent: float | None
+) -> tuple[str, ...]:
     number = paper.table.removeprefix("table")[:2].lstrip("0")
     return (
         f"{number}: {paper.label}" if number else "",
         _plain(paper.params_m),
-        difference_percent(params / 1e6, paper.params_m),
+        _plain(params_percent, "+.1f"),
         _plain(paper.flops_g),
-        difference_percent(flops / 1e9, paper.flops_g),
+        _plain(flops_percent, "+.1f"),
         _plain(paper.latency_ms),
     )
 
 
-def difference_percent(ours: float, papers: float | None) -> str:
-    """How far ours is from the paper's printed figure: ``+3.1``; empty where it prints none."""
-    return "" if not papers else f"{100 * (ours / papers - 1):+.1f}"
+def _difference_percent(ours: float, papers: float | None) -> float | None:
+    return None if not papers else 100 * (ours / papers - 1)
 
 
-def _plain(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+def _plain(value: float | None, form: str = "g") -> str:
+    return "" if value is None else format(value, form)
+
+
+def zoo_document(row: ZooRow) -> dict[str, object]:
+    """One model as JSON: what the table has, every proof whole, differences in percent of the
+    paper's figures (``null`` where it prints none), and ``paper`` ``null`` without a line of it.
+    """
+    paper = None
+    if row.spec.paper is not None:
+        params, flops = (p if p is None else round(p, 2) for p in row.differences_percent)
+        differences = {"params_difference_percent": params, "flops_difference_percent": flops}
+        paper = codec.to_json(row.spec.paper) | differences
+    return {
+        "spec": codec.to_json(row.spec),
+        "params": row.params,
+        "macs": row.macs,
+        "paper_flops": row.flops,
+        "paper": paper,
+        "proofs": codec.to_json(row.proofs),
+    }
 
 
 def zoo_table(rows: Iterable[ZooRow]) -> Table:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.artifact import SCOPES, Artifact, load_artifact
 from seaformer.core.errors import ParityError, ShapeError, UnknownName, UsageError
 from seaformer.export import _pipeline, export_model
 from seaformer.export._request import ExportRequest
@@ -98,13 +98,18 @@ def test_another_number_of_classes_reaches_the_file(tmp_path: Path) -> None:
     assert artifact.methods[0].outputs[0].shape == (1, 7, 8, 8)
 
 
+def test_the_documentation_of_an_export_names_every_scope() -> None:
+    told = export_model.__doc__ or ""
+    assert [scope for scope in SCOPES if f"``{scope}``" not in told] == []
+
+
 def test_unknown_names_and_sizes_are_refused_before_anything_is_built(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no format 'onx'") as caught:
         export_model("seaformer_t", format="onx", out=tmp_path)
     assert caught.value.hint == "Did you mean onnx?"
     with pytest.raises(UnknownName, match="no scope 'probs'"):
         export_model("seaformer_t", format="onnx", scope="probs", out=tmp_path)
-    with pytest.raises(UsageError, match="no map to upsample"):
+    with pytest.raises(UsageError, match="logits or argmax, not upsample"):
         export_model("seaformer_t.imagenet", format="onnx", scope="upsample", out=tmp_path)
     with pytest.raises(ShapeError, match="multiples of 32"):
         export_model("seaformer_t", format="onnx", size=(100, 100), out=tmp_path)

@@ -86,13 +86,19 @@ def test_detector_ends_at_boxes_that_the_host_can_choose_from(format: str, tmp_p
 @pytest.mark.parametrize(
     ("name", "scope", "part"),
     [
-        ("seaformer_t.coco", "argmax", "logits or boxes"),
-        ("seaformer_t.coco", "upsample", "logits or boxes"),
-        ("seaformer_t.ade20k", "boxes", "finds no boxes"),
+        ("seaformer_t.coco", "argmax", "logits or boxes, not argmax"),
+        ("seaformer_t.coco", "upsample", "logits or boxes, not upsample"),
+        ("seaformer_t.ade20k", "boxes", "logits, upsample or argmax, not boxes"),
+        ("seaformer_t.imagenet", "boxes", "logits or argmax, not boxes"),
+        ("seaformer_t.imagenet", "upsample", "logits or argmax, not upsample"),
     ],
 )
-def test_a_scope_of_another_task_is_refused(
+def test_a_scope_of_another_task_is_refused_before_the_network_is_built(
     name: str, scope: str, part: str, tmp_path: Path
 ) -> None:
+    begun: list[str] = []
     with pytest.raises(UsageError, match=part):
-        export_model(name, format="onnx", size=SIZE, scope=scope, out=tmp_path)
+        export_model(
+            name, format="onnx", size=SIZE, scope=scope, out=tmp_path, progress=begun.append
+        )
+    assert begun == []

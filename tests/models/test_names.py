@@ -9,7 +9,9 @@ import pytest
 
 from seaformer.core.errors import ShapeError, UnknownName, UsageError
 from seaformer.models import (
+    _names,
     check_size,
+    find_models,
     from_variant,
     list_models,
     model_spec,
@@ -107,6 +109,62 @@ def test_an_unknown_name_is_answered_with_the_nearest(name: str, near: str) -> N
     assert near in caught.value.hint
 
 
+PLUS_T, DETECTORS = "seaformerpp_t.ade20k", [f"seaformer_{size}.coco" for size in "tsbl"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "hints"),
+    [
+        ("seaformer_t.nope", "no model", list_models("seaformer_t.*")),
+        ("seaformerpp_t_kd.imagenet", "no model", ["mean seaformerpp_t_kd.ade20k?"]),
+        ("seafomer_t.imagnet", "no model", ["mean seaformer_t.imagenet?"]),
+        ("seaformer_t++", "no model", [f"mean {PLUS_T}?"]),
+        ("seaformer++_t", "no model", [f"mean {PLUS_T}?"]),
+        ("SeaFormer-T++", "no model", [f"mean {PLUS_T}?"]),
+        ("seaformer_t++kd", "no model", ["mean seaformerpp_t_kd.ade20k?"]),
+        ("retinanet_t", "no model", DETECTORS),
+        ("retinanet*", "No model matches 'retinanet*'", DETECTORS),
+        ("DeepLabV3+", "no model", ["mobilenetv2_deeplabv3plus.ade20k"]),
+        ("segformer", "no model", ["List them: seaformer models 'segformer*'"]),
+        ("segformer*.nope", "No model matches", ["List them: seaformer models 'segformer*'"]),
+        ("x*", "No model matches 'x*'", ["List them: seaformer models"]),
+        ("", "no model", ["List them: seaformer models"]),
+    ],
+)
+def test_what_nobody_has_is_answered_with_what_was_meant(
+    wanted: str, said: str, hints: list[str]
+) -> None:
+    with pytest.raises(UnknownName) as caught:
+        find_models(wanted)
+    assert said in caught.value.message
+    assert all(hint in caught.value.hint for hint in hints), caught.value.hint
+
+
+def test_the_known_models_are_told_by_their_families() -> None:
+    with pytest.raises(UnknownName) as caught:
+        resolve_name("xyz")
+    known = caught.value.message.partition("Known: ")[2].rstrip(".").split(", ")
+    assert known[:2] == ["seaformer_{t,s,b,l}", "seaformerpp_{t,s,b,l}"]
+    assert {"setr_*", "efficientnet_b1", "mobilevit_{xxs,xs,s}"} <= set(known)
+    assert {name.partition("_")[0] for name in known} == {
+        n.partition("_")[0] for n in list_models()
+    }
+
+
+def test_every_word_of_other_tools_means_models_that_are_there() -> None:
+    for word, glob in _names.WORDS.items():
+        assert list_models(glob), word
+
+
+def test_a_glob_is_matched_in_any_case() -> None:
+    assert list_models("SeaFormer_T.*") == list_models("seaformer_t.*") != []
+
+
+def test_a_glob_or_a_name_finds_models() -> None:
+    assert find_models("seaformer_[ts].ADE20K") == ["seaformer_t.ade20k", "seaformer_s.ade20k"]
+    assert find_models("SeaFormer_T") == ["seaformer_t.ade20k"]
+
+
 @pytest.mark.parametrize("variant", ["t", "T", "tiny", "Tiny", " t "])
 def test_a_variant_is_short_for_a_model(variant: str) -> None:
     assert from_variant(variant) == "seaformer_t.ade20k"
@@ -130,10 +188,12 @@ def test_a_name_without_a_tag_means_the_only_one_there_is() -> None:
     assert resolve_name("mobilevit_xxs") == "mobilevit_xxs.imagenet_256"
 
 
-@pytest.mark.parametrize("variant", ["x", "", "t+", "t++x", "seaformer_t"])
+@pytest.mark.parametrize("variant", ["x", "", "t+", "t++x", "t++ku", "seaformer_t"])
 def test_an_unknown_variant_lists_the_known_ones(variant: str) -> None:
-    with pytest.raises(UnknownName, match="t \\(tiny\\)"):
+    with pytest.raises(UnknownName) as caught:
         from_variant(variant)
+    words = ("t (tiny), s (small), b (base), l (large)", "++ or ++kd", "t++, t++kd")
+    assert all(word in caught.value.message for word in words)
 
 
 def test_a_variant_with_an_unknown_tag_is_an_unknown_name() -> None:

@@ -1,0 +1,158 @@
+"""Finding a model by what was typed: a full name, a bare one, a glob, or ``--variant``.
+
+Answered from the index, without torch. What nobody has is answered with the nearest there is.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+from typing import TYPE_CHECKING
+
+from seaformer.core.errors import UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seaformer.models._zoo import ZooEntry
+
+DEFAULT_TAG = "ade20k"
+_SIZES = {"tiny": "t", "small": "s", "base": "b", "large": "l"}
+WORDS = {  # what other tools and papers call it: the models that are meant here
+    "retinanet": "*.coco",
+    "detect": "*.coco",
+    "detr": "*.coco",
+    "deeplab": "*deeplab*",
+    "lraspp": "mobilenet*r*.ade20k",
+    "distil": "*_kd.*",
+    "student": "*_kd.*",
+}
+
+
+def index() -> Mapping[str, ZooEntry]:
+    """Every model by its full name, in the order of the families' rows."""
+    from seaformer.models._zoo import entries  # here: python -m runs that file as a program
+
+    return entries()
+
+
+def list_models(glob: str = "*") -> list[str]:
+    """Names of the models that match, in the order of their families' rows."""
+    return [name for name in index() if fnmatch.fnmatchcase(name, glob.lower())]
+
+
+def find_models(wanted: str) -> list[str]:
+    """The models that a glob matches, or the one that a name means.
+
+    Raises ``UnknownName`` with the nearest there is when that is none.
+    """
+    found = list_models(wanted) if _is_glob(wanted) else [resolve_name(wanted)]
+    if not found:
+        raise _unknown(wanted)
+    return found
+
+
+def resolve_name(name: str) -> str:
+    """The full name: ``seaformer_t`` means ``seaformer_t.ade20k``, or the only tag there is.
+
+    Raises ``UnknownName`` with the nearest known name.
+    """
+    full = (name if "." in name else f"{name}.{DEFAULT_TAG}").lower()
+    tags = [known for known in index() if known.startswith(f"{name.lower()}.")]
+    if full not in index() and len(tags) == 1:
+        return tags[0]
+    if full not in index():
+        raise _unknown(name)
+    return full
+
+
+def from_variant(variant: str, tag: str = DEFAULT_TAG) -> str:
+    """The model that ``--variant`` means: t (or T, tiny) is SeaFormer-T, t++ and t++kd are its
+    SeaFormer++ forms.
+
+    Raises ``UnknownName`` for a variant or tag that is not there.
+    """
+    size, plus, distilled = variant.strip().lower().partition("++")
+    distilled = distilled.strip("()_ -")
+    size = _SIZES.get(size, size)
+    if size not in _SIZES.values() or distilled not in ("", "kd"):
+        known = ", ".join(f"{short} ({long})" for long, short in _SIZES.items())
+        raise UnknownName(
+            f"There is no variant {variant!r}. Known: {known}; with ++ or ++kd behind it (t++, "
+            "t++kd) the same of SeaFormer++ and its distilled students.",
+            hint="Choose one of them, such as --variant t, or a full name with --model.",
+        )
+    family = "seaformer" + ("pp" if plus else "")
+    name = f"{family}_{size}" + ("_kd" if distilled else "")
+    return resolve_name(f"{name}.{tag}")
+
+
+def _is_glob(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
+
+
+def _unknown(wanted: str) -> UnknownName:
+    said = "No model matches" if _is_glob(wanted) else "There is no model"
+    base, _, tag = _spelled(wanted).partition(".")
+    hint = "List them: seaformer models"
+    if near := _nearest(base, tag):
+        hint = f"Did you mean {'one of ' * (len(near) > 1)}{', '.join(near)}?"
+    elif base and _begins(base):
+        hint += f" '{base}*'"
+    return UnknownName(f"{said} {wanted!r}. Known: {_families()}.", hint=hint)
+
+
+def _spelled(wanted: str) -> str:
+    """As names are spelled here: ``SeaFormer-T++*`` is ``seaformerpp_t``."""
+    text = re.sub(r"[*?\[\]!\s]", "", wanted.lower()).replace("-", "_")
+    if "+" in text and text.startswith("seaformer"):
+        return "seaformerpp" + text.removeprefix("seaformer").replace("+", "")
+    return text
+
+
+def _nearest(base: str, tag: str) -> list[str]:
+    """Names of that base, of what a known word means, or of the base spelled most like it.
+
+    None for the beginning of several names: no one of them is nearer than the others.
+    """
+    if base not in _bases():
+        letters = re.sub(r"[^a-z0-9]", "", base)
+        if word := next((word for word in WORDS if word in letters), ""):
+            return list_models(WORDS[word])
+        if _begins(base):
+            return []
+        near = difflib.get_close_matches(base, _bases(), n=1)
+        return _tagged(near[0], tag) if near else []
+    return _tagged(base, tag)
+
+
+def _tagged(base: str, tag: str) -> list[str]:
+    """The base with that tag or with those most like it; with all of its tags where none is."""
+    names = {name.partition(".")[2]: name for name in list_models(f"{base}.*")}
+    tag = tag or DEFAULT_TAG
+    if tag in names:
+        return [names[tag]]
+    near = [known for known in names if known.startswith(tag)]
+    near = near or difflib.get_close_matches(tag, names, n=1)
+    return [names[known] for known in near or names]
+
+
+def _bases() -> list[str]:
+    return list(dict.fromkeys(name.partition(".")[0] for name in index()))
+
+
+def _begins(text: str) -> bool:
+    return any(base.startswith(text) for base in _bases())
+
+
+def _families() -> str:
+    """``seaformer_{t,s,b,l}``; ``setr_*`` where no size stands right behind the family's name."""
+    sizes: dict[str, list[str]] = {}
+    for base in _bases():
+        family, _, size = base.partition("_")
+        sizes.setdefault(family, []).extend([] if "_" in size else [size])
+    return ", ".join(
+        f"{family}_{{{','.join(found)}}}" if len(found) > 1 else f"{family}_{(found or '*')[0]}"
+        for family, found in sizes.items()
+    )
