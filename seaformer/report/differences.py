@@ -76,8 +76,8 @@ def explained(
         fitting = [] if one.is_rounding else [r for r in reasons if _fits(r, one)]
         if not one.is_rounding and len(fitting) != 1:
             raise UsageError(
-                f"{one.model} is {one.percent:+.1f} % off the paper's {one.figure}; differences.csv gives "
-                f"{len(fitting)} reasons for it, expected one.",
+                f"{one.model} is {one.percent:+.1f} % off the paper's {one.figure}; "
+                f"differences.csv gives {len(fitting)} reasons for it, expected one.",
                 hint="Explain it there, or write 'not explained'.",
             )
         used.update(fitting)
