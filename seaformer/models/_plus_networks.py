@@ -59,7 +59,7 @@ class SeaFormerPlus(Network):
     """Segmentation network (figure 2): image B 3 H W to logits B classes H/8 W/8."""
 
     COMPONENTS = ("stem", "context", "spatial", "head")
-    DAMPED = (*DAMPED, "out")
+    DAMPED = (*DAMPED, "out", "masks")
 
     def __init__(self, row: PlusRow, classes: int) -> None:
         super().__init__()
