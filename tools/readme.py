@@ -55,8 +55,8 @@ def _summary(proofs: list[Proof]) -> str:
     models = len({proof.model for proof in proved})
     return (
         f"{len(proved)} exports of {models} of {len(list_models())} models are proved, "
-        f"{len(proofs) - len(proved)} were refused. Of {len(lowered)} ExecuTorch programs "
-        f"{len(whole)} are one XNNPACK subgraph with no computing operator outside.\n"
+        f"{len(proofs) - len(proved)} refused. Of {len(lowered)} ExecuTorch programs {len(whole)} "
+        "are one XNNPACK subgraph with no computing operator outside.\n"
     )
 
 

@@ -100,6 +100,8 @@ def test_what_is_said_to_be_proved_was_exported_by_the_tool_and_close() -> None:
         assert proof.relative_error <= TOLERANCES[proof.precision].relative_error
         assert proof.tools["torch"]
         assert (proof.subgraphs is None) == (proof.format != "executorch")
+        if proof.format == "executorch":
+            assert (proof.subgraphs, proof.outside) == (1, {}), proof.model
 
 
 def words(proofs: _proofs.Proofs) -> str:
