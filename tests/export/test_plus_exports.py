@@ -33,11 +33,8 @@ def size_of(name: str) -> tuple[int, int]:
 @pytest.mark.parametrize(
     "name",
     [
-        "seaformerpp_t.ade20k",
-        *(
-            pytest.param(name, marks=pytest.mark.zoo)
-            for name in ["seaformerpp_t_kd.ade20k", *PROVED]
-        ),
+        pytest.param("seaformerpp_t.ade20k", marks=pytest.mark.slow),
+        *(pytest.param(name, marks=pytest.mark.zoo) for name in PROVED),
     ],
 )
 def test_program_is_one_delegate_with_nothing_outside(name: str, tmp_path: Path) -> None:
