@@ -106,7 +106,7 @@ def test_a_job_that_is_killed_as_a_whole_is_a_row_and_the_others_go_on(
     assert whole(good[0])
 
 
-@pytest.mark.parametrize("files", ["keep", pytest.param("lost", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("files", ["keep", "lost"])
 def test_a_reboot_loses_the_one_run_that_ran_and_resume_completes_it(
     workbench: Workbench, phone: FakePhone, slow: Artifact, artifact: Artifact, files: str
 ) -> None:
