@@ -97,7 +97,10 @@ def host() -> HostTarget:
     return HostTarget()
 
 
-@pytest.fixture(scope="module", params=[("onnx", "fp32"), ("executorch", "fp16")])
+RUNS = [("onnx", "fp32"), pytest.param(("executorch", "fp16"), marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module", params=RUNS)
 def profiled(request: pytest.FixtureRequest, host: HostTarget) -> tuple[Artifact, Profile]:
     artifact = small(*request.param, components=True)
     return artifact, profile(host, PLAN, artifact, "seaformer bench --profile ops")

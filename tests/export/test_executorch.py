@@ -29,6 +29,12 @@ def test_program_computes_what_the_model_computes_on_an_input_of_ones_own(
     assert np.abs(seen - expected).max() / expected.std() < 5e-4
 
 
+def test_program_is_one_delegate_with_nothing_outside(executorch_artifact: Artifact) -> None:
+    found = executorch_artifact.delegation
+    assert found is not None
+    assert (found.subgraphs, found.outside) == (1, ())
+
+
 @pytest.mark.parametrize(
     "model",
     [
@@ -37,7 +43,7 @@ def test_program_computes_what_the_model_computes_on_an_input_of_ones_own(
         "seaformer_l.ade20k",
     ],
 )
-@pytest.mark.slow  # SeaFormer-T is the file that every other test here looks at
+@pytest.mark.slow
 def test_every_variant_is_one_delegate_with_nothing_outside(model: str, tmp_path: Path) -> None:
     artifact = export_model(model, format="executorch", size=(64, 64), out=tmp_path)
     assert artifact.delegation is not None
@@ -45,6 +51,7 @@ def test_every_variant_is_one_delegate_with_nothing_outside(model: str, tmp_path
     assert artifact.delegation.outside == ()
 
 
+@pytest.mark.slow
 def test_classifier_is_one_delegate_with_nothing_that_computes_outside(
     tmp_path: Path,
 ) -> None:
@@ -69,6 +76,7 @@ def test_without_the_rewrite_the_report_names_what_fell_out_and_why() -> None:
     assert "(first in context.stages.1.layers.0.attention" in outside["aten.mean"].reason
 
 
+@pytest.mark.slow
 def test_argmax_stays_outside_and_is_reported(tmp_path: Path) -> None:
     artifact = export_model(
         "seaformer_t", format="executorch", size=(64, 64), scope="argmax", out=tmp_path
