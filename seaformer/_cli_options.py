@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+ROWS_SHOWN = 40  # more are too many for a terminal, unless asked for
+
 Variants = Annotated[
     str,
     typer.Option("--variant", help="SeaFormer sizes: t,s,b,l; SeaFormer++: t++, distilled t++kd"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seaformer._cli_options import AsJson, Results
+from seaformer._cli_options import ROWS_SHOWN, AsJson, Results
 from seaformer._cli_output import next_step, print_json, wide_print
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def list_stored(
     model: Annotated[str, typer.Option(help="name or glob: seaformer_t.*")] = "*",
     device: Annotated[str, typer.Option(help="id or glob")] = "*",
     source: Annotated[str, typer.Option(help="measured or emulated")] = "*",
-    limit: Annotated[int, typer.Option(help="the newest so many; 0: all")] = 40,
+    limit: Annotated[int, typer.Option(help="the newest so many; 0: all")] = ROWS_SHOWN,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="make the index anew")] = False,
     results: Results = "",
     as_json: AsJson = False,

@@ -18,6 +18,7 @@ import typer
 from seaformer import __version__
 from seaformer._cli_compare import compare
 from seaformer._cli_options import (
+    ROWS_SHOWN,
     AdbHost,
     AsJson,
     Checkpoint,
@@ -63,8 +64,6 @@ _EPILOG = (
     "4 device or runner, 5 measurement refused, 6 regression, 130 interrupted. "
     "--debug anywhere shows the traceback."
 )
-
-ROWS_SHOWN = 40  # by ``report``: as many as ``results list`` shows
 
 app = typer.Typer(
     name="seaformer",

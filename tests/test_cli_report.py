@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from seaformer.cli import ROWS_SHOWN, app
+from seaformer._cli_options import ROWS_SHOWN
+from seaformer.cli import app
 from seaformer.core.results import ResultStore
 from seaformer.report.renderers import github
 from tests.fakes.measurements import measurement

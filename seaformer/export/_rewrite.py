@@ -14,6 +14,7 @@ What is rewritten, and why (executorch 1.5.1, onnxruntime 1.31):
 - The squeeze is an average pool: XNNPACK does not take a mean over one axis. Adaptive masks come
   out of the convolution that makes q, k and v, and are applied to all of them at once.
 - Attention multiplies 3-D batches: XNNPACK does not take the 4-D product and its expand.
+- Which places of a window lie beyond the map's edge is a constant, not counted out at run time.
 
 Together they turn thirteen XNNPACK subgraphs into one. Drop a line when the pin passes a release
 that takes the original.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from seaformer.core import paper
 from seaformer.core.errors import UsageError
 from seaformer.core.paper import Reason
-from seaformer.report.zoo import ZooRow, markdown_table
+from seaformer.report.zoo import ZooRow, difference_percent, markdown_table
 
 FAR = 0.05
 ROUNDING = "the paper's rounding"
@@ -39,7 +39,7 @@ class Difference(NamedTuple):
     @property
     def percent(self) -> float:
         """How far ours is from the paper's."""
-        return 100 * (self.ours / self.papers - 1)
+        return difference_percent(self.ours, self.papers)
 
     @property
     def is_rounding(self) -> bool:

@@ -36,10 +36,11 @@ class ZooRow(NamedTuple):
     def differences_percent(self) -> tuple[float | None, float | None]:
         """Of parameters and of FLOPs from the paper's printed figures, where it prints them."""
         paper = self.spec.paper or PaperRow("", "")
-        return (
-            _difference_percent(self.params / 1e6, paper.params_m),
-            _difference_percent(self.flops / 1e9, paper.flops_g),
+        pairs = ((self.params / 1e6, paper.params_m), (self.flops / 1e9, paper.flops_g))
+        params, flops = (
+            difference_percent(ours, papers) if papers else None for ours, papers in pairs
         )
+        return params, flops
 
 
 HEADERS = (
@@ -79,8 +80,9 @@ def _paper_cells(
     )
 
 
-def _difference_percent(ours: float, papers: float | None) -> float | None:
-    return None if not papers else 100 * (ours / papers - 1)
+def difference_percent(ours: float, papers: float) -> float:
+    """How far ours is from the paper's printed figure."""
+    return 100 * (ours / papers - 1)
 
 
 def _plain(value: float | None, form: str = "g") -> str:
