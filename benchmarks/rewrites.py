@@ -34,7 +34,7 @@ from seaformer.bench.targets.host import HostTarget
 from seaformer.core import stats
 from seaformer.core.artifact import Delegation
 from seaformer.core.plan import Stop, Warmup
-from seaformer.data import images
+from seaformer.agreement import images
 from seaformer.export._delegation import xnnpack_report
 from seaformer.export._quiet import quiet
 from seaformer.models import from_variant

@@ -57,9 +57,9 @@ def test_the_wheel_holds_all_data_the_checkout_has(wheel: Path) -> None:
         "seaformer/py.typed",
         "seaformer/models/zoo.json",
         "seaformer/core/paper/table02_ade20k.csv",
-        "seaformer/data/photographs/china.jpg",
-        "seaformer/data/photographs/flower.jpg",
-        "seaformer/data/photographs/ATTRIBUTION.md",
+        "seaformer/agreement/photographs/china.jpg",
+        "seaformer/agreement/photographs/flower.jpg",
+        "seaformer/agreement/photographs/ATTRIBUTION.md",
         "seaformer/report/renderers/assets/report.css",
         "seaformer/report/renderers/assets/report.js",
         "seaformer/runtime/runner/CMakeLists.txt",
@@ -105,7 +105,7 @@ def test_the_data_files_are_read_from_where_they_were_installed(
         "import seaformer\n"
         "from pathlib import Path\n"
         "from seaformer.core.paper import __file__ as paper\n"
-        "from seaformer.data.images import PHOTOGRAPHS, photograph\n"
+        "from seaformer.agreement.images import PHOTOGRAPHS, photograph\n"
         "from seaformer.runtime._runner_build import SOURCES, sources_sha256\n"
         f"assert Path(seaformer.__file__).is_relative_to({str(installed.root)!r})\n"
         "assert [photograph(n, 8, 8).shape for n in PHOTOGRAPHS] == [(1, 3, 8, 8)] * 2\n"

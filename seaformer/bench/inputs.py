@@ -19,8 +19,8 @@ from seaformer.core import files
 from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, ParityError
 from seaformer.core.measurement import OutputCheck
-from seaformer.data import images
-from seaformer.data.parity import compare_all
+from seaformer.agreement import images
+from seaformer.agreement.parity import compare_all
 
 Array = npt.NDArray[Any]
 

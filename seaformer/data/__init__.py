@@ -1,1 +1,1 @@
-"""Images in, arrays out: photographs, normalisation, resizing. numpy and Pillow, no torch."""
+"""Data: what is done with detections. numpy alone, no torch."""

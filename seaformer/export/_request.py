@@ -21,7 +21,7 @@ from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
 
 _TOOLS = ("torch", "executorch", "onnx", "onnxruntime", "onnxsim", "coremltools")
-_SOURCES = ("models", "export", "data")
+_SOURCES = ("models", "export", "agreement")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _checkpoint_digest(checkpoint: str | None) -> str:
 
 @cache
 def sources_digest() -> str:
-    """Digest of the code that makes a file: models, export, data."""
+    """Digest of the code that makes a file: models, export, agreement."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for folder in _SOURCES:

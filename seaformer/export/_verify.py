@@ -17,8 +17,8 @@ from torch import nn
 
 from seaformer.core.artifact import FORWARD, Parity
 from seaformer.core.errors import ParityError
-from seaformer.data import images
-from seaformer.data.parity import TOLERANCES, compare_all
+from seaformer.agreement import images
+from seaformer.agreement.parity import TOLERANCES, compare_all
 from seaformer.export._components import parts
 from seaformer.report.artifact import case_line
 

@@ -14,7 +14,7 @@ from seaformer.bench.runner_io import OutputTensor, RunnerReport, RunnerRequest
 from seaformer.core import files
 from seaformer.core.artifact import Artifact, Reference
 from seaformer.core.errors import CorruptArtifact, ParityError
-from seaformer.data import images
+from seaformer.agreement import images
 from tests.fakes import target as fake
 
 SHAPE = (1, 4, 4, 4)

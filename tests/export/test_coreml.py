@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seaformer.core.errors import DeviceError, ParityError
-from seaformer.data import images
+from seaformer.agreement import images
 from seaformer.export import _verify, coreml, export_model
 from seaformer.export._quiet import quiet
 from seaformer.export._rewrite import rewrite

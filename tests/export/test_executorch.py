@@ -11,7 +11,7 @@ from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPar
 from executorch.exir import to_edge_transform_and_lower
 
 from seaformer.core.artifact import Artifact
-from seaformer.data import images
+from seaformer.agreement import images
 from seaformer.export import export_model
 from seaformer.export._delegation import xnnpack_report
 from seaformer.export._quiet import quiet

@@ -15,8 +15,8 @@ from torch import nn
 
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ParityError
-from seaformer.data import images
-from seaformer.data.parity import TOLERANCES, compare
+from seaformer.agreement import images
+from seaformer.agreement.parity import TOLERANCES, compare
 from seaformer.export import _pipeline, export_model
 from seaformer.export._half import to_half
 from seaformer.models import create_model

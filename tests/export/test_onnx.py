@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from seaformer.core.artifact import Artifact
-from seaformer.data import images
+from seaformer.agreement import images
 from seaformer.export._simplify import simplify
 from seaformer.models import create_model
 from seaformer.runtime import load_session

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seaformer.core.errors import UsageError
-from seaformer.data import images
+from seaformer.agreement import images
 from seaformer.data.detections import Thresholds, detect
 from seaformer.export import export_model
 from seaformer.models import create_model, list_models

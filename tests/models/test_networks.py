@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-import seaformer.data
+import seaformer.agreement
 from seaformer.core.errors import UsageError
 from seaformer.models import create_model, list_models, model_spec, zoo_entry
 from seaformer.models._complexity import macs, parameters
@@ -29,7 +29,7 @@ MACS_G |= dict(zip(CLASSIFIERS, (0.0933, 0.1775, 0.3152, 1.161), strict=True))
 
 def photograph(height: int, width: int) -> Tensor:
     """1 3 H W, normalised as the official evaluation does."""
-    path = Path(seaformer.data.__path__[0]) / "photographs" / "china.jpg"
+    path = Path(seaformer.agreement.__path__[0]) / "photographs" / "china.jpg"
     with Image.open(path) as picture:
         pixels = np.asarray(picture.convert("RGB").resize((width, height)), np.float64)
     pixels = (pixels - [123.675, 116.28, 103.53]) / [58.395, 57.12, 57.375]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from seaformer.core.errors import ShapeError, UsageError, WeightsMismatch
 from seaformer.core.spec import ModelSpec
-from seaformer.data import images
+from seaformer.agreement import images
 from seaformer.models import FAMILIES, _complexity, create_model, model_spec
 from seaformer.models.segformer import SegFormer
 from seaformer.models.setr import PositionedTokens

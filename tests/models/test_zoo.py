@@ -16,7 +16,7 @@ from seaformer.core import paper
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec, PaperRow
-from seaformer.data.parity import TOLERANCES
+from seaformer.agreement.parity import TOLERANCES
 from seaformer.models import FAMILIES, _complexity, _proofs, _zoo, model_spec
 
 REGENERATE = "run: python -m seaformer.models._zoo"

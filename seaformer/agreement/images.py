@@ -27,7 +27,7 @@ def photograph(name: str, height: int, width: int) -> Array:
     """One of the shipped photographs as (1, 3, height, width) float32, normalised."""
     if name not in PHOTOGRAPHS:
         raise unknown("photograph", name, PHOTOGRAPHS)
-    source = resources.files("seaformer.data") / "photographs" / f"{name}.jpg"
+    source = resources.files("seaformer.agreement") / "photographs" / f"{name}.jpg"
     with resources.as_file(source) as path:
         return read_image(path, height, width)
 
