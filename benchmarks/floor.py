@@ -25,9 +25,9 @@ from seaformer.core.artifact import FORWARD
 from seaformer.core.counts import Counts, spread, typical
 from seaformer.core.measurement import EMULATED, Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import ResultStore
 from seaformer.export._request import ExportRequest
 from seaformer.models import from_variant, zoo_entry
+from seaformer.store.results import ResultStore
 
 HEADER = (
     "| model | engine | precision | MACs M | instructions M | floor M | instructions / floor "

@@ -32,8 +32,8 @@ from seaformer.bench.target import TargetOptions
 from seaformer.bench.targets.phone import PhoneTarget
 from seaformer.core.artifact import Artifact, load_artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import ResultStore
 from seaformer.runtime._bundle import Bundle, build_arm64_bundle
+from seaformer.store.results import ResultStore
 
 T = TypeVar("T")
 HEADER = (

@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from seaformer._cli_output import zoo_rows
 from seaformer.core import codec, files
 from seaformer.core.measurement import Measurement
-from seaformer.core.results import ResultStore
 from seaformer.models import list_models
 from seaformer.report import write_report
+from seaformer.store.results import ResultStore
 from tests.fakes.measurements import HOST, measurement, method
 
 _SAMPLES_PER_PROCESS = (30, 120)

@@ -28,13 +28,13 @@ from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPar
 from executorch.exir import to_edge_transform_and_lower
 
 from seaformer import create_model, export_model
+from seaformer.agreement import images
 from seaformer.bench.runner_io import Engine, RunnerRequest
 from seaformer.bench.target import choose_cores
 from seaformer.bench.targets.host import HostTarget
 from seaformer.core import stats
 from seaformer.core.artifact import Delegation
 from seaformer.core.plan import Stop, Warmup
-from seaformer.agreement import images
 from seaformer.export._delegation import xnnpack_report
 from seaformer.export._quiet import quiet
 from seaformer.models import from_variant

@@ -36,12 +36,12 @@ def compare(
     the limits.
     """
     from seaformer._cli_requests import known
-    from seaformer.core.results import results_dir
     from seaformer.report.compare import compare as compare_sides
     from seaformer.report.compare import gate
     from seaformer.report.comparison import FORMATS
     from seaformer.report.judgement import checked_limits
     from seaformer.report.sides import load_side
+    from seaformer.store.results import results_dir
 
     known("format", [format], FORMATS)
     limits = checked_limits(max_ratio)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from seaformer.core.artifact import Artifact
     from seaformer.core.plan import RunPlan
     from seaformer.core.reproduction import PaperTable, PlannedRow
-    from seaformer.core.results import ResultStore
     from seaformer.export._request import ExportRequest
     from seaformer.report.reproduction import ReproducedRow
+    from seaformer.store.results import ResultStore
 
 _FORMATS = ("text", "md", "json")
 
@@ -52,8 +52,8 @@ def reproduce(
     from seaformer._cli_requests import known, run_plan
     from seaformer.core.artifact import RUNTIMES
     from seaformer.core.reproduction import TABLES, plan
-    from seaformer.core.results import ResultStore, results_dir
     from seaformer.models import list_models, zoo_entry
+    from seaformer.store.results import ResultStore, results_dir
 
     known("table", [table], tuple(TABLES))
     known("runtime", [runtime], tuple(RUNTIMES))
@@ -205,7 +205,7 @@ def _states(
     """What is left to do for each file, as far as it can be told without the device."""
     from seaformer.bench.reproduce import measured_before
     from seaformer.core.measurement import EMULATED, MEASURED
-    from seaformer.core.results_index import list_results
+    from seaformer.store.index import list_results
 
     entries = list_results(store.root).entries
     source = EMULATED if device.partition(":")[0] == "emulator" else MEASURED

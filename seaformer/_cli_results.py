@@ -14,9 +14,9 @@ from seaformer._cli_options import ROWS_SHOWN, AsJson, Results
 from seaformer._cli_output import next_step, print_json, wide_print
 
 if TYPE_CHECKING:
-    from seaformer.core.results import ResultStore
-    from seaformer.core.results_index import IndexEntry, Listing
-    from seaformer.core.results_merge import MergePlan
+    from seaformer.store.index import IndexEntry, Listing
+    from seaformer.store.merge import MergePlan
+    from seaformer.store.results import ResultStore
 
 app = typer.Typer(help="What is stored: list, show, merge, prune.", no_args_is_help=True)
 
@@ -33,8 +33,8 @@ def list_stored(
 ) -> None:
     """Stored measurements, newest first. Only files that are new or changed are opened."""
     from seaformer.core import codec
-    from seaformer.core.results import results_dir
-    from seaformer.core.results_index import list_results
+    from seaformer.store.index import list_results
+    from seaformer.store.results import results_dir
 
     root = results_dir(results or None)
     listing = list_results(root, rebuild=rebuild)
@@ -61,10 +61,10 @@ def show(
 ) -> None:
     """One measurement: what ran, where, in which state, every figure, and what made it."""
     from seaformer.core.measurement import document
-    from seaformer.core.results import find_run, results_dir
     from seaformer.report import build
     from seaformer.report.measurement import lines
     from seaformer.report.renderers import terminal
+    from seaformer.store.results import find_run, results_dir
 
     root = results_dir(results or None)
     path, measurement = find_run(root, which)
@@ -83,9 +83,9 @@ def merge(
     results: Results = "",
 ) -> None:
     """Copy other people's run files into the results folder; nothing is overwritten."""
-    from seaformer.core.results import ResultStore, results_dir
-    from seaformer.core.results_merge import merge as copy_files
-    from seaformer.core.results_merge import plan_merge
+    from seaformer.store.merge import merge as copy_files
+    from seaformer.store.merge import plan_merge
+    from seaformer.store.results import ResultStore, results_dir
 
     store = ResultStore(results_dir(results or None))
     plan = plan_merge(store, sources)
@@ -102,10 +102,10 @@ def prune(
     results: Results = "",
 ) -> None:
     """Delete old repeats and failures that were redone; asks first, and deletes nothing damaged."""
-    from seaformer.core.results import results_dir
-    from seaformer.core.results_index import list_results
-    from seaformer.core.results_prune import plan_prune
-    from seaformer.core.results_prune import prune as delete
+    from seaformer.store.index import list_results
+    from seaformer.store.prune import plan_prune
+    from seaformer.store.prune import prune as delete
+    from seaformer.store.results import results_dir
 
     root = results_dir(results or None)
     listing = list_results(root)

@@ -216,7 +216,7 @@ def bench(
     from seaformer.bench.lanes import Lanes, Order
     from seaformer.bench.target import TargetOptions, list_targets
     from seaformer.core.artifact import load_artifact
-    from seaformer.core.results import ResultStore, results_dir
+    from seaformer.store.results import ResultStore, results_dir
 
     plan = run_plan(
         device,
@@ -292,10 +292,10 @@ def report(
     ] = False,
 ) -> None:
     """Rebuild report.html, report.md, report.svg and tables/*.csv from the raw runs."""
-    from seaformer.core.results import results_dir
     from seaformer.report import write_report
     from seaformer.report.renderers import terminal
     from seaformer.report.renderers.github import render as render_summary
+    from seaformer.store.results import results_dir
 
     written = write_report(results_dir(results or None), zoo_rows())
     if github:

@@ -18,8 +18,8 @@ import pytest
 
 from seaformer.core import files
 from seaformer.core.artifact import manifest_path
-from seaformer.core.results import ResultStore
 from seaformer.runtime._runner_build import find_host_runner
+from seaformer.store.results import ResultStore
 from tests.conftest import Environment, Exported
 from tests.fakes.measurements import measurement
 

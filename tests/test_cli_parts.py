@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from seaformer.core.artifact import Artifact
-from seaformer.core.results import ResultStore
 from seaformer.report import build
+from seaformer.store.results import ResultStore
 from tests.made import small
 from tests.traces import check_trace
 

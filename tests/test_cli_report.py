@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from seaformer._cli_options import ROWS_SHOWN
 from seaformer.cli import app
-from seaformer.core.results import ResultStore
 from seaformer.report.renderers import github
+from seaformer.store.results import ResultStore
 from tests.fakes.measurements import measurement
 
 run = CliRunner()

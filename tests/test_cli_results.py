@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from seaformer.core.measurement import Measurement
-from seaformer.core.results import ResultStore
+from seaformer.store.results import ResultStore
 from tests.conftest import Environment
 from tests.fakes.measurements import HOST, emulated, failed, measurement, method
 

@@ -15,10 +15,10 @@ from seaformer.bench.runner_io import RunnerRequest
 from seaformer.bench.target import BlockTarget, Target, choose_cores
 from seaformer.core.artifact import Artifact
 from seaformer.core.blocks import SCHEMA, BlockHead, BlockProfile, write_blocks
-from seaformer.core.checkout import commit_of
 from seaformer.core.errors import ArtifactError, DeviceError, UsageError
+from seaformer.core.files import safe_name
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import safe_name
+from seaformer.store.checkout import commit_of
 
 
 def block_target(target: Target) -> BlockTarget:

@@ -22,8 +22,8 @@ from typing import Literal
 
 from seaformer.core import files
 from seaformer.core.errors import MissingExtra, SeaFormerError
-from seaformer.core.results import RESULTS_VARIABLE, results_dir
 from seaformer.runtime._qemu import PROGRAM, counts_instructions, list_profiles
+from seaformer.store.results import RESULTS_VARIABLE, results_dir
 
 OK: Literal["ok"] = "ok"
 MISSING: Literal["missing"] = "missing"

@@ -14,13 +14,13 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from seaformer.agreement import images
+from seaformer.agreement.parity import compare_all
 from seaformer.bench.runner_io import OutputTensor, RunnerReport
 from seaformer.core import files
 from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, ParityError
 from seaformer.core.measurement import OutputCheck
-from seaformer.agreement import images
-from seaformer.agreement.parity import compare_all
 
 Array = npt.NDArray[Any]
 

@@ -21,7 +21,7 @@ from seaformer.core.errors import SeaFormerError
 from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan
 from seaformer.core.profile import Profile
-from seaformer.core.results import ResultStore
+from seaformer.store.results import ResultStore
 
 T = TypeVar("T")
 Say = Callable[[str], None]

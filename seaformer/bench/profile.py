@@ -29,11 +29,11 @@ from seaformer.bench.run import engine_of, ran
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import Target, choose_cores
 from seaformer.core.artifact import FORWARD, Artifact
-from seaformer.core.checkout import commit_of
 from seaformer.core.errors import ArtifactError, DeviceError, RunnerFailed
 from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan, Stop
 from seaformer.core.profile import SCHEMA, OperatorTime, Profile
+from seaformer.store.checkout import commit_of
 
 RUNS = 20
 _PARSERS = {"onnxruntime": parse_onnxruntime, "executorch": parse_executorch}

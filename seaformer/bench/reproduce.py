@@ -20,8 +20,8 @@ from seaformer.core.errors import SeaFormerError
 from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.plan import RunPlan
 from seaformer.core.reproduction import PlannedRow
-from seaformer.core.results import ResultStore, read_run
-from seaformer.core.results_index import IndexEntry, list_results
+from seaformer.store.index import IndexEntry, list_results
+from seaformer.store.results import ResultStore, read_run
 
 # Seconds an export and its measurement take where nothing better is known, for the time left:
 # fixed, per 10^9 multiply-accumulates in three processes. They are corrected by what the finished

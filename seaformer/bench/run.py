@@ -23,7 +23,6 @@ from seaformer.bench.runner_io import Engine, RunnerReport, RunnerRequest
 from seaformer.bench.target import Chosen, Target, choose_cores
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
-from seaformer.core.checkout import commit_of
 from seaformer.core.errors import (
     ArtifactError,
     DeviceError,
@@ -41,9 +40,11 @@ from seaformer.core.measurement import (
     Measurement,
     MethodRun,
     Ran,
+    new_id,
 )
 from seaformer.core.plan import RunPlan, check_plan
-from seaformer.core.results import ResultStore, new_id
+from seaformer.store.checkout import commit_of
+from seaformer.store.results import ResultStore
 
 REDOS = 2
 Progress = Callable[[str, int, int], None]

@@ -9,16 +9,27 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seaformer.core.errors import CorruptArtifact, SeaFormerError, UsageError
 
 CACHE_VARIABLE = "SEAFORMER_CACHE"
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class DamagedFile:
+    """A file of a store that was skipped; ``path`` is relative to the store's root."""
+
+    path: str
+    reason: str
 
 
 def cache_dir() -> Path:
@@ -28,6 +39,12 @@ def cache_dir() -> Path:
         return Path(named).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "seaformer"
+
+
+def safe_name(text: str) -> str:
+    """``text`` as a file name on every system: other characters than ``A-Za-z0-9._+-`` are _."""
+    clean = re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:_LONGEST_NAME]
+    return f"_{clean[1:]}" if clean.startswith(".") or not clean else clean
 
 
 def sha256_file(path: Path) -> str:

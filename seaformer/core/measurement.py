@@ -7,11 +7,14 @@ this noun (plus, for readers without this package, the derived figures; see ``do
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
-from seaformer.core import codec, stats
+from seaformer.core import codec, files, stats
 from seaformer.core.counts import Counts, executed_precision, spread, typical
 from seaformer.core.facts import ArtifactFacts
 from seaformer.core.plan import RunPlan
@@ -19,7 +22,9 @@ from seaformer.core.plan import RunPlan
 # 1: the first. 2: ``facts``; files of 2 may lack ``commit``, which came later and is optional.
 # Every older schema is read (docs/results.md).
 SCHEMA = 2
+RUNS = "runs"
 
+DIRTY = "-dirty"  # behind a commit whose checkout was changed
 MEASURED, EMULATED, ESTIMATED, PAPER = "measured", "emulated", "estimated", "paper"
 
 
@@ -135,12 +140,29 @@ class Flag:
     detail: str
 
 
+def new_id(now: datetime | None = None, token: str | None = None) -> str:
+    """A measurement's name: UTC time to the millisecond, then eight random hex digits.
+
+    Sorts by time, is unique without asking anyone, and is safe as a file name:
+    ``20260729T101112345-5f0c2a91``.
+    """
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    stamp = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}"
+    return f"{stamp}-{token or secrets.token_hex(4)}"
+
+
+def short_commit(commit: str) -> str:
+    """Seven digits, and a ``+`` for a dirty checkout; nothing for no commit."""
+    bare = commit.removesuffix(DIRTY)
+    return f"{bare[:7]}{'+' * (bare != commit)}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ran:
     """What ran where: the head of every record of a run.
 
     ``schema`` is that of the record. ``source`` is ``measured`` or ``emulated``; ``command`` is
-    the line that made it, ``commit`` the checkout it was made in (``core/checkout.py``), if any.
+    the line that made it, ``commit`` the checkout it was made in (``store/checkout.py``), if any.
     """
 
     schema: int
@@ -186,6 +208,18 @@ class Measurement(Ran):
     def valid(self) -> bool:
         """True when nothing failed and no fatal flag was raised."""
         return self.failure is None and not any(flag.fatal for flag in self.flags)
+
+
+def run_path(measurement: Measurement) -> PurePosixPath:
+    """Where a store keeps a measurement, below its root. Emulated and failed runs say so."""
+    size = "x".join(map(str, measurement.input_shape[2:]))
+    parts = [measurement.id, measurement.model, size, measurement.format]
+    parts += [measurement.precision]
+    parts += [measurement.scope] if measurement.scope != "logits" else []
+    parts += [measurement.source] if measurement.source != MEASURED else []
+    parts += ["failed"] if measurement.failure is not None else []
+    name = files.safe_name("__".join(part for part in parts if part))
+    return PurePosixPath(RUNS, files.safe_name(measurement.device.id), f"{name}.json")
 
 
 def summary(measurement: Measurement, method: str = "forward") -> stats.Summary | None:

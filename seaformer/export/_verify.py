@@ -15,10 +15,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from seaformer.core.artifact import FORWARD, Parity
-from seaformer.core.errors import ParityError
 from seaformer.agreement import images
 from seaformer.agreement.parity import TOLERANCES, compare_all
+from seaformer.core.artifact import FORWARD, Parity
+from seaformer.core.errors import ParityError
 from seaformer.export._components import parts
 from seaformer.report.artifact import case_line
 

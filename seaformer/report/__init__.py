@@ -17,9 +17,9 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.measurement import EMULATED, MEASURED
-from seaformer.core.results import ResultStore
 from seaformer.report.table import Report, build, newest
 from seaformer.report.zoo import ZooRow
+from seaformer.store.results import ResultStore
 
 __all__ = ["Report", "ReportFile", "ReportFiles", "build", "make_report", "stale", "write_report"]
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from seaformer.core.checkout import short
 from seaformer.core.errors import Regression, UsageError
-from seaformer.core.measurement import MEASURED, Measurement
+from seaformer.core.files import DamagedFile
+from seaformer.core.measurement import MEASURED, Measurement, short_commit
 from seaformer.core.registry import unknown
-from seaformer.core.results import DamagedFile
 from seaformer.report.judgement import (
     REGRESSION,
     WARNING,
@@ -215,7 +214,7 @@ def _differences(pair: Pair) -> Iterable[str]:
     elif one.artifact_sha256 == other.artifact_sha256:
         yield "the same file"
     for name, before, after in (
-        ("commit", short(one.commit), short(other.commit)),
+        ("commit", short_commit(one.commit), short_commit(other.commit)),
         ("runtime", one.runtime_version, other.runtime_version),
         ("runner build", one.runner_build, other.runner_build),
         ("system", one.device.system, other.device.system),

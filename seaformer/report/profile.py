@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seaformer.core import codec, files
+from seaformer.core.files import safe_name
 from seaformer.core.measurement import EMULATED
 from seaformer.core.profile import OperatorTime, Profile
-from seaformer.core.results import safe_name
 from seaformer.report.renderers import _text
 
 TOP = 15

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seaformer.core.errors import ArtifactError, CorruptArtifact, MissingExtra, UsageError
-from seaformer.core.measurement import Measurement
-from seaformer.core.results import RUNS, DamagedFile, parse
+from seaformer.core.files import DamagedFile
+from seaformer.core.measurement import RUNS, Measurement
 from seaformer.report.compare import Side
+from seaformer.store.results import parse
 
 _GIT_SECONDS = 120
 _Document = tuple[str, bytes]

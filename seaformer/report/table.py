@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from seaformer.core.counts import executed_precision, spread, typical
+from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import (
     MEASURED,
     DeviceInfo,
@@ -20,7 +21,6 @@ from seaformer.core.measurement import (
     ProcessRun,
     summary,
 )
-from seaformer.core.results import DamagedFile
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report.zoo import ZooRow
 

@@ -15,8 +15,8 @@ from seaformer.bench.targets.phone import PhoneTarget
 from seaformer.core.artifact import Artifact
 from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import ResultStore
 from seaformer.runtime._bundle import Bundle
+from seaformer.store.results import ResultStore
 from tests.fakes.phone import FakePhone
 
 # What a run of ``Workbench`` takes.

@@ -14,9 +14,9 @@ from seaformer.android_bench.store import Store, Wanted
 from seaformer.bench.lanes import Lanes, Order, Outcome
 from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import ResultStore
 from seaformer.report.profile import executed_line
 from seaformer.runtime._bundle import Bundle
+from seaformer.store.results import ResultStore
 from tests import arm
 from tests.android_bench.benches import Workbench, left_behind
 from tests.fakes.phone import FakePhone

@@ -15,10 +15,10 @@ from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ManyDevices, NoDevice
 from seaformer.core.measurement import EMULATED, document
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import ResultStore
 from seaformer.report.renderers import markdown, terminal
 from seaformer.report.table import build, table_of
 from seaformer.runtime._bundle import Bundle
+from seaformer.store.results import ResultStore
 from tests.android_bench.benches import Workbench, left_behind, runs
 from tests.android_bench.commands import wait_for
 from tests.fakes.adb import PrivateAdb

@@ -14,7 +14,7 @@ from seaformer.android_bench.lock import Lock
 from seaformer.bench import schedule
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import DeviceBusy
-from seaformer.core.results import ResultStore
+from seaformer.store.results import ResultStore
 from tests.android_bench.benches import SETTING, Workbench, left_behind, parts, runs
 from tests.android_bench.commands import command, wait_for
 from tests.fakes.phone import FakePhone

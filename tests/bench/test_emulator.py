@@ -27,11 +27,11 @@ from seaformer.core.blocks import load_blocks
 from seaformer.core.errors import CorruptArtifact, UnknownName, UsageError
 from seaformer.core.measurement import EMULATED, Measurement, document
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import ResultStore
 from seaformer.models import create_model
 from seaformer.models._complexity import macs
 from seaformer.runtime._bundle import open_bundle
 from seaformer.runtime._qemu import CpuProfile, find_profile
+from seaformer.store.results import ResultStore
 from tests import arm
 from tests.made import small
 

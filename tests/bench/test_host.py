@@ -16,7 +16,7 @@ from seaformer.core.artifact import load_artifact
 from seaformer.core.errors import RunnerFailed
 from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import ResultStore
+from seaformer.store.results import ResultStore
 from tests.conftest import Exported
 
 CORES = sorted(os.sched_getaffinity(0))

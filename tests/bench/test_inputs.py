@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seaformer.agreement import images
 from seaformer.bench.inputs import check_output, prepare, read_tensor
 from seaformer.bench.runner_io import OutputTensor, RunnerReport, RunnerRequest
 from seaformer.core import files
 from seaformer.core.artifact import Artifact, Reference
 from seaformer.core.errors import CorruptArtifact, ParityError
-from seaformer.agreement import images
 from tests.fakes import target as fake
 
 SHAPE = (1, 4, 4, 4)

@@ -22,9 +22,9 @@ from seaformer.core.measurement import Flag
 from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.profile import Profile
-from seaformer.core.results import ResultStore
 from seaformer.report.profile import write_profile
 from seaformer.runtime._qemu import find_profile
+from seaformer.store.results import ResultStore
 from tests import arm
 from tests.made import small
 from tests.traces import assert_is_of, check_trace

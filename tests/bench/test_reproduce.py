@@ -15,9 +15,9 @@ from seaformer.core.artifact import Artifact
 from seaformer.core.errors import MissingExtra, ParityError, RunnerFailed, UsageError
 from seaformer.core.plan import RunPlan
 from seaformer.core.reproduction import PERCENT, TABLES, PlannedRow, plan
-from seaformer.core.results import ResultStore
 from seaformer.core.spec import ModelSpec, PaperRow
 from seaformer.models import list_models, zoo_entry
+from seaformer.store.results import ResultStore
 from tests.fakes import target as fake
 from tests.fakes.measurements import HOST
 from tests.fakes.target import FakeTarget

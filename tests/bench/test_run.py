@@ -17,8 +17,8 @@ from seaformer.core.artifact import Artifact
 from seaformer.core.errors import DeviceLost, MissingExtra, RunnerFailed, UsageError
 from seaformer.core.measurement import Flag, Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import ResultStore
 from seaformer.models import model_spec
+from seaformer.store.results import ResultStore
 from tests.fakes import target as fake
 from tests.fakes.target import Change, FakeTarget
 

@@ -10,7 +10,7 @@ import pytest
 
 from seaformer.core import codec
 from seaformer.core.measurement import Measurement, OutputCheck, document, summary
-from seaformer.core.results import parse
+from seaformer.store.results import parse
 from tests.fakes.measurements import (
     NOISY,
     OFF_CORE,

@@ -9,11 +9,11 @@ import onnx
 import pytest
 import torch
 
+from seaformer.agreement import images
 from seaformer.bench import inputs
 from seaformer.core.artifact import load_artifact
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, UsageError
 from seaformer.core.operators import load_operator_map
-from seaformer.agreement import images
 from seaformer.export import export_model
 from seaformer.export._components import parts
 from seaformer.export._rewrite import rewrite

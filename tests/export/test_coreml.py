@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from seaformer.core.errors import DeviceError, ParityError
 from seaformer.agreement import images
+from seaformer.core.errors import DeviceError, ParityError
 from seaformer.export import _verify, coreml, export_model
 from seaformer.export._quiet import quiet
 from seaformer.export._rewrite import rewrite

@@ -10,8 +10,8 @@ import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.exir import to_edge_transform_and_lower
 
-from seaformer.core.artifact import Artifact
 from seaformer.agreement import images
+from seaformer.core.artifact import Artifact
 from seaformer.export import export_model
 from seaformer.export._delegation import xnnpack_report
 from seaformer.export._quiet import quiet

@@ -13,10 +13,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from seaformer.core.artifact import Artifact
-from seaformer.core.errors import ParityError
 from seaformer.agreement import images
 from seaformer.agreement.parity import TOLERANCES, compare
+from seaformer.core.artifact import Artifact
+from seaformer.core.errors import ParityError
 from seaformer.export import _pipeline, export_model
 from seaformer.export._half import to_half
 from seaformer.models import create_model

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
-from seaformer.core.artifact import Artifact
 from seaformer.agreement import images
+from seaformer.core.artifact import Artifact
 from seaformer.export._simplify import simplify
 from seaformer.models import create_model
 from seaformer.runtime import load_session

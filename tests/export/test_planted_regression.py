@@ -18,8 +18,8 @@ from seaformer.bench.target import Target
 from seaformer.bench.targets.host import HostTarget
 from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.core.results import ResultStore
 from seaformer.export import _pipeline, export_model
+from seaformer.store.results import ResultStore
 
 PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))
 

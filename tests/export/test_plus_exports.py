@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from seaformer.core.errors import UsageError
 from seaformer.agreement import images
+from seaformer.core.errors import UsageError
 from seaformer.data.detections import Thresholds, detect
 from seaformer.export import export_model
 from seaformer.models import create_model, list_models

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seaformer.agreement import images
 from seaformer.core.errors import ShapeError, UsageError, WeightsMismatch
 from seaformer.core.spec import ModelSpec
-from seaformer.agreement import images
 from seaformer.models import FAMILIES, _complexity, create_model, model_spec
 from seaformer.models.segformer import SegFormer
 from seaformer.models.setr import PositionedTokens

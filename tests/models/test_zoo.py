@@ -12,11 +12,11 @@ from types import ModuleType
 import pytest
 import torch
 
+from seaformer.agreement.parity import TOLERANCES
 from seaformer.core import paper
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec, PaperRow
-from seaformer.agreement.parity import TOLERANCES
 from seaformer.models import FAMILIES, _complexity, _proofs, _zoo, model_spec
 
 REGENERATE = "run: python -m seaformer.models._zoo"

@@ -12,8 +12,8 @@ from typing import Any
 from seaformer._cli_output import zoo_rows
 from seaformer.core.counts import Counts
 from seaformer.core.measurement import DeviceInfo, Measurement
-from seaformer.core.results import ResultStore
 from seaformer.report import write_report
+from seaformer.store.results import ResultStore
 from tests.fakes.measurements import HOST, NOISY, OFF_CORE, emulated, failed, measurement, method
 
 PHONE = replace(HOST, id="phone-a1", target="phone", model="Mi 10", architecture="aarch64")

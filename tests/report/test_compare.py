@@ -23,7 +23,6 @@ from seaformer.core.measurement import (
     document,
 )
 from seaformer.core.ratio import ratio_of_medians
-from seaformer.core.results import ResultStore
 from seaformer.report import comparison
 from seaformer.report.compare import Comparison, Side, compare, gate
 from seaformer.report.judgement import (
@@ -37,6 +36,7 @@ from seaformer.report.judgement import (
     checked_limits,
 )
 from seaformer.report.sides import load_side
+from seaformer.store.results import ResultStore
 from tests.fakes.measurements import HOST, emulated, failed, measurement, method
 
 PHONE = replace(HOST, id="R5CT30", target="phone", model="Mi 10", architecture="aarch64", cores=8)

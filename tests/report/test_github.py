@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from seaformer.core.results import DamagedFile
+from seaformer.core.files import DamagedFile
 from seaformer.report import build
 from seaformer.report.renderers import github
 from tests.fakes.measurements import OFF_CORE, emulated, failed, measurement

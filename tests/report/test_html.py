@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from seaformer._cli_output import zoo_rows
+from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import ESTIMATED, MEASURED, MethodRun, document, summary
-from seaformer.core.results import DamagedFile, ResultStore
 from seaformer.core.table import ResultTable
 from seaformer.report import build, make_report, write_report
 from seaformer.report.renderers import (
@@ -25,6 +25,7 @@ from seaformer.report.renderers import (
     svg,
     terminal,
 )
+from seaformer.store.results import ResultStore
 from tests.fakes.measurements import counted, emulated, failed, measurement, method, process
 from tests.report.pages import EVIL, Elements, everything, hostile, island, page_of
 

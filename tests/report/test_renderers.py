@@ -10,9 +10,9 @@ import xml.etree.ElementTree as Xml
 import pandas as pd
 import pytest
 
+from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import Flag, Measurement
 from seaformer.core.registry import Registry
-from seaformer.core.results import DamagedFile
 from seaformer.report.renderers import csv, github, html, markdown, svg, terminal
 from seaformer.report.table import Report, build, table_of
 from tests.fakes.measurements import (

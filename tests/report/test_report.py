@@ -11,8 +11,8 @@ import pytest
 
 from seaformer._cli_output import zoo_rows
 from seaformer.core.errors import UsageError
-from seaformer.core.results import ResultStore
 from seaformer.report import make_report, stale, write_report
+from seaformer.store.results import ResultStore
 from tests.fakes.measurements import emulated, failed, measurement
 
 FILES = [

@@ -7,7 +7,6 @@ room, every raw sample. The samples of older runs are in their own files, which 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -18,9 +17,9 @@ from seaformer.core.measurement import (
     Measurement,
     MethodRun,
     ProcessRun,
+    run_path,
 )
 from seaformer.core.plan import RunPlan
-from seaformer.core.results import ResultStore
 from seaformer.core.table import ResultRow
 from seaformer.report.renderers import _text
 
@@ -52,7 +51,7 @@ def records(
 
 def raw_file(measurement: Measurement) -> str:
     """The run file's address, relative to the report."""
-    return quote(ResultStore(Path()).path_of(measurement).as_posix())
+    return quote(str(run_path(measurement)))
 
 
 def _record(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from seaformer.core.checkout import short
-from seaformer.core.measurement import EMULATED, MEASURED
+from seaformer.core.measurement import EMULATED, MEASURED, short_commit
 from seaformer.core.table import ResultRow
 from seaformer.report.renderers import _html_svg as svg
 from seaformer.report.renderers import _text
@@ -66,7 +65,7 @@ def _drawn(report: Report, groups: list[list[ResultRow]]) -> Markup:
 
 def _over(rows: list[ResultRow]) -> str:
     """`` over 3 commits, 1a2b3c4 to 9f8e7d6``; nothing where no run has one."""
-    known = [short(row.commit) for row in rows if row.commit]
+    known = [short_commit(row.commit) for row in rows if row.commit]
     if not known:
         return ""
     count = _text.counted(len(set(known)), "commit")
@@ -124,7 +123,7 @@ def _commits(rows: list[ResultRow], x: svg.Axis, under: float) -> list[Markup]:
         middle = min(max(at, x.start + _WORD / 2 - 10), x.end - _WORD / 2 + 10)
         if all(abs(middle - other) >= _WORD for other in taken):
             taken.append(middle)
-            said = short(rows[i].commit) or "none"
+            said = short_commit(rows[i].commit) or "none"
             parts.append(svg.words(middle, under + 17, said, "quiet small", "middle"))
     return parts
 
@@ -147,7 +146,7 @@ def _point(row: ResultRow, at: tuple[float, float], changed: bool) -> Markup:
         drawn = svg.group(ring, drawn)
     counted = f"{_text.instructions(row.instructions)} million instructions"
     figure = f"{_text.ms(row.median_ms)} ms" if row.source == MEASURED else counted
-    made = f"commit {short(row.commit) or 'not told'}, artifact {row.artifact_sha256[:8]}, "
+    made = f"commit {short_commit(row.commit) or 'not told'}, artifact {row.artifact_sha256[:8]}, "
     made += f"{_text.runtime(row)}, runner {row.runner_build}"
     hint = f"{row.created_at}: {figure}; {made}"
     return svg.opens(row.measurement_id, drawn, hint)

@@ -14,10 +14,10 @@ import pytest
 from seaformer.core import files
 from seaformer.core.errors import CorruptArtifact, UnknownName, UsageError
 from seaformer.core.measurement import SCHEMA, Measurement, MethodRun, document
-from seaformer.core.results import ResultStore, find_run
-from seaformer.core.results_index import Listing, index_path, list_results
-from seaformer.core.results_merge import merge, plan_merge
-from seaformer.core.results_prune import plan_prune, prune
+from seaformer.store.index import Listing, index_path, list_results
+from seaformer.store.merge import merge, plan_merge
+from seaformer.store.prune import plan_prune, prune
+from seaformer.store.results import ResultStore, find_run
 from tests.fakes.measurements import HOST, OFF_CORE, emulated, failed, measurement
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "results"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.errors import UsageError
-from seaformer.core.results_index import IndexEntry
+from seaformer.store.index import IndexEntry
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import pytest
 
 from seaformer.core import files
 from seaformer.core.errors import UsageError
-from seaformer.core.measurement import SCHEMA, document
-from seaformer.core.results import ResultStore, new_id, results_dir, safe_name
+from seaformer.core.files import safe_name
+from seaformer.core.measurement import SCHEMA, document, new_id
+from seaformer.store.results import ResultStore, results_dir
 from tests.fakes.measurements import HOST, emulated, failed, measurement
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.core.checkout import commit_of, short
+from seaformer.core.measurement import short_commit
+from seaformer.store.checkout import commit_of
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +99,6 @@ def test_a_working_directory_that_is_gone_is_no_error(
 
 
 def test_a_short_commit_keeps_its_mark() -> None:
-    assert short("0123456789abcdef") == "0123456"
-    assert short("0123456789abcdef-dirty") == "0123456+"
-    assert short("") == ""
+    assert short_commit("0123456789abcdef") == "0123456"
+    assert short_commit("0123456789abcdef-dirty") == "0123456+"
+    assert short_commit("") == ""

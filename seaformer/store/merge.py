@@ -13,9 +13,10 @@ from pathlib import Path
 
 from seaformer.core import codec, files
 from seaformer.core.errors import ArtifactError, UsageError
-from seaformer.core.measurement import DeviceInfo, Measurement
-from seaformer.core.results import RUNS, DamagedFile, ResultStore, read_run
-from seaformer.core.results_index import list_results
+from seaformer.core.files import DamagedFile
+from seaformer.core.measurement import RUNS, DeviceInfo, Measurement
+from seaformer.store.index import list_results
+from seaformer.store.results import ResultStore, read_run
 
 
 @dataclass(frozen=True)

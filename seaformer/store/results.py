@@ -13,51 +13,23 @@ from __future__ import annotations
 
 import glob
 import os
-import re
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from seaformer.core import codec, files
 from seaformer.core.errors import ArtifactError, CorruptArtifact, SchemaTooNew, UnknownName
-from seaformer.core.measurement import MEASURED, SCHEMA, DeviceInfo, Measurement, document
+from seaformer.core.files import DamagedFile, safe_name
+from seaformer.core.measurement import RUNS, SCHEMA, DeviceInfo, Measurement, document, run_path
 
 RESULTS_VARIABLE = "SEAFORMER_RESULTS"
-RUNS, DEVICES = "runs", "devices"
-_LONGEST_NAME = 200
+DEVICES = "devices"
 
 
 def results_dir(named: Path | str | None = None) -> Path:
     """The results folder: the one named, else ``$SEAFORMER_RESULTS``, else ``./results``."""
     return Path(named or os.environ.get(RESULTS_VARIABLE) or "results").expanduser()
-
-
-def new_id(now: datetime | None = None, token: str | None = None) -> str:
-    """A measurement's name: UTC time to the millisecond, then eight random hex digits.
-
-    Sorts by time, is unique without asking anyone, and is safe as a file name:
-    ``20260729T101112345-5f0c2a91``.
-    """
-    moment = (now or datetime.now(UTC)).astimezone(UTC)
-    stamp = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}"
-    return f"{stamp}-{token or secrets.token_hex(4)}"
-
-
-def safe_name(text: str) -> str:
-    """``text`` as a file name on every system: other characters than ``A-Za-z0-9._+-`` are _."""
-    clean = re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:_LONGEST_NAME]
-    return f"_{clean[1:]}" if clean.startswith(".") or not clean else clean
-
-
-@dataclass(frozen=True)
-class DamagedFile:
-    """A file under ``runs/`` that was skipped; ``path`` is relative to the store's root."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -68,14 +40,7 @@ class ResultStore:
 
     def path_of(self, measurement: Measurement) -> Path:
         """Where this measurement is stored. What is not measured says so, and what failed."""
-        size = "x".join(map(str, measurement.input_shape[2:]))
-        parts = [measurement.id, measurement.model, size, measurement.format]
-        parts += [measurement.precision]
-        parts += [measurement.scope] if measurement.scope != "logits" else []
-        parts += [measurement.source] if measurement.source != MEASURED else []
-        parts += ["failed"] if measurement.failure is not None else []
-        name = safe_name("__".join(part for part in parts if part))
-        return self.root / RUNS / safe_name(measurement.device.id) / f"{name}.json"
+        return self.root / run_path(measurement)
 
     def append(self, measurement: Measurement) -> Path:
         """Write one measurement, whole or not at all, and return its file.

@@ -20,8 +20,9 @@ from typing import Any
 from seaformer.core import files
 from seaformer.core.counts import typical
 from seaformer.core.errors import ArtifactError, SeaFormerError
-from seaformer.core.measurement import MEASURED, SCHEMA, Measurement
-from seaformer.core.results import RUNS, DamagedFile, read_run
+from seaformer.core.files import DamagedFile
+from seaformer.core.measurement import MEASURED, RUNS, SCHEMA, Measurement
+from seaformer.store.results import read_run
 
 VERSION = 1
 _BATCH = 500

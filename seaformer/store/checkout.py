@@ -11,7 +11,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-DIRTY = "-dirty"
+from seaformer.core.measurement import DIRTY
+
 _SECONDS = 10.0
 
 
@@ -37,12 +38,6 @@ def _commit(folder: Path, below: Path) -> str:
     top = Path(told[0])
     dirty = any(not (top / name).is_relative_to(below) for name in _names(changed))
     return told[1] + DIRTY * dirty
-
-
-def short(commit: str) -> str:
-    """Seven digits, and a ``+`` for a dirty checkout; nothing for no commit."""
-    bare = commit.removesuffix(DIRTY)
-    return f"{bare[:7]}{'+' * (bare != commit)}"
 
 
 def _existing(folder: Path) -> Path:
