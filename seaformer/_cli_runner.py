@@ -14,7 +14,7 @@ from seaformer._cli_requests import known
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from seaformer.runtime._bundle import Bundle
+    from seaformer.runtime.build.bundle import Bundle
 
 
 app = typer.Typer(help="The C++ runner that takes the times.", no_args_is_help=True)
@@ -43,7 +43,7 @@ def build(
 
     For arm64 it is a bundle: one folder with everything the runner needs, proved to run alone.
     """
-    from seaformer.runtime._runner_build import build_host_runner
+    from seaformer.runtime.build.runner import build_host_runner
 
     known("target", [target], ("host", "arm64"))
     options = BundleOptions(toolchain, ndk, executorch, onnxruntime)
@@ -85,8 +85,8 @@ class BundleOptions:
 
     def build(self, step: Callable[[str], None]) -> list[str]:
         """Build or find the bundle, prove that it runs alone, and tell it in lines."""
-        from seaformer.runtime._android import build_android_bundle
-        from seaformer.runtime._bundle import build_arm64_bundle, prove_bundle
+        from seaformer.runtime.build.android import build_android_bundle
+        from seaformer.runtime.build.bundle import build_arm64_bundle, prove_bundle
 
         if self.ndk is not None:
             bundle = build_android_bundle(

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from seaformer.core.errors import MissingExtra
-from seaformer.runtime._bundle import Bundle, build_arm64_bundle
-from seaformer.runtime._counter import Counter, build_counter
-from seaformer.runtime._qemu import CpuProfile, Qemu, find_profile, find_qemu
+from seaformer.runtime.build.bundle import Bundle, build_arm64_bundle
+from seaformer.runtime.emulator.counter import Counter, build_counter
+from seaformer.runtime.emulator.qemu import CpuProfile, Qemu, find_profile, find_qemu
 from tests.needed import lacking, require
 
 CC = "aarch64-linux-gnu-gcc"

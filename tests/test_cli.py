@@ -18,7 +18,7 @@ import pytest
 
 from seaformer.core import files
 from seaformer.core.artifact import manifest_path
-from seaformer.runtime._runner_build import find_host_runner
+from seaformer.runtime.build.runner import find_host_runner
 from seaformer.store.results import ResultStore
 from tests.conftest import Environment, Exported
 from tests.fakes.measurements import measurement

@@ -106,7 +106,7 @@ def test_the_data_files_are_read_from_where_they_were_installed(
         "from pathlib import Path\n"
         "from seaformer.core.paper import __file__ as paper\n"
         "from seaformer.agreement.images import PHOTOGRAPHS, photograph\n"
-        "from seaformer.runtime._runner_build import SOURCES, sources_sha256\n"
+        "from seaformer.runtime.build.runner import SOURCES, sources_sha256\n"
         f"assert Path(seaformer.__file__).is_relative_to({str(installed.root)!r})\n"
         "assert [photograph(n, 8, 8).shape for n in PHOTOGRAPHS] == [(1, 3, 8, 8)] * 2\n"
         "assert (SOURCES / 'CMakeLists.txt').is_file() and len(sources_sha256()) == 64\n"

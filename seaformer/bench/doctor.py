@@ -22,7 +22,7 @@ from typing import Literal
 
 from seaformer.core import files
 from seaformer.core.errors import MissingExtra, SeaFormerError
-from seaformer.runtime._qemu import PROGRAM, counts_instructions, list_profiles
+from seaformer.runtime.emulator.qemu import PROGRAM, counts_instructions, list_profiles
 from seaformer.store.results import RESULTS_VARIABLE, results_dir
 
 OK: Literal["ok"] = "ok"
@@ -120,7 +120,7 @@ class Machine:
 
     def fetched_engines(self) -> str:
         """The engines that were fetched for a base install, or nothing."""
-        from seaformer.runtime._engine_wheels import fetched_engines
+        from seaformer.runtime.build.wheels import fetched_engines
 
         found = fetched_engines()
         told = (
@@ -131,7 +131,7 @@ class Machine:
 
     def host_runner(self) -> str | None:
         """The C++ runner built for this host, if it has been built."""
-        from seaformer.runtime._runner_build import find_host_runner
+        from seaformer.runtime.build.runner import find_host_runner
 
         found = find_host_runner()
         return None if found is None else str(found)
@@ -266,7 +266,7 @@ def _qemu(machine: Machine) -> Check:
 
 
 def _cores() -> str:
-    """The rows of ``runtime/qemu/profiles.json``: what ``--device emulator:NAME`` takes."""
+    """The rows of ``runtime/emulator/profiles.json``: what ``--device emulator:NAME`` takes."""
     names = [profile.name + ("" if profile.fp16 else " (no fp16)") for profile in list_profiles()]
     return f"{names[0]} by default; --device emulator:NAME takes {', '.join(names)}"
 

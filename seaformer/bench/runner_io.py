@@ -1,6 +1,6 @@
 """What goes into the runner and what comes out: flags as a record, one JSON line as a record.
 
-The other end is ``seaformer/runtime/runner`` (C++) or ``seaformer/runtime/_python_runner.py``,
+The other end is ``seaformer/runtime/runner`` (C++) or ``seaformer/runtime/python_runner``,
 which takes the same flags and prints the same JSON. Nothing is run or read here: a target does
 that, on whatever machine it stands for, and paths are that machine's.
 """

@@ -1,7 +1,7 @@
 """Plug-in folders: a folder is listed, a file name is the key, one file is imported.
 
-Adding an entry to a registry is adding a file to its folder. Files that start with ``_`` are
-shared code. Listing imports nothing; asking for an entry imports that entry alone.
+Adding an entry to a registry is adding a file to its folder. Files that start with ``_`` and
+folders are shared code. Listing imports nothing; asking for an entry imports that entry alone.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Registry:
         """Every entry, sorted; nothing of them is imported."""
         spec = importlib.util.find_spec(self.package)
         paths = list(spec.submodule_search_locations or ()) if spec else []
-        found = (module.name for module in pkgutil.iter_modules(paths))
-        return tuple(sorted(name for name in found if not name.startswith("_")))
+        modules = (each for each in pkgutil.iter_modules(paths) if not each.ispkg)
+        return tuple(sorted(each.name for each in modules if not each.name.startswith("_")))
 
     def load(self, name: str) -> ModuleType:
         """Import one entry.

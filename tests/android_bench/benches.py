@@ -15,7 +15,7 @@ from seaformer.bench.targets.phone import PhoneTarget
 from seaformer.core.artifact import Artifact
 from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.runtime._bundle import Bundle
+from seaformer.runtime.build.bundle import Bundle
 from seaformer.store.results import ResultStore
 from tests.fakes.phone import FakePhone
 

@@ -9,7 +9,7 @@ import pytest
 
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
-from seaformer.runtime._bundle import Bundle
+from seaformer.runtime.build.bundle import Bundle
 from tests.android_bench.benches import Workbench
 from tests.android_bench.commands import end_all
 from tests.fakes.phone import FakePhone

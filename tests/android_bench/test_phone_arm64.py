@@ -15,7 +15,7 @@ from seaformer.bench.lanes import Lanes, Order, Outcome
 from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.report.profile import executed_line
-from seaformer.runtime._bundle import Bundle
+from seaformer.runtime.build.bundle import Bundle
 from seaformer.store.results import ResultStore
 from tests import arm
 from tests.android_bench.benches import Workbench, left_behind

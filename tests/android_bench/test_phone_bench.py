@@ -17,7 +17,7 @@ from seaformer.core.measurement import EMULATED, document
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.report.renderers import markdown, terminal
 from seaformer.report.table import build, table_of
-from seaformer.runtime._bundle import Bundle
+from seaformer.runtime.build.bundle import Bundle
 from seaformer.store.results import ResultStore
 from tests.android_bench.benches import Workbench, left_behind, runs
 from tests.android_bench.commands import wait_for

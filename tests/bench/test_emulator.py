@@ -29,8 +29,8 @@ from seaformer.core.measurement import EMULATED, Measurement, document
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.models import create_model
 from seaformer.models._complexity import macs
-from seaformer.runtime._bundle import open_bundle
-from seaformer.runtime._qemu import CpuProfile, find_profile
+from seaformer.runtime.build.bundle import open_bundle
+from seaformer.runtime.emulator.qemu import CpuProfile, find_profile
 from seaformer.store.results import ResultStore
 from tests import arm
 from tests.made import small

@@ -23,7 +23,7 @@ from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.profile import Profile
 from seaformer.report.profile import write_profile
-from seaformer.runtime._qemu import find_profile
+from seaformer.runtime.emulator.qemu import find_profile
 from seaformer.store.results import ResultStore
 from tests import arm
 from tests.made import small

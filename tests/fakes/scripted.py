@@ -23,7 +23,7 @@ from seaformer.core.artifact import (
     manifest_path,
 )
 from seaformer.core.spec import ModelSpec
-from seaformer.runtime._bundle import Bundle, BundleFile, BundleManifest
+from seaformer.runtime.build.bundle import Bundle, BundleFile, BundleManifest
 
 BUILD = "scripted"
 SHAPE = (1, 4, 8, 8)

@@ -15,7 +15,7 @@ import pytest
 
 from seaformer.bench.runner_io import RunnerReport
 from seaformer.core.errors import MissingExtra
-from seaformer.runtime._runner_build import RunnerBuild, build_host_runner
+from seaformer.runtime.build.runner import RunnerBuild, build_host_runner
 
 SHAPE = (1, 3, 32, 32)
 FAST = ("--warmup", "1", "--runs", "3")
@@ -74,7 +74,7 @@ class PythonRunner:
     """The Python runner, called the same way."""
 
     def __call__(self, engine: str, model: Path, *flags: object, fast: bool = True) -> Done:
-        program = [sys.executable, "-m", "seaformer.runtime._python_runner"]
+        program = [sys.executable, "-m", "seaformer.runtime.python_runner"]
         argv = [*program, "--engine", engine, "--model", str(model)]
         return run_process([*argv, *(FAST if fast else ()), *(str(flag) for flag in flags)])
 

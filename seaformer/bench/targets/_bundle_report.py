@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from seaformer.bench.runner_io import RunnerReport
 from seaformer.core.errors import RunnerFailed
-from seaformer.runtime._arm64_wheels import public_version
-from seaformer.runtime._bundle import Bundle
+from seaformer.runtime.build.arm64_wheels import public_version
+from seaformer.runtime.build.bundle import Bundle
 
 
 def check_bundle(report: RunnerReport, bundle: Bundle) -> RunnerReport:

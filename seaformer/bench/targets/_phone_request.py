@@ -12,7 +12,7 @@ from seaformer.android_bench.job import pull_files
 from seaformer.android_bench.link import Phone
 from seaformer.android_bench.store import Store, Wanted
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
-from seaformer.runtime._bundle import Bundle
+from seaformer.runtime.build.bundle import Bundle
 
 
 class PhoneRequests:

@@ -5,7 +5,7 @@ counted exactly. What it does not give is time: its milliseconds are the emulato
 measurement made here says ``emulated``. Peak memory includes the emulator's own.
 
 ``emulator`` is a Cortex-A76; ``emulator:cortex-a72``, or ``SEAFORMER_EMULATED_CPU``, another row of
-``runtime/qemu/profiles.json``.
+``runtime/emulator/profiles.json``.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.core.blocks import Block
 from seaformer.core.errors import ChecksumMismatch, RunnerFailed
 from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
-from seaformer.runtime._bundle import Bundle, build_arm64_bundle
-from seaformer.runtime._counter import Counter, build_counter, read_blocks, read_counts
-from seaformer.runtime._qemu import CpuProfile, Qemu, find_profile, find_qemu, list_profiles
+from seaformer.runtime.build.bundle import Bundle, build_arm64_bundle
+from seaformer.runtime.emulator.counter import Counter, build_counter, read_blocks, read_counts
+from seaformer.runtime.emulator.qemu import CpuProfile, Qemu, find_profile, find_qemu, list_profiles
 
 FP16_YES, FP16_NO = "yes", "no: both engines compute in fp32"
 VARIABLE = "SEAFORMER_EMULATED_CPU"

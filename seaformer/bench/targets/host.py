@@ -25,7 +25,7 @@ from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
 from seaformer.core.errors import RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
-from seaformer.runtime._runner_build import RunnerBuild, build_host_runner
+from seaformer.runtime.build.runner import RunnerBuild, build_host_runner
 
 # More of all cores' time than this, just before the run, means that something else is running.
 BUSY_SHARE = 0.2
@@ -111,7 +111,7 @@ class HostTarget(PlainTarget):
 
     def _program(self) -> list[str]:
         if self._build is None:
-            return [sys.executable, "-m", "seaformer.runtime._python_runner"]
+            return [sys.executable, "-m", "seaformer.runtime.python_runner"]
         return [str(self._build.binary)]
 
     def _with_library(self, request: RunnerRequest) -> RunnerRequest:

@@ -1,7 +1,7 @@
 // When to stop warming up, and when enough samples were timed: the rules alone, no clock, no
 // engine. The caller runs and times; a judge is told each duration and says when to stop. Time
 // that counts against a limit is the sum of the durations told. The Python fall-back
-// (_python_runner.py) follows the same rules in its own code.
+// (runtime/python_runner) follows the same rules in its own code.
 #pragma once
 
 #include <cstdint>

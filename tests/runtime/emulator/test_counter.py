@@ -11,8 +11,8 @@ import pytest
 from seaformer.core.blocks import Block
 from seaformer.core.counts import CacheMisses, Counts, executed_precision, spread, typical
 from seaformer.core.errors import MissingExtra, RunnerFailed
-from seaformer.runtime._counter import _FLAGS, build_counter, read_blocks, read_counts
-from seaformer.runtime._qemu import FOLDER
+from seaformer.runtime.emulator.counter import _FLAGS, build_counter, read_blocks, read_counts
+from seaformer.runtime.emulator.qemu import FOLDER
 from tests import arm
 
 BEGIN, END = "hint #96", "hint #97"

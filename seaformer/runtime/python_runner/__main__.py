@@ -1,6 +1,6 @@
 """The runner for machines without a C++ compiler: the same flags, the same JSON, ``host: python``.
 
-    python -m seaformer.runtime._python_runner --engine onnxruntime --model m.onnx --threads 1
+    python -m seaformer.runtime.python_runner --engine onnxruntime --model m.onnx --threads 1
 
 A fresh process through the engines' Python packages, pinned before anything is loaded. It shares
 the rules with ``runner/`` and no code. A call through Python adds some tens of microseconds to a
@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from seaformer.core.plan import Stop, Warmup
-from seaformer.runtime import _python_rules as rules
-from seaformer.runtime._python_engines import (
+from seaformer.runtime.python_runner import rules
+from seaformer.runtime.python_runner.engines import (
     Array,
     Engine,
     ExecutorchEngine,
@@ -35,7 +35,14 @@ from seaformer.runtime._python_engines import (
     Spec,
     random_array,
 )
-from seaformer.runtime._python_flags import ENGINE, IO, MODEL, USAGE, RunnerProblem, parse_flags
+from seaformer.runtime.python_runner.flags import (
+    ENGINE,
+    IO,
+    MODEL,
+    USAGE,
+    RunnerProblem,
+    parse_flags,
+)
 
 _KINDS = {USAGE: "usage", MODEL: "model", ENGINE: "engine", IO: "io"}
 _WARMUP_SAMPLES_KEPT = 1000

@@ -17,7 +17,7 @@ from seaformer.core import codec, files
 from seaformer.core.blocks import Block, parse_blocks
 from seaformer.core.counts import Counts
 from seaformer.core.errors import CorruptArtifact, MissingExtra, RunnerFailed, SeaFormerError
-from seaformer.runtime._qemu import FOLDER
+from seaformer.runtime.emulator.qemu import FOLDER
 
 _FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread")
 _BUILD_SECONDS = 60

@@ -23,12 +23,12 @@ from pathlib import Path
 
 from seaformer.core import codec, files
 from seaformer.core.errors import CorruptArtifact, MissingExtra, SeaFormerError
-from seaformer.runtime._engine_wheels import fetch_engines, fetched_engines
-from seaformer.runtime._toolchain import Toolchain, Wheels, find_toolchain, find_wheels
+from seaformer.runtime.build.wheels import fetch_engines, fetched_engines
+from seaformer.runtime.build.toolchain import Toolchain, Wheels, find_toolchain, find_wheels
 
 Progress = Callable[[str], None]
 
-SOURCES = Path(__file__).parent / "runner"
+SOURCES = Path(__file__).parents[1] / "runner"
 BINARY = "seaformer_runner"
 
 _MANIFEST = "runner.json"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seaformer.core.plan import Stop, Warmup
-from seaformer.runtime._python_rules import StopJudge, WarmupJudge, half_width_rel
+from seaformer.runtime.python_runner.rules import StopJudge, WarmupJudge, half_width_rel
 from tests.runtime.conftest import CppRunner, Models, PythonRunner, output
 
 MS = 1_000_000

@@ -25,10 +25,10 @@ from seaformer.core.errors import (
     SeaFormerError,
     UsageError,
 )
-from seaformer.runtime import _arm64_wheels
-from seaformer.runtime._android import build_android_bundle
-from seaformer.runtime._arm64_wheels import unpack_arm64_wheels
-from seaformer.runtime._bundle import (
+from seaformer.runtime.build import arm64_wheels as _arm64_wheels
+from seaformer.runtime.build.android import build_android_bundle
+from seaformer.runtime.build.arm64_wheels import unpack_arm64_wheels
+from seaformer.runtime.build.bundle import (
     LOADER,
     MANIFEST,
     ONNXRUNTIME,
@@ -38,8 +38,8 @@ from seaformer.runtime._bundle import (
     open_bundle,
     prove_bundle,
 )
-from seaformer.runtime._qemu import find_profile
-from seaformer.runtime._toolchain import Wheels, find_wheels
+from seaformer.runtime.build.toolchain import Wheels, find_wheels
+from seaformer.runtime.emulator.qemu import find_profile
 from tests import arm
 from tests.runtime.conftest import Models, output
 

@@ -31,20 +31,20 @@ from seaformer.core.errors import (
     MissingExtra,
     SeaFormerError,
 )
-from seaformer.runtime._arm64_wheels import (
+from seaformer.runtime.build.arm64_wheels import (
     engine_versions,
     public_version,
     unpack_arm64_wheels,
 )
-from seaformer.runtime._qemu import find_qemu, list_profiles
-from seaformer.runtime._runner_build import (
+from seaformer.runtime.emulator.qemu import find_qemu, list_profiles
+from seaformer.runtime.build.runner import (
     BINARY,
     compile_runner,
     one_builder,
     run_step,
     sources_sha256,
 )
-from seaformer.runtime._toolchain import Toolchain, Wheels, find_arm64_toolchain, find_wheels
+from seaformer.runtime.build.toolchain import Toolchain, Wheels, find_arm64_toolchain, find_wheels
 
 Progress = Callable[[str], None]
 

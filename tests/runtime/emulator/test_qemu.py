@@ -10,7 +10,7 @@ import pytest
 
 from seaformer.bench.targets.emulator import open_target
 from seaformer.core.errors import MissingExtra, UnknownName, UsageError
-from seaformer.runtime._qemu import (
+from seaformer.runtime.emulator.qemu import (
     Qemu,
     counts_instructions,
     find_profile,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.errors import SeaFormerError, UsageError
-from seaformer.runtime._bundle import (
+from seaformer.runtime.build.bundle import (
     ONNXRUNTIME,
     Bundle,
     BundleManifest,
@@ -25,8 +25,8 @@ from seaformer.runtime._bundle import (
     copy_parts,
     publish_bundle,
 )
-from seaformer.runtime._runner_build import BINARY, compile_runner, sources_sha256
-from seaformer.runtime._toolchain import Toolchain, find_cmake_tools
+from seaformer.runtime.build.runner import BINARY, compile_runner, sources_sha256
+from seaformer.runtime.build.toolchain import Toolchain, find_cmake_tools
 
 _TOOLCHAIN = Path("build/cmake/android.toolchain.cmake")
 _LIBRARY = "jni/arm64-v8a/libonnxruntime.so"

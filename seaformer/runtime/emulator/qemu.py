@@ -23,7 +23,7 @@ from seaformer.core import codec, files, registry
 from seaformer.core.errors import MissingExtra, SeaFormerError, UsageError
 
 PROGRAM = "qemu-aarch64"
-FOLDER = Path(__file__).parent / "qemu"
+FOLDER = Path(__file__).parent / "plugin"
 _INSTALL = "sudo apt-get install qemu-user"
 # QEMU 9 asks for another plugin interface than the one qemu/plugin_abi.h declares.
 _LAST_MAJOR_WITH_COUNTS = 8
@@ -97,7 +97,7 @@ class Qemu:
 @cache
 def list_profiles() -> tuple[CpuProfile, ...]:
     """Every core there is a row for; the first one is the default."""
-    rows = json.loads((FOLDER / "profiles.json").read_text(encoding="utf-8"))
+    rows = json.loads(Path(__file__).with_name("profiles.json").read_text(encoding="utf-8"))
     return tuple(codec.from_json(CpuProfile, row, where="profiles.json") for row in rows)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from seaformer.core.errors import MissingExtra, SeaFormerError
-from seaformer.runtime import _engine_wheels
-from seaformer.runtime._engine_wheels import (
+from seaformer.runtime.build import wheels as _engine_wheels
+from seaformer.runtime.build.wheels import (
     ENGINES,
     download,
     fetch_engines,

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from seaformer.runtime._python_flags import ENGINE, MODEL, RunnerProblem
-from seaformer.runtime._python_rules import os_threads
+from seaformer.runtime.python_runner.flags import ENGINE, MODEL, RunnerProblem
+from seaformer.runtime.python_runner.rules import os_threads
 
 Array = npt.NDArray[Any]
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from seaformer.core.errors import MissingExtra, SeaFormerError
-from seaformer.runtime import _runner_build, _toolchain
-from seaformer.runtime._runner_build import SOURCES, build_host_runner, find_host_runner
-from seaformer.runtime._toolchain import Wheels, find_toolchain, find_wheels
+from seaformer.runtime.build import runner as _runner_build
+from seaformer.runtime.build import toolchain as _toolchain
+from seaformer.runtime.build.runner import SOURCES, build_host_runner, find_host_runner
+from seaformer.runtime.build.toolchain import Wheels, find_toolchain, find_wheels
 from tests.runtime.conftest import CppRunner, Models
 
 

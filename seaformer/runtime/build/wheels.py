@@ -19,7 +19,7 @@ from platform import machine
 
 from seaformer.core import files
 from seaformer.core.errors import MissingExtra, SeaFormerError
-from seaformer.runtime._toolchain import Wheels
+from seaformer.runtime.build.toolchain import Wheels
 
 Say = Callable[[str], None]
 
