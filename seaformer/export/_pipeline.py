@@ -39,8 +39,8 @@ from seaformer.export._format import Format, WriteRequest, Written
 from seaformer.export._quiet import quiet
 from seaformer.export._reference import write_reference
 from seaformer.export._request import check_components, check_scope
-from seaformer.export._rewrite import rewrite
 from seaformer.export._scope import with_scope
+from seaformer.export.rewrites._rewrite import rewrite
 from seaformer.models import create_model, model_spec
 
 Progress = Callable[[str], None]

@@ -16,7 +16,7 @@ from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, UsageError
 from seaformer.core.operators import load_operator_map
 from seaformer.export import export_model
 from seaformer.export._components import parts
-from seaformer.export._rewrite import rewrite
+from seaformer.export.rewrites._rewrite import rewrite
 from seaformer.models import create_model
 from seaformer.runtime import load_session
 from tests.made import SIZE, small

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export._fold import fold_hardsigmoid
-from seaformer.export._graft import Rule, Shapes
+from seaformer.export.rewrites._fold import fold_hardsigmoid
+from seaformer.export.rewrites._graft import Rule, Shapes
 from seaformer.models._blocks import resized
 from seaformer.models.topformer import InjectionBlock, PyramidPool
 

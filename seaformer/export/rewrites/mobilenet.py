@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export._fold import fold_hardsigmoid
-from seaformer.export._graft import Rule
+from seaformer.export.rewrites._fold import fold_hardsigmoid
+from seaformer.export.rewrites._graft import Rule
 from seaformer.models.mobilenetv3 import SqueezeExcite
 
 

@@ -11,11 +11,11 @@ from torch import nn
 
 from seaformer.export._delegation import xnnpack_report
 from seaformer.export._quiet import quiet
-from seaformer.export._rewrite import rewrite
-from seaformer.export._rewrite_adapted import FixedAttention, MapNorm
-from seaformer.export._rewrite_mobilenet import SigmoidSwish
-from seaformer.export._rewrite_tokens import LinearLayerNorm, TanhGelu
-from seaformer.export._rewrite_topformer import MatrixPool, WindowPool, shares
+from seaformer.export.rewrites._rewrite import rewrite
+from seaformer.export.rewrites.library import FixedAttention, MapNorm
+from seaformer.export.rewrites.mobilenet import SigmoidSwish
+from seaformer.export.rewrites.tokens import LinearLayerNorm, TanhGelu
+from seaformer.export.rewrites.topformer import MatrixPool, WindowPool, shares
 from seaformer.models import create_model
 
 CASES = [

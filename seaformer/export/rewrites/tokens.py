@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export._graft import Rule, Shapes
+from seaformer.export.rewrites._graft import Rule, Shapes
 from seaformer.models._tokens import attend, to_map, to_tokens
 from seaformer.models.segformer import ReducedAttention
 from seaformer.models.setr import PositionedTokens, VitAttention

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export._fold import chosen, fold_hardsigmoid, merge, scaled, undo_scale
+from seaformer.export.rewrites._fold import chosen, fold_hardsigmoid, merge, scaled, undo_scale
 from seaformer.models._attention_kinds import Qkv, Windows
 from seaformer.models._plus_attention import PlusAttention
 from seaformer.models._sea_attention import (

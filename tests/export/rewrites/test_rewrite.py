@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from seaformer.export._rewrite import FixedSeaAttention, FoldedFusionBlock, rewrite
+from seaformer.export.rewrites._rewrite import FixedSeaAttention, FoldedFusionBlock, rewrite
 from seaformer.models import create_model
 from seaformer.models._blocks import ConvBN
 from seaformer.models._sea_attention import SeaAttention

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export._graft import Rule, Shapes
-from seaformer.export._rewrite_mobilenet import SigmoidSwish
+from seaformer.export.rewrites._graft import Rule, Shapes
+from seaformer.export.rewrites.mobilenet import SigmoidSwish
 from seaformer.models._tokens import attend
 
 

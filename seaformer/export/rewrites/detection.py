@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seaformer.export._graft import Rule, Shapes
+from seaformer.export.rewrites._graft import Rule, Shapes
 from seaformer.models.retinanet import NearestDouble
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seaformer.export._rewrite import rewrite
-from seaformer.export._rewrite_attention import FixedPlusAttention, FixedWindows
+from seaformer.export.rewrites._rewrite import rewrite
+from seaformer.export.rewrites.attention import FixedPlusAttention, FixedWindows
 from seaformer.models import create_model, list_models
 from seaformer.models._plus_attention import PlusAttention
 from tests.models.test_seaformer_plus import CHOICES

@@ -27,16 +27,14 @@ import copy
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export import (
-    _rewrite_adapted,
-    _rewrite_detection,
-    _rewrite_mobilenet,
-    _rewrite_tokens,
-    _rewrite_topformer,
-)
-from seaformer.export._fold import fold_hardsigmoid
-from seaformer.export._graft import Rule, graft
-from seaformer.export._rewrite_attention import (
+from seaformer.export.rewrites import detection as _rewrite_detection
+from seaformer.export.rewrites import library as _rewrite_adapted
+from seaformer.export.rewrites import mobilenet as _rewrite_mobilenet
+from seaformer.export.rewrites import tokens as _rewrite_tokens
+from seaformer.export.rewrites import topformer as _rewrite_topformer
+from seaformer.export.rewrites._fold import fold_hardsigmoid
+from seaformer.export.rewrites._graft import Rule, graft
+from seaformer.export.rewrites.attention import (
     FixedPlusAttention,
     FixedQkv,
     FixedSeaAttention,

@@ -1,0 +1,1 @@
+"""Rewrites: a file per family of rules that write a network the way the runtimes like it."""
