@@ -8,7 +8,8 @@ from typing import Any
 
 from seaformer.core.measurement import Measurement
 from seaformer.report import build
-from seaformer.report.renderers import _picture_history, csv
+from seaformer.report.html.pictures import history as _picture_history
+from seaformer.report.renderers import csv
 from tests.fakes.measurements import emulated, measurement, method
 from tests.report.pages import Elements
 

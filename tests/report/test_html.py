@@ -15,16 +15,9 @@ from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import ESTIMATED, MEASURED, MethodRun, document, summary
 from seaformer.core.table import ResultTable
 from seaformer.report import build, make_report, write_report
-from seaformer.report.renderers import (
-    _html_runs,
-    _picture_samples,
-    csv,
-    github,
-    html,
-    markdown,
-    svg,
-    terminal,
-)
+from seaformer.report.html import runs as _html_runs
+from seaformer.report.html.pictures import samples as _picture_samples
+from seaformer.report.renderers import csv, github, html, markdown, svg, terminal
 from seaformer.store.results import ResultStore
 from tests.fakes.measurements import counted, emulated, failed, measurement, method, process
 from tests.report.pages import EVIL, Elements, everything, hostile, island, page_of

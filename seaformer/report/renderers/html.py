@@ -1,6 +1,6 @@
 """``report.html``: one file that holds everything, for reading offline, in any browser.
 
-No request leaves it: styles and script are inside (``assets/``), and a content security policy
+No request leaves it: styles and script are inside (``report/html/assets/``), and a content security policy
 lets only that very script run. Without a script the tables and pictures are still complete; with
 it they sort, filter and open. The same runs give the same bytes.
 """
@@ -14,24 +14,20 @@ from importlib import resources
 
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import (
-    _emulated,
-    _estimated,
-    _html_runs,
-    _html_sections,
-    _html_tables,
-    _picture_accuracy,
-    _picture_components,
-    _picture_history,
-    _picture_instructions,
-    _picture_precision,
-    _picture_ratio,
-    _picture_samples,
-    _text,
-)
-from seaformer.report.renderers._html_markup import NOTHING, Markup, data_island, lines, tag
-from seaformer.report.renderers._html_tables import sign
-from seaformer.report.renderers._picture import Picture
+from seaformer.report.html import runs as _html_runs
+from seaformer.report.html import sections as _html_sections
+from seaformer.report.html import tables as _html_tables
+from seaformer.report.html.markup import NOTHING, Markup, data_island, lines, tag
+from seaformer.report.html.pictures import accuracy as _picture_accuracy
+from seaformer.report.html.pictures import components as _picture_components
+from seaformer.report.html.pictures import history as _picture_history
+from seaformer.report.html.pictures import instructions as _picture_instructions
+from seaformer.report.html.pictures import precision as _picture_precision
+from seaformer.report.html.pictures import ratio as _picture_ratio
+from seaformer.report.html.pictures import samples as _picture_samples
+from seaformer.report.html.pictures.picture import Picture
+from seaformer.report.html.tables import sign
+from seaformer.report.renderers import _emulated, _estimated, _text
 from seaformer.report.table import Report, newest, standing_alone
 
 MOST_ROWS = 1000
@@ -80,7 +76,7 @@ def render(report: Report) -> str:
 
 
 def _asset(name: str) -> str:
-    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")
+    return (resources.files("seaformer.report.html") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _policy(script: str) -> str:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from seaformer.core.measurement import EMULATED
 from seaformer.core.table import ResultRow
 from seaformer.report.components import Component, components
-from seaformer.report.renderers import _picture_ratio, _text
-from seaformer.report.renderers._html_markup import Markup, join, lines, tag
-from seaformer.report.renderers._html_svg import mark
-from seaformer.report.renderers._picture import device_label
-from seaformer.report.renderers._picture_components import parts_of
-from seaformer.report.renderers._picture_instructions import floor_millions
+from seaformer.report.html.markup import Markup, join, lines, tag
+from seaformer.report.html.pictures import ratio as _picture_ratio
+from seaformer.report.html.pictures.components import parts_of
+from seaformer.report.html.pictures.instructions import floor_millions
+from seaformer.report.html.pictures.picture import device_label
+from seaformer.report.html.svg import mark
+from seaformer.report.renderers import _text
 from seaformer.report.table import Report
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from seaformer.core.measurement import EMULATED, ESTIMATED, MEASURED, DeviceInfo
-from seaformer.report.renderers import _html_tables, _text
-from seaformer.report.renderers._html_markup import NOTHING, Markup, join, lines, tag
+from seaformer.report.html import tables as _html_tables
+from seaformer.report.html.markup import NOTHING, Markup, join, lines, tag
+from seaformer.report.renderers import _text
 from seaformer.report.table import Report, standing_alone
 
 MOST_LINES = 1000

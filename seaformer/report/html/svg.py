@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seaformer.core.measurement import EMULATED, ESTIMATED, MEASURED, PAPER
-from seaformer.report.renderers._html_markup import Markup, join, number, tag
+from seaformer.report.html.markup import Markup, join, number, tag
 
 WIDTH = 960.0
 SOURCES = (MEASURED, EMULATED, ESTIMATED, PAPER)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from seaformer.core.measurement import EMULATED, MEASURED, short_commit
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import _html_svg as svg
+from seaformer.report.html import svg
+from seaformer.report.html.markup import Markup, tag
+from seaformer.report.html.pictures.picture import Picture, device_label, label, told
 from seaformer.report.renderers import _text
-from seaformer.report.renderers._html_markup import Markup, tag
-from seaformer.report.renderers._picture import Picture, device_label, label, told
 from seaformer.report.table import FORWARD, Report, key
 
 _MOST, _POINTS, _WIDE, _HIGH, _GAP = 12, 60, 460.0, 168.0, 36.0

@@ -6,9 +6,9 @@ from seaformer.core import paper
 from seaformer.core.measurement import MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report.components import Component, components
-from seaformer.report.renderers import _html_svg as svg
-from seaformer.report.renderers._html_markup import Markup
-from seaformer.report.renderers._picture import Picture, device_label, label, told
+from seaformer.report.html import svg
+from seaformer.report.html.markup import Markup
+from seaformer.report.html.pictures.picture import Picture, device_label, label, told
 from seaformer.report.table import Report, newest
 
 _MOST, _ROW, _LABEL = 10, 46.0, 20.0

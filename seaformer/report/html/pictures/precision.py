@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 
 from seaformer.core.measurement import EMULATED, MEASURED, PAPER
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import _html_svg as svg
-from seaformer.report.renderers import _text
-from seaformer.report.renderers._html_markup import Markup, tag
-from seaformer.report.renderers._picture import (
+from seaformer.report.html import svg
+from seaformer.report.html.markup import Markup, tag
+from seaformer.report.html.pictures.picture import (
     Picture,
     device_label,
     networks,
     told,
     zoo_row,
 )
+from seaformer.report.renderers import _text
 from seaformer.report.table import Report
 
 _MOST, _ROW, _LABEL, _VALUE, _HEAD = 12, 18.0, 110.0, 230.0, 26.0

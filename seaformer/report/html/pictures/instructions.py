@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from seaformer.core.measurement import EMULATED
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import _html_svg as svg
-from seaformer.report.renderers._html_markup import Markup
-from seaformer.report.renderers._picture import Picture, label, latest, networks, told, zoo_row
+from seaformer.report.html import svg
+from seaformer.report.html.markup import Markup
+from seaformer.report.html.pictures.picture import Picture, label, latest, networks, told, zoo_row
 from seaformer.report.table import Report
 
 _MOST, _ROW, _LEFT = 24, 40.0, 20.0

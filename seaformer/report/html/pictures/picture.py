@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.spec import ModelSpec
 from seaformer.core.table import ResultRow, ResultTable
+from seaformer.report.html.markup import Markup
 from seaformer.report.renderers import _text
-from seaformer.report.renderers._html_markup import Markup
 from seaformer.report.table import FORWARD, Report, newest
 from seaformer.report.zoo import ZooRow
 

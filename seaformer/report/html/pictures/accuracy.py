@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from seaformer.core import paper
 from seaformer.core.measurement import ESTIMATED, MEASURED, PAPER
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import _html_svg as svg
-from seaformer.report.renderers import _text
-from seaformer.report.renderers._html_markup import Markup
-from seaformer.report.renderers._picture import (
+from seaformer.report.html import svg
+from seaformer.report.html.markup import Markup
+from seaformer.report.html.pictures.picture import (
     Picture,
     device_label,
     label,
@@ -24,6 +23,7 @@ from seaformer.report.renderers._picture import (
     told,
     zoo_row,
 )
+from seaformer.report.renderers import _text
 from seaformer.report.table import Report
 
 _TABLE = paper.TABLES["ade20k"]

@@ -5,10 +5,17 @@ from __future__ import annotations
 from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.stats import quantile
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import _html_svg as svg
+from seaformer.report.html import svg
+from seaformer.report.html.markup import Markup
+from seaformer.report.html.pictures.picture import (
+    Picture,
+    device_label,
+    label,
+    latest,
+    networks,
+    told,
+)
 from seaformer.report.renderers import _text
-from seaformer.report.renderers._html_markup import Markup
-from seaformer.report.renderers._picture import Picture, device_label, label, latest, networks, told
 from seaformer.report.table import Report
 
 _MOST, _LANE, _GAP, _LEFT, _HEAD = 16, 9.0, 14.0, 20.0, 18.0

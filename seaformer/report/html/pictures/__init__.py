@@ -1,0 +1,1 @@
+"""The pictures of ``report.html``, one file each, drawn as SVG."""
