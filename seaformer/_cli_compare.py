@@ -9,8 +9,8 @@ import typer
 from seaformer._cli_output import github_summary, print_json, wide_print
 
 if TYPE_CHECKING:
-    from seaformer.report.compare import Comparison
-    from seaformer.report.judgement import Limits
+    from seaformer.compare.rows import Comparison
+    from seaformer.compare.verdict import Limits
 
 _ALL = "`seaformer compare --format md` prints all."
 
@@ -36,11 +36,11 @@ def compare(
     the limits.
     """
     from seaformer._cli_requests import known
-    from seaformer.report.compare import compare as compare_sides
-    from seaformer.report.compare import gate
-    from seaformer.report.comparison import FORMATS
-    from seaformer.report.judgement import checked_limits
-    from seaformer.report.sides import load_side
+    from seaformer.compare.document import FORMATS
+    from seaformer.compare.rows import compare as compare_sides
+    from seaformer.compare.rows import gate
+    from seaformer.compare.sides import load_side
+    from seaformer.compare.verdict import checked_limits
     from seaformer.store.results import results_dir
 
     known("format", [format], FORMATS)
@@ -54,7 +54,7 @@ def compare(
 
 
 def _show(found: Comparison, limits: Limits, format: str) -> None:
-    from seaformer.report import comparison
+    from seaformer.compare import document as comparison
     from seaformer.report.renderers.github import fitted
 
     if format == "json":
@@ -77,7 +77,7 @@ def _table(found: Comparison) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from seaformer.report.comparison import cells
+    from seaformer.compare.document import cells
 
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     shown.add_column("")

@@ -10,6 +10,19 @@ from typing import Any
 
 import pytest
 
+from seaformer.compare import document as comparison
+from seaformer.compare.rows import Comparison, Side, compare, gate
+from seaformer.compare.sides import load_side
+from seaformer.compare.verdict import (
+    BETTER,
+    REGRESSION,
+    SAME,
+    UNKNOWN,
+    WARNING,
+    Finding,
+    Limits,
+    checked_limits,
+)
 from seaformer.core import files
 from seaformer.core.artifact import Delegation, OutsideOperator
 from seaformer.core.counts import Counts
@@ -23,19 +36,6 @@ from seaformer.core.measurement import (
     document,
 )
 from seaformer.core.ratio import ratio_of_medians
-from seaformer.report import comparison
-from seaformer.report.compare import Comparison, Side, compare, gate
-from seaformer.report.judgement import (
-    BETTER,
-    REGRESSION,
-    SAME,
-    UNKNOWN,
-    WARNING,
-    Finding,
-    Limits,
-    checked_limits,
-)
-from seaformer.report.sides import load_side
 from seaformer.store.results import ResultStore
 from tests.fakes.measurements import HOST, emulated, failed, measurement, method
 

@@ -11,11 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from seaformer.core.errors import Regression, UsageError
-from seaformer.core.files import DamagedFile
-from seaformer.core.measurement import MEASURED, Measurement, short_commit
-from seaformer.core.registry import unknown
-from seaformer.report.judgement import (
+from seaformer.compare.verdict import (
     REGRESSION,
     WARNING,
     Finding,
@@ -23,6 +19,10 @@ from seaformer.report.judgement import (
     Pair,
     judge,
 )
+from seaformer.core.errors import Regression, UsageError
+from seaformer.core.files import DamagedFile
+from seaformer.core.measurement import MEASURED, Measurement, short_commit
+from seaformer.core.registry import unknown
 
 HOST = "host"
 FACTS = (

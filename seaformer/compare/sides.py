@@ -16,10 +16,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from seaformer.compare.rows import Side
 from seaformer.core.errors import ArtifactError, CorruptArtifact, MissingExtra, UsageError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import RUNS, Measurement
-from seaformer.report.compare import Side
 from seaformer.store.results import parse
 
 _GIT_SECONDS = 120

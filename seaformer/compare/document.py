@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from seaformer.core import codec
-from seaformer.report.compare import ComparedRow, Comparison
-from seaformer.report.judgement import (
+from seaformer.compare.rows import ComparedRow, Comparison
+from seaformer.compare.verdict import (
     BETTER,
     REGRESSION,
     SAME,
@@ -20,6 +19,7 @@ from seaformer.report.judgement import (
     Finding,
     Limits,
 )
+from seaformer.core import codec
 from seaformer.report.renderers import _text
 
 FORMATS = ("text", "md", "json", "github", "benchmark")
