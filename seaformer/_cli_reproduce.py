@@ -14,12 +14,12 @@ from seaformer._cli_options import Results
 from seaformer._cli_output import INTERRUPTED, command_line, next_step, print_json, wide_print
 
 if TYPE_CHECKING:
-    from seaformer.bench.reproduce import Answer, Factory, Progress, Reproduction, Work
     from seaformer.core.artifact import Artifact
     from seaformer.core.plan import RunPlan
-    from seaformer.core.reproduction import PaperTable, PlannedRow
     from seaformer.export._request import ExportRequest
-    from seaformer.report.reproduction import ReproducedRow
+    from seaformer.reproduce.plan import PaperTable, PlannedRow
+    from seaformer.reproduce.run import Answer, Factory, Progress, Reproduction, Work
+    from seaformer.reproduce.table import ReproducedRow
     from seaformer.store.results import ResultStore
 
 _FORMATS = ("text", "md", "json")
@@ -51,8 +51,8 @@ def reproduce(
     """
     from seaformer._cli_requests import known, run_plan
     from seaformer.core.artifact import RUNTIMES
-    from seaformer.core.reproduction import TABLES, plan
     from seaformer.models import list_models, zoo_entry
+    from seaformer.reproduce.plan import TABLES, plan
     from seaformer.store.results import ResultStore, results_dir
 
     known("table", [table], tuple(TABLES))
@@ -85,8 +85,8 @@ def reproduce(
 
 def _factory(runtime: str) -> Factory:
     """Files from the cache; what is not there is exported into it."""
-    from seaformer.bench.reproduce import Factory
     from seaformer.export._request import ExportRequest
+    from seaformer.reproduce.run import Factory
 
     def request(work: Work) -> ExportRequest:
         return ExportRequest(
@@ -117,8 +117,8 @@ def _run(
     again: bool,
 ) -> tuple[list[Answer], bool]:
     """Answers so far, and whether Ctrl-C ended it."""
-    from seaformer.bench.reproduce import Reproduction, work_of
     from seaformer.bench.target import open_target
+    from seaformer.reproduce.run import Reproduction, work_of
 
     with _progress() as tell:
         target = open_target(device, lambda what: print(what, file=sys.stderr))
@@ -180,7 +180,7 @@ def _show_plan(
     from rich.table import Table
     from rich.text import Text
 
-    from seaformer.bench.reproduce import work_of
+    from seaformer.reproduce.run import work_of
 
     states = _states(work_of(rows, _macs), store, factory, how, device)
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title=table.title)
@@ -203,8 +203,8 @@ def _states(
     works: Sequence[Work], store: ResultStore, factory: Factory, how: RunPlan, device: str
 ) -> dict[tuple[str, str], str]:
     """What is left to do for each file, as far as it can be told without the device."""
-    from seaformer.bench.reproduce import measured_before
     from seaformer.core.measurement import EMULATED, MEASURED
+    from seaformer.reproduce.run import measured_before
     from seaformer.store.index import list_results
 
     entries = list_results(store.root).entries
@@ -225,9 +225,9 @@ def _states(
 def _show(
     table: PaperTable, rows: Sequence[PlannedRow], answers: Sequence[Answer], format: str
 ) -> None:
-    from seaformer.bench.reproduce import Work
     from seaformer.core import codec
-    from seaformer.report import reproduction
+    from seaformer.reproduce import table as reproduction
+    from seaformer.reproduce.run import Work
 
     found_for = {answer.work: answer for answer in answers}
     ours = {}
@@ -250,7 +250,7 @@ def _text_table(table: PaperTable, found: Sequence[ReproducedRow]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from seaformer.report.reproduction import cells, header
+    from seaformer.reproduce.table import cells, header
 
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title=table.title)
     words = (*(name.replace("_", " ") for name in table.identity), "precision", "scope", "note")

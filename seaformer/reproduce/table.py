@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seaformer.core.measurement import MEASURED, Measurement
-from seaformer.core.reproduction import PERCENT, PaperTable, PlannedRow
 from seaformer.core.table import ResultRow
 from seaformer.report.components import Component, components
 from seaformer.report.renderers import _text
 from seaformer.report.table import rows
+from seaformer.reproduce.plan import PERCENT, PaperTable, PlannedRow
 
 MISSING = "no model of that name in the zoo"
 _NOTHING = _text.NOTHING

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.bench.reproduce import Answer, Factory, Progress, Reproduction, Work, work_of
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.core import paper
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import MissingExtra, ParityError, RunnerFailed, UsageError
 from seaformer.core.plan import RunPlan
-from seaformer.core.reproduction import PERCENT, TABLES, PlannedRow, plan
 from seaformer.core.spec import ModelSpec, PaperRow
 from seaformer.models import list_models, zoo_entry
+from seaformer.reproduce.plan import PERCENT, TABLES, PlannedRow, plan
+from seaformer.reproduce.run import Answer, Factory, Progress, Reproduction, Work, work_of
 from seaformer.store.results import ResultStore
 from tests.fakes import target as fake
 from tests.fakes.measurements import HOST
@@ -252,7 +252,7 @@ def test_the_time_of_an_export_is_in_the_guess_of_what_is_left(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("seaformer.bench.reproduce.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seaformer.reproduce.run.time.monotonic", lambda: now[0])
     make = bench.factory().make
 
     def slow(work: Work, tell: Callable[[str], None]) -> Artifact:
@@ -271,7 +271,7 @@ def test_an_export_of_what_is_measured_already_does_not_slow_the_guess(
 ) -> None:
     bench.run(T)
     now = [0.0]
-    monkeypatch.setattr("seaformer.bench.reproduce.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seaformer.reproduce.run.time.monotonic", lambda: now[0])
     make = bench.factory().make
 
     def stale(work: Work, tell: Callable[[str], None]) -> Artifact:

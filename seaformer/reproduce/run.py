@@ -19,7 +19,7 @@ from seaformer.core.artifact import Artifact
 from seaformer.core.errors import SeaFormerError
 from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.plan import RunPlan
-from seaformer.core.reproduction import PlannedRow
+from seaformer.reproduce.plan import PlannedRow
 from seaformer.store.index import IndexEntry, list_results
 from seaformer.store.results import ResultStore, read_run
 

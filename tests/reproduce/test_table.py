@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from seaformer.core.counts import Counts
 from seaformer.core.measurement import Flag, Measurement, MethodRun
-from seaformer.core.reproduction import TABLES, PlannedRow, plan
 from seaformer.models import list_models, zoo_entry
-from seaformer.report import reproduction
-from seaformer.report.reproduction import OurSide, ReproducedRow, reproduce_rows
+from seaformer.reproduce import table as reproduction
+from seaformer.reproduce.plan import TABLES, PlannedRow, plan
+from seaformer.reproduce.table import OurSide, ReproducedRow, reproduce_rows
 from tests.fakes.measurements import emulated, measurement, method
 
 ZOO = [zoo_entry(name).spec for name in list_models()]

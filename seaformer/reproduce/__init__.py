@@ -1,0 +1,1 @@
+"""Reproduce: the tables of the paper with our column beside: plan, run, table."""
