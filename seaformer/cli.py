@@ -16,8 +16,7 @@ from typing import Annotated
 import typer
 
 from seaformer import __version__
-from seaformer._cli_compare import compare
-from seaformer._cli_options import (
+from seaformer.commands._options import (
     ROWS_SHOWN,
     AdbHost,
     AsJson,
@@ -31,7 +30,14 @@ from seaformer._cli_options import (
     Size,
     Variants,
 )
-from seaformer._cli_output import (
+from seaformer.commands._parse import (
+    model_names,
+    profile_kinds,
+    request_like,
+    requests,
+    run_plan,
+)
+from seaformer.commands._print import (
     command_line,
     complain,
     exit_for,
@@ -47,16 +53,10 @@ from seaformer._cli_output import (
     wide_print,
     zoo_rows,
 )
-from seaformer._cli_reproduce import reproduce
-from seaformer._cli_requests import (
-    model_names,
-    profile_kinds,
-    request_like,
-    requests,
-    run_plan,
-)
-from seaformer._cli_results import app as results_app
-from seaformer._cli_runner import app as runner_app
+from seaformer.commands.compare import compare
+from seaformer.commands.reproduce import reproduce
+from seaformer.commands.results import app as results_app
+from seaformer.commands.runner import app as runner_app
 from seaformer.core.errors import SeaFormerError
 
 _EPILOG = (

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "seaformer"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 350
-SPEAKS = ("cli.py", "_cli_")
+SPEAKS = ("cli.py", "commands/")
 
 
 def name_of(path: Path) -> str:

@@ -21,7 +21,7 @@ done
 "$python" - "$results" <<'PYTHON'
 import csv, json, pathlib, re, sys
 
-from seaformer._cli_output import zoo_rows
+from seaformer.commands._print import zoo_rows
 from seaformer.report import stale
 
 results = pathlib.Path(sys.argv[1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seaformer._cli_output import zoo_rows
+from seaformer.commands._print import zoo_rows
 from seaformer.core import paper
 from seaformer.core.proof import Proof
 from seaformer.models import list_models

@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from seaformer._cli_output import zoo_rows
+from seaformer.commands._print import zoo_rows
 from seaformer.report import write_report
 from tests.fakes.browser import browser, prefer, resize
 

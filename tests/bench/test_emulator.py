@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from seaformer._cli_requests import run_plan
 from seaformer.bench.blocks import block_target, write_blocks_of
 from seaformer.bench.run import Bench
 from seaformer.bench.target import open_target
 from seaformer.bench.targets.emulator import EmulatorTarget
 from seaformer.bench.targets.host import HostTarget
+from seaformer.commands._parse import run_plan
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
 from seaformer.core.blocks import load_blocks

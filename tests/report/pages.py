@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from seaformer._cli_output import zoo_rows
+from seaformer.commands._print import zoo_rows
 from seaformer.core.counts import Counts
 from seaformer.core.measurement import DeviceInfo, Measurement
 from seaformer.report import write_report

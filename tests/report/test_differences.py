@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from seaformer._cli_output import zoo_rows
+from seaformer.commands._print import zoo_rows
 from seaformer.core import paper
 from seaformer.core.errors import UnknownName, UsageError
 from seaformer.core.paper import Reason

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seaformer._cli_output import zoo_rows
+from seaformer.commands._print import zoo_rows
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import ESTIMATED, MEASURED, MethodRun, document, summary
 from seaformer.core.table import ResultTable

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seaformer._cli_output import zoo_rows
+from seaformer.commands._print import zoo_rows
 from seaformer.core.errors import UsageError
 from seaformer.report import make_report, stale, write_report
 from seaformer.store.results import ResultStore

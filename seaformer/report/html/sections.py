@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seaformer.core.measurement import EMULATED, ESTIMATED, MEASURED, DeviceInfo
-from seaformer.report.html import tables as _html_tables
+from seaformer.report.html import tables
 from seaformer.report.html.markup import NOTHING, Markup, join, lines, tag
 from seaformer.report.renderers import _text
 from seaformer.report.table import Report, standing_alone
@@ -87,7 +87,7 @@ def devices(report: Report) -> Markup:
     header = ("device", "id", "target", "system", "cores", "memory", "told")
     body = [_device(section.device) for section in report.devices]
     return section(
-        "devices", "Devices", _html_tables.plain(header, body, "Devices that something was run on")
+        "devices", "Devices", tables.plain(header, body, "Devices that something was run on")
     )
 
 
@@ -118,7 +118,7 @@ def failures(report: Report) -> list[tuple[str, str, Markup]]:
         ]
         for run in failed
     ]
-    table = _html_tables.plain(header, body, "Runs that failed, newest first")
+    table = tables.plain(header, body, "Runs that failed, newest first")
     return [("failures", "Failed runs", section("failures", "Failed runs", table))]
 
 
@@ -126,9 +126,7 @@ def skipped(report: Report) -> list[tuple[str, str, Markup]]:
     if not report.damaged:
         return []
     body = [[found.path, found.reason] for found in report.damaged[:MOST_LINES]]
-    table = _html_tables.plain(
-        ("file", "why"), body, "Files that were skipped and left as they are"
-    )
+    table = tables.plain(("file", "why"), body, "Files that were skipped and left as they are")
     return [("skipped", "Files skipped", section("skipped", "Files skipped", table))]
 
 

@@ -12,7 +12,7 @@ from seaformer.core.measurement import EMULATED
 from seaformer.core.table import ResultRow
 from seaformer.report.components import Component, components
 from seaformer.report.html.markup import Markup, join, lines, tag
-from seaformer.report.html.pictures import ratio as _picture_ratio
+from seaformer.report.html.pictures import ratio
 from seaformer.report.html.pictures.components import parts_of
 from seaformer.report.html.pictures.instructions import floor_millions
 from seaformer.report.html.pictures.picture import device_label
@@ -215,7 +215,7 @@ def _timed(report: Report, row: ResultRow) -> list[Cell]:
     half = row.relative_half_width
     spread = tag("small", f" ±{100 * half:.1f} %") if half is not None else ""
     interval = Cell(join(_text.interval(row), spread), row.ci95_low_ms, "figure")
-    over = _picture_ratio.ratio(row) if row.paper_ms and row.median_ms else None
+    over = ratio.ratio(row) if row.paper_ms and row.median_ms else None
     return [
         Cell(_text.model(row)),
         Cell(_opener(row, _text.ms(row.median_ms)), row.median_ms, "figure strong"),

@@ -1,8 +1,8 @@
 """``report.html``: one file that holds everything, for reading offline, in any browser.
 
-No request leaves it: styles and script are inside (``report/html/assets/``), and a content security policy
-lets only that very script run. Without a script the tables and pictures are still complete; with
-it they sort, filter and open. The same runs give the same bytes.
+No request leaves it: styles and script are inside (``report/html/assets/``), and a content
+security policy lets only that very script run. Without a script the tables and pictures are still
+complete; with it they sort, filter and open. The same runs give the same bytes.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from importlib import resources
 
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
-from seaformer.report.html import runs as _html_runs
-from seaformer.report.html import sections as _html_sections
-from seaformer.report.html import tables as _html_tables
+from seaformer.report.html import runs, sections, tables
 from seaformer.report.html.markup import NOTHING, Markup, data_island, lines, tag
-from seaformer.report.html.pictures import accuracy as _picture_accuracy
-from seaformer.report.html.pictures import components as _picture_components
-from seaformer.report.html.pictures import history as _picture_history
-from seaformer.report.html.pictures import instructions as _picture_instructions
-from seaformer.report.html.pictures import precision as _picture_precision
-from seaformer.report.html.pictures import ratio as _picture_ratio
-from seaformer.report.html.pictures import samples as _picture_samples
+from seaformer.report.html.pictures import (
+    accuracy,
+    components,
+    history,
+    instructions,
+    precision,
+    ratio,
+    samples,
+)
 from seaformer.report.html.pictures.picture import Picture
 from seaformer.report.html.tables import sign
 from seaformer.report.renderers import _emulated, _estimated, _text
@@ -32,13 +32,13 @@ from seaformer.report.table import Report, newest, standing_alone
 
 MOST_ROWS = 1000
 _PICTURES = (
-    _picture_accuracy,
-    _picture_ratio,
-    _picture_components,
-    _picture_precision,
-    _picture_instructions,
-    _picture_samples,
-    _picture_history,
+    accuracy,
+    ratio,
+    components,
+    precision,
+    instructions,
+    samples,
+    history,
 )
 
 
@@ -47,15 +47,15 @@ def render(report: Report) -> str:
     style, script = _asset("report.css"), _asset("report.js")
     pictures = [module.draw(report) for module in _PICTURES]
     rows = _shown(report)
-    sections = _sections(report, rows, pictures)
+    parts = _sections(report, rows, pictures)
     body = tag(
         "body",
         tag("a", "Skip to the report", href="#main", class_="skip"),
-        _header(report, sections),
+        _header(report, parts),
         tag(
             "main",
             Markup("\n"),
-            lines(*(made for _, _, made in sections)),
+            lines(*(made for _, _, made in parts)),
             id="main",
             tabindex="-1",
         ),
@@ -102,7 +102,7 @@ def _opened(report: Report, rows: Sequence[ResultRow]) -> dict[str, object]:
     chosen = [run for run in report.measurements if run.id in wanted]
     current = {row.measurement_id for row in newest(report.table).rows}
     chosen.sort(key=lambda run: run.id not in current)  # the newest of each row get room first
-    return _html_runs.records(chosen, report.table.rows)
+    return runs.records(chosen, report.table.rows)
 
 
 _Section = tuple[str, str, Markup]
@@ -112,28 +112,28 @@ def _sections(
     report: Report, rows: Sequence[ResultRow], pictures: Sequence[Picture]
 ) -> list[_Section]:
     """(id, name in the navigation, section) in reading order."""
-    found: list[_Section] = [("overview", "Overview", _html_sections.overview(report, len(rows)))]
+    found: list[_Section] = [("overview", "Overview", sections.overview(report, len(rows)))]
     accuracy, *others = pictures
     found.append((accuracy.slug, "Accuracy", _pictured(report, accuracy)))
     if rows:
         found.append(("rows", "Rows", _rows(report, rows)))
     found += [(p.slug, p.title, _pictured(report, p)) for p in others]
     if report.devices:
-        found.append(("devices", "Devices", _html_sections.devices(report)))
-    found += _html_sections.failures(report) + _html_sections.skipped(report)
-    found.append(("reading", "How to read this", _html_sections.reading(report)))
+        found.append(("devices", "Devices", sections.devices(report)))
+    found += sections.failures(report) + sections.skipped(report)
+    found.append(("reading", "How to read this", sections.reading(report)))
     return found
 
 
-def _header(report: Report, sections: Sequence[_Section]) -> Markup:
-    links = (tag("li", tag("a", name, href=f"#{slug}")) for slug, name, _ in sections)
+def _header(report: Report, listed: Sequence[_Section]) -> Markup:
+    links = (tag("li", tag("a", name, href=f"#{slug}")) for slug, name, _ in listed)
     theme = tag(
         "button", "Theme: system", type="button", id="theme", hidden=True, aria_live="polite"
     )
     return tag(
         "header",
         tag("div", tag("h1", "Latency report"), theme, class_="title"),
-        tag("p", _html_sections.summary(report), class_="lead"),
+        tag("p", sections.summary(report), class_="lead"),
         tag("nav", tag("ul", *links), aria_label="Sections"),
     )
 
@@ -142,7 +142,7 @@ def _pictured(report: Report, picture: Picture) -> Markup:
     if picture.drawing is None:
         said, _, command = picture.missing.partition("seaformer ")
         told = tag("p", said, tag("code", f"seaformer {command}"), class_="missing")
-        return _html_sections.section(picture.slug, picture.title, told)
+        return sections.section(picture.slug, picture.title, told)
     legend = tag("p", *(sign(source) for source in picture.legend), class_="legend")
     figure = tag(
         "figure",
@@ -159,14 +159,14 @@ def _pictured(report: Report, picture: Picture) -> Markup:
     parts: list[str] = [legend if picture.legend else NOTHING, figure]
     if picture.slug == "components":
         parts += [_component_tables(report)]
-    return _html_sections.section(picture.slug, picture.title, *parts)
+    return sections.section(picture.slug, picture.title, *parts)
 
 
 def _component_tables(report: Report) -> Markup:
-    groups = _picture_components.with_components(report)[:MOST_ROWS]
-    tables = [_html_tables.parts(report, rows) for rows in groups]
-    summary = tag("summary", f"The figures of {_text.counted(len(tables), 'network')}")
-    return tag("details", summary, tag("p", _text.REMAINDER), *tables)
+    groups = components.with_components(report)[:MOST_ROWS]
+    found = [tables.parts(report, rows) for rows in groups]
+    summary = tag("summary", f"The figures of {_text.counted(len(found), 'network')}")
+    return tag("details", summary, tag("p", _text.REMAINDER), *found)
 
 
 def _rows(report: Report, rows: Sequence[ResultRow]) -> Markup:
@@ -177,14 +177,14 @@ def _rows(report: Report, rows: Sequence[ResultRow]) -> Markup:
     parts = [_filters(report, rows)]
     if timed:
         caption = "Latency of one inference, model by model. Each median opens its run."
-        parts.append(_html_tables.latency(report, timed, current, caption))
+        parts.append(tables.latency(report, timed, current, caption))
     if counted:
         caption = _emulated.caption(counted)
-        parts.append(_html_tables.counts(report, counted, current, caption))
+        parts.append(tables.counts(report, counted, current, caption))
     if guessed:
         caption = f"{_estimated.TITLE}: {_estimated.NOTE}"
-        parts.append(_html_tables.estimates(report, guessed, current, caption))
-    return _html_sections.section("rows", "Rows", *parts)
+        parts.append(tables.estimates(report, guessed, current, caption))
+    return sections.section("rows", "Rows", *parts)
 
 
 def _filters(report: Report, rows: Sequence[ResultRow]) -> Markup:

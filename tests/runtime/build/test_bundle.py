@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seaformer._cli_runner import BundleOptions
+from seaformer.commands.runner import BundleOptions
 from seaformer.bench.runner_io import RunnerReport
 from seaformer.core import codec, files
 from seaformer.core.errors import (

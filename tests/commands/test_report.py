@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from seaformer._cli_options import ROWS_SHOWN
 from seaformer.cli import app
+from seaformer.commands._options import ROWS_SHOWN
 from seaformer.report.renderers import github
 from seaformer.store.results import ResultStore
 from tests.fakes.measurements import measurement

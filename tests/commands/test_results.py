@@ -46,7 +46,7 @@ def fill(folder: Path, *measurements: Measurement) -> Path:
     return folder
 
 
-RECORDED = Path(__file__).parent / "fixtures" / "results"
+RECORDED = Path(__file__).parents[1] / "fixtures" / "results"
 PHONE: dict[str, Any] = {
     "target": "phone",
     "device": replace(HOST, id="R5CT30", target="phone", model="Mi 10"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seaformer._cli_output import github_summary, print_json, wide_print
+from seaformer.commands._print import github_summary, print_json, wide_print
 
 if TYPE_CHECKING:
     from seaformer.compare.rows import Comparison
@@ -35,7 +35,7 @@ def compare(
     (instructions, delegate, operators, size, agreement) is compared exactly. docs/results.md has
     the limits.
     """
-    from seaformer._cli_requests import known
+    from seaformer.commands._parse import known
     from seaformer.compare.document import FORMATS
     from seaformer.compare.rows import compare as compare_sides
     from seaformer.compare.rows import gate

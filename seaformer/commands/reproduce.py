@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seaformer._cli_options import Results
-from seaformer._cli_output import INTERRUPTED, command_line, next_step, print_json, wide_print
+from seaformer.commands._options import Results
+from seaformer.commands._print import INTERRUPTED, command_line, next_step, print_json, wide_print
 
 if TYPE_CHECKING:
     from seaformer.core.artifact import Artifact
@@ -49,7 +49,7 @@ def reproduce(
     The paper's figures stay in the paper's column. An emulated core fills instructions, this
     computer its own times. docs/reproduce.md tells how the paper measured.
     """
-    from seaformer._cli_requests import known, run_plan
+    from seaformer.commands._parse import known, run_plan
     from seaformer.core.artifact import RUNTIMES
     from seaformer.models import list_models, zoo_entry
     from seaformer.reproduce.plan import TABLES, plan

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seaformer._cli_output import next_step, steps
-from seaformer._cli_requests import known
+from seaformer.commands._parse import known
+from seaformer.commands._print import next_step, steps
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:

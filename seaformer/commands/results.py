@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seaformer._cli_options import ROWS_SHOWN, AsJson, Results
-from seaformer._cli_output import next_step, print_json, wide_print
+from seaformer.commands._options import ROWS_SHOWN, AsJson, Results
+from seaformer.commands._print import next_step, print_json, wide_print
 
 if TYPE_CHECKING:
     from seaformer.store.index import IndexEntry, Listing

@@ -1,0 +1,1 @@
+"""Commands: one file each. A command parses, makes one library call, and prints."""
