@@ -22,11 +22,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from seaformer.commands._print import zoo_rows
 from seaformer.core import codec, files
 from seaformer.core.measurement import Measurement
 from seaformer.models import list_models
 from seaformer.report import write_report
+from seaformer.report.zoo import zoo_rows
 from seaformer.store.results import ResultStore
 from tests.fakes.measurements import HOST, measurement, method
 

@@ -51,7 +51,6 @@ from seaformer.commands._print import (
     steps,
     titled,
     wide_print,
-    zoo_rows,
 )
 from seaformer.commands.compare import compare
 from seaformer.commands.reproduce import reproduce
@@ -116,11 +115,11 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """The zoo: parameters, MACs, input, the paper's row, and the formats that were proved."""
-    from seaformer.models import find_models, list_models, zoo_entry
-    from seaformer.report.zoo import zoo_document, zoo_table
+    from seaformer.models import find_models, list_models
+    from seaformer.report.zoo import zoo_document, zoo_rows, zoo_table
 
     names = list_models(glob) or list_models(f"{glob}.*") or find_models(glob)
-    rows = zoo_rows(map(zoo_entry, names))
+    rows = zoo_rows(names)
     if as_json:
         print_json([zoo_document(row) for row in rows])
         return
@@ -295,6 +294,7 @@ def report(
     from seaformer.report import write_report
     from seaformer.report.renderers import terminal
     from seaformer.report.renderers.github import render as render_summary
+    from seaformer.report.zoo import zoo_rows
     from seaformer.store.results import results_dir
 
     written = write_report(results_dir(results or None), zoo_rows())

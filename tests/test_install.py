@@ -55,7 +55,7 @@ def test_the_wheel_holds_all_data_the_checkout_has(wheel: Path) -> None:
     assert tracked - packed == set()
     for part in (
         "seaformer/py.typed",
-        "seaformer/models/zoo.json",
+        "seaformer/core/zoo.json",
         "seaformer/core/paper/table02_ade20k.csv",
         "seaformer/agreement/photographs/china.jpg",
         "seaformer/agreement/photographs/flower.jpg",

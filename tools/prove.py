@@ -1,7 +1,7 @@
 """Export models, and write down what came of it: ``python tools/prove.py GLOB...``.
 
 Each model is exported at the smallest size it takes (``--size`` for another), in a folder that is
-thrown away; what is kept of it goes to ``seaformer/models/proofs.json``, one export after the
+thrown away; what is kept of it goes to ``seaformer/core/proofs.json``, one export after the
 other, so that an interrupted run loses one. ``--own-size`` exports at the model's own size into the
 cache, where a bench finds the file. A run that was interrupted goes on where it stopped: what was
 proved by the sources of now is skipped (``--again`` does it too, ``--missing`` skips what any
@@ -20,10 +20,9 @@ from pathlib import Path
 
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ExportError, SeaFormerError
-from seaformer.core.proof import Proof
+from seaformer.core.proof import Proof, add, read
 from seaformer.export._request import ExportRequest, sources_digest
 from seaformer.models import find_models, model_spec, smallest_size
-from seaformer.models._proofs import add, read
 
 FORMATS = "onnx,executorch"
 

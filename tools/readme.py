@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seaformer.commands._print import zoo_rows
 from seaformer.core import paper
-from seaformer.core.proof import Proof
+from seaformer.core.proof import Proof, read
 from seaformer.models import list_models
-from seaformer.models._proofs import read
 from seaformer.report.differences import differences_markdown
-from seaformer.report.zoo import ExportRow, absent_markdown, exports_markdown, zoo_markdown
+from seaformer.report.zoo import (
+    ExportRow,
+    absent_markdown,
+    exports_markdown,
+    zoo_markdown,
+    zoo_rows,
+)
 
 ROOT = Path(__file__).parents[1]
 README, EXPORTS = ROOT / "README.md", ROOT / "docs" / "exports.md"

@@ -19,8 +19,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from seaformer.commands._print import zoo_rows
 from seaformer.report import write_report
+from seaformer.report.zoo import zoo_rows
 from tests.fakes.browser import browser, prefer, resize
 
 DESK, PHONE = (1280, 900), (390, 844)

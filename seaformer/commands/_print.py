@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from seaformer.core.measurement import Measurement
     from seaformer.core.profile import Profile
     from seaformer.export._request import ExportRequest
-    from seaformer.models._zoo import ZooEntry
-    from seaformer.report.zoo import ZooRow
 
 INTERRUPTED = 130
 
@@ -79,19 +77,6 @@ def show_profiles(
         print(f"Trace: {trace} (opens in https://ui.perfetto.dev)", file=sys.stderr)
     for sentence in refused:
         print(sentence, file=sys.stderr)
-
-
-def zoo_rows(entries: Iterable[ZooEntry] | None = None) -> list[ZooRow]:
-    """What the index and the proofs know of models (of all), without torch."""
-    from seaformer.models import list_models, zoo_entry
-    from seaformer.models._proofs import read
-    from seaformer.report.zoo import ZooRow
-
-    proofs = read()
-    return [
-        ZooRow(e.spec, e.params, e.macs, e.paper_flops, proofs.of(e.spec.name))
-        for e in (map(zoo_entry, list_models()) if entries is None else entries)
-    ]
 
 
 def github_summary(fitting: Callable[[int], str]) -> str:

@@ -1,9 +1,21 @@
-"""``Proof``: what came of one export that was tried; kept in ``models/proofs.json``."""
+"""``Proof``: what came of one export that was tried, and ``proofs.json``, which keeps them.
+
+``tools/prove.py`` writes that file from the manifests of real exports, never a hand. An export is
+refused when its file does not compute what the PyTorch model computes, so a proof is an export that
+was not refused: on two photographs and noise, at the size it names. A refused one is kept with the
+reason until a later one is proved.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from seaformer.core import codec, files
+
+PROOFS = Path(__file__).with_name("proofs.json")
 
 
 @dataclass(frozen=True)
@@ -47,3 +59,49 @@ class Proof:
         if self.subgraphs is not None and self.outside is not None:
             words.append(f"{self.subgraphs}+{sum(self.outside.values())}")
         return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """All proofs, the last one of each model, format, precision and scope."""
+
+    proofs: tuple[Proof, ...] = ()
+
+    def of(self, model: str) -> tuple[Proof, ...]:
+        """The proofs of one model: the plain ones first, then by format."""
+        found = [proof for proof in self.proofs if proof.model == model]
+        return tuple(sorted(found, key=_plain_first))
+
+    def adding(self, proof: Proof) -> Proofs:
+        """These, and one more in the place of an older one of its kind."""
+        kept = [p for p in self.proofs if p.kind != proof.kind]
+        return Proofs(tuple(sorted([*kept, proof], key=lambda p: p.kind)))
+
+
+def _plain_first(proof: Proof) -> tuple[bool, bool, str, str, str]:
+    odd = (proof.scope != "logits", proof.precision != "fp32")
+    return (*odd, proof.format, proof.precision, proof.scope)
+
+
+@functools.cache
+def read(path: Path = PROOFS) -> Proofs:
+    """What was proved; nothing where there is no such file yet."""
+    if not path.is_file():
+        return Proofs()
+    return codec.from_json(Proofs, files.read_json(path), where=path.name)
+
+
+def write(proofs: Proofs, path: Path = PROOFS) -> None:
+    """Replace the file."""
+    files.write_json(path, codec.to_json(proofs))
+
+
+def add(proof: Proof, path: Path = PROOFS) -> None:
+    """Read the file, add one proof, write it; another run that adds at the same time waits."""
+    import fcntl  # here: Windows has none, and reads proofs all the same
+
+    with files.os_errors(str(path)), path.with_name(f"{path.name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # the kernel lets go of it when a run dies
+        read.cache_clear()  # another run may have written meanwhile
+        write(read(path).adding(proof), path)
+    read.cache_clear()

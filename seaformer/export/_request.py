@@ -14,7 +14,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from seaformer.core import codec, files
+from seaformer.core import codec, files, sources
 from seaformer.core.artifact import SCOPES, SCOPES_OF, Artifact, load_artifact
 from seaformer.core.errors import ArtifactError, UsageError, WeightsMismatch
 from seaformer.core.registry import unknown
@@ -117,11 +117,9 @@ def _checkpoint_digest(checkpoint: str | None) -> str:
 def sources_digest() -> str:
     """Digest of the code that makes a file: models, export, agreement."""
     root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for folder in _SOURCES:
-        for source in sorted((root / folder).rglob("*.py")):
-            digest.update(source.read_bytes())
-    return digest.hexdigest()
+    return sources.sha256(
+        path for folder in _SOURCES for path in sorted((root / folder).rglob("*.py"))
+    )
 
 
 def _version(name: str) -> str:

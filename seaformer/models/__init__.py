@@ -5,7 +5,7 @@
     create_model("seaformer_t.ade20k", seed=0)    # the network itself, in evaluation mode
 
 A family file has ``specs()``, ``build(spec, **fields)`` and ``official_keys(network)``; after
-adding one, run ``python -m seaformer.models._zoo``, which writes the index ``zoo.json``.
+adding one, run ``python -m seaformer.models._zoo``, which writes the index ``core/zoo.json``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from seaformer.models._names import find_models, from_variant, index, list_model
 from seaformer.models._tags import DETECTION, anchor_count
 
 if TYPE_CHECKING:
+    from seaformer.core.zoo import ZooEntry
     from seaformer.models._blocks import Network
-    from seaformer.models._zoo import ZooEntry
 
 __all__ = [
     "FAMILIES",

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from seaformer.core.spec import ModelSpec
-from seaformer.models._zoo import ZooEntry
+from seaformer.core.zoo import ZooEntry
 
 
 def parameters(network: nn.Module) -> int:

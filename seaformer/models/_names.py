@@ -11,11 +11,10 @@ import re
 from typing import TYPE_CHECKING
 
 from seaformer.core.errors import UnknownName
+from seaformer.core.zoo import ZooEntry, entries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from seaformer.models._zoo import ZooEntry
 
 DEFAULT_TAG = "ade20k"
 _SIZES = {"tiny": "t", "small": "s", "base": "b", "large": "l"}
@@ -32,8 +31,6 @@ WORDS = {  # what other tools and papers call it: the models that are meant here
 
 def index() -> Mapping[str, ZooEntry]:
     """Every model by its full name, in the order of the families' rows."""
-    from seaformer.models._zoo import entries  # here: python -m runs that file as a program
-
     return entries()
 
 

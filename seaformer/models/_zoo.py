@@ -1,68 +1,33 @@
-"""The index of all models, ``zoo.json``: read without torch, written by ``python -m`` this file.
+"""Counts the index of all models, ``core/zoo.json``; ``python -m`` this file writes it.
 
 A model's parameters and MACs are properties of its source, so they are counted once
-(``_complexity.py``) and kept here with a digest of the sources they were counted from.
+(``_complexity.py``) and kept with a digest of the sources they were counted from.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
-from seaformer.core import codec, files
+from seaformer.core import codec, files, sources
 from seaformer.core.errors import CorruptArtifact
-from seaformer.core.spec import ModelSpec
+from seaformer.core.zoo import INDEX, Zoo, read
 
-INDEX = Path(__file__).with_name("zoo.json")
+_FOLDER = Path(__file__).parent
 _NO_NUMBERS = (  # nothing is counted here
-    *("__init__.py", "_names.py", "_zoo.py", "_checkpoints.py", "_seeding.py"),
-    *("_proofs.py", "_segformer_layouts.py"),
+    "__init__.py",
+    "_names.py",
+    "_zoo.py",
+    "_checkpoints.py",
+    "_seeding.py",
+    "_segformer_layouts.py",
 )
 
 
-@dataclass(frozen=True)
-class ZooEntry:
-    """One model: its spec and what it costs for one image of the spec's size.
-
-    ``macs`` are multiply-accumulates of convolutions, linears and matrix products. ``paper_flops``
-    is fvcore's total, which adds norms, resizing and pooling: the paper's FLOPs are counted so.
-    """
-
-    spec: ModelSpec
-    params: int
-    macs: int
-    paper_flops: int
-
-
-@dataclass(frozen=True)
-class Zoo:
-    """All models, and the digest of the sources they were counted from."""
-
-    sources_sha256: str
-    models: tuple[ZooEntry, ...]
-
-
-@functools.cache
-def read(path: Path = INDEX) -> Zoo:
-    """The index. Raises ``CorruptArtifact`` when it is missing or unreadable."""
-    return codec.from_json(Zoo, files.read_json(path), where=path.name)
-
-
-@functools.cache
-def entries() -> dict[str, ZooEntry]:
-    """Every model by name."""
-    return {entry.spec.name: entry for entry in read().models}
-
-
 def sources_sha256() -> str:
-    """Digest of the files the numbers follow from."""
-    digest = hashlib.sha256()
-    for path in sorted(INDEX.parent.glob("*.py")):
-        if path.name not in _NO_NUMBERS:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    """Digest of the code the numbers follow from."""
+    return sources.sha256(
+        path for path in sorted(_FOLDER.glob("*.py")) if path.name not in _NO_NUMBERS
+    )
 
 
 def is_stale() -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rich import box
 from rich.table import Table
 
-from seaformer.core import codec
+from seaformer.core import codec, proof, zoo
 from seaformer.core.paper import Absent
 from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec, PaperRow
@@ -41,6 +41,15 @@ class ZooRow(NamedTuple):
             difference_percent(ours, papers) if papers else None for ours, papers in pairs
         )
         return params, flops
+
+
+def zoo_rows(names: Iterable[str] | None = None) -> list[ZooRow]:
+    """Everything the index and the proofs hold of models, by exact names; of all when absent."""
+    proofs, entries = proof.read(), zoo.entries()
+    return [
+        ZooRow(e.spec, e.params, e.macs, e.paper_flops, proofs.of(e.spec.name))
+        for e in (entries.values() if names is None else map(entries.__getitem__, names))
+    ]
 
 
 HEADERS = (

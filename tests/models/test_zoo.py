@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from seaformer.agreement.parity import TOLERANCES
-from seaformer.core import paper
+from seaformer.core import paper, zoo
+from seaformer.core import proof as proofs_file
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec, PaperRow
-from seaformer.models import FAMILIES, _complexity, _proofs, _zoo, model_spec
+from seaformer.models import FAMILIES, _complexity, _zoo, model_spec
 
 REGENERATE = "run: python -m seaformer.models._zoo"
 
@@ -32,12 +33,12 @@ def in_order() -> list[tuple[ModuleType, ModelSpec]]:
 
 
 def test_the_index_has_every_row_of_every_family() -> None:
-    assert [entry.spec for entry in _zoo.read().models] == [spec for _, spec in in_order()]
+    assert [entry.spec for entry in zoo.read().models] == [spec for _, spec in in_order()]
 
 
 @pytest.mark.slow
 def test_the_index_has_the_cost_of_every_row() -> None:
-    for (family, spec), entry in zip(in_order(), _zoo.read().models, strict=True):
+    for (family, spec), entry in zip(in_order(), zoo.read().models, strict=True):
         if spec.name.endswith((".ade20k", ".imagenet", ".cityscapes_half")):  # 0.5 s each
             assert _complexity.entry(family, spec) == entry, REGENERATE
 
@@ -74,7 +75,7 @@ def test_every_row_of_the_papers_comparisons_is_in_the_zoo_or_absent_with_a_reas
     table: str,
 ) -> None:
     """A star (trained with batch 32) is the same network as the row without it."""
-    labels = {e.spec.paper.label for e in _zoo.read().models if _of(e.spec.paper, table)}
+    labels = {e.spec.paper.label for e in zoo.read().models if _of(e.spec.paper, table)}
     reasons = {row.label: row.reason for row in paper.absent() if row.table == table}
     for row in paper.rows(table):
         names = [row[column] for column in TABLES[table]]
@@ -89,9 +90,9 @@ def _of(row: PaperRow | None, table: str) -> bool:
 
 
 def test_what_is_said_to_be_proved_was_exported_by_the_tool_and_close() -> None:
-    proofs = _proofs.read().proofs
+    proofs = proofs_file.read().proofs
     assert proofs
-    known = _zoo.entries()
+    known = zoo.entries()
     for proof in proofs:
         assert proof.model in known
         if proof.failure:
@@ -104,7 +105,7 @@ def test_what_is_said_to_be_proved_was_exported_by_the_tool_and_close() -> None:
             assert (proof.subgraphs, proof.outside) == (1, {}), proof.model
 
 
-def words(proofs: _proofs.Proofs) -> str:
+def words(proofs: proofs_file.Proofs) -> str:
     return ", ".join(proof.words for proof in proofs.of("m"))
 
 
@@ -113,7 +114,7 @@ def test_a_newer_proof_takes_the_place_of_an_older_one_of_its_kind(tmp_path: Pat
     other = dataclasses.replace(
         first, format="executorch", subgraphs=2, delegated_ops=9, outside={"aten.mean": 3}
     )
-    both = _proofs.Proofs().adding(first).adding(other)
+    both = proofs_file.Proofs().adding(first).adding(other)
     again = both.adding(dataclasses.replace(first, seconds=4.0))
     assert [p.seconds for p in again.of("m")] == [3.0, 4.0]
     assert words(again) == "executorch 2+3, onnx"
@@ -121,22 +122,22 @@ def test_a_newer_proof_takes_the_place_of_an_older_one_of_its_kind(tmp_path: Pat
     boxes = dataclasses.replace(other, scope="boxes", subgraphs=None, failure="not close")
     more = again.adding(half).adding(boxes)
     assert words(more) == ("executorch 2+3, onnx, executorch fp16 1+0, executorch boxes failed")
-    _proofs.write(again, tmp_path / "p.json")
-    assert _proofs.read(tmp_path / "p.json") == again
-    assert _proofs.read(tmp_path / "none.json") == _proofs.Proofs()
+    proofs_file.write(again, tmp_path / "p.json")
+    assert proofs_file.read(tmp_path / "p.json") == again
+    assert proofs_file.read(tmp_path / "none.json") == proofs_file.Proofs()
 
 
 ADDS = """
 import sys, time
 from pathlib import Path
 from seaformer.core.proof import Proof
-from seaformer.models import _proofs
+from seaformer.core import proof as proofs_file
 
-write = _proofs.write
-_proofs.write = lambda *given: (time.sleep(0.05), write(*given))  # others read meanwhile
+write = proofs_file.write
+proofs_file.write = lambda *given: (time.sleep(0.05), write(*given))  # others read meanwhile
 for i in range(5):
     proof = Proof(f"{sys.argv[2]}{i}", "onnx", "fp32", 64, 64, 0.0, 1.0, "2026", {})
-    _proofs.add(proof, Path(sys.argv[1]))
+    proofs_file.add(proof, Path(sys.argv[1]))
 """
 
 
@@ -144,7 +145,7 @@ def test_runs_that_add_proofs_at_the_same_time_lose_none(tmp_path: Path) -> None
     path = tmp_path / "p.json"
     runs = [subprocess.Popen([sys.executable, "-c", ADDS, path, name]) for name in "abc"]
     assert [run.wait(timeout=60) for run in runs] == [0, 0, 0]
-    known = {proof.model for proof in _proofs.read(path).proofs}
+    known = {proof.model for proof in proofs_file.read(path).proofs}
     assert known == {f"{name}{i}" for name in "abc" for i in range(5)}
 
 
@@ -155,4 +156,4 @@ def test_a_changed_source_makes_the_index_stale(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_index_that_is_missing_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(CorruptArtifact, match=r"zoo\.json"):
-        _zoo.read(tmp_path / "zoo.json")
+        zoo.read(tmp_path / "zoo.json")

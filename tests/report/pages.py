@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from seaformer.commands._print import zoo_rows
 from seaformer.core.counts import Counts
 from seaformer.core.measurement import DeviceInfo, Measurement
 from seaformer.report import write_report
+from seaformer.report.zoo import zoo_rows
 from seaformer.store.results import ResultStore
 from tests.fakes.measurements import HOST, NOISY, OFF_CORE, emulated, failed, measurement, method
 

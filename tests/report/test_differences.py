@@ -6,13 +6,12 @@ import dataclasses
 
 import pytest
 
-from seaformer.commands._print import zoo_rows
 from seaformer.core import paper
 from seaformer.core.errors import UnknownName, UsageError
 from seaformer.core.paper import Reason
 from seaformer.core.spec import ModelSpec, PaperRow
 from seaformer.report import differences as of
-from seaformer.report.zoo import ZooRow
+from seaformer.report.zoo import ZooRow, zoo_rows
 
 TABLE = "table14_imagenet"  # prints 1.8 M, 0.1 G for SeaFormer-T
 

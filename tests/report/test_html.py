@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.commands._print import zoo_rows
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import ESTIMATED, MEASURED, MethodRun, document, summary
 from seaformer.core.table import ResultTable
@@ -18,6 +17,7 @@ from seaformer.report import build, make_report, write_report
 from seaformer.report.html import runs as _html_runs
 from seaformer.report.html.pictures import samples as _picture_samples
 from seaformer.report.renderers import csv, github, html, markdown, svg, terminal
+from seaformer.report.zoo import zoo_rows
 from seaformer.store.results import ResultStore
 from tests.fakes.measurements import counted, emulated, failed, measurement, method, process
 from tests.report.pages import EVIL, Elements, everything, hostile, island, page_of

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.commands._print import zoo_rows
 from seaformer.core.errors import UsageError
 from seaformer.report import make_report, stale, write_report
+from seaformer.report.zoo import zoo_rows
 from seaformer.store.results import ResultStore
 from tests.fakes.measurements import emulated, failed, measurement
 
