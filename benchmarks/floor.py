@@ -39,7 +39,7 @@ def main() -> None:
     """One line for each file: looked up, or exported, run and printed as it is done."""
     options = _options()
     target = open_target(_say, options.core, caches=False)
-    known = ResultStore(options.known).load()[0] if options.known else []
+    known = ResultStore(options.known).load().measurements if options.known else ()
     print(HEADER, flush=True)
     for request in _requests(options):
         began = time.monotonic()
@@ -63,7 +63,9 @@ def _counted(
     return made
 
 
-def _stored(known: list[Measurement], request: ExportRequest, device: str) -> Measurement | None:
+def _stored(
+    known: tuple[Measurement, ...], request: ExportRequest, device: str
+) -> Measurement | None:
     """The newest valid one of the same network on the same core."""
     wanted = (EMULATED, device, request.model, request.format, request.precision, "logits")
     shape = zoo_entry(request.model).spec.input_shape

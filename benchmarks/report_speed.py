@@ -55,9 +55,9 @@ def line(count: int, root: Path) -> str:
     fill(root, count)
     raw = files.size_bytes(root / "runs") / 1e6
     started = time.process_time()
-    ResultStore(root).load()
+    runs = ResultStore(root).load()
     read = time.process_time()
-    write_report(root, zoo_rows())
+    write_report(root, runs, zoo_rows())
     written = time.process_time()
     page = root / "report.html"
     times = f"{read - started:.1f} | {written - read:.1f}"

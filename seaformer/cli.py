@@ -295,9 +295,10 @@ def report(
     from seaformer.report.renderers import terminal
     from seaformer.report.renderers.github import render as render_summary
     from seaformer.report.zoo import zoo_rows
-    from seaformer.store.results import results_dir
+    from seaformer.store.results import ResultStore, results_dir
 
-    written = write_report(results_dir(results or None), zoo_rows())
+    root = results_dir(results or None)
+    written = write_report(root, ResultStore(root).load(), zoo_rows())
     if github:
         named = github_summary(lambda room: render_summary(written.report, room))
         print(named, end="\n" * bool(named))

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from seaformer.report import write_report
 from seaformer.report.zoo import zoo_rows
+from seaformer.store.results import ResultStore
 from tests.fakes.browser import browser, prefer, resize
 
 DESK, PHONE = (1280, 900), (390, 844)
@@ -49,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="screenshots_") as scratch:
         copy = Path(scratch) / "results"
         shutil.copytree(told.results / "runs", copy / "runs")
-        write_report(copy, zoo_rows())
+        write_report(copy, ResultStore(copy).load(), zoo_rows())
         with browser() as driver:
             for path in take(driver, copy / "report.html", told.out, told.all):
                 print(f"{path} {path.stat().st_size / 1e3:.0f} kB")

@@ -140,10 +140,9 @@ class Bench:
 
     def _stored(self, artifact: Artifact) -> Measurement | None:
         """The newest whole measurement of the same artifact, device, plan and runner."""
-        found, _ = self._store.load()
         whole = [
             measurement
-            for measurement in found
+            for measurement in self._store.load().measurements
             if measurement.artifact_sha256 == artifact.sha256
             and measurement.device.id == self._device.id
             and measurement.plan == self._plan

@@ -61,6 +61,7 @@ def show(
 ) -> None:
     """One measurement: what ran, where, in which state, every figure, and what made it."""
     from seaformer.core.measurement import document
+    from seaformer.core.runs import Runs
     from seaformer.report import build
     from seaformer.report.measurement import lines
     from seaformer.report.renderers import terminal
@@ -71,7 +72,7 @@ def show(
     if as_json:
         print_json(document(measurement))
         return
-    table = build([measurement]).table
+    table = build(Runs((measurement,))).table
     terminal.console(table).print(terminal.render(table))
     print("\n".join([f"file: {path}", *lines(measurement)]))
 

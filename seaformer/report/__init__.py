@@ -1,12 +1,13 @@
 """From stored measurements to tables people read.
 
-    files = write_report(results_dir())       results/report.html .md .svg tables/*.csv
-    stale(results_dir())                      which of them the raw runs no longer give
+    files = write_report(root, runs)          root/report.html .md .svg tables/*.csv
+    stale(root, runs)                         which of them the raw runs no longer give
 
 ``zoo`` rows tell what is known of models (the paper's row, multiply-accumulates); pictures that
 need it leave models out that are not in it.
 
-Every file is made from ``runs/`` alone and is the same, byte for byte, for the same runs.
+Every file is made from ``Runs`` alone (``ResultStore.load``, which is not called here) and is the
+same, byte for byte, for the same runs.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.measurement import EMULATED, MEASURED
+from seaformer.core.runs import Runs
 from seaformer.report.table import Report, build, newest
 from seaformer.report.zoo import ZooRow
-from seaformer.store.results import ResultStore
 
 __all__ = ["Report", "ReportFile", "ReportFiles", "build", "make_report", "stale", "write_report"]
 
@@ -45,15 +46,15 @@ class ReportFiles:
         return tuple(self.root / file.name for file in self.files)
 
 
-def make_report(results_dir: Path, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
+def make_report(root: Path, runs: Runs, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
     """The report's files as they should be; nothing is written."""
     from seaformer.report.renderers import _estimated, csv, html, markdown, svg
 
-    report = build(*ResultStore(results_dir).load(), zoo)
+    report = build(runs, zoo)
     measured = report.table.of(MEASURED)
     estimated = _estimated.rows_of(report.table)
     return ReportFiles(
-        results_dir,
+        root,
         report,
         (
             ReportFile("tables/latency.csv", csv.render(measured)),
@@ -72,22 +73,22 @@ def make_report(results_dir: Path, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
     )
 
 
-def write_report(results_dir: Path, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
+def write_report(root: Path, runs: Runs, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
     """Rebuild every file of the report, each atomically; one that is right is left alone.
 
     Raises ``UsageError`` when the folder cannot be written to.
     """
-    made = make_report(results_dir, zoo)
+    made = make_report(root, runs, zoo)
     for file in made.files:
-        if _on_disk(results_dir, file) != file.text:
-            files.write_text(results_dir / file.name, file.text)
+        if _on_disk(root, file) != file.text:
+            files.write_text(root / file.name, file.text)
     return made
 
 
-def stale(results_dir: Path, zoo: Iterable[ZooRow] = ()) -> list[str]:
+def stale(root: Path, runs: Runs, zoo: Iterable[ZooRow] = ()) -> list[str]:
     """The names of files that ``write_report`` would change or create."""
-    made = make_report(results_dir, zoo)
-    return [file.name for file in made.files if _on_disk(results_dir, file) != file.text]
+    made = make_report(root, runs, zoo)
+    return [file.name for file in made.files if _on_disk(root, file) != file.text]
 
 
 def _on_disk(root: Path, file: ReportFile) -> str | None:

@@ -21,6 +21,7 @@ from seaformer.core.measurement import (
     ProcessRun,
     summary,
 )
+from seaformer.core.runs import Runs
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report.zoo import ZooRow
 
@@ -62,18 +63,14 @@ class Report:
     zoo: tuple[ZooRow, ...] = ()
 
 
-def build(
-    measurements: Iterable[Measurement],
-    damaged: Iterable[DamagedFile] = (),
-    zoo: Iterable[ZooRow] = (),
-) -> Report:
+def build(runs: Runs, zoo: Iterable[ZooRow] = ()) -> Report:
     """All rows model by model, and the same rows by device (newest device first).
 
     Models stand in the zoo's order (by name without one); the rows of a model by size, format,
     precision and scope, and the newest first of those that are alike.
     """
     zoo = tuple(zoo)
-    newest = sorted(measurements, key=lambda m: (m.created_at, m.id), reverse=True)
+    newest = sorted(runs.measurements, key=lambda m: (m.created_at, m.id), reverse=True)
     place = {known.spec.name: index for index, known in enumerate(zoo)}
     by_model = sorted(newest, key=lambda m: (place.get(m.model, len(place)), m.model, _within(m)))
     rows_of = [(measurement, rows(measurement)) for measurement in by_model]
@@ -96,7 +93,7 @@ def build(
             for row in found
             for process in _processes(measurement, row)
         ),
-        damaged=tuple(damaged),
+        damaged=runs.damaged,
         measurements=tuple(newest),
         zoo=zoo,
     )

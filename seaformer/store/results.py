@@ -22,6 +22,7 @@ from seaformer.core import codec, files
 from seaformer.core.errors import ArtifactError, CorruptArtifact, SchemaTooNew, UnknownName
 from seaformer.core.files import DamagedFile, safe_name
 from seaformer.core.measurement import RUNS, SCHEMA, DeviceInfo, Measurement, document, run_path
+from seaformer.core.runs import Runs
 
 RESULTS_VARIABLE = "SEAFORMER_RESULTS"
 DEVICES = "devices"
@@ -59,7 +60,7 @@ class ResultStore:
         if not path.exists():
             files.write_json(path, {"schema": SCHEMA} | codec.to_json(device))
 
-    def load(self) -> tuple[list[Measurement], list[DamagedFile]]:
+    def load(self) -> Runs:
         """Every measurement, oldest first, and every file that had to be skipped."""
         loaded: dict[str, str] = {}
         measurements: list[Measurement] = []
@@ -76,8 +77,8 @@ class ResultStore:
                 damaged.append(DamagedFile(name, f"the same measurement as {first}."))
                 continue
             measurements.append(measurement)
-        measurements.sort(key=lambda found: (found.created_at, found.id))
-        return measurements, damaged
+        measurements.sort(key=lambda one: (one.created_at, one.id))
+        return Runs(tuple(measurements), tuple(damaged))
 
     def _run_files(self) -> Iterator[Path]:
         """Files under ``runs/`` in an order that does not depend on the file system."""

@@ -126,9 +126,9 @@ def whole(row: Measurement, processes: int = 1) -> bool:
 
 def stored(workbench: Workbench) -> list[Measurement]:
     """What lies in the store, none of it damaged."""
-    found, damaged = workbench.store.load()
-    assert not damaged
-    return found
+    runs = workbench.store.load()
+    assert not runs.damaged
+    return list(runs.measurements)
 
 
 def when_running(phone: FakePhone, act: Callable[[], object]) -> None:

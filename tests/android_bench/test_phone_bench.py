@@ -16,7 +16,7 @@ from seaformer.core.errors import ManyDevices, NoDevice
 from seaformer.core.measurement import EMULATED, document
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.report.renderers import markdown, terminal
-from seaformer.report.table import build, table_of
+from seaformer.report.table import table_of
 from seaformer.runtime.build.bundle import Bundle
 from seaformer.store.results import ResultStore
 from tests.android_bench.benches import Workbench, left_behind, runs
@@ -24,6 +24,7 @@ from tests.android_bench.commands import wait_for
 from tests.fakes.adb import PrivateAdb
 from tests.fakes.phone import EMULATED as OWNS_UP
 from tests.fakes.phone import FakePhone
+from tests.fakes.reports import report_of
 from tests.fakes.scripted import HELD, scripted_artifact
 
 FAST = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))
@@ -174,7 +175,7 @@ def test_what_an_emulated_phone_ran_has_an_answer_and_neither_counts_nor_a_laten
     told = document(row)
     assert "median_ms" not in told | told["methods"]["forward"]
     assert "instructions" not in told["methods"]["forward"]
-    for text in (shown, markdown.render(build([row]))):
+    for text in (shown, markdown.render(report_of([row]))):
         assert "counted exactly" not in text
         assert "1.00" not in text  # the milliseconds that the runner told
 

@@ -14,6 +14,7 @@ from seaformer.android_bench.lock import Lock
 from seaformer.bench import schedule
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import DeviceBusy
+from seaformer.core.runs import Runs
 from seaformer.store.results import ResultStore
 from tests.android_bench.benches import SETTING, Workbench, left_behind, parts, runs
 from tests.android_bench.commands import command, wait_for
@@ -37,7 +38,7 @@ def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
     assert not (phone.root / "seaformer" / "lock").exists()
     assert not (phone.root / "seaformer" / "changed").exists()
     assert not [process for process in phone.processes() if "seaformer_runner" in process.line]
-    (row,), _ = ResultStore(tmp_path / "results").load()
+    (row,) = ResultStore(tmp_path / "results").load().measurements
     assert not row.valid
     assert "interrupted" in {flag.name for flag in row.flags}
     ran = len(row.methods["forward"].processes)
@@ -59,7 +60,7 @@ def test_a_harness_that_was_killed_is_taken_up_by_resume(phone: FakePhone, tmp_p
     bench.kill()
     bench.communicate()
     assert (phone.root / "seaformer" / "changed").exists()
-    assert ResultStore(tmp_path / "results").load() == ([], [])
+    assert ResultStore(tmp_path / "results").load() == Runs()
     other = command(tmp_path, *arguments)
     _, told = other.communicate(timeout=LONG_S)
     assert other.returncode == 4
@@ -114,7 +115,11 @@ def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done
         devices = ",".join(each.address for each in phones)
         arguments = ["--device", devices, "--repeats", "1", "--seed", "0", *models]
         bench = command(tmp_path, *arguments, scratch=scratch)
-        wait_for(lambda: [runs(each) for each in phones] == [2, 2] and len(store.load()[0]) == 2)
+        wait_for(
+            lambda: (
+                [runs(each) for each in phones] == [2, 2] and len(store.load().measurements) == 2
+            )
+        )
         for each in phones:
             assert (each.root / "seaformer" / "lock" / "owner").exists()
             assert (each.root / "seaformer" / "changed").exists()
@@ -131,8 +136,9 @@ def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done
             assert setting(each, workbench) == was
             assert f"{each.address}: 1 finished run(s) are kept on it for --resume" in told
         assert list(scratch.iterdir()) == []
-        rows, damaged = store.load()
-        assert damaged == []
+        kept = store.load()
+        assert kept.damaged == ()
+        rows = kept.measurements
         assert sorted(row.model for row in rows) == ["quick", "quick"]
         assert all(row.valid for row in rows)
         for each in phones:

@@ -123,7 +123,7 @@ def test_a_phone_and_a_model_with_such_names_are_benched_through_a_server_all_th
     assert (row.model, row.artifact_file) == (EVIL, f"{EVIL} it's $(x).onnx")
     assert EVIL in row.device.model
     assert row.device.id.replace("-", "").isalnum()
-    assert codec.to_json(workbench.store.load()[0][0]) == codec.to_json(row)
+    assert codec.to_json(workbench.store.load().measurements[0]) == codec.to_json(row)
     assert left_behind(evil_phone) == []
     assert nothing_ran(evil_phone, tmp_path)
 

@@ -235,7 +235,7 @@ def test_an_operator_the_runtime_lacks_is_a_row_and_the_batch_goes_on(tmp_path: 
         assert "\n" not in found.failure
         assert not found.valid
     assert good.valid
-    stored, _ = ResultStore(tmp_path / "results").load()
+    stored = ResultStore(tmp_path / "results").load().measurements
     assert {one.failure for one in stored} == {*(one.failure for one in bad), None}
 
 

@@ -76,7 +76,7 @@ def test_the_runners_answer_is_the_eager_models(
     assert measured.runner_build
     assert measured.runtime_version
     assert measured.paper_latency_ms is None  # the paper timed 512x512
-    assert ResultStore(tmp_path).load()[0] == [measured]
+    assert ResultStore(tmp_path).load().measurements == (measured,)
 
 
 @pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")

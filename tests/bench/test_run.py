@@ -64,9 +64,9 @@ def test_every_artifact_gives_one_stored_measurement_in_the_order_given(
 ) -> None:
     measured, target = measure(store, three)
     assert [m.artifact_file for m in measured] == ["a.onnx", "b.onnx", "c.onnx"]
-    stored, damaged = store.load()
-    assert sorted(stored, key=lambda m: m.artifact_file) == measured
-    assert damaged == []
+    stored = store.load()
+    assert sorted(stored.measurements, key=lambda m: m.artifact_file) == measured
+    assert stored.damaged == ()
     assert len(target.requests) == 9
     assert all(m.valid and m.flags == () and m.failure is None for m in measured)
     assert [len(run) for run in measured[0].methods["forward"].by_process()] == [30, 30, 30]
@@ -163,7 +163,7 @@ def test_a_run_that_fails_is_a_row_and_the_batch_goes_on(
     assert [m.valid for m in measured] == [True, False, True]
     assert measured[1].methods == {}
     assert target.files.count("b") == 1  # it is not tried again
-    assert len(store.load()[0]) == 3
+    assert len(store.load().measurements) == 3
     assert store.path_of(measured[1]).name.endswith("__failed.json")
 
 
@@ -179,7 +179,7 @@ def test_a_run_that_fails_late_keeps_the_processes_before_it(
     assert measured.failure == "Killed by SIGKILL."
     assert len(measured.methods["forward"].processes) == 2
     assert len(measured.methods["forward"].samples_ns) == 60
-    assert store.load()[0] == [measured]
+    assert store.load().measurements == (measured,)
 
 
 def test_what_is_no_failure_of_one_run_ends_the_batch(
@@ -225,7 +225,7 @@ def test_an_output_that_is_not_finite_is_wrong_and_can_be_stored(
 
     ((measured,), _) = measure(store, [one], nothing)
     assert flags(measured) == {"wrong output": True}
-    assert [m.valid for m in store.load()[0]] == [False]
+    assert [m.valid for m in store.load().measurements] == [False]
 
 
 def test_an_output_of_another_shape_or_never_written_is_a_failed_row(
@@ -334,8 +334,9 @@ def test_ctrl_c_keeps_what_was_measured(store: ResultStore, three: list[Artifact
     with pytest.raises(KeyboardInterrupt):
         running.run(three[:2])
     done = target.files[:at]
-    stored, damaged = store.load()
-    assert damaged == []
+    loaded = store.load()
+    assert loaded.damaged == ()
+    stored = loaded.measurements
     assert {m.id for m in running.finished} == {m.id for m in stored}
     counts = {m.artifact_file[0]: len(m.methods["forward"].processes) for m in stored}
     assert counts == {name: done.count(name) for name in set(done)}
@@ -354,7 +355,7 @@ def test_each_measurement_is_stored_before_the_next_run_starts(
     seen = []
 
     def look(number: int, request: RunnerRequest, plain: RunnerReport) -> RunnerReport:
-        seen.append(len(store.load()[0]))
+        seen.append(len(store.load().measurements))
         return plain
 
     measure(store, three, look)
@@ -376,7 +377,7 @@ def test_a_full_disk_loses_no_measurement_stored_before_it(
     with pytest.raises(UsageError, match="cannot be written"):
         measure(store, three, in_the_way)
     assert len(kept) == 2
-    assert len(store.load()[0]) == 2
+    assert len(store.load().measurements) == 2
 
 
 def test_the_same_artifact_twice_gives_two_measurements(store: ResultStore, one: Artifact) -> None:
@@ -387,7 +388,7 @@ def test_the_same_artifact_twice_gives_two_measurements(store: ResultStore, one:
     assert len(target.requests) == 6
     assert first.id != second.id
     assert set(first.methods["forward"].samples_ns).isdisjoint(second.methods["forward"].samples_ns)
-    assert len(store.load()[0]) == 2
+    assert len(store.load().measurements) == 2
 
 
 @pytest.mark.parametrize(

@@ -87,9 +87,9 @@ def test_profile_ops_adds_tables_and_a_trace_and_leaves_the_measurement_alone(
     (trace,) = (tmp_path / "profiles").glob("*__measured__*.trace.json")
     assert f"Trace: {trace}" in done.stderr
     assert list(check_trace(trace)) == ["components", "operators"]
-    measured, damaged = ResultStore(tmp_path).load()
-    assert (len(measured), damaged) == (1, [])
-    assert len(build(measured).table.rows) == 1
+    runs = ResultStore(tmp_path).load()
+    assert (len(runs.measurements), runs.damaged) == (1, ())
+    assert len(build(runs).table.rows) == 1
     (stored,) = tmp_path.rglob("runs/*/*.json")
     assert len(json.loads(stored.read_text())["methods"]["forward"]["samples_ns"]) == 3
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from seaformer.core.counts import Counts
 from seaformer.core.measurement import DeviceInfo, Measurement
-from seaformer.report import write_report
 from seaformer.report.zoo import zoo_rows
 from seaformer.store.results import ResultStore
 from tests.fakes.measurements import HOST, NOISY, OFF_CORE, emulated, failed, measurement, method
+from tests.fakes.reports import write_report_of
 
 PHONE = replace(HOST, id="phone-a1", target="phone", model="Mi 10", architecture="aarch64")
 TWIN = replace(PHONE, id="phone-b2")
@@ -78,7 +78,7 @@ def page_of(root: Path, measurements: list[Measurement]) -> Path:
     store = ResultStore(root)
     for made in measurements:
         store.append(made)
-    write_report(root, zoo_rows())
+    write_report_of(root, zoo_rows())
     return root / "report.html"
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from seaformer.core.measurement import Flag, Measurement
-from seaformer.report import build
 from seaformer.report.components import components
 from seaformer.report.renderers import _text, markdown, terminal
 from seaformer.report.table import rows
 from tests.fakes.measurements import measurement, method
+from tests.fakes.reports import report_of
 
 FIGURE_10 = Path(__file__).parents[2] / "seaformer" / "core" / "paper" / "figure10_components.csv"
 WHOLE = {"forward": 40.0, "stem": 20.0, "context": 12.0, "spatial": 4.0, "head": 3.0}
@@ -43,7 +43,7 @@ def test_parts_that_pay_for_standing_alone_make_a_remainder_below_zero() -> None
     costly = WHOLE | {"stem": 24.0}
     rest = components(rows(with_methods(costly)))[-1]
     assert rest.share < 0
-    shown = terminal.text(build([with_methods(costly)]).table)
+    shown = terminal.text(report_of([with_methods(costly)]).table)
     (line,) = (line.split() for line in shown.splitlines() if line.startswith("remainder"))
     assert float(line[1]) == pytest.approx(rest.median_ms, abs=0.01)
     assert line[1].startswith("-3.")
@@ -54,13 +54,13 @@ def test_a_network_with_other_parts_has_no_share_in_figure_10_and_says_why() -> 
     medians = {"forward": 10.0, "stem": 5.0, "context": 4.0, "head": 0.5}
     made = with_methods(medians, model="seaformer_t.imagenet")
     assert all(part.paper_percent is None for part in components(rows(made)))
-    found = build([made])
+    found = report_of([made])
     for shown in (terminal.text(found.table), markdown.render(found)):
         assert _text.OTHER_PARTS in " ".join(shown.split())
 
 
 def test_what_a_remainder_is_stands_once_below_all_tables() -> None:
-    shown = terminal.text(build([with_methods(WHOLE), with_methods(WHOLE, number=2)]).table)
+    shown = terminal.text(report_of([with_methods(WHOLE), with_methods(WHOLE, number=2)]).table)
     words = " ".join(shown.split())
     assert words.count("Components of") == 2
     assert words.count(_text.REMAINDER) == 1
@@ -70,7 +70,7 @@ def test_what_a_remainder_is_stands_once_below_all_tables() -> None:
 def test_shares_of_a_measurement_that_is_not_valid_say_so() -> None:
     doubt = with_methods(WHOLE, flags=(Flag("unstable", True, "interval +-30 %"),))
     for made, said in ((doubt, True), (with_methods(WHOLE), False)):
-        found = build([made])
+        found = report_of([made])
         for shown in (terminal.text(found.table), markdown.render(found)):
             assert (_text.NOT_VALID in " ".join(shown.split())) == said
 

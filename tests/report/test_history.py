@@ -7,17 +7,17 @@ import re
 from typing import Any
 
 from seaformer.core.measurement import Measurement
-from seaformer.report import build
 from seaformer.report.html.pictures import history as _picture_history
 from seaformer.report.renderers import csv
 from tests.fakes.measurements import emulated, measurement, method
+from tests.fakes.reports import report_of
 from tests.report.pages import Elements
 
 FIRST, SECOND, THIRD = ("a" * 40, "b" * 40 + "-dirty", "c" * 40)
 
 
 def drawn(*measurements: Measurement) -> Elements:
-    drawing = _picture_history.draw(build(measurements)).drawing
+    drawing = _picture_history.draw(report_of(measurements)).drawing
     assert drawing is not None
     return Elements(drawing)
 
@@ -90,6 +90,6 @@ def test_figures_of_an_axis_never_cover_each_other() -> None:
 
 
 def test_the_table_of_all_runs_has_the_commit() -> None:
-    text = csv.render(build([run(1, SECOND)]).table)
+    text = csv.render(report_of([run(1, SECOND)]).table)
     head, line = text.splitlines()
     assert line.split(",")[head.split(",").index("commit")] == SECOND

@@ -13,13 +13,14 @@ import pytest
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import ESTIMATED, MEASURED, MethodRun, document, summary
 from seaformer.core.table import ResultTable
-from seaformer.report import build, make_report, write_report
+from seaformer.report import make_report
 from seaformer.report.html import runs as _html_runs
 from seaformer.report.html.pictures import samples as _picture_samples
 from seaformer.report.renderers import csv, github, html, markdown, svg, terminal
 from seaformer.report.zoo import zoo_rows
 from seaformer.store.results import ResultStore
 from tests.fakes.measurements import counted, emulated, failed, measurement, method, process
+from tests.fakes.reports import report_of, write_report_of
 from tests.report.pages import EVIL, Elements, everything, hostile, island, page_of
 
 SLUGS = ("accuracy", "ratio", "components", "precision", "instructions", "samples", "history")
@@ -37,7 +38,7 @@ def elements(page: str) -> Elements:
 
 
 def rendered(*measurements: object) -> str:
-    return html.render(build(measurements, (), zoo_rows()))  # type: ignore[arg-type]
+    return html.render(report_of(measurements, (), zoo_rows()))  # type: ignore[arg-type]
 
 
 def test_every_element_is_closed_and_every_id_is_there_once(elements: Elements) -> None:
@@ -118,7 +119,7 @@ def test_the_raw_file_a_record_names_is_the_file_of_the_store(tmp_path: Path) ->
 
 
 def test_samples_leave_the_page_when_there_is_no_room_the_oldest_first() -> None:
-    report = build([measurement(i) for i in range(1, 4)])
+    report = report_of([measurement(i) for i in range(1, 4)])
     every = _html_runs.records(report.measurements, report.table.rows)
     room = len(str(every[measurement(3).id]["methods"][0]["samples"])) + 10
     records = _html_runs.records(report.measurements, report.table.rows, room)
@@ -156,7 +157,7 @@ def test_sources_are_told_apart_by_shape_and_by_word(page: str) -> None:
 def test_an_estimate_is_shown_and_never_as_measured() -> None:
     """What will make estimates is not here yet; a row of one is."""
     made = [measurement(1), replace(measurement(2), source=ESTIMATED), emulated(3)]
-    report = build(made, (), zoo_rows())
+    report = report_of(made, (), zoo_rows())
     table = ResultTable(
         tuple(
             replace(row, median_ms=77.77, ci95_low_ms=70.0, ci95_high_ms=85.0)
@@ -193,7 +194,8 @@ def test_an_estimate_is_stored_and_listed_as_one(tmp_path: Path) -> None:
     assert ResultStore(tmp_path).append(made).stem.endswith("__estimated")
     assert summary(made) is None
     assert "median_ms" not in document(made)
-    files = {file.name: file.text for file in make_report(tmp_path).files}
+    made_files = make_report(tmp_path, ResultStore(tmp_path).load()).files
+    files = {file.name: file.text for file in made_files}
     assert len(files["tables/latency.csv"].splitlines()) == 1
     assert files["tables/estimated.csv"].splitlines()[1].startswith("estimated,")
 
@@ -222,7 +224,7 @@ def test_the_newest_rows_are_drawn_where_not_all_fit_whatever_their_model() -> N
         measurement(i, model=models[i % 4], plan=replace(measurement(1).plan, seed=0, core=str(i)))
         for i in range(40)
     ]
-    drawn = _picture_samples.draw(build(made, (), zoo_rows()))
+    drawn = _picture_samples.draw(report_of(made, (), zoo_rows()))
     assert "The newest 16 of 40 rows are drawn" in drawn.note
     assert drawn.drawing is not None
     shown = {link["data-run"] for link in Elements(drawn.drawing).of("a")}
@@ -253,7 +255,7 @@ def test_a_picture_without_data_is_one_sentence_with_the_command_that_fills_it(s
 
 
 def test_an_empty_store_says_how_to_begin(tmp_path: Path) -> None:
-    write_report(tmp_path, zoo_rows())
+    write_report_of(tmp_path, zoo_rows())
     text = (tmp_path / "report.html").read_text()
     assert Elements(text).wrong == []
     assert "How to begin" in text
@@ -266,7 +268,7 @@ def test_files_that_were_skipped_are_named_with_the_reason(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     (folder / "half.json").write_text('{"schema": 1, "id"')
     (folder / "new.json").write_text('{"schema": 99}')
-    write_report(tmp_path)
+    write_report_of(tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert "runs/x/half.json" in text
     assert "has schema 99" in text
@@ -289,7 +291,12 @@ def test_the_same_runs_give_the_same_bytes_in_any_order_and_place(tmp_path: Path
     made = everything()
     first = page_of(tmp_path / "a", made).read_bytes()
     assert page_of(tmp_path / "b", made[::-1]).read_bytes() == first
-    assert make_report(tmp_path / "a", zoo_rows()).files[-1].text.encode() == first
+    assert (
+        make_report(tmp_path / "a", ResultStore(tmp_path / "a").load(), zoo_rows())
+        .files[-1]
+        .text.encode()
+        == first
+    )
 
 
 def test_a_large_store_keeps_the_newest_of_every_row_and_says_what_is_left_out(
@@ -312,7 +319,7 @@ def test_a_run_that_failed_opens_and_says_why() -> None:
 
 
 def test_damaged_files_are_counted_in_the_overview() -> None:
-    report = build([measurement(1)], [DamagedFile("runs/x/bad.json", "is cut short")])
+    report = report_of([measurement(1)], [DamagedFile("runs/x/bad.json", "is cut short")])
     assert "<b>1</b> files skipped" in html.render(report)
 
 

@@ -14,7 +14,7 @@ from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import Flag, Measurement
 from seaformer.core.registry import Registry
 from seaformer.report.renderers import csv, github, html, markdown, svg, terminal
-from seaformer.report.table import Report, build, table_of
+from seaformer.report.table import Report, table_of
 from tests.fakes.measurements import (
     NOISY,
     OFF_CORE,
@@ -24,6 +24,7 @@ from tests.fakes.measurements import (
     measurement,
     method,
 )
+from tests.fakes.reports import report_of
 
 PARTS = {"forward": method(38.0), "stem": method(14.0), "head": method(6.0)}
 MADE = (
@@ -37,7 +38,7 @@ HOSTILE = "\x1b[31m| `<script>` [link](x)\n# not a title \ud800 ]]> _so_ [bold]"
 
 
 def report() -> Report:
-    return build([*MADE, emulated(6)], [DamagedFile("runs/x/bad.json", "is cut short")])
+    return report_of([*MADE, emulated(6)], [DamagedFile("runs/x/bad.json", "is cut short")])
 
 
 def parsed(text: str) -> list[dict[str, str]]:
@@ -101,7 +102,7 @@ def test_a_terminal_that_is_too_narrow_gets_longer_lines_and_no_lost_figure() ->
 
 def test_a_part_that_was_measured_alone_has_a_row_under_its_own_name() -> None:
     alone = measurement(7, methods={"stem": method(9.0)}, paper_latency_ms=None)
-    found = build([*MADE, alone])
+    found = report_of([*MADE, alone])
     assert "seaformer_t.ade20k:stem" in terminal.text(found.table)
     assert "| seaformer_t.ade20k:stem |" in markdown.render(found)
     assert "seaformer_s.ade20k:stem" not in markdown.render(found)
@@ -118,7 +119,7 @@ def test_an_empty_table_is_a_sentence_with_the_next_command() -> None:
 
 
 def test_an_emulated_row_shows_what_was_counted_and_not_one_millisecond() -> None:
-    made = build([emulated()])
+    made = report_of([emulated()])
     for shown in (terminal.text(made.table), markdown.render(made)):
         words = " ".join(shown.split())
         for told in (
@@ -144,7 +145,7 @@ def test_an_emulated_row_shows_what_was_counted_and_not_one_millisecond() -> Non
 
 
 def test_an_emulated_row_has_no_column_of_times_on_the_terminal_or_in_markdown() -> None:
-    made = build([emulated()])
+    made = report_of([emulated()])
     shown = terminal.text(made.table) + markdown.render(made).partition("### Emulated")[2]
     header = [line for line in shown.splitlines() if "ms" in line.replace("|", " ").split()]
     assert header == []
@@ -152,7 +153,7 @@ def test_an_emulated_row_has_no_column_of_times_on_the_terminal_or_in_markdown()
 
 def test_an_emulated_row_without_counts_has_dashes_and_no_milliseconds() -> None:
     bare = emulated(methods={"forward": method(6000.0)})
-    for shown in (terminal.text(table_of([bare])), markdown.render(build([bare]))):
+    for shown in (terminal.text(table_of([bare])), markdown.render(report_of([bare]))):
         assert "6000" not in shown
         assert "5999" not in shown
         assert shown.count(" - ") >= 5
@@ -160,7 +161,7 @@ def test_an_emulated_row_without_counts_has_dashes_and_no_milliseconds() -> None
 
 def everywhere(*made: Measurement) -> dict[str, str]:
     """What every renderer says of these, in one line each."""
-    report = build(made)
+    report = report_of(made)
     shown = {
         "terminal": terminal.text(report.table),
         "markdown": markdown.render(report),
@@ -201,7 +202,7 @@ def test_emulated_and_measured_rows_stand_in_tables_of_their_own() -> None:
 
 def test_components_of_an_emulated_run_are_shares_of_instructions() -> None:
     parts = {"forward": counted(200_000_000), "stem": counted(90_000_000)}
-    made = build([emulated(methods=parts)])
+    made = report_of([emulated(methods=parts)])
     for shown in (terminal.text(made.table), markdown.render(made)):
         assert "90.00" in shown
         assert "45.00 %" in shown
@@ -277,7 +278,8 @@ def test_the_report_names_conditions_reasons_failures_and_skipped_files() -> Non
 
 
 def test_every_line_of_a_markdown_table_has_as_many_cells_as_its_header() -> None:
-    made = build([measurement(1, model=HOSTILE, runner=HOSTILE, flags=(Flag("a|b", True, "|"),))])
+    flags = (Flag("a|b", True, "|"),)
+    made = report_of([measurement(1, model=HOSTILE, runner=HOSTILE, flags=flags)])
     text = markdown.render(made)
     width = None
     for line in text.splitlines():
@@ -291,7 +293,7 @@ def test_every_line_of_a_markdown_table_has_as_many_cells_as_its_header() -> Non
 
 def test_text_from_devices_and_files_stays_text() -> None:
     damaged = [DamagedFile(f"runs/{HOSTILE}.json", HOSTILE)]
-    made = build([measurement(1, model=HOSTILE), failed(2, HOSTILE)], damaged)
+    made = report_of([measurement(1, model=HOSTILE), failed(2, HOSTILE)], damaged)
     text = markdown.render(made)
     assert "<script>" not in text.partition("## Files skipped")[0]
     assert "&lt;script&gt;" in text
@@ -311,7 +313,7 @@ def words(picture: Xml.Element) -> str:
 
 
 def test_the_picture_is_well_formed_whatever_the_names_are() -> None:
-    drawn(build([measurement(1, model=HOSTILE, runtime=HOSTILE)]))
+    drawn(report_of([measurement(1, model=HOSTILE, runtime=HOSTILE)]))
 
 
 def test_the_picture_has_a_bar_a_whisker_and_words_for_every_latency() -> None:
@@ -326,7 +328,7 @@ def test_the_picture_has_a_bar_a_whisker_and_words_for_every_latency() -> None:
 
 
 def test_a_bar_is_as_long_as_its_median_and_the_whisker_as_its_interval() -> None:
-    made = build([measurement(1)])
+    made = report_of([measurement(1)])
     row = made.table.rows[0]
     picture, space = drawn(made), "{http://www.w3.org/2000/svg}"
     bar = list(picture.iter(f"{space}rect"))[1]
@@ -347,7 +349,7 @@ def test_an_axis_ends_at_a_round_number(value: float, limit: float) -> None:
 
 
 def test_many_bars_are_told_in_few_words_beside_the_picture() -> None:
-    many = build([measurement(n, model=f"model_{n:02d}.x") for n in range(1, 31)])
+    many = report_of([measurement(n, model=f"model_{n:02d}.x") for n in range(1, 31)])
     assert "and 22 more." in svg.alternative(many, most=8)
     assert "more" not in svg.alternative(many)
 

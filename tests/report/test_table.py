@@ -11,7 +11,7 @@ from seaformer.core import codec
 from seaformer.core.measurement import Conditions, summary
 from seaformer.core.table import ResultTable
 from seaformer.report.components import components
-from seaformer.report.table import build, current, newest, rows, table_of
+from seaformer.report.table import current, newest, rows, table_of
 from tests.fakes.measurements import (
     EMULATOR,
     HOST,
@@ -22,6 +22,7 @@ from tests.fakes.measurements import (
     method,
     process,
 )
+from tests.fakes.reports import report_of
 
 
 def test_a_row_holds_what_was_measured_and_what_it_depends_on() -> None:
@@ -101,8 +102,8 @@ def test_without_a_whole_or_without_parts_there_are_no_components() -> None:
 
 def test_rows_are_newest_first_in_whatever_order_they_come() -> None:
     made = [measurement(2), measurement(3), measurement(1)]
-    table = build(made).table
-    assert table == build(reversed(made)).table
+    table = report_of(made).table
+    assert table == report_of(reversed(made)).table
     assert [row.measurement_id for row in table.rows] == [measurement(n).id for n in (3, 2, 1)]
 
 
@@ -112,33 +113,33 @@ def test_rows_of_a_model_go_by_format_and_precision_and_the_newest_of_a_kind_fir
         measurement(i, format=format, runtime=format, precision=precision)
         for i, (format, precision) in enumerate(kinds * 2)
     ]
-    told = [(row.format, row.precision, row.created_at) for row in build(made).table.rows]
+    told = [(row.format, row.precision, row.created_at) for row in report_of(made).table.rows]
     assert [one[:2] for one in told[::2]] == kinds[::-1]
     assert all(told[i][2] > told[i + 1][2] for i in range(0, 8, 2))
 
 
 def test_each_device_has_its_own_rows_also_when_two_share_an_id() -> None:
     other = replace(HOST, model="Another CPU")
-    found = build([measurement(1), measurement(2, device=other), emulated(3), measurement(4)])
+    found = report_of([measurement(1), measurement(2, device=other), emulated(3), measurement(4)])
     assert [section.device for section in found.devices] == [HOST, EMULATOR, other]
     assert [len(section.table.rows) for section in found.devices] == [2, 1, 1]
 
 
 def test_the_newest_row_of_a_key_stands_for_it() -> None:
     made = [measurement(1), measurement(2), measurement(3, precision="fp16"), measurement(4)]
-    table = build(made).table
+    table = report_of(made).table
     assert [row.measurement_id for row in newest(table).rows] == [made[3].id, made[2].id]
 
 
 def test_a_valid_row_is_not_hidden_by_a_newer_one_that_failed() -> None:
     made = [measurement(1), measurement(2), failed(3), measurement(4, flags=(OFF_CORE,))]
-    table = build(made).table
+    table = report_of(made).table
     assert [row.measurement_id for row in newest(table, valid_only=True).rows] == [made[1].id]
     assert [row.measurement_id for row in current(table).rows] == [made[3].id, made[1].id]
 
 
 def test_processes_of_emulated_runs_are_not_listed_with_measured_ones() -> None:
-    found = build([measurement(1), emulated(2)]).processes
+    found = report_of([measurement(1), emulated(2)]).processes
     assert {process.row.source for process in found} == {"measured"}
     assert [process.index for process in found] == [1, 2, 3]
     assert [len(process.samples_ns) for process in found] == [40, 40, 40]

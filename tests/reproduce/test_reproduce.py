@@ -159,7 +159,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def stored(bench: Bench) -> int:
-    return len(ResultStore(bench.root / "results").load()[0])
+    return len(ResultStore(bench.root / "results").load().measurements)
 
 
 def test_every_work_is_answered_by_a_stored_measurement(bench: Bench) -> None:

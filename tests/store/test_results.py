@@ -16,6 +16,7 @@ from seaformer.core import files
 from seaformer.core.errors import UsageError
 from seaformer.core.files import safe_name
 from seaformer.core.measurement import SCHEMA, document, new_id
+from seaformer.core.runs import Runs
 from seaformer.store.results import ResultStore, results_dir
 from tests.fakes.measurements import HOST, emulated, failed, measurement
 
@@ -33,7 +34,7 @@ def test_what_is_appended_is_loaded_oldest_first(store: ResultStore) -> None:
     made = [measurement(3), failed(1), emulated(2)]
     for one in made:
         store.append(one)
-    assert store.load() == ([made[1], made[2], made[0]], [])
+    assert store.load() == Runs((made[1], made[2], made[0]))
 
 
 def test_a_file_lies_under_its_device_and_is_named_so_that_people_can_read_it(
@@ -73,9 +74,9 @@ def test_two_peoples_results_merge_by_copying_files(tmp_path: Path) -> None:
     theirs.append(measurement(2))
     theirs.append(emulated(3))
     shutil.copytree(theirs.root, mine.root, dirs_exist_ok=True)
-    loaded, damaged = mine.load()
-    assert [one.id for one in loaded] == [measurement(n).id for n in (1, 2, 3)]
-    assert damaged == []
+    loaded = mine.load()
+    assert [one.id for one in loaded.measurements] == [measurement(n).id for n in (1, 2, 3)]
+    assert loaded.damaged == ()
 
 
 def test_a_measurement_that_lies_there_twice_counts_once_and_is_reported(
@@ -83,10 +84,10 @@ def test_a_measurement_that_lies_there_twice_counts_once_and_is_reported(
 ) -> None:
     path = store.append(measurement())
     shutil.copy(path, path.with_name("z copy.json"))
-    loaded, damaged = store.load()
-    assert len(loaded) == 1
-    assert damaged[0].path == "runs/host-example/z copy.json"
-    assert damaged[0].reason.startswith("the same measurement as runs/host-example/2026")
+    loaded = store.load()
+    assert len(loaded.measurements) == 1
+    assert loaded.damaged[0].path == "runs/host-example/z copy.json"
+    assert loaded.damaged[0].reason.startswith("the same measurement as runs/host-example/2026")
 
 
 def changed(**changes: Any) -> bytes:
@@ -126,11 +127,12 @@ def test_a_damaged_file_is_reported_skipped_and_left_alone(
     store.append(measurement(5))
     bad = store.root / "runs" / "host-example" / "bad.json"
     bad.write_bytes(content)
-    loaded, damaged = store.load()
-    assert [one.id for one in loaded] == [measurement(5).id]
-    assert [found.path for found in damaged] == ["runs/host-example/bad.json"]
-    assert told in damaged[0].reason
-    assert str(store.root) not in damaged[0].reason
+    loaded = store.load()
+    assert [one.id for one in loaded.measurements] == [measurement(5).id]
+    (damaged,) = loaded.damaged
+    assert damaged.path == "runs/host-example/bad.json"
+    assert told in damaged.reason
+    assert str(store.root) not in damaged.reason
     assert bad.read_bytes() == content
 
 
@@ -138,7 +140,7 @@ def test_a_newer_file_with_more_fields_of_the_same_schema_is_read(store: ResultS
     folder = store.root / "runs" / "x"
     folder.mkdir(parents=True)
     (folder / "a.json").write_bytes(changed(a_later_field={"b": 1}))
-    assert store.load() == ([measurement()], [])
+    assert store.load() == Runs((measurement(),))
 
 
 def test_what_an_interrupted_write_left_behind_is_no_measurement(store: ResultStore) -> None:
@@ -146,13 +148,13 @@ def test_what_an_interrupted_write_left_behind_is_no_measurement(store: ResultSt
     path.with_name(f".{path.name}.k3jd8f").write_text("{")
     path.with_name(".hidden.json").write_text("{")
     path.with_name("notes.txt").write_text("hello")
-    assert store.load() == ([measurement()], [])
+    assert store.load() == Runs((measurement(),))
 
 
 def test_a_store_that_does_not_exist_is_empty_and_reading_does_not_make_it(
     store: ResultStore,
 ) -> None:
-    assert store.load() == ([], [])
+    assert store.load() == Runs()
     assert not store.root.exists()
 
 
