@@ -70,21 +70,28 @@ class Workbench:
         said: list[str] | None = None,
         *,
         adb_host: str = "",
-        **options: bool,
+        resume: bool = False,
+        force: bool = False,
     ) -> PhoneTarget:
         adb_host = adb_host or self.adb_host
         finder = Finder(adb_host)
         say = (said if said is not None else []).append
         (attached,) = finder.choose(phone.address)
         link = Phone(finder, attached, patience=self.patience, say=say, pause=self.pause)
-        return PhoneTarget(link, self.bundle, TargetOptions(adb_host=adb_host, **options), say)
+        options = TargetOptions(adb_host=adb_host, resume=resume, force=force)
+        return PhoneTarget(link, self.bundle, options, say)
 
     def run(
-        self, phone: FakePhone, *artifacts: Artifact, adb_host: str = "", **options: bool
+        self,
+        phone: FakePhone,
+        *artifacts: Artifact,
+        adb_host: str = "",
+        resume: bool = False,
+        force: bool = False,
     ) -> Tried:
         said: list[str] = []
-        target = self.target(phone, said, adb_host=adb_host, **options)
-        bench = Bench(target, self.plan, self.store, resume=options.get("resume", False))
+        target = self.target(phone, said, adb_host=adb_host, resume=resume, force=force)
+        bench = Bench(target, self.plan, self.store, resume=resume)
         try:
             return Tried(bench.run(artifacts), said, target)
         finally:

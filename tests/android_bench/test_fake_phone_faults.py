@@ -185,7 +185,7 @@ def test_a_reboot_strikes_at_a_command_and_the_port_stays() -> None:
         def answers() -> bool:
             try:
                 with closing(connected(phone)) as again:
-                    return again.shell("echo up") == "up\n"
+                    return bool(again.shell("echo up") == "up\n")
             except BROKEN:
                 return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,10 +63,10 @@ def test_a_property_of_several_lines_keeps_them_all() -> None:
 
 @pytest.mark.parametrize("change", [with_cr, without_eol], ids=["cr", "without_eol"])
 @pytest.mark.parametrize("phone", PHONES)
-def test_line_ends_change_nothing(phone: str, change: object) -> None:
-    def same(read: object, name: str) -> bool:
-        said = text(phone, name)
-        return read(said) == read(change(said))  # type: ignore[operator]
+def test_line_ends_change_nothing(phone: str, change: Callable[[str], str]) -> None:
+    def same(read: Callable[[str], object], name: str) -> bool:
+        output = text(phone, name)
+        return read(output) == read(change(output))
 
     assert same(parse.parse_getprop, "getprop")
     assert same(parse.parse_battery, "battery")

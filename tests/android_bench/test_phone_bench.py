@@ -50,8 +50,8 @@ def test_a_running_adb_server_is_used_and_named(
 
 
 def away_and_back(
-    workbench: Workbench, phone: FakePhone, folder: Path, go: Callable[[], None],
-    back: Callable[[], None],
+    workbench: Workbench, phone: FakePhone, folder: Path, go: Callable[[], object],
+    back: Callable[[], object],
 ) -> None:  # fmt: skip
     """A bench whose phone is away from its server until that was noticed: the run survives."""
     held = scripted_artifact(folder, "held", trouble=HELD)
@@ -191,7 +191,12 @@ def test_an_interrupt_from_outside_ends_every_wait(
 
     workbench.pause = pause
     target = workbench.target(phone)
-    threading.Thread(target=lambda: (wait_for(lambda: runs(phone)), stop.set())).start()
+
+    def stop_a_run() -> None:
+        wait_for(lambda: runs(phone))
+        stop.set()
+
+    threading.Thread(target=stop_a_run).start()
     with pytest.raises(KeyboardInterrupt):
         Bench(target, FAST, workbench.store).run([slow])
     assert not (phone.root / "seaformer" / "lock").exists()

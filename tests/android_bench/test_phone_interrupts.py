@@ -136,9 +136,9 @@ def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done
             assert setting(each, workbench) == was
             assert f"{each.address}: 1 finished run(s) are kept on it for --resume" in told
         assert list(scratch.iterdir()) == []
-        kept = store.load()
-        assert kept.damaged == ()
-        rows = kept.measurements
+        stored = store.load()
+        assert stored.damaged == ()
+        rows = stored.measurements
         assert sorted(row.model for row in rows) == ["quick", "quick"]
         assert all(row.valid for row in rows)
         for each in phones:

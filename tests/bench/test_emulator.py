@@ -340,8 +340,21 @@ def test_the_command_line_refuses_a_wrong_core_with_2() -> None:
 
 
 def test_one_warm_inference_is_counted_unless_more_are_asked_for() -> None:
-    asked = {"threads": 1, "core": "prime", "min_secs": 3.0, "max_secs": 20.0, "repeats": 3}
-    plan = run_plan("emulator:cortex-a72", warmup=-1, runs=-1, seed=0, components=False, **asked)
+    def plan_of(device: str, warmup: int, runs: int) -> RunPlan:
+        return run_plan(
+            device,
+            threads=1,
+            core="prime",
+            warmup=warmup,
+            runs=runs,
+            min_secs=3.0,
+            max_secs=20.0,
+            repeats=3,
+            seed=0,
+            components=False,
+        )
+
+    plan = plan_of("emulator:cortex-a72", warmup=-1, runs=-1)
     assert (plan.warmup.runs, plan.stop.runs, plan.processes) == (1, 1, 3)
-    plan = run_plan("emulator", warmup=4, runs=2, seed=0, components=False, **asked)
+    plan = plan_of("emulator", warmup=4, runs=2)
     assert (plan.warmup.runs, plan.stop.runs) == (4, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,10 +14,8 @@ from tests.fakes.measurements import process
 GOOD = OutputCheck(1e-6, 1e-6, 1.0, passed=True)
 
 
-def run(
-    *blocks: tuple[int, ...], output: OutputCheck | None = GOOD, **changes: object
-) -> MethodRun:
-    processes = tuple(replace(process(len(block)), **changes) for block in blocks)
+def run(*blocks: tuple[int, ...], output: OutputCheck | None = GOOD, **changes: Any) -> MethodRun:
+    processes = tuple(process(len(block), **changes) for block in blocks)
     return MethodRun(tuple(sample for block in blocks for sample in block), processes, output)
 
 
@@ -73,8 +71,8 @@ def test_pinning_holds_only_on_the_cores_that_were_chosen() -> None:
     block = (1000,) * 40
     assert found(run(block, sample_cpus=(1,) * 39 + (0,))) == {"pinning": True}
     assert found(run(block, affinity=(0, 1))) == {"pinning": True}
-    both = {"sample_cpus": (0, 1) * 20, "affinity": (1, 0), "threads": 2}
-    assert found(run(block, **both), cpus=(0, 1), threads=2) == {}
+    both = run(block, sample_cpus=(0, 1) * 20, affinity=(1, 0), threads=2)
+    assert found(both, cpus=(0, 1), threads=2) == {}
 
 
 @pytest.mark.parametrize("threads", [0, 2])

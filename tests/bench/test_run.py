@@ -6,6 +6,7 @@ import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def one(three: list[Artifact]) -> Artifact:
 
 
 def measure(
-    store: ResultStore, artifacts: list[Artifact], change: Change | None = None, **plan: int
+    store: ResultStore, artifacts: list[Artifact], change: Change | None = None, **plan: Any
 ) -> tuple[list[Measurement], FakeTarget]:
     target = FakeTarget() if change is None else FakeTarget(change)
     return bench(target, store, RunPlan(**plan)).run(artifacts), target

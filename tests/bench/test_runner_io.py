@@ -41,10 +41,18 @@ def line(**changes: Any) -> str:
 
 def test_a_request_becomes_flags() -> None:
     request = RunnerRequest(
-        *("onnxruntime", "dir with blanks/m.onnx"),
-        **{"threads": 2, "cpus": (6, 7), "inputs": ("a.bin", "b.bin"), "seed": 5},
-        **{"output_dir": "out", "profile_ops": "ops.json", "marker": True, "ort_lib": "l.so"},
-        **{"warmup": Warmup(runs=0), "stop": Stop(runs=1)},
+        "onnxruntime",
+        "dir with blanks/m.onnx",
+        threads=2,
+        cpus=(6, 7),
+        inputs=("a.bin", "b.bin"),
+        seed=5,
+        output_dir="out",
+        profile_ops="ops.json",
+        marker=True,
+        ort_lib="l.so",
+        warmup=Warmup(runs=0),
+        stop=Stop(runs=1),
     )
     assert request.argv() == [
         *("--engine", "onnxruntime", "--model", "dir with blanks/m.onnx", "--method", "forward"),

@@ -292,7 +292,8 @@ class SmallDisk:
             'left=$1; shift; "$@"; code=$?; find . -type f > "$left"; exit $code\n'
         )
         left = self.folder.with_suffix(".left")
-        argv = [*PRIVATE, "sh", "-c", script, self.folder, left, *PROGRAM, *map(str, arguments)]
+        places = (str(self.folder), str(left))
+        argv = [*PRIVATE, "sh", "-c", script, *places, *PROGRAM, *map(str, arguments)]
         finished = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         return done(finished), left.read_text().split()
 
@@ -302,7 +303,7 @@ def small_disk(tmp_path: Path) -> SmallDisk:
     folder = tmp_path / "disk"
     folder.mkdir()
     try:
-        argv = [*PRIVATE, "mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", folder]
+        argv = [*PRIVATE, "mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(folder)]
         tried = subprocess.run(argv, capture_output=True, check=False)
     except FileNotFoundError:
         pytest.skip("no unshare here")

@@ -41,11 +41,12 @@ from tests.fakes.measurements import HOST, emulated, failed, measurement, method
 
 PHONE = replace(HOST, id="R5CT30", target="phone", model="Mi 10", architecture="aarch64", cores=8)
 EARLIER = Conditions(at="2026-07-29T08:00:00+00:00"), Conditions(at="2026-07-29T08:01:00+00:00")
+DELEGATION = Delegation("XnnpackBackend", 1, 286, ())
 FACTS = ArtifactFacts(
     exporter="made up",
     weights="seeded:0",
     parity=ParityFacts("prediction", 1e-5, 1e-5, 90.0, 1.0),
-    delegation=Delegation("XnnpackBackend", 1, 286, ()),
+    delegation=DELEGATION,
     operators={"aten.convolution": 200, "aten.add": 86},
 )
 
@@ -85,6 +86,7 @@ def test_a_slower_phone_row_is_a_regression_and_the_gate_says_which() -> None:
     assert latency.ratio == pytest.approx(1.05, abs=0.01)
     assert latency.low is not None
     assert latency.high is not None
+    assert latency.ratio is not None
     assert 1.0 < latency.low < latency.ratio < latency.high
     with pytest.raises(Regression, match=r"new is worse than old: latency of seaformer_t\.ade20k"):
         gate(found)
@@ -184,7 +186,7 @@ def test_half_a_percent_more_instructions_passes_and_more_does_not() -> None:
 @pytest.mark.parametrize(
     ("changes", "worse"),
     [
-        ({"delegation": replace(FACTS.delegation, subgraphs=2)}, "delegate subgraphs"),
+        ({"delegation": replace(DELEGATION, subgraphs=2)}, "delegate subgraphs"),
         ({"delegation": None}, "delegate subgraphs"),
         ({"operators": {"aten.convolution": 201, "aten.add": 86}}, "operators"),
         ({"parity": replace(FACTS.parity, argmax_agreement=0.99)}, "argmax agreement"),
@@ -201,14 +203,14 @@ def test_a_fact_of_the_file_that_gets_worse_is_a_regression(
 
 def test_an_operator_that_falls_out_is_named() -> None:
     outside = (OutsideOperator("aten.mean", 24, True, "one axis"),)
-    found = with_facts(delegation=replace(FACTS.delegation, subgraphs=25, outside=outside))
+    found = with_facts(delegation=replace(DELEGATION, subgraphs=25, outside=outside))
     assert {f.fact for _, f in found.regressions} == {"delegate subgraphs", "operators outside"}
     assert fact(found, "operators outside").why == "24 more, aten.mean"
 
 
 def test_a_copy_that_falls_out_computes_nothing_and_passes() -> None:
     outside = (OutsideOperator("aten.clone", 3, False, ""),)
-    assert with_facts(delegation=replace(FACTS.delegation, outside=outside)).regressions == ()
+    assert with_facts(delegation=replace(DELEGATION, outside=outside)).regressions == ()
 
 
 @pytest.mark.parametrize("error", [1.9e-5, 9e-5])

@@ -163,12 +163,12 @@ def test_every_method_has_its_operators_mapped_to_modules() -> None:
 
 
 def test_components_are_refused_where_there_are_none(tmp_path: Path) -> None:
-    for fields, reason in (
-        ({"format": "onnx", "scope": "upsample"}, "--scope upsample do not go together"),
-        ({"format": "coreml"}, "not there for coreml"),
+    for format, scope, reason in (
+        ("onnx", "upsample", "--scope upsample do not go together"),
+        ("coreml", "logits", "not there for coreml"),
     ):
         with pytest.raises(UsageError, match=reason):
-            export_model("seaformer_t", size=(64, 64), components=True, out=tmp_path, **fields)
+            export_model("seaformer_t", format=format, scope=scope, components=True, out=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 import pytest
@@ -37,10 +38,13 @@ def node(kind: str, takes: str, gives: str, name: str) -> NodeProto:
     return helper.make_node(kind, takes.split(), gives.split(), name)
 
 
-def run(path: Path, *arrays: np.ndarray) -> list[np.ndarray]:
+def run(path: Path, *arrays: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
     session = ort.InferenceSession(str(path))
     names = [value.name for value in session.get_inputs()]
-    return session.run(None, dict(zip(names, arrays, strict=True)))
+    answers: list[npt.NDArray[np.float32]] = session.run(
+        None, dict(zip(names, arrays, strict=True))
+    )
+    return answers
 
 
 TWO = (

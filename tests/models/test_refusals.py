@@ -23,7 +23,7 @@ def smallest(family: str) -> ModelSpec:
 
 def saved(folder: Path, name: str, classes: int | None = None) -> Path:
     """A checkpoint under the official names."""
-    network = create_model(name, seed=1, **({"classes": classes} if classes else {}))
+    network = create_model(name, seed=1, classes=classes)
     names = FAMILIES.load(network.spec.family).official_keys(network)
     torch.save({names[k]: v for k, v in network.state_dict().items()}, folder / "w.pth")
     return folder / "w.pth"

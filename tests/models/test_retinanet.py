@@ -145,8 +145,8 @@ def test_a_size_it_cannot_take_is_named_with_the_nearest() -> None:
 # Checkpoints -------------------------------------------------------------------------------------
 
 
-def saved(folder: Path, name: str, *, own: bool = False, **overrides: object) -> Path:
-    model = create_model(name, seed=1, **overrides)
+def saved(folder: Path, name: str, *, own: bool = False, classes: int | None = None) -> Path:
+    model = create_model(name, seed=1, classes=classes)
     assert isinstance(model, RetinaNet)
     names = {k: k for k in model.state_dict()} if own else official_keys(model)
     path = folder / "detector.pth"

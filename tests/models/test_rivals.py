@@ -64,7 +64,7 @@ def test_mobilenetv3_has_the_parameters_of_torchvisions(name: str, classes: int)
 
 def test_lr_aspp_computes_what_torchvisions_head_computes() -> None:
     """Its layers one after the other; the backbone's norms have 1e-3, the head's PyTorch's 1e-5."""
-    head = create_model("mobilenetv3_s", classes=21).head
+    head = create_model("mobilenetv3_s", classes=21).get_submodule("head")
     low, high = torch.randn(1, 24, 8, 12), torch.randn(1, 576, 4, 6)
     w = head.state_dict()
     with torch.no_grad():
@@ -77,7 +77,7 @@ def test_lr_aspp_computes_what_torchvisions_head_computes() -> None:
         expected = F.conv2d(low, w["classify.low.weight"], w["classify.low.bias"])
         expected = expected + F.conv2d(x, w["classify.high.weight"], w["classify.high.bias"])
         torch.testing.assert_close(head(low, high), expected)
-    backbone = create_model("mobilenetv3_s").backbone
+    backbone = create_model("mobilenetv3_s").get_submodule("backbone")
     assert {m.eps for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)} == {1e-3}
 
 

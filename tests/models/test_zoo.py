@@ -17,7 +17,7 @@ from seaformer.core import paper, zoo
 from seaformer.core import proof as proofs_file
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.proof import Proof
-from seaformer.core.spec import ModelSpec, PaperRow
+from seaformer.core.spec import ModelSpec
 from seaformer.models import FAMILIES, _complexity, _zoo, model_spec
 
 REGENERATE = "run: python -m seaformer.models._zoo"
@@ -75,7 +75,8 @@ def test_every_row_of_the_papers_comparisons_is_in_the_zoo_or_absent_with_a_reas
     table: str,
 ) -> None:
     """A star (trained with batch 32) is the same network as the row without it."""
-    labels = {e.spec.paper.label for e in zoo.read().models if _of(e.spec.paper, table)}
+    papers = (entry.spec.paper for entry in zoo.read().models)
+    labels = {row.label for row in papers if row is not None and row.table == table}
     reasons = {row.label: row.reason for row in paper.absent() if row.table == table}
     for row in paper.rows(table):
         names = [row[column] for column in TABLES[table]]
@@ -83,10 +84,6 @@ def test_every_row_of_the_papers_comparisons_is_in_the_zoo_or_absent_with_a_reas
         missing = " ".join(names) in reasons
         assert missing != bool(known & labels), f"{table}: {' '.join(names)}"
     assert all(len(reason) > 10 for reason in reasons.values())
-
-
-def _of(row: PaperRow | None, table: str) -> bool:
-    return row is not None and row.table == table
 
 
 def test_what_is_said_to_be_proved_was_exported_by_the_tool_and_close() -> None:

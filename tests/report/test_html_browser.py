@@ -287,7 +287,11 @@ def test_what_is_wider_than_the_window_says_so_and_nothing_else_does(driver: Dri
       getComputedStyle(box.nextElementSibling, '::before').content !== 'none'];"""
     for width, wide in ((400, True), (1280, False)):
         chromium.resize(driver, width, 900)
-        assert soon(driver, lambda d, wide=wide: d.execute_script(said) == [wide, wide])
+
+        def both_are(d: Driver, wide: bool = wide) -> bool:
+            return bool(d.execute_script(said) == [wide, wide])
+
+        assert soon(driver, both_are)
 
 
 def test_text_in_pictures_stays_inside_and_names_do_not_cover_each_other(driver: Driver) -> None:

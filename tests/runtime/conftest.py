@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def _make(folder: Path) -> Models:
     network = torch.nn.Sequential(stem, torch.nn.Conv2d(8, 4, 1)).eval()
     image = torch.rand(SHAPE)
 
-    def lower(methods: dict[str, tuple[torch.nn.Module, torch.Tensor]], path: Path) -> Path:
+    def lower(methods: Mapping[str, tuple[torch.nn.Module, torch.Tensor]], path: Path) -> Path:
         programs = {name: torch.export.export(m, (x,)) for name, (m, x) in methods.items()}
         partitioner = {name: [XnnpackPartitioner()] for name in methods}
         lowered = to_edge_transform_and_lower(programs, partitioner=partitioner)

@@ -372,7 +372,7 @@ def test_pruning_deletes_what_it_said_and_no_damaged_file(store: ResultStore) ->
     assert bad.exists()
 
 
-@pytest.mark.parametrize("how", [{"keep": 0}, {"older_than_days": -1}])
-def test_a_plan_that_keeps_nothing_is_refused(store: ResultStore, how: dict[str, int]) -> None:
+@pytest.mark.parametrize(("keep", "older_than_days"), [(0, 0), (5, -1)])
+def test_a_plan_that_keeps_nothing_is_refused(keep: int, older_than_days: int) -> None:
     with pytest.raises(UsageError, match="--keep is 1 or more"):
-        plan_prune((), **how)
+        plan_prune((), keep=keep, older_than_days=older_than_days)

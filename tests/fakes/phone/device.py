@@ -74,7 +74,9 @@ class FakePhone:
         self._stopping = threading.Event()
         self._listener: socket.socket | None = None
         self._restarting: threading.Thread | None = None
-        self._folder = self._hardware = self._shell = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._hardware: Hardware | None = None
+        self._shell: Shell | None = None
         for name, conditions in faults:
             self.faults.arm(name, **conditions)
 
@@ -106,7 +108,8 @@ class FakePhone:
         if self._restarting is not None:
             self._restarting.join()
         self._go_down()
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     @property
     def port(self) -> int:
@@ -280,7 +283,7 @@ class FakePhone:
             self._reboot_later({})
         elif head in _SENTENCES:
             stream.write(_SENTENCES[head].encode())
-        else:
+        elif self._shell is not None:
             self.refresh()
             self._shell.serve(stream, service)
 

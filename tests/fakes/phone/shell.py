@@ -96,9 +96,13 @@ class Shell:
         feeder = os.fdopen(os.dup(master), "wb", buffering=0)
         thread = threading.Thread(target=_guarded, args=(_feed_bytes, stream, feeder), daemon=True)
         thread.start()
-        # Our own end of the slave stays open until the command ends, or its end would be lost.
-        waiter = threading.Thread(target=lambda: (child.wait(), os.close(slave)), daemon=True)
-        waiter.start()
+
+        def close_after_the_end() -> None:
+            # Our own end of the slave stays open until the command ends, or its end would be lost.
+            child.wait()
+            os.close(slave)
+
+        threading.Thread(target=close_after_the_end, daemon=True).start()
         try:
             self._relay(stream, child, {master: STDOUT}, protocol=False)
         finally:

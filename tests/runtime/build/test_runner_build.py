@@ -139,13 +139,15 @@ def test_cpp_unit_tests_pass(tmp_path: Path) -> None:
     except MissingExtra as error:
         pytest.skip(f"{error.message} {error.hint}")
     ctest = tools.cmake.with_name("ctest")
-    configure = [tools.cmake, "-S", SOURCES, "-B", tmp_path, "-G", tools.generator]
+    configure: list[str | Path] = [tools.cmake, "-S", SOURCES, "-B", tmp_path]
+    configure += ["-G", tools.generator]
     off = [f"-DSEAFORMER_WITH_{engine}=OFF" for engine in ("EXECUTORCH", "ONNXRUNTIME")]
-    for argv in (
+    steps: tuple[list[str | Path], ...] = (
         [*configure, *off, "-DSEAFORMER_BUILD_TESTS=ON", "-DCMAKE_CXX_FLAGS=-Werror"],
         [tools.cmake, "--build", tmp_path, "--parallel", "2"],
         [ctest, "--test-dir", tmp_path, "--output-on-failure", "--no-tests=error"],
-    ):
+    )
+    for argv in steps:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -58,7 +58,7 @@ def test_errors_have_the_kinds_and_codes_of_the_cpp_runner(
 ) -> None:
     cut = tmp_path / "cut.pte"
     cut.write_bytes(models.pte.read_bytes()[:1000])
-    cases = [
+    cases: list[tuple[tuple[str, Path, *tuple[str | Path | int, ...]], int, str, str]] = [
         (("executorch", models.pte, "--threads", 0), 2, "usage", "--threads"),
         (("executorch", models.pte, "--cpus", 4095), 2, "usage", "--cpus 4095 was refused"),
         (("executorch", models.pte, "--speed", 1), 2, "usage", "--speed"),
