@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test check zoo benchmark screenshots latency latency-tools fresh-report clean
+.PHONY: demo test check zoo docs benchmark screenshots latency latency-tools fresh-report clean
 
 # From nothing to the table: install, export SeaFormer-T in both formats, time it, report.
 demo: $(VENV)/.export
@@ -20,10 +20,14 @@ test: $(VENV)/.dev
 
 check: test
 
-# The index of the zoo and its table in the README, from the models themselves.
+# The index of the zoo, counted from the models themselves, and the tables made of it.
 zoo: $(VENV)/.dev
 	$(BIN)/python -m seaformer.models._zoo
-	$(BIN)/python tools/readme.py
+	$(BIN)/python tools/docs.py
+
+# The generated parts of README.md and docs/.
+docs: $(VENV)/.dev
+	$(BIN)/python tools/docs.py
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/rewrites.py

@@ -1,44 +1,36 @@
-"""The README's generated parts are fresh, and its commands exist."""
+"""What the README promises a reader: short, narrow, one picture, two commands, no catalogue."""
 
 from __future__ import annotations
 
-import importlib.util
-import re
-import subprocess
-import sys
-from pathlib import Path
+from tests.pages import ROOT, command_lines, fences, links, read
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = read(ROOT / "README.md")
 
 
-def test_tables_of_the_zoo_and_its_exports_are_those_the_models_and_proofs_give() -> None:
-    spec = importlib.util.spec_from_file_location("readme", ROOT / "tools" / "readme.py")
-    assert spec is not None
-    assert spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    assert tool.with_zoo(README) == README
-    assert tool.with_differences(README) == README
-    exports = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
-    assert tool.with_exports(exports) == exports
+def test_it_is_read_in_a_few_minutes() -> None:
+    assert 120 <= README.count("\n") <= 185
 
 
-def test_every_command_and_option_of_the_readme_exists() -> None:
-    lines = re.findall(r"^seaformer ([a-z]+)(.*?)(?:#.*)?$", README, flags=re.MULTILINE)
-    assert len(lines) >= 8
-    for command, rest in lines:
-        helped = subprocess.run(
-            [sys.executable, "-m", "seaformer", command, "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={"COLUMNS": "200", "PATH": "/usr/bin:/bin"},
-        )
-        for option in re.findall(r"--[a-z]+", rest):
-            assert option in helped.stdout, f"{command} {option}"
+def test_no_block_of_code_is_wider_than_a_terminal() -> None:
+    lines = [line for fence in fences(README) for line in fence.text.splitlines()]
+    assert [line for line in lines if len(line) > 100] == []
 
 
-def test_files_the_readme_links_to_exist() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert all((ROOT / link).exists() for link in links if not link.startswith("http"))
+def test_it_has_one_picture_and_begins_with_the_two_commands() -> None:
+    assert README.count("![") == 1
+    first = fences(README)[0]
+    assert [line.split("#")[0].strip() for line in first.text.splitlines()] == [
+        "make demo",
+        "make test",
+    ]
+
+
+def test_it_shows_ten_command_lines() -> None:
+    section = README.partition("## Ten command lines")[2].partition("\n## ")[0]
+    assert len(list(command_lines(section))) == 10
+
+
+def test_it_links_to_the_documentation_and_has_no_zoo_of_its_own() -> None:
+    assert {"docs/README.md", "docs/models.md", "docs/phone.md"} <= set(links(README))
+    assert "make docs" in README
+    assert README.count(".ade20k |") == 0

@@ -1,7 +1,7 @@
 """What makes a number less than trustworthy, found in the samples themselves.
 
 A fatal flag makes the measurement invalid; the others stand beside it. Limits are those of
-"How numbers are measured" in the README.
+docs/measuring.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``RunPlan``: how a latency is taken. The rules and their reasons stand in the README.
+"""``RunPlan``: how a latency is taken. The rules are in docs/measuring.md.
 
 A plan names no device. Times are in seconds, widths are relative (0.01 is one percent).
 """

@@ -97,7 +97,7 @@ def _fits(reason: Reason, one: Difference) -> bool:
 
 
 def differences_markdown(rows: Iterable[ZooRow], reasons: Sequence[Reason]) -> str:
-    """The table for the README."""
+    """The table for the documentation."""
     cells = (
         (
             one.model,

@@ -128,7 +128,7 @@ def zoo_table(rows: Iterable[ZooRow]) -> Table:
 
 
 def zoo_markdown(rows: Iterable[ZooRow]) -> str:
-    """For the README."""
+    """For the documentation."""
     return markdown_table(HEADERS, (zoo_cells(row) for row in rows))
 
 
@@ -158,7 +158,7 @@ def exports_markdown(rows: Iterable[ExportRow]) -> str:
 
 
 def absent_markdown(rows: Iterable[Absent]) -> str:
-    """The paper's rows that are not in the zoo, for the README."""
+    """The paper's rows that are not in the zoo, for the documentation."""
     cells = (
         (row.table.removeprefix("table")[:2].lstrip("0"), row.label, row.reason) for row in rows
     )

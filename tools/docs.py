@@ -1,0 +1,214 @@
+"""Write the generated parts of README.md and docs/: ``python tools/docs.py``.
+
+    python tools/docs.py                    # rewrite every block whose source has changed
+    python tools/docs.py --check            # list stale blocks; exit code 1 when there is one
+    python tools/docs.py --demo demo.txt    # put the output of ``make demo`` into README.md
+
+A block starts with ``<!-- NAME: make docs -->`` and ends with ``<!-- end of NAME -->``. Its text
+comes from the index of models, the proofs of exports or the tables of ``results/``, never from a
+hand. The demo is the exception: it is a captured output, and only ``--demo`` replaces it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from seaformer.core import paper
+from seaformer.core.proof import Proof, read
+from seaformer.models import list_models, model_spec
+from seaformer.report.differences import differences_markdown
+from seaformer.report.zoo import (
+    HEADERS,
+    ExportRow,
+    absent_markdown,
+    exports_markdown,
+    markdown_table,
+    zoo_cells,
+    zoo_rows,
+)
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+TABLES = ROOT / "results" / "tables"
+COLUMNS = 100  # of the demo in the README
+_BLOCK = re.compile(r"<!-- ([a-z0-9_ ]+): make docs -->\n.*?<!-- end of \1 -->\n", re.DOTALL)
+_DEMO = re.compile(r"<!-- demo -->\n.*?<!-- end of demo -->\n", re.DOTALL)
+# The rows of the README's table; the first one is what the others are divided by.
+_SHOWN = {
+    "seaformer_t": "SeaFormer-T",
+    "seaformer_s": "SeaFormer-S",
+    "seaformer_b": "SeaFormer-B",
+    "seaformer_l": "SeaFormer-L",
+    "topformer_b": "TopFormer-B",
+    "segformer_b0": "SegFormer-B0",
+}
+_ELSEWHERE = ("proved",)  # docs/exports.md has it
+
+
+def main() -> int:
+    """Rewrite or check the blocks, or replace the demo; 1 when ``--check`` finds a stale one."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, list stale pages")
+    parser.add_argument("--demo", type=Path, metavar="FILE", help="captured output of make demo")
+    options = parser.parse_args()
+    if options.demo is not None:
+        README.write_text(with_demo(_read(README), _read(options.demo)), encoding="utf-8")
+    stale = [page for page in pages() if fresh(text := _read(page)) != text]
+    for page in stale:
+        if not options.check:
+            page.write_text(fresh(_read(page)), encoding="utf-8")
+        print(page.relative_to(ROOT))
+    return int(options.check and bool(stale))
+
+
+def pages() -> Iterator[Path]:
+    """README.md and every page of docs/."""
+    yield README
+    yield from sorted((ROOT / "docs").glob("*.md"))
+
+
+def blocks(text: str) -> list[str]:
+    """The names of the generated blocks of one page."""
+    return [match.group(1) for match in _BLOCK.finditer(text)]
+
+
+def fresh(text: str) -> str:
+    """``text`` with every generated block rewritten."""
+    return _BLOCK.sub(lambda match: _block(match.group(1)), text)
+
+
+def with_demo(text: str, output: str) -> str:
+    """``text`` with the output of ``make demo`` in its block.
+
+    Raises ``SystemExit`` for an output that is empty, wider than ``COLUMNS`` or colored.
+    """
+    lines = [line.rstrip() for line in output.strip("\n").splitlines()]
+    wide = max(map(len, lines), default=0)
+    if not lines or wide > COLUMNS or "\x1b" in output:
+        sys.exit(f"The demo must be plain text of at most {COLUMNS} columns (got {wide}).")
+    body = "\n".join(lines)
+    return _DEMO.sub(lambda _: f"<!-- demo -->\n```\n{body}\n```\n<!-- end of demo -->\n", text)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _block(name: str) -> str:
+    maker, _, rest = name.partition(" ")
+    body = MAKERS[maker](*rest.split())
+    return f"<!-- {name}: make docs -->\n\n{body}\n<!-- end of {name} -->\n"
+
+
+def family(name: str) -> str:
+    """One family of the zoo: what each model costs, and the paper's figures where it has a row."""
+    rows = [zoo_cells(row) for row in zoo_rows() if row.spec.family == name]
+    filled = [
+        column
+        for column, header in enumerate(HEADERS)
+        if header not in _ELSEWHERE and any(row[column] for row in rows)
+    ]
+    cells = ([row[column] for column in filled] for row in rows)
+    return markdown_table((HEADERS[column] for column in filled), cells)
+
+
+def count() -> str:
+    """How many models there are, and of how many families."""
+    names = list_models()
+    families = {model_spec(name).family for name in names}
+    return f"{len(names)} models in {len(families)} files of `seaformer/models`.\n"
+
+
+def exports() -> str:
+    """Every export that was tried, and how many there are."""
+    proofs = [proof for model in list_models() for proof in read().of(model)]
+    return f"{_summary(proofs)}\n{exports_markdown(map(_row, proofs))}"
+
+
+def _summary(proofs: list[Proof]) -> str:
+    proved = [proof for proof in proofs if not proof.failure]
+    lowered = [proof for proof in proved if proof.subgraphs is not None]
+    whole = [p for p in lowered if p.subgraphs == 1 and not sum((p.outside or {}).values())]
+    models = len({proof.model for proof in proved})
+    return (
+        f"{len(proved)} exports of {models} of {len(list_models())} models are proved, "
+        f"{len(proofs) - len(proved)} refused. Of {len(lowered)} ExecuTorch programs {len(whole)} "
+        "are one XNNPACK subgraph with no computing operator outside.\n"
+    )
+
+
+def _row(proof: Proof) -> ExportRow:
+    size = f"{proof.height}x{proof.width}"
+    head = (proof.model, proof.format, proof.precision, proof.scope, size)
+    if proof.failure:
+        return ExportRow(*head, "", f"refused: {proof.failure}", "", f"{proof.seconds:.0f}")
+    outside = ", ".join(f"{count} {name}" for name, count in (proof.outside or {}).items())
+    return ExportRow(
+        *head,
+        subgraphs="" if proof.subgraphs is None else str(proof.subgraphs),
+        outside="" if proof.subgraphs is None else outside or "0",
+        error=f"{proof.relative_error:.1e}",
+        seconds=f"{proof.seconds:.0f}",
+    )
+
+
+def beside() -> str:
+    """A few rows of table 2: the paper's milliseconds, this repository's, and instructions.
+
+    In parentheses each figure over the first row's.
+    """
+    headers = ("model", "paper: Snapdragon 865, TNN, ms", "AMD EPYC core, ms")
+    figures = [_figures(f"{name}.ade20k") for name in _SHOWN]
+    cells = (
+        (label, *(f"{form} ({one / first:.2f})" for form, one, first in _forms(row, figures[0])))
+        for label, row in zip(_SHOWN.values(), figures, strict=True)
+    )
+    return markdown_table((*headers, "emulated Cortex-A76, million instructions"), cells)
+
+
+def _forms(
+    row: tuple[float, float, float], first: tuple[float, float, float]
+) -> Iterator[tuple[str, float, float]]:
+    """Each figure as it is printed, and with the first row's."""
+    formats = ("{:g}", "{:.2f}", "{:.0f}")
+    return (
+        (form.format(one), one, base) for form, one, base in zip(formats, row, first, strict=True)
+    )
+
+
+def _figures(model: str) -> tuple[float, float, float]:
+    """The paper's milliseconds, ours with ExecuTorch on the host, and million instructions."""
+    line = model_spec(model).paper
+    assert line is not None
+    assert line.latency_ms is not None
+    host = _newest("latency.csv", model, target="host")
+    emulated = _newest("emulated.csv", model, target="emulator")
+    return line.latency_ms, float(host["median_ms"]), float(emulated["instructions"]) / 1e6
+
+
+def _newest(table: str, model: str, **cells: str) -> dict[str, str]:
+    """The newest valid ExecuTorch row of a whole network in FP32, as ``results/tables`` has it."""
+    cells |= {"model": model, "runtime": "executorch", "precision": "fp32", "valid": "true"}
+    cells |= {"method": "forward", "scope": "logits", "height": "512", "width": "512"}
+    with (TABLES / table).open(encoding="utf-8", newline="") as handle:
+        rows = [row for row in csv.DictReader(handle) if cells.items() <= row.items()]
+    return max(rows, key=lambda row: row["created_at"])
+
+
+MAKERS: dict[str, Callable[..., str]] = {
+    "zoo": family,
+    "count": count,
+    "absent": lambda: absent_markdown(paper.absent()),
+    "differences": lambda: differences_markdown(zoo_rows(), paper.differences()),
+    "exports": exports,
+    "beside": beside,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
