@@ -293,19 +293,19 @@ def report(
     """Rebuild report.html, report.md, report.svg and tables/*.csv from the raw runs."""
     from seaformer.report import write_report
     from seaformer.report.renderers import terminal
-    from seaformer.report.renderers.github import render as render_summary
+    from seaformer.report.renderers.github import summary
     from seaformer.report.zoo import zoo_rows
     from seaformer.store.results import ResultStore, results_dir
 
     root = results_dir(results or None)
     written = write_report(root, ResultStore(root).load(), zoo_rows())
     if github:
-        named = github_summary(lambda room: render_summary(written.report, room))
+        named = github_summary(lambda room: summary(written.report, room))
         print(named, end="\n" * bool(named))
         return
     table = written.report.table
     if len(table.rows) <= ROWS_SHOWN:
-        terminal.console(table).print(terminal.render(table))
+        terminal.console(table).print(terminal.tables(table))
     else:
         print(f"{len(table.rows)} rows, too many for a terminal; they are in")
     for path in written.paths:

@@ -16,14 +16,14 @@ from seaformer.core.artifact import RUNTIMES as ENGINES
 from seaformer.core.registry import Registry
 from seaformer.export import FORMATS
 from seaformer.models import FAMILIES, list_models, zoo_entry
+from seaformer.report.renderers import RENDERERS
 from seaformer.runtime import RUNTIMES
 
-RENDERERS = Registry("seaformer.report.renderers", noun="renderer")
 NEEDS = {
     FORMATS: ("SUFFIX", "write", "verify"),
     RUNTIMES: ("open_session",),
     TARGETS: ("open_target",),
-    RENDERERS: ("render",),
+    RENDERERS: ("FILES", "render"),
     FAMILIES: ("specs", "build", "official_keys"),
 }
 
@@ -100,8 +100,9 @@ def test_listing_what_there_is_imports_none_of_it() -> None:
         "from seaformer.bench.target import TARGETS\n"
         "from seaformer.export import FORMATS\n"
         "from seaformer.models import FAMILIES\n"
+        "from seaformer.report.renderers import RENDERERS\n"
         "from seaformer.runtime import RUNTIMES\n"
-        "for registry in (TARGETS, FORMATS, FAMILIES, RUNTIMES):\n"
+        "for registry in (TARGETS, FORMATS, FAMILIES, RENDERERS, RUNTIMES):\n"
         "    for name in registry.names():\n"
         "        assert f'{registry.package}.{name}' not in sys.modules, name\n"
         "assert not {'torch', 'onnx', 'onnxruntime', 'executorch'} & set(sys.modules)\n"

@@ -60,7 +60,7 @@ def show_measurements(measured: list[Measurement], root: Path, as_json: bool) ->
     for device in dict.fromkeys(measurement.device.id for measurement in measured):
         mine = [measurement for measurement in measured if measurement.device.id == device]
         table = table_of(mine)
-        terminal.console(table).print(terminal.render(table))
+        terminal.console(table).print(terminal.tables(table))
     next_step(f"seaformer report --results {shlex.quote(str(root))}")
 
 

@@ -73,7 +73,7 @@ def show(
         print_json(document(measurement))
         return
     table = build(Runs((measurement,))).table
-    terminal.console(table).print(terminal.render(table))
+    terminal.console(table).print(terminal.tables(table))
     print("\n".join([f"file: {path}", *lines(measurement)]))
 
 
@@ -168,7 +168,7 @@ def _list_table(entries: Sequence[IndexEntry]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from seaformer.report.renderers import _text
+    from seaformer.report import words
 
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in ("id", "model", "HxW", "format", "precision", "scope", "device", "source"):
@@ -177,10 +177,10 @@ def _list_table(entries: Sequence[IndexEntry]) -> Any:
     shown.add_column("instructions M", justify="right")
     shown.add_column("valid")
     for one in entries:
-        ms = _text.ms(one.median_ms) if one.source == "measured" else _text.NOTHING
-        counted = _text.instructions(one.instructions)
+        ms = words.ms(one.median_ms) if one.source == "measured" else words.NOTHING
+        counted = words.instructions(one.instructions)
         state = "failed" if one.failure is not None else ("yes" if one.valid else "no")
         names = (one.id, one.model, one.size, one.format, one.precision, one.scope)
         row = (*names, one.device, one.source, ms, counted, state)
-        shown.add_row(*(Text(_text.clean(cell)) for cell in row))
+        shown.add_row(*(Text(words.clean(cell)) for cell in row))
     return shown

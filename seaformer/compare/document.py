@@ -20,7 +20,7 @@ from seaformer.compare.verdict import (
     Limits,
 )
 from seaformer.core import codec
-from seaformer.report.renderers import _text
+from seaformer.report import words
 
 FORMATS = ("text", "md", "json", "github", "benchmark")
 _MARKS = {REGRESSION: "✗", WARNING: "!", SAME: "=", BETTER: "✓", UNKNOWN: "?"}
@@ -37,12 +37,12 @@ def cells(comparison: Comparison) -> list[tuple[str, ...]]:
 
 def headline(comparison: Comparison) -> str:
     """One sentence: how many rows, and what became of them."""
-    rows = _text.counted(len(comparison.rows), "row")
+    rows = words.counted(len(comparison.rows), "row")
     worse = len(comparison.regressions)
     warned = sum(len(row.of(WARNING)) for row in comparison.rows)
     better = sum(len(row.of(BETTER)) for row in comparison.rows)
-    told = _text.counted(worse, "regression") if worse else "no regression"
-    more = f", {_text.counted(warned, 'warning')}" if warned else ""
+    told = words.counted(worse, "regression") if worse else "no regression"
+    more = f", {words.counted(warned, 'warning')}" if warned else ""
     more += f", {better} better" if better else ""
     return f"{rows} on both sides: {told}{more}."
 
@@ -54,7 +54,7 @@ def remarks(comparison: Comparison) -> list[str]:
     for row in comparison.rows:
         lines += [f"{row.key.name}: {what}" for what in row.differs]
     lines += [f"Skipped {file.path}: {file.reason}" for file in comparison.damaged]
-    return list(dict.fromkeys(map(_text.clean, lines)))
+    return list(dict.fromkeys(map(words.clean, lines)))
 
 
 def markdown(comparison: Comparison, limits: Limits | None = None) -> str:
@@ -65,7 +65,7 @@ def markdown(comparison: Comparison, limits: Limits | None = None) -> str:
     title = f"## {_plain(comparison.new)} against {_plain(comparison.base)}"
     parts = [title, headline(comparison)]
     parts += [_grid(shown)] if shown else []
-    parts += [_folded(f"{_text.counted(len(same), 'fact')} unchanged", _grid(same))] if same else []
+    parts += [_folded(f"{words.counted(len(same), 'fact')} unchanged", _grid(same))] if same else []
     told = "\n".join(f"- {_plain(line)}" for line in remarks(comparison))
     parts += [told] if told else []
     parts.append(f"<sub>{limits_line(limits or Limits())}</sub>")
@@ -139,7 +139,7 @@ def _cells(row: ComparedRow, finding: Finding) -> tuple[str, ...]:
         *(figure(finding.base, finding.unit), figure(finding.new, finding.unit)),
         *(ratio, span, verdict),
     )
-    return tuple(map(_text.clean, plain))
+    return tuple(map(words.clean, plain))
 
 
 def figure(value: float | None, unit: str) -> str:
@@ -147,7 +147,7 @@ def figure(value: float | None, unit: str) -> str:
     if value is None:
         return ""
     if unit == "ms":
-        return f"{_text.ms(value)} ms"
+        return f"{words.ms(value)} ms"
     if unit == "bytes":
         return f"{value / 1e6:.3f} MB"
     if unit == "instructions":

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.core import files
-from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.runs import Runs
-from seaformer.report.table import Report, build, newest
+from seaformer.report.table import Report, build
 from seaformer.report.zoo import ZooRow
 
 __all__ = ["Report", "ReportFile", "ReportFiles", "build", "make_report", "stale", "write_report"]
@@ -48,33 +47,15 @@ class ReportFiles:
 
 def make_report(root: Path, runs: Runs, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
     """The report's files as they should be; nothing is written."""
-    from seaformer.report.renderers import _estimated, csv, html, markdown, svg
+    from seaformer.report.renderers import documents
 
     report = build(runs, zoo)
-    measured = report.table.of(MEASURED)
-    estimated = _estimated.rows_of(report.table)
-    return ReportFiles(
-        root,
-        report,
-        (
-            ReportFile("tables/latency.csv", csv.render(measured)),
-            ReportFile("tables/latest.csv", csv.render(newest(measured, valid_only=True))),
-            ReportFile("tables/emulated.csv", csv.render(report.table.of(EMULATED), emulated=True)),
-            *(
-                [ReportFile("tables/estimated.csv", csv.render(estimated))]
-                if estimated.rows
-                else []
-            ),
-            ReportFile("tables/processes.csv", csv.render_processes(report.processes)),
-            ReportFile("report.svg", svg.render(report)),
-            ReportFile("report.md", markdown.render(report)),
-            ReportFile("report.html", html.render(report)),
-        ),
-    )
+    made = tuple(ReportFile(name, text) for name, text in documents(report))
+    return ReportFiles(root, report, made)
 
 
 def write_report(root: Path, runs: Runs, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
-    """Rebuild every file of the report, each atomically; one that is right is left alone.
+    """Rebuild every file of the report, each atomically; one that is up to date is left alone.
 
     Raises ``UsageError`` when the folder cannot be written to.
     """

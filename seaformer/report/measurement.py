@@ -9,7 +9,7 @@ from dataclasses import fields
 from seaformer.core.counts import typical
 from seaformer.core.facts import ArtifactFacts
 from seaformer.core.measurement import Conditions, Measurement, MethodRun
-from seaformer.report.renderers import _text
+from seaformer.report import words
 
 
 def lines(measurement: Measurement) -> list[str]:
@@ -32,7 +32,7 @@ def lines(measurement: Measurement) -> list[str]:
     ]
     told += [f"failure: {measurement.failure}"] if measurement.failure is not None else []
     told += list(_facts(measurement.facts)) if measurement.facts else []
-    return [_text.clean(line) for line in told]
+    return [words.clean(line) for line in told]
 
 
 def _conditions(state: Conditions) -> str:

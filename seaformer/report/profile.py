@@ -18,7 +18,7 @@ from seaformer.core import codec, files
 from seaformer.core.files import safe_name
 from seaformer.core.measurement import EMULATED
 from seaformer.core.profile import OperatorTime, Profile
-from seaformer.report.renderers import _text
+from seaformer.report import words
 
 TOP = 15
 _NOTE = (
@@ -32,8 +32,8 @@ def profile_tables(profile: Profile, top: int = TOP) -> RenderableType:
     """The ``top`` operators, all kinds and all components, each with its cumulative share."""
     kind = "emulated, " if profile.source == EMULATED else ""
     title = (
-        f"Operators of {_text.clean(profile.model)}, {profile.runtime} {profile.runtime_version}, "
-        f"{profile.precision}: {kind}{_text.ms(profile.inference_ns / 1e6)} ms profiled, median "
+        f"Operators of {words.clean(profile.model)}, {profile.runtime} {profile.runtime_version}, "
+        f"{profile.precision}: {kind}{words.ms(profile.inference_ns / 1e6)} ms profiled, median "
         f"of {profile.runs} runs, {len(profile.operators)} operators"
     )
     return Group(
@@ -78,7 +78,7 @@ def group_lines(profile: Profile, field: str) -> list[Line]:
     """(kind or component, how many, ms, share, cumulative share) and what no operator covers."""
     groups: dict[str, list[int]] = {}
     for operator in profile.operators:
-        key = getattr(operator, field) or _text.NOTHING
+        key = getattr(operator, field) or words.NOTHING
         groups.setdefault(key, []).append(operator.median_ns)
     found = [(name, str(len(times)), sum(times)) for name, times in groups.items()]
     found.sort(key=lambda group: -group[2])
@@ -138,7 +138,7 @@ def _named(what: str, thread: int, name: str) -> dict[str, Any]:
 
 def _module(operator: OperatorTime) -> str:
     if not operator.module:
-        return _text.NOTHING
+        return words.NOTHING
     return operator.module if operator.exact else f"~ {operator.module}"
 
 
@@ -148,8 +148,8 @@ def _with_shares(lines: Sequence[tuple[str, str, int]], whole_ns: int) -> list[L
     for first, second, ns in lines:
         share = ns / whole_ns if whole_ns else 0.0
         total += share
-        figures = (_text.ms(ns / 1e6), _text.percent(share), _text.percent(total))
-        found.append((_text.clean(first), _text.clean(second), *figures))
+        figures = (words.ms(ns / 1e6), words.percent(share), words.percent(total))
+        found.append((words.clean(first), words.clean(second), *figures))
     return found
 
 

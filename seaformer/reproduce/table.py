@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.table import ResultRow
+from seaformer.report import words
 from seaformer.report.components import Component, components
-from seaformer.report.renderers import _text
 from seaformer.report.table import rows
 from seaformer.reproduce.plan import PERCENT, PaperTable, PlannedRow
 
 MISSING = "no model of that name in the zoo"
-_NOTHING = _text.NOTHING
+_NOTHING = words.NOTHING
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def cells(table: PaperTable, row: ReproducedRow, found: Sequence[ReproducedRow])
 def notes(table: PaperTable, found: Sequence[ReproducedRow]) -> list[str]:
     """What the table is and is not, below it."""
     done = [row for row in found if row.measurement_id]
-    lines = [f"{len(done)} of {_text.counted(len(found), 'line')} measured."]
+    lines = [f"{len(done)} of {words.counted(len(found), 'line')} measured."]
     targets = {row.target for row in done}
     if "emulator" in targets:
         lines.append(
@@ -213,9 +213,9 @@ def _ours_header(found: Sequence[ReproducedRow], device: str) -> tuple[str, ...]
 def _ours(row: ReproducedRow, found: Sequence[ReproducedRow]) -> tuple[str, ...]:
     counted = any(other.instructions is not None for other in found)
     timed = any(other.median_ms is not None for other in found) or not counted
-    span = _text.span(row.ci95_low_ms, row.ci95_high_ms)
-    times = (_text.ms(row.median_ms), span) if timed else ()
-    return (*times, *((_text.instructions(row.instructions),) if counted else ()))
+    span = words.span(row.ci95_low_ms, row.ci95_high_ms)
+    times = (words.ms(row.median_ms), span) if timed else ()
+    return (*times, *((words.instructions(row.instructions),) if counted else ()))
 
 
 def _ratio(row: ReproducedRow) -> str:
@@ -231,4 +231,4 @@ def _number(value: float | None, digits: int | None = None) -> str:
 
 
 def _clean(*texts: str) -> tuple[str, ...]:
-    return tuple(map(_text.clean, texts))
+    return tuple(map(words.clean, texts))

@@ -175,7 +175,7 @@ def test_what_an_emulated_phone_ran_has_an_answer_and_neither_counts_nor_a_laten
     told = document(row)
     assert "median_ms" not in told | told["methods"]["forward"]
     assert "instructions" not in told["methods"]["forward"]
-    for text in (shown, markdown.render(report_of([row]))):
+    for text in (shown, markdown.document(report_of([row]))):
         assert "counted exactly" not in text
         assert "1.00" not in text  # the milliseconds that the runner told
 

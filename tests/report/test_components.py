@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from seaformer.core.measurement import Flag, Measurement
+from seaformer.report import words
 from seaformer.report.components import components
-from seaformer.report.renderers import _text, markdown, terminal
+from seaformer.report.renderers import markdown, terminal
 from seaformer.report.table import rows
 from tests.fakes.measurements import measurement, method
 from tests.fakes.reports import report_of
@@ -47,7 +48,7 @@ def test_parts_that_pay_for_standing_alone_make_a_remainder_below_zero() -> None
     (line,) = (line.split() for line in shown.splitlines() if line.startswith("remainder"))
     assert float(line[1]) == pytest.approx(rest.median_ms, abs=0.01)
     assert line[1].startswith("-3.")
-    assert _text.REMAINDER in " ".join(shown.split())
+    assert words.REMAINDER in " ".join(shown.split())
 
 
 def test_a_network_with_other_parts_has_no_share_in_figure_10_and_says_why() -> None:
@@ -55,28 +56,28 @@ def test_a_network_with_other_parts_has_no_share_in_figure_10_and_says_why() -> 
     made = with_methods(medians, model="seaformer_t.imagenet")
     assert all(part.paper_percent is None for part in components(rows(made)))
     found = report_of([made])
-    for shown in (terminal.text(found.table), markdown.render(found)):
-        assert _text.OTHER_PARTS in " ".join(shown.split())
+    for shown in (terminal.text(found.table), markdown.document(found)):
+        assert words.OTHER_PARTS in " ".join(shown.split())
 
 
 def test_what_a_remainder_is_stands_once_below_all_tables() -> None:
     shown = terminal.text(report_of([with_methods(WHOLE), with_methods(WHOLE, number=2)]).table)
-    words = " ".join(shown.split())
-    assert words.count("Components of") == 2
-    assert words.count(_text.REMAINDER) == 1
-    assert words.index(_text.REMAINDER) > words.rindex("Components of")
+    line = " ".join(shown.split())
+    assert line.count("Components of") == 2
+    assert line.count(words.REMAINDER) == 1
+    assert line.index(words.REMAINDER) > line.rindex("Components of")
 
 
 def test_shares_of_a_measurement_that_is_not_valid_say_so() -> None:
     doubt = with_methods(WHOLE, flags=(Flag("unstable", True, "interval +-30 %"),))
     for made, said in ((doubt, True), (with_methods(WHOLE), False)):
         found = report_of([made])
-        for shown in (terminal.text(found.table), markdown.render(found)):
-            assert (_text.NOT_VALID in " ".join(shown.split())) == said
+        for shown in (terminal.text(found.table), markdown.document(found)):
+            assert (words.NOT_VALID in " ".join(shown.split())) == said
 
 
 def test_milliseconds_below_zero_have_as_many_decimals_as_those_above() -> None:
-    assert [_text.ms(value) for value in (-24.07, 24.07, -0.05, 0.05, 0.0)] == [
+    assert [words.ms(value) for value in (-24.07, 24.07, -0.05, 0.05, 0.0)] == [
         "-24.07",
         "24.07",
         "-0.0500",

@@ -12,7 +12,7 @@ from tests.report.pages import EVIL, everything, hostile
 
 
 def test_measured_and_emulated_rows_are_in_tables_of_their_own() -> None:
-    text = github.render(report_of(everything()))
+    text = github.summary(report_of(everything()))
     measured, emulated = text.split("### Emulated")
     assert "median ms" in measured
     assert "| seaformer_s.ade20k |" in measured
@@ -21,45 +21,45 @@ def test_measured_and_emulated_rows_are_in_tables_of_their_own() -> None:
 
 
 def test_what_failed_what_is_not_valid_and_what_was_skipped_is_said() -> None:
-    text = github.render(report_of(everything(), [DamagedFile("runs/x/bad.json", "is cut short")]))
+    text = github.summary(report_of(everything(), [DamagedFile("runs/x/bad.json", "is cut short")]))
     for said in ("Failed: 1", "killed by signal 9", "Not valid: 1", "Files skipped: 1", "bad.json"):
         assert said in text
 
 
 def test_devices_of_one_name_are_told_apart() -> None:
-    text = github.render(report_of(everything()))
+    text = github.summary(report_of(everything()))
     assert "| phone-a1 |" in text
     assert "| phone-b2 |" in text
 
 
 def test_text_from_files_stays_text() -> None:
-    text = github.render(report_of([hostile()]))
+    text = github.summary(report_of([hostile()]))
     assert "<script>" not in text
     assert "<img" not in text
     assert EVIL not in text
 
 
 def test_an_empty_store_says_how_to_begin() -> None:
-    assert "seaformer bench --variant t" in github.render(report_of([]))
+    assert "seaformer bench --variant t" in github.summary(report_of([]))
 
 
 def test_a_summary_never_passes_githubs_limit_and_says_that_it_was_cut() -> None:
     runs = [failed(1, "x" * 5000), *(measurement(i, model=f"model_{i}") for i in range(2, 60))]
     report = report_of(runs)
-    whole = github.render(report)
+    whole = github.summary(report)
     assert "ends here" not in whole
     for room in (400, 5000, len(whole.encode()) - 1):
-        cut = github.render(report, room)
+        cut = github.summary(report, room)
         assert len(cut.encode()) <= room
         assert "ends here" in cut
         assert cut.startswith("## Latency report")
-    assert github.render(report, 0) == ""
+    assert github.summary(report, 0) == ""
 
 
 def test_ten_thousand_rows_stay_within_githubs_limit_and_the_cut_is_not_folded_away() -> None:
     plain = emulated(1, flags=(OFF_CORE,))
     runs = [replace(plain, id=f"run-{i}", model=f"model_{i}.ade20k") for i in range(10_000)]
-    text = github.render(report_of(runs))
+    text = github.summary(report_of(runs))
     assert 1024 * 1000 < len(text.encode()) <= 1024 * 1024
     assert text.count("<details>") == text.count("</details>")
     assert text.rstrip().endswith("takes no more than 1 MiB. The report has all.*")

@@ -90,6 +90,6 @@ def test_figures_of_an_axis_never_cover_each_other() -> None:
 
 
 def test_the_table_of_all_runs_has_the_commit() -> None:
-    text = csv.render(report_of([run(1, SECOND)]).table)
+    text = csv.table(report_of([run(1, SECOND)]).table)
     head, line = text.splitlines()
     assert line.split(",")[head.split(",").index("commit")] == SECOND

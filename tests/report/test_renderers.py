@@ -12,7 +12,6 @@ import pytest
 
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import Flag, Measurement
-from seaformer.core.registry import Registry
 from seaformer.report.renderers import csv, github, html, markdown, svg, terminal
 from seaformer.report.table import Report, table_of
 from tests.fakes.measurements import (
@@ -43,13 +42,6 @@ def report() -> Report:
 
 def parsed(text: str) -> list[dict[str, str]]:
     return list(reader.DictReader(io.StringIO(text)))
-
-
-def test_every_renderer_is_listed_and_has_a_render() -> None:
-    registry = Registry("seaformer.report.renderers", "renderer")
-    assert set(registry.names()) >= {"csv", "markdown", "svg", "terminal"}
-    for name in registry.names():
-        assert callable(registry.load(name).render)
 
 
 def test_the_terminal_shows_every_figure_and_the_paper_on_its_own_side() -> None:
@@ -95,7 +87,7 @@ def test_the_terminal_shows_components_with_their_sum_and_remainder() -> None:
 def test_a_terminal_that_is_too_narrow_gets_longer_lines_and_no_lost_figure() -> None:
     table, stream = table_of(MADE), io.StringIO()
     console = terminal.console(table, stream)
-    console.print(terminal.render(table))
+    console.print(terminal.tables(table))
     assert "…" not in stream.getvalue()
     assert "19.93–20.04" in stream.getvalue()
 
@@ -104,8 +96,8 @@ def test_a_part_that_was_measured_alone_has_a_row_under_its_own_name() -> None:
     alone = measurement(7, methods={"stem": method(9.0)}, paper_latency_ms=None)
     found = report_of([*MADE, alone])
     assert "seaformer_t.ade20k:stem" in terminal.text(found.table)
-    assert "| seaformer_t.ade20k:stem |" in markdown.render(found)
-    assert "seaformer_s.ade20k:stem" not in markdown.render(found)
+    assert "| seaformer_t.ade20k:stem |" in markdown.document(found)
+    assert "seaformer_s.ade20k:stem" not in markdown.document(found)
 
 
 def test_a_size_is_shown_where_sizes_differ() -> None:
@@ -120,7 +112,7 @@ def test_an_empty_table_is_a_sentence_with_the_next_command() -> None:
 
 def test_an_emulated_row_shows_what_was_counted_and_not_one_millisecond() -> None:
     made = report_of([emulated()])
-    for shown in (terminal.text(made.table), markdown.render(made)):
+    for shown in (terminal.text(made.table), markdown.document(made)):
         words = " ".join(shown.split())
         for told in (
             "264.73",
@@ -139,21 +131,21 @@ def test_an_emulated_row_shows_what_was_counted_and_not_one_millisecond() -> Non
         assert "Peak memory includes the emulator's own" in words
         assert "emulated" in words
         assert "6000" not in words  # the milliseconds that the emulator took
-    assert "### Latency" not in markdown.render(made)
+    assert "### Latency" not in markdown.document(made)
     assert not terminal.text(made.table).startswith("Latency")
-    assert "No latency has been measured yet." in svg.render(made)
+    assert "No latency has been measured yet." in svg.picture(made)
 
 
 def test_an_emulated_row_has_no_column_of_times_on_the_terminal_or_in_markdown() -> None:
     made = report_of([emulated()])
-    shown = terminal.text(made.table) + markdown.render(made).partition("### Emulated")[2]
+    shown = terminal.text(made.table) + markdown.document(made).partition("### Emulated")[2]
     header = [line for line in shown.splitlines() if "ms" in line.replace("|", " ").split()]
     assert header == []
 
 
 def test_an_emulated_row_without_counts_has_dashes_and_no_milliseconds() -> None:
     bare = emulated(methods={"forward": method(6000.0)})
-    for shown in (terminal.text(table_of([bare])), markdown.render(report_of([bare]))):
+    for shown in (terminal.text(table_of([bare])), markdown.document(report_of([bare]))):
         assert "6000" not in shown
         assert "5999" not in shown
         assert shown.count(" - ") >= 5
@@ -164,9 +156,9 @@ def everywhere(*made: Measurement) -> dict[str, str]:
     report = report_of(made)
     shown = {
         "terminal": terminal.text(report.table),
-        "markdown": markdown.render(report),
-        "github": github.render(report),
-        "html": re.sub(r"<[^>]*>", " ", html.render(report)),
+        "markdown": markdown.document(report),
+        "github": github.summary(report),
+        "html": re.sub(r"<[^>]*>", " ", html.page(report)),
     }
     return {name: " ".join(text.split()) for name, text in shown.items()}
 
@@ -203,7 +195,7 @@ def test_emulated_and_measured_rows_stand_in_tables_of_their_own() -> None:
 def test_components_of_an_emulated_run_are_shares_of_instructions() -> None:
     parts = {"forward": counted(200_000_000), "stem": counted(90_000_000)}
     made = report_of([emulated(methods=parts)])
-    for shown in (terminal.text(made.table), markdown.render(made)):
+    for shown in (terminal.text(made.table), markdown.document(made)):
         assert "90.00" in shown
         assert "45.00 %" in shown
         assert "55.00 %" in shown
@@ -211,7 +203,7 @@ def test_components_of_an_emulated_run_are_shares_of_instructions() -> None:
 
 
 def test_the_csv_of_emulated_rows_holds_every_count_and_no_time() -> None:
-    (line,) = parsed(csv.render(table_of([emulated()]), emulated=True))
+    (line,) = parsed(csv.table(table_of([emulated()]), emulated=True))
     assert [name for name in line if name.endswith(("_ms", "_mhz"))] == []
     assert line["source"] == "emulated"
     assert (line["instructions"], line["executed"]) == ("264728048", "fp32")
@@ -219,7 +211,7 @@ def test_the_csv_of_emulated_rows_holds_every_count_and_no_time() -> None:
     assert line["vector_fma"] == line["fma_fp32"]
     assert (line["n"], line["processes"], line["valid"]) == ("3", "3", "true")
     bare = emulated(methods={"forward": method(6000.0)})
-    (line,) = parsed(csv.render(table_of([bare]), emulated=True))
+    (line,) = parsed(csv.table(table_of([bare]), emulated=True))
     assert (line["instructions"], line["l1_misses"], line["counts_spread"]) == ("", "", "")
 
 
@@ -228,7 +220,7 @@ def test_the_csv_of_measured_rows_has_no_column_of_counts() -> None:
 
 
 def test_csv_holds_every_row_with_units_in_the_names() -> None:
-    lines = parsed(csv.render(table_of(MADE)))
+    lines = parsed(csv.table(table_of(MADE)))
     assert len(lines) == 7
     first = lines[0]
     assert float(first["median_ms"]) == pytest.approx(20.0, rel=0.01)
@@ -239,13 +231,13 @@ def test_csv_holds_every_row_with_units_in_the_names() -> None:
 
 
 def test_csv_is_read_by_pandas_as_numbers() -> None:
-    frame = pd.read_csv(io.StringIO(csv.render(table_of(MADE))))
+    frame = pd.read_csv(io.StringIO(csv.table(table_of(MADE))))
     assert frame["median_ms"].dtype == "float64"
     assert frame["n"].dtype == "int64"
 
 
 def test_csv_has_a_line_per_process() -> None:
-    lines = parsed(csv.render_processes(report().processes))
+    lines = parsed(csv.processes(report().processes))
     assert len(lines) == 6 * 3
     assert [line["process"] for line in lines[:3]] == ["1", "2", "3"]
     assert lines[0]["n"] == "40"
@@ -253,12 +245,12 @@ def test_csv_has_a_line_per_process() -> None:
 
 
 def test_empty_tables_keep_their_header() -> None:
-    assert csv.render(table_of([])) == ",".join(csv.COLUMNS) + "\n"
-    assert csv.render_processes([]) == ",".join(csv.PROCESS_COLUMNS) + "\n"
+    assert csv.table(table_of([])) == ",".join(csv.COLUMNS) + "\n"
+    assert csv.processes([]) == ",".join(csv.PROCESS_COLUMNS) + "\n"
 
 
 def test_the_report_names_conditions_reasons_failures_and_skipped_files() -> None:
-    text = markdown.render(report())
+    text = markdown.document(report())
     for told in (
         "6 measurements on 2 devices, 1 emulated, 1 not valid, 1 failed, 1 file skipped",
         "](report.svg)",
@@ -280,7 +272,7 @@ def test_the_report_names_conditions_reasons_failures_and_skipped_files() -> Non
 def test_every_line_of_a_markdown_table_has_as_many_cells_as_its_header() -> None:
     flags = (Flag("a|b", True, "|"),)
     made = report_of([measurement(1, model=HOSTILE, runner=HOSTILE, flags=flags)])
-    text = markdown.render(made)
+    text = markdown.document(made)
     width = None
     for line in text.splitlines():
         if not line.startswith("|"):
@@ -294,18 +286,18 @@ def test_every_line_of_a_markdown_table_has_as_many_cells_as_its_header() -> Non
 def test_text_from_devices_and_files_stays_text() -> None:
     damaged = [DamagedFile(f"runs/{HOSTILE}.json", HOSTILE)]
     made = report_of([measurement(1, model=HOSTILE), failed(2, HOSTILE)], damaged)
-    text = markdown.render(made)
+    text = markdown.document(made)
     assert "<script>" not in text.partition("## Files skipped")[0]
     assert "&lt;script&gt;" in text
     assert "\n# not" not in text
-    for shown in (text, terminal.text(made.table), csv.render(made.table), svg.render(made)):
+    for shown in (text, terminal.text(made.table), csv.table(made.table), svg.picture(made)):
         assert "\x1b" not in shown
         shown.encode()
     assert "[bold]" in terminal.text(made.table)
 
 
 def drawn(found: Report) -> Xml.Element:
-    return Xml.fromstring(svg.render(found))
+    return Xml.fromstring(svg.picture(found))
 
 
 def words(picture: Xml.Element) -> str:
@@ -355,7 +347,7 @@ def test_many_bars_are_told_in_few_words_beside_the_picture() -> None:
 
 
 def test_the_same_measurements_give_the_same_bytes() -> None:
-    for render in (markdown.render, svg.render):
+    for render in (markdown.document, svg.picture):
         assert render(report()) == render(report())
     assert terminal.text(report().table) == terminal.text(report().table)
-    assert csv.render(report().table) == csv.render(report().table)
+    assert csv.table(report().table) == csv.table(report().table)

@@ -23,9 +23,9 @@ FILES = [
     "tables/latest.csv",
     "tables/emulated.csv",
     "tables/processes.csv",
-    "report.svg",
-    "report.md",
     "report.html",
+    "report.md",
+    "report.svg",
 ]
 
 
@@ -64,7 +64,7 @@ def test_a_report_goes_stale_with_a_new_run_an_edit_or_a_missing_file(results: P
     write_report_of(results)
     assert stale(results) == []
     ResultStore(results).append(emulated(5))
-    assert stale(results) == ["tables/emulated.csv", "report.md", "report.html"]
+    assert stale(results) == ["tables/emulated.csv", "report.html", "report.md"]
     write_report_of(results)
     (results / "report.md").write_text("a number typed by hand")
     (results / "tables" / "latest.csv").unlink()

@@ -1,6 +1,6 @@
 """HTML and SVG elements as text. Whatever is not ``Markup`` already is escaped: nothing is trusted.
 
-Text that came from a device or a file is cleaned as everywhere (``_text.clean``) and can never
+Text that came from a device or a file is cleaned as everywhere (``words.clean``) and can never
 become an element, an attribute or a script.
 """
 
@@ -10,7 +10,7 @@ import json
 from html import escape
 from typing import Any
 
-from seaformer.report.renderers import _text
+from seaformer.report import words
 
 _VOID = ("input", "meta", "link", "br", "hr")
 Value = str | int | float | bool | None
@@ -76,5 +76,5 @@ def _attribute(key: str, value: Value) -> str:
     name = key.rstrip("_").replace("_", "-")
     if value is True:
         return f" {name}"
-    shown = number(value) if isinstance(value, float) else _text.clean(str(value))
+    shown = number(value) if isinstance(value, float) else words.clean(str(value))
     return f' {name}="{escape(shown)}"'

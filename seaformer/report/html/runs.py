@@ -21,7 +21,7 @@ from seaformer.core.measurement import (
 )
 from seaformer.core.plan import RunPlan
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import _text
+from seaformer.report import words
 
 MOST_SAMPLE_CHARACTERS = 4_000_000
 Pairs = list[list[str]]
@@ -63,13 +63,13 @@ def _record(
         if row.method in m.methods
     ]
     return {
-        "title": _text.clean(f"{m.model} {rows[0].size if rows else ''} {m.format} {m.precision}"),
+        "title": words.clean(f"{m.model} {rows[0].size if rows else ''} {m.format} {m.precision}"),
         "source": m.source,
-        "state": _text.validity(rows[0]) if rows else ("valid" if m.valid else "not valid"),
+        "state": words.validity(rows[0]) if rows else ("valid" if m.valid else "not valid"),
         "good": m.valid,
-        "failure": _text.clean(m.failure or ""),
+        "failure": words.clean(m.failure or ""),
         "flags": [_flag(flag) for flag in m.flags],
-        "command": _text.clean(m.command),
+        "command": words.clean(m.command),
         "raw": raw_file(m),
         "facts": [
             ["What ran", _what(m)],
@@ -82,7 +82,7 @@ def _record(
 
 
 def _flag(flag: Flag) -> list[str]:
-    return ["not valid" if flag.fatal else "note", _text.clean(flag.name), _text.clean(flag.detail)]
+    return ["not valid" if flag.fatal else "note", words.clean(flag.name), words.clean(flag.detail)]
 
 
 def _what(m: Measurement) -> Pairs:
@@ -102,7 +102,7 @@ def _what(m: Measurement) -> Pairs:
         ("file", m.artifact_file),
         ("sha256", m.artifact_sha256),
         ("size", f"{m.artifact_size_bytes / 1e6:.2f} MB"),
-        ("paper", f"{m.paper_latency_ms:g} ms" if _known(m.paper_latency_ms) else _text.NOTHING),
+        ("paper", f"{m.paper_latency_ms:g} ms" if _known(m.paper_latency_ms) else words.NOTHING),
     ]
     return _pairs(told)
 
@@ -114,7 +114,7 @@ def _where(m: Measurement, rows: list[ResultRow]) -> Pairs:
         ("device id", device.id),
         ("target", m.target),
         ("system", f"{device.system}, {device.architecture}, {device.cores} cores"),
-        ("core", _text.core(rows[0]) if rows else m.plan.core),
+        ("core", words.core(rows[0]) if rows else m.plan.core),
         ("threads", str(rows[0].threads if rows else m.plan.threads)),
     ]
     return _pairs([*told, *sorted((device.properties or {}).items())])
@@ -155,23 +155,23 @@ def _conditions(before: Conditions, after: Conditions) -> list[list[str]]:
         [name, *(_figure(getattr(state, key), scale, unit) for state in (before, after))]
         for key, name, scale, unit in named
     ]
-    words = [
+    named_states = [
         ["at", before.at, after.at],
-        ["governor", *((state.governor or _text.NOTHING) for state in (before, after))],
+        ["governor", *((state.governor or words.NOTHING) for state in (before, after))],
         ["charging", *(_yes(state.charging) for state in (before, after))],
     ]
-    rows = [[_text.clean(cell) for cell in row] for row in words + told]
-    return [row for row in rows if row[1:] != [_text.NOTHING] * 2]
+    rows = [[words.clean(cell) for cell in row] for row in named_states + told]
+    return [row for row in rows if row[1:] != [words.NOTHING] * 2]
 
 
 def _figure(value: float | None, scale: float, unit: str) -> str:
     if value is None or not _known(value):
-        return _text.NOTHING
+        return words.NOTHING
     return f"{value / scale:.4g} {unit}".strip() if scale < 1e6 else f"{value / scale:.0f} {unit}"
 
 
 def _yes(value: bool | None) -> str:
-    return _text.NOTHING if value is None else ("yes" if value else "no")
+    return words.NOTHING if value is None else ("yes" if value else "no")
 
 
 def _known(value: float | None) -> bool:
@@ -189,15 +189,15 @@ def _method(row: ResultRow, run: MethodRun, samples: list[list[int]] | None) -> 
         ("first inference", row.first_ms, "ms"),
     ]
     told = [
-        (name, f"{_text.ms(value)} {unit}") for name, value, unit in figures if value is not None
+        (name, f"{words.ms(value)} {unit}") for name, value, unit in figures if value is not None
     ]
     if row.ci95_low_ms is not None:
-        told.insert(1, ("95 % interval", f"{_text.interval(row)} ms"))
+        told.insert(1, ("95 % interval", f"{words.interval(row)} ms"))
     told += [("samples", str(row.n))] if row.n else []
-    told += [("spread between processes", _text.percent(row.spread))] if row.spread else []
-    told += [("coefficient of variation", _text.percent(row.cv))] if row.cv else []
+    told += [("spread between processes", words.percent(row.spread))] if row.spread else []
+    told += [("coefficient of variation", words.percent(row.cv))] if row.cv else []
     told += [("outliers, kept", str(row.outliers))] if row.outliers is not None else []
-    told += [("peak memory", f"{_text.mb(row.peak_mb)} MB")] if row.peak_mb else []
+    told += [("peak memory", f"{words.mb(row.peak_mb)} MB")] if row.peak_mb else []
     told += [("instructions", f"{row.instructions:,}")] if row.instructions else []
     if run.output is not None:
         same = "agrees" if run.output.passed else "does not agree"
@@ -217,19 +217,19 @@ def _method(row: ResultRow, run: MethodRun, samples: list[list[int]] | None) -> 
 def _processes(row: ResultRow, run: MethodRun) -> list[list[str]]:
     lines = [_process(i, process) for i, process in enumerate(run.processes, 1)]
     if row.source != MEASURED:
-        lines = [[*line[:2], _text.NOTHING, _text.NOTHING, *line[4:]] for line in lines]
+        lines = [[*line[:2], words.NOTHING, words.NOTHING, *line[4:]] for line in lines]
     return lines
 
 
 def _process(index: int, run: ProcessRun) -> list[str]:
     ends = [f"{khz / 1e3:.0f}" for khz in (run.freq_before_khz, run.freq_after_khz) if khz]
     cpus = ", ".join(f"cpu{cpu}" for cpu in sorted(set(run.sample_cpus)))
-    peak = _text.NOTHING if run.peak_rss_bytes is None else f"{run.peak_rss_bytes / 1e6:.1f}"
+    peak = words.NOTHING if run.peak_rss_bytes is None else f"{run.peak_rss_bytes / 1e6:.1f}"
     return [
-        *(str(index), str(run.count), _text.ms(run.load_ns / 1e6), _text.ms(run.first_ns / 1e6)),
-        f"{run.warmup_runs} ({_text.clean(run.warmup_reason)})",
-        *(_text.clean(run.stop_reason), cpus or _text.NOTHING, peak),
-        " to ".join(dict.fromkeys(ends)) or _text.NOTHING,
+        *(str(index), str(run.count), words.ms(run.load_ns / 1e6), words.ms(run.first_ns / 1e6)),
+        f"{run.warmup_runs} ({words.clean(run.warmup_reason)})",
+        *(words.clean(run.stop_reason), cpus or words.NOTHING, peak),
+        " to ".join(dict.fromkeys(ends)) or words.NOTHING,
     ]
 
 
@@ -240,4 +240,4 @@ def _samples(run: MethodRun) -> list[list[int]]:
 
 
 def _pairs(told: Iterable[tuple[str, str]]) -> Pairs:
-    return [[_text.clean(name), _text.clean(value) or _text.NOTHING] for name, value in told]
+    return [[words.clean(name), words.clean(value) or words.NOTHING] for name, value in told]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from seaformer.core.measurement import EMULATED, ESTIMATED, MEASURED, DeviceInfo
+from seaformer.report import words
 from seaformer.report.html import tables
 from seaformer.report.html.markup import NOTHING, Markup, join, lines, tag
-from seaformer.report.renderers import _text
 from seaformer.report.table import Report, standing_alone
 
 MOST_LINES = 1000
@@ -37,8 +37,8 @@ def summary(report: Report) -> str:
     if not report.measurements:
         return "Nothing has been measured yet."
     latest = max(run.created_at for run in report.measurements)
-    counts = _text.counted(len(report.measurements), "measurement")
-    return f"{counts} on {_text.counted(len(report.devices), 'device')}. Newest: {latest}."
+    counts = words.counted(len(report.measurements), "measurement")
+    return f"{counts} on {words.counted(len(report.devices), 'device')}. Newest: {latest}."
 
 
 def section(slug: str, title: str, *parts: str) -> Markup:
@@ -97,13 +97,13 @@ def _device(device: DeviceInfo) -> list[str]:
         + (f" up to {c.max_freq_khz / 1e3:.0f} MHz" if c.max_freq_khz else "")
         for c in device.clusters
     )
-    memory = f"{device.memory_bytes / 1e9:.1f} GB" if device.memory_bytes else _text.NOTHING
+    memory = f"{device.memory_bytes / 1e9:.1f} GB" if device.memory_bytes else words.NOTHING
     told = "; ".join(
         f"{name}: {value}" for name, value in sorted((device.properties or {}).items())
     )
     system = f"{device.system}, {device.architecture}"
     cores = f"{device.cores}: {clusters}" if clusters else str(device.cores)
-    return [device.model, device.id, device.target, system, cores, memory, told or _text.NOTHING]
+    return [device.model, device.id, device.target, system, cores, memory, told or words.NOTHING]
 
 
 def failures(report: Report) -> list[tuple[str, str, Markup]]:

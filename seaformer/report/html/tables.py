@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from seaformer.core.measurement import EMULATED
 from seaformer.core.table import ResultRow
+from seaformer.report import words
 from seaformer.report.components import Component, components
 from seaformer.report.html.markup import Markup, join, lines, tag
 from seaformer.report.html.pictures import ratio
@@ -17,7 +18,6 @@ from seaformer.report.html.pictures.components import parts_of
 from seaformer.report.html.pictures.instructions import floor_millions
 from seaformer.report.html.pictures.picture import device_label
 from seaformer.report.html.svg import mark
-from seaformer.report.renderers import _text
 from seaformer.report.table import Report
 
 
@@ -105,9 +105,9 @@ def parts(report: Report, rows: list[ResultRow]) -> Markup:
     header = ["component", *(["million instructions"] if emulated else ["median ms"]), "share"]
     if not emulated:
         header.insert(2, "95 % interval ms")
-    header.append(_text.FIGURE_10)
+    header.append(words.FIGURE_10)
     body = [_component(part, first, emulated) for part in found]
-    where = f"{_text.runtime(first)}, {first.precision}, {device_label(report, first)}"
+    where = f"{words.runtime(first)}, {first.precision}, {device_label(report, first)}"
     caption = f"{first.model}, {where}: {first.source}"
     known = len(parts_of(rows))
     return plain(header, body, caption, foot=len(body) - known)
@@ -177,7 +177,7 @@ def _line(row: ResultRow, newest: set[int], cells: Sequence[Cell]) -> Markup:
 def _narrow(row: ResultRow) -> Markup:
     """What tells rows of one model apart, below its name where the window is narrow."""
     return tag(
-        "small", f"{_text.runtime(row)} {row.precision}", class_="narrow", aria_hidden="true"
+        "small", f"{words.runtime(row)} {row.precision}", class_="narrow", aria_hidden="true"
     )
 
 
@@ -187,7 +187,7 @@ def _cell(cell: Cell) -> Markup:
 
 
 def _counts(cell: Cell) -> bool:
-    return cell.value is not None or cell.style == "figure" or cell.shown == _text.NOTHING
+    return cell.value is not None or cell.style == "figure" or cell.shown == words.NOTHING
 
 
 def sign(source: str) -> Markup:
@@ -200,12 +200,12 @@ def sign(source: str) -> Markup:
 def _names(report: Report, row: ResultRow) -> list[Cell]:
     return [
         _validity(row),
-        Cell(_text.runtime(row)),
+        Cell(words.runtime(row)),
         Cell(row.precision),
         Cell(row.size),
         Cell(row.scope),
         Cell(device_label(report, row)),
-        Cell(_text.core(row)),
+        Cell(words.core(row)),
         Cell(str(row.threads), row.threads),
     ]
 
@@ -214,18 +214,18 @@ def _timed(report: Report, row: ResultRow) -> list[Cell]:
     times = [_time(row.p90_ms), _time(row.p99_ms)]
     half = row.relative_half_width
     spread = tag("small", f" ±{100 * half:.1f} %") if half is not None else ""
-    interval = Cell(join(_text.interval(row), spread), row.ci95_low_ms, "figure")
+    interval = Cell(join(words.interval(row), spread), row.ci95_low_ms, "figure")
     over = ratio.ratio(row) if row.paper_ms and row.median_ms else None
     return [
-        Cell(_text.model(row)),
-        Cell(_opener(row, _text.ms(row.median_ms)), row.median_ms, "figure strong"),
+        Cell(words.model(row)),
+        Cell(_opener(row, words.ms(row.median_ms)), row.median_ms, "figure strong"),
         interval,
         *_names(report, row),
         *times,
-        Cell(_text.mb(row.peak_mb), row.peak_mb, "figure"),
+        Cell(words.mb(row.peak_mb), row.peak_mb, "figure"),
         _taken(row),
-        Cell(_text.published(row.paper_ms), row.paper_ms, "figure theirs"),
-        Cell(_text.NOTHING if over is None else f"{over:.2f}", over, "figure theirs"),
+        Cell(words.published(row.paper_ms), row.paper_ms, "figure theirs"),
+        Cell(words.NOTHING if over is None else f"{over:.2f}", over, "figure theirs"),
     ]
 
 
@@ -234,18 +234,18 @@ def _counted(report: Report, row: ResultRow) -> list[Cell]:
     count = None if row.instructions is None else row.instructions / 1e6
     over = count / floor if floor and count else None
     return [
-        Cell(_text.model(row)),
-        Cell(_opener(row, _text.instructions(row.instructions)), count, "figure strong"),
-        Cell(_text.NOTHING if floor is None else f"{floor:.2f}", floor, "figure"),
-        Cell(_text.NOTHING if over is None else f"{over:.2f}", over, "figure"),
+        Cell(words.model(row)),
+        Cell(_opener(row, words.instructions(row.instructions)), count, "figure strong"),
+        Cell(words.NOTHING if floor is None else f"{floor:.2f}", floor, "figure"),
+        Cell(words.NOTHING if over is None else f"{over:.2f}", over, "figure"),
         *_names(report, row),
-        Cell(_text.mb(row.size_mb), row.size_mb, "figure"),
+        Cell(words.mb(row.size_mb), row.size_mb, "figure"),
         _taken(row),
     ]
 
 
 def _time(value: float | None) -> Cell:
-    return Cell(_text.ms(value), value, "figure")
+    return Cell(words.ms(value), value, "figure")
 
 
 def _taken(row: ResultRow) -> Cell:
@@ -254,28 +254,28 @@ def _taken(row: ResultRow) -> Cell:
 
 
 def _validity(row: ResultRow) -> Cell:
-    told = _text.validity(row)
+    told = words.validity(row)
     style = "no" if not row.valid else ("yes" if told == "yes" else "reserved")
     return Cell(tag("span", told, class_=f"state {style}"))
 
 
 def _opener(row: ResultRow, shown: str) -> Markup:
     """The figure as a link that opens its run."""
-    said = "no figure" if shown == _text.NOTHING else shown
+    said = "no figure" if shown == words.NOTHING else shown
     return tag(
         "a",
-        shown if shown != _text.NOTHING else "why?",
+        shown if shown != words.NOTHING else "why?",
         href=f"#run-{row.measurement_id}",
         data_run=row.measurement_id,
-        aria_label=f"{said}: open the run of {_text.model(row)} {row.format} {row.precision}",
+        aria_label=f"{said}: open the run of {words.model(row)} {row.format} {row.precision}",
         class_="opens",
     )
 
 
 def _component(part: Component, row: ResultRow, emulated: bool) -> list[str]:
-    figures = [_text.instructions(part.instructions)]
+    figures = [words.instructions(part.instructions)]
     if not emulated:
-        figures = [_text.ms(part.median_ms), _text.span(part.ci95_low_ms, part.ci95_high_ms)]
+        figures = [words.ms(part.median_ms), words.span(part.ci95_low_ms, part.ci95_high_ms)]
     opened = _opener(row, figures[0])
-    published = _text.paper_percent(part.paper_percent)
-    return [part.name, opened, *figures[1:], _text.percent(part.share), published]
+    published = words.paper_percent(part.paper_percent)
+    return [part.name, opened, *figures[1:], words.percent(part.share), published]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import _text
+from seaformer.report import words
 
 _COUNTED = (
     "what one inference executed on an emulated ARM core, counted exactly. No latency can be told "
@@ -46,10 +46,10 @@ def caption(rows: Sequence[ResultRow]) -> str:
 
 def cells(row: ResultRow) -> list[str]:
     """One cell for each of ``HEADER``; misses are those of ``core.counts.CacheMisses``."""
-    names = [_text.model(row), row.size, _text.runtime(row), row.precision]
-    names += [row.executed or _text.NOTHING, row.scope]
-    costs = [_text.mb(row.peak_mb), _text.mb(row.size_mb), _text.validity(row)]
-    return [*map(_text.clean, names), *_counted(row), *_parity(row), *costs]
+    names = [words.model(row), row.size, words.runtime(row), row.precision]
+    names += [row.executed or words.NOTHING, row.scope]
+    costs = [words.mb(row.peak_mb), words.mb(row.size_mb), words.validity(row)]
+    return [*map(words.clean, names), *_counted(row), *_parity(row), *costs]
 
 
 def _parity(row: ResultRow) -> list[str]:
@@ -58,20 +58,20 @@ def _parity(row: ResultRow) -> list[str]:
         (row.output_psnr_db, "{:.1f}"),
         (None if row.output_agreement is None else 100 * row.output_agreement, "{:.2f}"),
     )
-    return [_text.NOTHING if value is None else text.format(value) for value, text in shown]
+    return [words.NOTHING if value is None else text.format(value) for value, text in shown]
 
 
 def _counted(row: ResultRow) -> list[str]:
     counts = row.counts
     if counts is None:
-        return [_text.NOTHING] * 9
+        return [words.NOTHING] * 9
     caches = counts.caches
     levels = ("l1_misses", "l2_misses", "l3_misses", "system_misses")
-    misses = [f"{getattr(caches, name) / 1e3:.0f}" if caches else _text.NOTHING for name in levels]
+    misses = [f"{getattr(caches, name) / 1e3:.0f}" if caches else words.NOTHING for name in levels]
     return [
-        _text.instructions(counts.instructions),
-        _text.tiny_percent(row.counts_spread),
+        words.instructions(counts.instructions),
+        words.tiny_percent(row.counts_spread),
         f"{100 * counts.vector_fma / counts.instructions:.1f}",
-        *(_text.mb(counts.loaded_bytes / 1e6), _text.mb(counts.stored_bytes / 1e6)),
+        *(words.mb(counts.loaded_bytes / 1e6), words.mb(counts.stored_bytes / 1e6)),
         *misses,
     ]

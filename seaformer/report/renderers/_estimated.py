@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow, ResultTable
-from seaformer.report.renderers import _text
+from seaformer.report import words
 
 TITLE = "Estimated"
 NOTE = "computed, not measured: nothing ran on the device that a row names."
 WORDS = ("source", "model", "HxW", "runtime", "precision", "scope", "device", "valid")
 HEADER = (
     *WORDS[:-1],
-    *("estimated ms", "95 % interval ms", "valid", f"{_text.PAPER_SIDE} ms"),
+    *("estimated ms", "95 % interval ms", "valid", f"{words.PAPER_SIDE} ms"),
 )
 
 
@@ -26,7 +26,7 @@ def rows_of(table: ResultTable) -> ResultTable:
 
 def cells(row: ResultRow) -> list[str]:
     """One cell for each of ``HEADER``."""
-    names = [row.source, _text.model(row), row.size, _text.runtime(row), row.precision, row.scope]
-    figures = [_text.ms(row.median_ms), _text.interval(row), _text.validity(row)]
-    plain = [*names, row.device_name, *figures, _text.published(row.paper_ms)]
-    return list(map(_text.clean, plain))
+    names = [row.source, words.model(row), row.size, words.runtime(row), row.precision, row.scope]
+    figures = [words.ms(row.median_ms), words.interval(row), words.validity(row)]
+    plain = [*names, row.device_name, *figures, words.published(row.paper_ms)]
+    return list(map(words.clean, plain))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from seaformer.report.renderers import _text
+from seaformer.report import words
 
 
 def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -16,11 +16,11 @@ def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 def cell(text: str) -> str:
     """``text`` as Markdown that shows exactly these characters, on one line."""
-    plain = _text.clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = words.clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     marked = re.sub(r"([\\`*\[\]|~]|^#)", r"\\\1", plain)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", marked)
 
 
 def code(text: str) -> str:
     """``text`` inside a code span, which knows no escapes."""
-    return _text.clean(text).replace("`", "'")
+    return words.clean(text).replace("`", "'")

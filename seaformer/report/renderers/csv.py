@@ -15,10 +15,19 @@ from collections.abc import Sequence
 import pandas as pd
 
 from seaformer.core.counts import CacheMisses, Counts
+from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow, ResultTable
-from seaformer.report.renderers import _text
-from seaformer.report.table import Process
+from seaformer.report import words
+from seaformer.report.renderers import _estimated
+from seaformer.report.table import Process, Report, newest
 
+FILES = (
+    "tables/latency.csv",
+    "tables/latest.csv",
+    "tables/emulated.csv",
+    "tables/processes.csv",
+    "tables/estimated.csv",
+)
 _Cell = str | int | float | bool | None
 COLUMNS = (
     *(
@@ -57,15 +66,30 @@ PROCESS_COLUMNS = (
 )
 
 
-def render(table: ResultTable, *, emulated: bool = False) -> str:
+def render(report: Report) -> dict[str, str]:
+    """Every row by its source, the newest valid ones, and the processes of measured rows."""
+    measured = report.table.of(MEASURED)
+    documents = {
+        "tables/latency.csv": table(measured),
+        "tables/latest.csv": table(newest(measured, valid_only=True)),
+        "tables/emulated.csv": table(report.table.of(EMULATED), emulated=True),
+        "tables/processes.csv": processes(report.processes),
+    }
+    estimated = _estimated.rows_of(report.table)
+    if estimated.rows:
+        documents["tables/estimated.csv"] = table(estimated)
+    return documents
+
+
+def table(rows: ResultTable, *, emulated: bool = False) -> str:
     """One line per row, with the columns of a latency or of what an emulator counted."""
     names = EMULATED_COLUMNS if emulated else COLUMNS
-    return _lines(list(names), [[_cell(row, name) for name in names] for row in table.rows])
+    return _lines(list(names), [[_cell(row, name) for name in names] for row in rows.rows])
 
 
-def render_processes(processes: Sequence[Process]) -> str:
+def processes(rows: Sequence[Process]) -> str:
     """One line per fresh process."""
-    return _lines(list(PROCESS_COLUMNS), [_process(process) for process in processes])
+    return _lines(list(PROCESS_COLUMNS), [_process(process) for process in rows])
 
 
 def _lines(names: list[str], lines: list[list[_Cell]]) -> str:
@@ -81,7 +105,7 @@ def _value(cell: _Cell) -> str:
         return "true" if cell else "false"
     if isinstance(cell, float):
         return f"{cell:.6f}".rstrip("0").rstrip(".")
-    return _text.clean(str(cell))
+    return words.clean(str(cell))
 
 
 def _cell(row: ResultRow, name: str) -> _Cell:

@@ -9,17 +9,19 @@ from collections.abc import Sequence
 
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
-from seaformer.report.renderers import _emulated, _estimated, _text
+from seaformer.report import words
+from seaformer.report.renderers import STDOUT, _emulated, _estimated
 from seaformer.report.renderers._markdown import cell, grid
 from seaformer.report.renderers.markdown import overview
 from seaformer.report.table import FORWARD, Report, newest, standing_alone
 
+FILES: tuple[str, ...] = ()
 LIMIT_BYTES = 1024 * 1024
 _LEFT_OUT = "\n\n*The summary ends here: GitHub takes no more than 1 MiB. {}*\n"
 _CLOSED = "\n</details>\n"
 _LATENCY = (
     *("model", "HxW", "runtime", "precision", "scope", "device", "core"),
-    *("median ms", "95 % interval ms", "valid", f"{_text.PAPER_SIDE} ms"),
+    *("median ms", "95 % interval ms", "valid", f"{words.PAPER_SIDE} ms"),
 )
 _COUNTS = (
     *("model", "HxW", "runtime", "precision", "scope", "device"),
@@ -27,7 +29,12 @@ _COUNTS = (
 )
 
 
-def render(report: Report, room: int = LIMIT_BYTES) -> str:
+def render(report: Report) -> dict[str, str]:
+    """The summary of a job that has written none yet, for stdout."""
+    return {STDOUT: summary(report)}
+
+
+def summary(report: Report, room: int = LIMIT_BYTES) -> str:
     """At most ``room`` bytes of UTF-8: newest rows, what failed, what was skipped."""
     if not report.table.rows:
         begin = (
@@ -70,17 +77,17 @@ def fitted(text: str, room: int = LIMIT_BYTES, rest: str = "The report has all."
 
 
 def _timed(row: ResultRow) -> list[str]:
-    figures = [_text.ms(row.median_ms), _text.interval(row), _text.validity(row)]
-    return [*_named(row), _text.core(row), *figures, _text.published(row.paper_ms)]
+    figures = [words.ms(row.median_ms), words.interval(row), words.validity(row)]
+    return [*_named(row), words.core(row), *figures, words.published(row.paper_ms)]
 
 
 def _counted(row: ResultRow) -> list[str]:
-    figures = [_text.instructions(row.instructions), _text.mb(row.size_mb), _text.validity(row)]
+    figures = [words.instructions(row.instructions), words.mb(row.size_mb), words.validity(row)]
     return [*_named(row), *figures]
 
 
 def _named(row: ResultRow) -> list[str]:
-    return [_text.model(row), row.size, _text.runtime(row), row.precision, row.scope, row.device]
+    return [words.model(row), row.size, words.runtime(row), row.precision, row.scope, row.device]
 
 
 def _troubles(report: Report) -> list[str]:
@@ -99,7 +106,7 @@ def _troubles(report: Report) -> list[str]:
 
 
 def _named_line(row: ResultRow) -> str:
-    return f"{row.model}, {_text.runtime(row)}, {row.precision} on {row.device}"
+    return f"{row.model}, {words.runtime(row)}, {row.precision} on {row.device}"
 
 
 def _listed(title: str, lines: Sequence[str]) -> str:

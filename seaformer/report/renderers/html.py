@@ -14,6 +14,7 @@ from importlib import resources
 
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
+from seaformer.report import words
 from seaformer.report.html import runs, sections, tables
 from seaformer.report.html.markup import NOTHING, Markup, data_island, lines, tag
 from seaformer.report.html.pictures import (
@@ -27,9 +28,10 @@ from seaformer.report.html.pictures import (
 )
 from seaformer.report.html.pictures.picture import Picture
 from seaformer.report.html.tables import sign
-from seaformer.report.renderers import _emulated, _estimated, _text
+from seaformer.report.renderers import _emulated, _estimated
 from seaformer.report.table import Report, newest, standing_alone
 
+FILES = ("report.html",)
 MOST_ROWS = 1000
 _PICTURES = (
     accuracy,
@@ -42,7 +44,12 @@ _PICTURES = (
 )
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> dict[str, str]:
+    """``report.html``."""
+    return {"report.html": page(report)}
+
+
+def page(report: Report) -> str:
     """The whole document, ending with a newline."""
     style, script = _asset("report.css"), _asset("report.js")
     pictures = [module.draw(report) for module in _PICTURES]
@@ -165,8 +172,8 @@ def _pictured(report: Report, picture: Picture) -> Markup:
 def _component_tables(report: Report) -> Markup:
     groups = components.with_components(report)[:MOST_ROWS]
     found = [tables.parts(report, rows) for rows in groups]
-    summary = tag("summary", f"The figures of {_text.counted(len(found), 'network')}")
-    return tag("details", summary, tag("p", _text.REMAINDER), *found)
+    summary = tag("summary", f"The figures of {words.counted(len(found), 'network')}")
+    return tag("details", summary, tag("p", words.REMAINDER), *found)
 
 
 def _rows(report: Report, rows: Sequence[ResultRow]) -> Markup:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from seaformer.core.measurement import EMULATED, MEASURED, DeviceInfo
 from seaformer.core.table import ResultRow, ResultTable
+from seaformer.report import words
 from seaformer.report.components import Component, components
-from seaformer.report.renderers import _emulated, _estimated, _text, svg
+from seaformer.report.renderers import _emulated, _estimated, svg
 from seaformer.report.renderers._markdown import cell as _cell
 from seaformer.report.renderers._markdown import code as _code
 from seaformer.report.renderers._markdown import grid as _grid
@@ -23,6 +24,7 @@ from seaformer.report.table import (
     standing_alone,
 )
 
+FILES = ("report.md",)
 MOST_FAILURES = 50
 EMPTY = (
     "No measurement is stored here yet. Make the first one:\n\n"
@@ -40,7 +42,7 @@ pictures, and every number there opens its samples, conditions and command."""
 _LATENCY = (
     *("no.", "model", "HxW", "runtime", "precision", "scope", "core", "threads"),
     *("median ms", "95 % interval ms", "p90 ms", "p99 ms", "min ms", "peak MB", "load ms"),
-    *("size MB", "valid", "", f"{_text.PAPER_SIDE} ms"),
+    *("size MB", "valid", "", f"{words.PAPER_SIDE} ms"),
 )
 _TAKEN = (
     *("no.", "taken at", "runner", "build", "governor", "frequency", "load", "temperature C"),
@@ -49,7 +51,12 @@ _TAKEN = (
 )
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> dict[str, str]:
+    """``report.md``."""
+    return {"report.md": document(report)}
+
+
+def document(report: Report) -> str:
     """The whole document, ending with a newline."""
     parts = ["# Latency report"]
     if not report.table.rows:
@@ -69,8 +76,8 @@ def render(report: Report) -> str:
 def overview(report: Report) -> str:
     """How many measurements of which kind; the newest one's date stands for the report's."""
     first = {row.measurement_id: row for row in reversed(report.table.rows)}.values()
-    devices = _text.counted(len(report.devices), "device")
-    counts = [f"{_text.counted(len(first), 'measurement')} on {devices}"]
+    devices = words.counted(len(report.devices), "device")
+    counts = [f"{words.counted(len(first), 'measurement')} on {devices}"]
     emulated = sum(row.source == EMULATED for row in first)
     estimated = sum(row.source not in (EMULATED, MEASURED) for row in first)
     invalid = sum(not row.valid and row.failure is None for row in first)
@@ -81,7 +88,7 @@ def overview(report: Report) -> str:
     )
     counts += [f"{count} {name}" for count, name in kinds if count]
     if report.damaged:
-        counts.append(f"{_text.counted(len(report.damaged), 'file')} skipped")
+        counts.append(f"{words.counted(len(report.damaged), 'file')} skipped")
     latest = max(row.created_at for row in first)
     return f"{', '.join(counts)}. Newest: {_cell(latest)}."
 
@@ -103,7 +110,7 @@ def _device(section: DeviceSection) -> list[str]:
 def _about(device: DeviceInfo) -> str:
     clusters = "; ".join(_cluster(c.cpus, c.part, c.max_freq_khz) for c in device.clusters)
     memory = f", {device.memory_bytes / 1e9:.1f} GB memory" if device.memory_bytes else ""
-    cores = _text.counted(device.cores, "core")
+    cores = words.counted(device.cores, "core")
     lines = [
         f"- id `{_code(device.id)}`, target {_cell(device.target)}",
         f"- {_cell(device.system)}, {_cell(device.architecture)}, {cores}{memory}",
@@ -146,28 +153,28 @@ def _tables(table: ResultTable) -> list[str]:
 
 
 def _latency(number: int, row: ResultRow) -> list[str]:
-    times = [_text.ms(row.median_ms), _text.interval(row)]
-    times += [_text.ms(value) for value in (row.p90_ms, row.p99_ms, row.min_ms)]
-    costs = [_text.mb(row.peak_mb), _text.ms(row.load_ms), _text.mb(row.size_mb)]
+    times = [words.ms(row.median_ms), words.interval(row)]
+    times += [words.ms(value) for value in (row.p90_ms, row.p99_ms, row.min_ms)]
+    costs = [words.mb(row.peak_mb), words.ms(row.load_ms), words.mb(row.size_mb)]
     names = [
-        _text.model(row),
+        words.model(row),
         row.size,
-        _text.runtime(row),
+        words.runtime(row),
         row.precision,
         row.scope,
-        _text.core(row),
+        words.core(row),
     ]
-    paper = _text.published(row.paper_ms)
-    return [str(number), *names, str(row.threads), *times, *costs, _text.validity(row), "", paper]
+    paper = words.published(row.paper_ms)
+    return [str(number), *names, str(row.threads), *times, *costs, words.validity(row), "", paper]
 
 
 def _taken(number: int, row: ResultRow) -> list[str]:
-    load = _text.NOTHING if row.load_average is None else f"{row.load_average:.2f}"
-    temperature = _text.NOTHING if row.temperature_c is None else f"{row.temperature_c:.1f}"
-    machine = [row.governor or "not told", _text.frequency(row), load, temperature]
-    counts = [str(row.n), str(row.processes), _text.percent(row.spread), _text.percent(row.cv)]
-    counts += [_text.NOTHING if row.outliers is None else str(row.outliers)]
-    times = [_text.ms(row.max_ms), _text.ms(row.first_ms)]
+    load = words.NOTHING if row.load_average is None else f"{row.load_average:.2f}"
+    temperature = words.NOTHING if row.temperature_c is None else f"{row.temperature_c:.1f}"
+    machine = [row.governor or "not told", words.frequency(row), load, temperature]
+    counts = [str(row.n), str(row.processes), words.percent(row.spread), words.percent(row.cv)]
+    counts += [words.NOTHING if row.outliers is None else str(row.outliers)]
+    times = [words.ms(row.max_ms), words.ms(row.first_ms)]
     made = [row.created_at, row.runner, row.runner_build]
     named = [row.artifact_sha256[:16], row.measurement_id]
     return [str(number), *made, *machine, *counts, *times, *named]
@@ -194,21 +201,21 @@ def _components(rows: Sequence[ResultRow]) -> list[str]:
     first = rows[0]
     parts = components(rows)
     counted = first.source != MEASURED
-    title = f"Components of {_cell(first.model)}, {_cell(_text.runtime(first))}, "
+    title = f"Components of {_cell(first.model)}, {_cell(words.runtime(first))}, "
     title += f"{_cell(first.precision)}, in measurement {_cell(first.measurement_id)}:"
     figures = ("million instructions",) if counted else ("median ms", "95 % interval ms")
-    header = ("component", *figures, "share of forward", "", _text.FIGURE_10)
+    header = ("component", *figures, "share of forward", "", words.FIGURE_10)
     lines = [_component(part, counted) for part in parts]
-    notes = _text.component_notes(first, (part.paper_percent for part in parts))
+    notes = words.component_notes(first, (part.paper_percent for part in parts))
     return [title, _grid(header, lines), notes]
 
 
 def _component(part: Component, counted: bool) -> list[str]:
-    interval = _text.span(part.ci95_low_ms, part.ci95_high_ms)
-    times = [_text.ms(part.median_ms), interval]
-    figures = [_text.instructions(part.instructions)] if counted else times
-    share = _text.percent(part.share)
-    return [part.name, *figures, share, "", _text.paper_percent(part.paper_percent)]
+    interval = words.span(part.ci95_low_ms, part.ci95_high_ms)
+    times = [words.ms(part.median_ms), interval]
+    figures = [words.instructions(part.instructions)] if counted else times
+    share = words.percent(part.share)
+    return [part.name, *figures, share, "", words.paper_percent(part.paper_percent)]
 
 
 def _failures(table: ResultTable) -> list[str]:
@@ -217,7 +224,7 @@ def _failures(table: ResultTable) -> list[str]:
         return []
     shown = list(failed.values())[:MOST_FAILURES]
     lines = [
-        f"- {_cell(row.created_at)} {_cell(row.model)}, {_cell(_text.runtime(row))}, "
+        f"- {_cell(row.created_at)} {_cell(row.model)}, {_cell(words.runtime(row))}, "
         f"{_cell(row.precision)} on {_cell(row.device_name)}: {_cell(row.failure or '')} "
         f"({_cell(row.measurement_id)})"
         for row in shown

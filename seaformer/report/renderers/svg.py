@@ -13,9 +13,10 @@ from xml.sax.saxutils import escape
 
 from seaformer.core.measurement import MEASURED
 from seaformer.core.table import ResultRow, ResultTable
-from seaformer.report.renderers import _text
+from seaformer.report import words
 from seaformer.report.table import FORWARD, DeviceSection, Report, newest
 
+FILES = ("report.svg",)
 MOST_BARS = 40
 _LABEL, _BAR, _VALUE, _PAPER, _ROW, _HEAD = 400, 300, 290, 110, 26, 58
 _WIDTH = _LABEL + _BAR + _VALUE + _PAPER + 20
@@ -33,7 +34,12 @@ _STYLE = """
 """
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> dict[str, str]:
+    """``report.svg``."""
+    return {"report.svg": picture(report)}
+
+
+def picture(report: Report) -> str:
     """The newest row of every key that has a latency, device after device."""
     sections = [(found.device.model, drawn(found)) for found in report.devices]
     sections = [(name, rows) for name, rows in sections if rows]
@@ -67,8 +73,8 @@ def drawn(section: DeviceSection) -> list[ResultRow]:
 def alternative(report: Report, most: int | None = None) -> str:
     """The picture in words, or its first ``most`` bars and how many more there are."""
     told = [
-        f"{row.model} with {_text.runtime(row)} {row.precision} on {section.device.model}: "
-        f"{_text.ms(row.median_ms)} ms{'' if row.valid else ' (not valid)'}"
+        f"{row.model} with {words.runtime(row)} {row.precision} on {section.device.model}: "
+        f"{words.ms(row.median_ms)} ms{'' if row.valid else ' (not valid)'}"
         for section in report.devices
         for row in drawn(section)
     ]
@@ -76,7 +82,7 @@ def alternative(report: Report, most: int | None = None) -> str:
         return "No latency has been measured yet."
     rest = len(told) - len(told[:most])
     more = [f"and {rest} more"] if rest else []
-    return _text.clean("Bars of median latency. " + "; ".join([*told[:most], *more]) + ".")
+    return words.clean("Bars of median latency. " + "; ".join([*told[:most], *more]) + ".")
 
 
 def nice_limit(value: float) -> float:
@@ -111,8 +117,8 @@ def _bar(row: ResultRow, y: int, scale: float) -> str:
     median = row.median_ms or 0.0
     low, high = row.ci95_low_ms or median, row.ci95_high_ms or median
     scope = "" if row.scope == "logits" else f" {row.scope}"
-    label = f"{row.model} {row.size}, {_text.runtime(row)} {row.precision}{scope}"
-    value = f"{_text.ms(median)} ms ({_text.interval(row)}){'' if row.valid else ' not valid'}"
+    label = f"{row.model} {row.size}, {words.runtime(row)} {row.precision}{scope}"
+    value = f"{words.ms(median)} ms ({words.interval(row)}){'' if row.valid else ' not valid'}"
     x1, x2 = _LABEL + low * scale, _LABEL + high * scale
     end = _LABEL + max(median, high) * scale + 8
     style = "bar" if row.valid else "doubt"
@@ -126,7 +132,7 @@ def _bar(row: ResultRow, y: int, scale: float) -> str:
             for x in (x1, x2)
         ),
         _words(end, base, value),
-        _words(_WIDTH - 20, base, _text.published(row.paper_ms), "quiet", "end"),
+        _words(_WIDTH - 20, base, words.published(row.paper_ms), "quiet", "end"),
     ]
     return "\n".join(marks)
 
@@ -145,4 +151,4 @@ def _line(x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    return escape(_text.clean(text))
+    return escape(words.clean(text))

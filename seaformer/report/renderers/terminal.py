@@ -18,17 +18,24 @@ from rich.text import Text
 
 from seaformer.core.measurement import EMULATED, MEASURED, Flag
 from seaformer.core.table import ResultRow, ResultTable
+from seaformer.report import words
 from seaformer.report.components import components
-from seaformer.report.renderers import _emulated, _estimated, _text
-from seaformer.report.table import standing_alone
+from seaformer.report.renderers import STDOUT, _emulated, _estimated
+from seaformer.report.table import Report, standing_alone
 
+FILES: tuple[str, ...] = ()
 EMPTY = "No measurements yet. Make the first: seaformer bench --variant t --threads 1"
 _PAPER_HEADER = "paper\nSD865, TNN\n1 core, ms"
 _TITLE, _GAP = "italic", Text("")
 _STYLES = {"yes": "green", "no": "red", "failed": "bold red"}
 
 
-def render(table: ResultTable) -> RenderableType:
+def render(report: Report) -> dict[str, str]:
+    """The report's table as plain text, for stdout."""
+    return {STDOUT: text(report.table)}
+
+
+def tables(table: ResultTable) -> RenderableType:
     """Everything there is to show of ``table``, in its order."""
     if not table.rows:
         return Text(EMPTY)
@@ -43,7 +50,7 @@ def render(table: ResultTable) -> RenderableType:
     if estimated.rows:
         parts += [Text(f"{_estimated.TITLE}: {_estimated.NOTE}", _TITLE), _guesses(estimated), _GAP]
     tables = [part for rows in _by_measurement(table) for part in _components(rows)]
-    parts += [*tables, Text(_text.REMAINDER, "dim"), _GAP] if tables else []
+    parts += [*tables, Text(words.REMAINDER, "dim"), _GAP] if tables else []
     return Group(*parts, *_remarks(table))
 
 
@@ -58,16 +65,16 @@ def text(table: ResultTable) -> str:
     """The table as plain text without colours, the same on every machine."""
     stream = io.StringIO()
     plain = Console(file=stream, width=_needed_width(table), color_system=None, _environ={})
-    plain.print(render(table))
+    plain.print(tables(table))
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
 def _needed_width(table: ResultTable) -> int:
     wide = Console(file=io.StringIO(), width=10_000, _environ={})
-    shown = render(table)
+    shown = tables(table)
     parts = shown.renderables if isinstance(shown, Group) else [shown]
-    tables = [part for part in parts if isinstance(part, Table)]
-    return max([80, *(Width.get(wide, wide.options, part).maximum for part in tables)])
+    grids = [part for part in parts if isinstance(part, Table)]
+    return max([80, *(Width.get(wide, wide.options, part).maximum for part in grids)])
 
 
 def _grid() -> Table:
@@ -117,15 +124,15 @@ def _latency(table: ResultTable) -> Table:
 
 
 def _cells(row: ResultRow, with_size: bool) -> list[str | Text]:
-    validity = _text.validity(row)
+    validity = words.validity(row)
     style = _STYLES[validity.split(":")[0].split(" ")[0]]
-    names = [_text.model(row), _text.runtime(row), row.precision, row.scope]
+    names = [words.model(row), words.runtime(row), row.precision, row.scope]
     names += [row.size] if with_size else []
-    times = [_text.ms(row.median_ms), _text.interval(row)]
-    times += [_text.ms(value) for value in (row.p90_ms, row.p99_ms, row.min_ms)]
-    costs = [_text.mb(row.peak_mb), _text.ms(row.load_ms), _text.mb(row.size_mb)]
-    plain = [Text(_text.clean(cell)) for cell in (*names, *times, *costs)]
-    return [*plain, Text(validity, style=style), "║", _text.published(row.paper_ms)]
+    times = [words.ms(row.median_ms), words.interval(row)]
+    times += [words.ms(value) for value in (row.p90_ms, row.p99_ms, row.min_ms)]
+    costs = [words.mb(row.peak_mb), words.ms(row.load_ms), words.mb(row.size_mb)]
+    plain = [Text(words.clean(cell)) for cell in (*names, *times, *costs)]
+    return [*plain, Text(validity, style=style), "║", words.published(row.paper_ms)]
 
 
 def _conditions(table: ResultTable) -> list[Text]:
@@ -135,12 +142,12 @@ def _conditions(table: ResultTable) -> list[Text]:
 
 
 def _condition(row: ResultRow) -> str:
-    device = f"{_text.clean(row.device_name)} ({_text.clean(row.target)})"
+    device = f"{words.clean(row.device_name)} ({words.clean(row.target)})"
     threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"
     parts = [device]
     if row.source == MEASURED:
-        parts += [f"core {_text.core(row)}", f"frequency {_text.frequency(row)}"]
-    parts += [threads, f"runner {_text.clean(row.runner)}", f"{row.processes} processes"]
+        parts += [f"core {words.core(row)}", f"frequency {words.frequency(row)}"]
+    parts += [threads, f"runner {words.clean(row.runner)}", f"{row.processes} processes"]
     return "  ".join(parts)
 
 
@@ -158,18 +165,18 @@ def _components(rows: list[ResultRow]) -> Iterable[RenderableType]:
     first = rows[0]
     counted = first.source != MEASURED
     name = "Emulated components" if counted else "Components"
-    title = f"{name} of {_text.clean(first.model)}, {_text.runtime(first)}, {first.precision}"
+    title = f"{name} of {words.clean(first.model)}, {words.runtime(first)}, {first.precision}"
     shown = _grid()
     shown.add_column("component")
     for header in ("instructions\nmillions" if counted else "median\nms", "share of\nforward"):
         shown.add_column(header, justify="right", no_wrap=True)
     shown.add_column("║\n║", no_wrap=True, style="dim")
-    shown.add_column(_text.FIGURE_10.replace(" (", "\n("), justify="right", style="cyan")
+    shown.add_column(words.FIGURE_10.replace(" (", "\n("), justify="right", style="cyan")
     for part in parts:
-        figure = _text.instructions(part.instructions) if counted else _text.ms(part.median_ms)
-        cells = [_text.clean(part.name), figure, _text.percent(part.share), "║"]
-        shown.add_row(*map(Text, [*cells, _text.paper_percent(part.paper_percent)]))
-    doubts = _text.component_doubts(first, (part.paper_percent for part in parts))
+        figure = words.instructions(part.instructions) if counted else words.ms(part.median_ms)
+        cells = [words.clean(part.name), figure, words.percent(part.share), "║"]
+        shown.add_row(*map(Text, [*cells, words.paper_percent(part.paper_percent)]))
+    doubts = words.component_doubts(first, (part.paper_percent for part in parts))
     return [Text(title, _TITLE), shown, *(Text(doubt, "dim") for doubt in doubts), _GAP]
 
 
@@ -181,14 +188,14 @@ def _remarks(table: ResultTable) -> Iterable[Text]:
     failures: dict[str, dict[str, None]] = {}
     flags: dict[str, dict[Flag, None]] = {}
     for row in table.rows:
-        name = f"{_text.clean(row.model)}, {_text.runtime(row)}, {_text.clean(row.precision)}"
+        name = f"{words.clean(row.model)}, {words.runtime(row)}, {words.clean(row.precision)}"
         failures.setdefault(name, {}).update({row.failure: None} if row.failure else {})
         flags.setdefault(name, {}).update(dict.fromkeys(row.flags))
     told = list(flags.values())
     shared = [flag for flag in told[0] if all(flag in one for one in told)] if told[1:] else []
     lines = _flag_lines("every row", shared)
     for name, own in flags.items():
-        lines += [Text(f"{name} failed: {_text.clean(said)}", "red") for said in failures[name]]
+        lines += [Text(f"{name} failed: {words.clean(said)}", "red") for said in failures[name]]
         lines += _flag_lines(name, [flag for flag in own if flag not in shared])
     return lines
 
@@ -198,7 +205,7 @@ def _flag_lines(what: str, flags: Iterable[Flag]) -> list[Text]:
     lines = []
     for kind, fatal, style in (("invalid", True, "red"), ("note", False, "yellow")):
         found = [
-            f"{_text.clean(flag.name)}: {_text.clean(flag.detail)}"
+            f"{words.clean(flag.name)}: {words.clean(flag.detail)}"
             for flag in flags
             if flag.fatal is fatal
         ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from seaformer.core import paper
 from seaformer.core.measurement import ESTIMATED, MEASURED, PAPER
 from seaformer.core.table import ResultRow
+from seaformer.report import words
 from seaformer.report.html import svg
 from seaformer.report.html.markup import Markup
 from seaformer.report.html.pictures.picture import (
@@ -23,7 +24,6 @@ from seaformer.report.html.pictures.picture import (
     told,
     zoo_row,
 )
-from seaformer.report.renderers import _text
 from seaformer.report.table import Report
 
 _TABLE = paper.TABLES["ade20k"]
@@ -93,7 +93,7 @@ def _ours(report: Report) -> list[_Point]:
         if not published or published.table != _TABLE or row.scope != "logits":
             continue
         if published.metric_value and row.median_ms and row.valid:
-            name, where = published.label, f"{device_label(report, row)}, {_text.runtime(row)}"
+            name, where = published.label, f"{device_label(report, row)}, {words.runtime(row)}"
             where += f" {row.precision}"
             point = _Point(row.source, name, row.median_ms, published.metric_value, row, where)
             found.append(point)
@@ -115,7 +115,7 @@ def _drawn(published: list[_Point], ours: list[_Point]) -> Markup:
         *_key(ours),
     ]
     said = [
-        f"{p.name} on {p.where}: {_text.ms(p.latency_ms)} ms, {p.miou:g} %"
+        f"{p.name} on {p.where}: {words.ms(p.latency_ms)} ms, {p.miou:g} %"
         for p in ours + published
     ]
     title = "Accuracy against latency: figure 1 of the paper with our points"
@@ -170,7 +170,7 @@ def _mark(point: _Point, x: svg.Axis, y: svg.Axis) -> Markup:
     drawn = svg.mark(point.source, x.at(point.latency_ms), y.at(point.miou))
     if point.row is None:
         return drawn
-    hint = f"{label(point.row)} on {point.where}: {_text.ms(point.latency_ms)} ms"
+    hint = f"{label(point.row)} on {point.where}: {words.ms(point.latency_ms)} ms"
     return svg.opens(point.row.measurement_id, drawn, hint)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from seaformer.core.measurement import EMULATED, MEASURED, short_commit
 from seaformer.core.table import ResultRow
+from seaformer.report import words
 from seaformer.report.html import svg
 from seaformer.report.html.markup import Markup, tag
 from seaformer.report.html.pictures.picture import Picture, device_label, label, told
-from seaformer.report.renderers import _text
 from seaformer.report.table import FORWARD, Report, key
 
 _MOST, _POINTS, _WIDE, _HIGH, _GAP = 12, 60, 460.0, 168.0, 36.0
@@ -68,7 +68,7 @@ def _over(rows: list[ResultRow]) -> str:
     known = [short_commit(row.commit) for row in rows if row.commit]
     if not known:
         return ""
-    count = _text.counted(len(set(known)), "commit")
+    count = words.counted(len(set(known)), "commit")
     return f" over {count}, {known[0]} to {known[-1]}" if known[0] != known[-1] else f" at {count}"
 
 
@@ -144,10 +144,10 @@ def _point(row: ResultRow, at: tuple[float, float], changed: bool) -> Markup:
     if changed:
         ring = tag("circle", class_="ring", cx=at[0], cy=at[1], r=7.5)
         drawn = svg.group(ring, drawn)
-    counted = f"{_text.instructions(row.instructions)} million instructions"
-    figure = f"{_text.ms(row.median_ms)} ms" if row.source == MEASURED else counted
+    counted = f"{words.instructions(row.instructions)} million instructions"
+    figure = f"{words.ms(row.median_ms)} ms" if row.source == MEASURED else counted
     made = f"commit {short_commit(row.commit) or 'not told'}, artifact {row.artifact_sha256[:8]}, "
-    made += f"{_text.runtime(row)}, runner {row.runner_build}"
+    made += f"{words.runtime(row)}, runner {row.runner_build}"
     hint = f"{row.created_at}: {figure}; {made}"
     return svg.opens(row.measurement_id, drawn, hint)
 

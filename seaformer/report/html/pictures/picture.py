@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.spec import ModelSpec
 from seaformer.core.table import ResultRow, ResultTable
+from seaformer.report import words
 from seaformer.report.html.markup import Markup
-from seaformer.report.renderers import _text
 from seaformer.report.table import FORWARD, Report, newest
 from seaformer.report.zoo import ZooRow
 
@@ -58,7 +58,7 @@ def zoo_row(report: Report, row: ResultRow) -> ZooRow | None:
 def label(row: ResultRow) -> str:
     """``seaformer_t.ade20k executorch 1.5.1 fp32 upsample``."""
     scope = "" if row.scope == "logits" else f" {row.scope}"
-    return f"{row.model} {_text.runtime(row)} {row.precision}{scope}"
+    return f"{row.model} {words.runtime(row)} {row.precision}{scope}"
 
 
 def told(sentences: Sequence[str], most: int = 40) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from seaformer.core.measurement import EMULATED, MEASURED, PAPER
 from seaformer.core.table import ResultRow
+from seaformer.report import words
 from seaformer.report.html import svg
 from seaformer.report.html.markup import Markup, tag
 from seaformer.report.html.pictures.picture import (
@@ -15,7 +16,6 @@ from seaformer.report.html.pictures.picture import (
     told,
     zoo_row,
 )
-from seaformer.report.renderers import _text
 from seaformer.report.table import Report
 
 _MOST, _ROW, _LABEL, _VALUE, _HEAD = 12, 18.0, 110.0, 230.0, 26.0
@@ -70,7 +70,7 @@ def _groups(report: Report, source: str, unit: str) -> list[_Group]:
         if len(rows) > 1:
             ordered = sorted(rows, key=lambda row: (_rank(row.precision), row.precision))
             bars = [_Bar(row.precision, _value(row, unit) or 0.0, row) for row in ordered]
-            name = f"{rows[0].model} {_text.runtime(rows[0])}, {device_label(report, rows[0])}"
+            name = f"{rows[0].model} {words.runtime(rows[0])}, {device_label(report, rows[0])}"
             groups.append(_Group(name, unit, source, (*bars, *_published(report, rows[0], unit))))
     return groups
 

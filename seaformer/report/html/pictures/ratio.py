@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seaformer.core.measurement import ESTIMATED, MEASURED
 from seaformer.core.table import ResultRow
+from seaformer.report import words
 from seaformer.report.html import svg
 from seaformer.report.html.markup import Markup
 from seaformer.report.html.pictures.picture import (
@@ -14,7 +15,6 @@ from seaformer.report.html.pictures.picture import (
     networks,
     told,
 )
-from seaformer.report.renderers import _text
 from seaformer.report.table import Report
 
 _MOST, _ROW, _HEAD, _LEFT = 30, 38.0, 30.0, 20.0
@@ -71,7 +71,7 @@ def _line(report: Report, row: ResultRow, axis: svg.Axis, y: float) -> Markup:
     paper_ms = row.paper_ms or 1.0
     x = axis.at(ratio(row))
     where = device_label(report, row)
-    value = f"{ratio(row):.2f} = {_text.ms(row.median_ms)} / {_text.published(row.paper_ms)} ms"
+    value = f"{ratio(row):.2f} = {words.ms(row.median_ms)} / {words.published(row.paper_ms)} ms"
     name = svg.shortened(label(row), 80)
     parts = [svg.headed(_LEFT, y + 11, name, f"{value}{_doubt(row)}")]
     y += 23

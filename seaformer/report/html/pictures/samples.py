@@ -5,6 +5,7 @@ from __future__ import annotations
 from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.stats import quantile
 from seaformer.core.table import ResultRow
+from seaformer.report import words
 from seaformer.report.html import svg
 from seaformer.report.html.markup import Markup
 from seaformer.report.html.pictures.picture import (
@@ -15,7 +16,6 @@ from seaformer.report.html.pictures.picture import (
     networks,
     told,
 )
-from seaformer.report.renderers import _text
 from seaformer.report.table import Report
 
 _MOST, _LANE, _GAP, _LEFT, _HEAD = 16, 9.0, 14.0, 20.0, 18.0
@@ -49,7 +49,7 @@ def _drawn(report: Report, rows: list[ResultRow]) -> Markup:
         run = runs[row.measurement_id]
         drawn, height = _row(report, row, run, axis, top)
         parts.append(drawn)
-        said.append(f"{label(row)}: {row.n} samples, spread {_text.percent(row.spread)}")
+        said.append(f"{label(row)}: {row.n} samples, spread {words.percent(row.spread)}")
         top += height + _GAP
     frame = svg.x_axis(axis, 6, top, "deviation from the row's median", " %")
     return svg.picture(
@@ -93,7 +93,7 @@ def _row(
     ]
     beyond = sum(not axis.low <= value <= axis.high for lane in lanes for value in lane)
     more = [svg.words(svg.WIDTH - 54, lane_top + 10, f"+{beyond}", "quiet")] if beyond else []
-    figures = f"{_text.ms(row.median_ms)} ms, {row.n} samples, {device_label(report, row)}"
+    figures = f"{words.ms(row.median_ms)} ms, {row.n} samples, {device_label(report, row)}"
     name = svg.headed(_LEFT, top + 11, svg.shortened(label(row), 72), svg.shortened(figures, 50))
     drawn = svg.opens(row.measurement_id, svg.group(band, *strokes), f"{label(row)}: {figures}")
     return svg.group(name, drawn, *more), _HEAD + height
