@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seaformer.bench import inputs
-from seaformer.bench.run import engine_of, ran
+from seaformer.bench.header import header_of
+from seaformer.bench.run import engine_of
 from seaformer.bench.runner_io import RunnerRequest
 from seaformer.bench.target import BlockTarget, Target, choose_cores
 from seaformer.core.artifact import Artifact
@@ -51,13 +52,15 @@ def block_profile(
         )
         report, blocks = block_target(target).run_blocks(request)
     head = BlockHead(
-        **ran(
-            artifact,
-            target,
-            schema=SCHEMA,
-            version=report.engine.version,
-            command=command,
-            commit=commit_of(),
+        **vars(
+            header_of(
+                artifact,
+                target,
+                schema=SCHEMA,
+                version=report.engine.version,
+                command=command,
+                commit=commit_of(),
+            )
         ),
         method=plan.method,
         counts=report.counts[-1],

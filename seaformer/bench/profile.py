@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from seaformer.bench import inputs
+from seaformer.bench.header import header_of
 from seaformer.bench.operator_events import (
     Event,
     between_ns,
@@ -25,7 +26,7 @@ from seaformer.bench.operator_events import (
     parse_onnxruntime,
     typical,
 )
-from seaformer.bench.run import engine_of, ran
+from seaformer.bench.run import engine_of
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import Target, choose_cores
 from seaformer.core.artifact import FORWARD, Artifact
@@ -67,13 +68,15 @@ def profile(target: Target, plan: RunPlan, artifact: Artifact, command: str = ""
     shown, medians = typical(runs), medians_ns(runs)
     modules = _JOINS[report.engine.name](shown.events, graph)
     return Profile(
-        **ran(
-            artifact,
-            target,
-            schema=SCHEMA,
-            version=report.engine.version,
-            command=command,
-            commit=commit_of(),
+        **vars(
+            header_of(
+                artifact,
+                target,
+                schema=SCHEMA,
+                version=report.engine.version,
+                command=command,
+                commit=commit_of(),
+            )
         ),
         target=target.device().target,
         threads=report.threads.effective,

@@ -9,15 +9,14 @@ before it ends.
 
 from __future__ import annotations
 
-import datetime as dt
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from seaformer.bench import flags as checks
 from seaformer.bench import inputs, schedule
+from seaformer.bench.header import header_of, now
 from seaformer.bench.rows import MethodSoFar, RowSoFar, process_run, worse
 from seaformer.bench.runner_io import Engine, RunnerReport, RunnerRequest
 from seaformer.bench.target import Chosen, Target, choose_cores
@@ -39,8 +38,6 @@ from seaformer.core.measurement import (
     Flag,
     Measurement,
     MethodRun,
-    Ran,
-    new_id,
 )
 from seaformer.core.plan import RunPlan, check_plan
 from seaformer.store.checkout import commit_of
@@ -220,17 +217,18 @@ class Bench:
             self._finish(row, preflight, Flag("interrupted", True, detail))
 
     def _measurement(self, row: RowSoFar, flags: list[Flag]) -> Measurement:
-        artifact, now = row.artifact, _now()
+        artifact, at = row.artifact, now()
+        header = header_of(
+            artifact,
+            self._target,
+            schema=SCHEMA,
+            version=row.version,
+            command=self._command,
+            commit=self._commit,
+        )
         runs = {method.name: method.run() for method in row.methods if method.processes}
         return Measurement(
-            **ran(
-                artifact,
-                self._target,
-                schema=SCHEMA,
-                version=row.version,
-                command=self._command,
-                commit=self._commit,
-            ),
+            **vars(header),
             artifact_size_bytes=artifact.size_bytes,
             target=self._device.target,
             plan=self._plan,
@@ -238,8 +236,8 @@ class Bench:
             runner_build=self._target.runner_build,
             methods=runs,
             flags=(*flags, *self._flags(row, runs), *dict.fromkeys(row.events)),
-            before=row.before or Conditions(at=now),
-            after=row.after or Conditions(at=now),
+            before=row.before or Conditions(at=at),
+            after=row.after or Conditions(at=at),
             paper_latency_ms=paper_latency_ms(artifact),
             failure=row.failure,
             facts=facts_of(artifact),
@@ -279,31 +277,6 @@ def _what(row: RowSoFar, method: MethodSoFar) -> str:
     return f"{row.artifact.file} {method.name}" if len(row.methods) > 1 else row.artifact.file
 
 
-def ran(
-    artifact: Artifact, target: Target, *, schema: int, version: str, command: str, commit: str
-) -> dict[str, Any]:
-    """The fields of ``Ran`` for a record of ``artifact`` that was made on ``target`` now."""
-    head = Ran(
-        schema=schema,
-        id=new_id(),
-        created_at=_now(),
-        source=target.source,
-        model=artifact.model,
-        format=artifact.format,
-        runtime=artifact.runtime,
-        runtime_version=version,
-        precision=artifact.precision,
-        scope=artifact.scope,
-        input_shape=artifact.spec.input_shape,
-        artifact_file=artifact.file,
-        artifact_sha256=artifact.sha256,
-        device=target.device(),
-        command=command,
-        commit=commit,
-    )
-    return vars(head)
-
-
 def engine_of(artifact: Artifact) -> Engine:
     """What the runner calls the engine. Raises ``RunnerFailed`` for a format nothing runs here."""
     if artifact.format == "executorch":
@@ -313,7 +286,3 @@ def engine_of(artifact: Artifact) -> Engine:
     raise RunnerFailed(
         f"No runner takes {artifact.format}: {artifact.file} can be exported, not timed, here."
     )
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

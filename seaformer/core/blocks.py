@@ -15,7 +15,7 @@ from pathlib import Path
 from seaformer.core import codec, files
 from seaformer.core.counts import Counts
 from seaformer.core.errors import CorruptArtifact
-from seaformer.core.measurement import Ran
+from seaformer.core.measurement import RunHeader
 
 SCHEMA = 1
 
@@ -39,7 +39,7 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockHead(Ran):
+class BlockHead(RunHeader):
     """What ran where; ``counts`` is of the same inference, so the blocks add up to it."""
 
     method: str

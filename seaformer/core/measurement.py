@@ -158,8 +158,8 @@ def short_commit(commit: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ran:
-    """What ran where: the head of every record of a run.
+class RunHeader:
+    """What every record of a run begins with: what ran, where, by which command.
 
     ``schema`` is that of the record. ``source`` is ``measured`` or ``emulated``; ``command`` is
     the line that made it, ``commit`` the checkout it was made in (``store/checkout.py``), if any.
@@ -184,7 +184,7 @@ class Ran:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement(Ran):
+class Measurement(RunHeader):
     """One artifact on one device under one plan.
 
     ``runner`` says what took the times (``cpp release`` or ``python``). ``facts`` are those of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from seaformer.core.measurement import Ran
+from seaformer.core.measurement import RunHeader
 
 SCHEMA = 1
 _XNNPACK_CONVOLUTIONS = ("Convolution", "Fully Connected")
@@ -48,7 +48,7 @@ class OperatorTime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(Ran):
+class Profile(RunHeader):
     """One method of one artifact under the engine's profiler.
 
     ``operators`` are in the order in which they ran. ``inference_ns`` is the sum of their medians
