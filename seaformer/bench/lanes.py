@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from seaformer.bench.blocks import block_target, write_blocks_of
+from seaformer.bench.code_blocks import block_target, write_blocks_of
 from seaformer.bench.profile import profile_each
 from seaformer.bench.run import Bench
 from seaformer.bench.target import Target, TargetOptions, open_target

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
-from seaformer.core.blocks import Block
+from seaformer.core.code_blocks import Block
 from seaformer.core.errors import NoDevice, UsageError
 from seaformer.core.measurement import Cluster, Conditions, DeviceInfo, Flag
 from seaformer.core.registry import Registry, unknown

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.bench.blocks import block_target, write_blocks_of
+from seaformer.bench.code_blocks import block_target, write_blocks_of
 from seaformer.bench.run import Bench
 from seaformer.bench.target import open_target
 from seaformer.bench.targets.emulator import EmulatorTarget
@@ -23,7 +23,7 @@ from seaformer.bench.targets.host import HostTarget
 from seaformer.commands._parse import run_plan
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
-from seaformer.core.blocks import load_blocks
+from seaformer.core.code_blocks import load_blocks
 from seaformer.core.errors import CorruptArtifact, UnknownName, UsageError
 from seaformer.core.measurement import EMULATED, Measurement, document
 from seaformer.core.plan import RunPlan, Stop, Warmup

@@ -23,7 +23,7 @@ from pathlib import Path
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
 from seaformer.bench.targets._bundle_report import check_bundle
-from seaformer.core.blocks import Block
+from seaformer.core.code_blocks import Block
 from seaformer.core.errors import ChecksumMismatch, RunnerFailed
 from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
 from seaformer.runtime.build.bundle import Bundle, build_arm64_bundle

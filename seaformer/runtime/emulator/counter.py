@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.core import codec, files
-from seaformer.core.blocks import Block, parse_blocks
+from seaformer.core.code_blocks import Block, parse_blocks
 from seaformer.core.counts import Counts
 from seaformer.core.errors import CorruptArtifact, MissingExtra, RunnerFailed, SeaFormerError
 from seaformer.runtime.emulator.qemu import FOLDER

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.core.blocks import Block
+from seaformer.core.code_blocks import Block
 from seaformer.core.counts import CacheMisses, Counts, executed_precision, spread, typical
 from seaformer.core.errors import MissingExtra, RunnerFailed
 from seaformer.runtime.emulator.counter import _FLAGS, build_counter, read_blocks, read_counts

@@ -15,7 +15,7 @@ from seaformer.bench.run import engine_of
 from seaformer.bench.runner_io import RunnerRequest
 from seaformer.bench.target import BlockTarget, Target, choose_cores
 from seaformer.core.artifact import Artifact
-from seaformer.core.blocks import SCHEMA, BlockHead, BlockProfile, write_blocks
+from seaformer.core.code_blocks import SCHEMA, BlockHead, BlockProfile, write_blocks
 from seaformer.core.errors import ArtifactError, DeviceError, UsageError
 from seaformer.core.files import safe_name
 from seaformer.core.plan import RunPlan, Stop, Warmup
