@@ -212,7 +212,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Time artifacts on one core in fresh processes; models without a file are exported first."""
-    from seaformer.bench.lanes import Lanes, Order
+    from seaformer.bench.fleet import BenchOrder, Fleet
     from seaformer.bench.target import TargetOptions, list_targets
     from seaformer.core.artifact import load_artifact
     from seaformer.store.results import ResultStore, results_dir
@@ -246,10 +246,10 @@ def bench(
     with steps() as step:
         step("look at the device and the runner")
         options = TargetOptions(adb_host=adb_host, resume=resume, force=force, notice=notice)
-        order = Order(plan, store, command_line(), tuple(profiles), options)
-        lanes = Lanes(list_targets(device, options), order, step)
+        order = BenchOrder(plan, store, command_line(), tuple(profiles), options)
+        fleet = Fleet(list_targets(device, options), order, step)
         found += [request.cached(titled(step, request)) for request in wanted]
-        outcomes = lanes.run(found)
+        outcomes = fleet.run(found)
     show_measurements([each for one in outcomes for each in one.measured], store.root, as_json)
     for one in outcomes:
         show_profiles(one.profiles, one.refused, store.root, as_json)

@@ -19,7 +19,7 @@ import typer
 from seaformer.core.errors import SeaFormerError
 
 if TYPE_CHECKING:
-    from seaformer.bench.lanes import Outcome
+    from seaformer.bench.fleet import Outcome
     from seaformer.core.measurement import Measurement
     from seaformer.core.profile import Profile
     from seaformer.export._request import ExportRequest

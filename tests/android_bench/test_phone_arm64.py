@@ -11,7 +11,7 @@ import pytest
 from seaformer.android_bench.attach import Finder
 from seaformer.android_bench.link import Phone
 from seaformer.android_bench.store import Store, Wanted
-from seaformer.bench.lanes import Lanes, Order, Outcome
+from seaformer.bench.fleet import BenchOrder, Fleet, Outcome
 from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.report.profile import executed_line
@@ -37,8 +37,8 @@ def real_bundle(monkeypatch: pytest.MonkeyPatch) -> Bundle:
 
 
 def bench(phone: FakePhone, results: Path, artifacts: list[Artifact], *profiles: str) -> Outcome:
-    order = Order(PLAN, ResultStore(results), profiles=profiles)
-    (outcome,) = Lanes([phone.address], order, lambda sentence: None).run(artifacts)
+    order = BenchOrder(PLAN, ResultStore(results), profiles=profiles)
+    (outcome,) = Fleet([phone.address], order, lambda sentence: None).run(artifacts)
     assert outcome.refused == ()
     assert left_behind(phone) == []
     for row in outcome.measured:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.bench.lanes import Lanes, Order
+from seaformer.bench.fleet import BenchOrder, Fleet
 from seaformer.bench.run import Bench
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ManyDevices, NoDevice
@@ -115,14 +115,14 @@ def test_one_of_several_phones_must_be_chosen_and_the_list_says_which(
     with FakePhone("mi10") as other:
         for each in (phone, other):
             adb.connect(each.address)
-        order = Order(FAST, ResultStore(tmp_path))
+        order = BenchOrder(FAST, ResultStore(tmp_path))
         with pytest.raises(ManyDevices, match="2 devices are ready") as caught:
-            Lanes(["phone"], order, lambda sentence: None)
+            Fleet(["phone"], order, lambda sentence: None)
         assert phone.address in caught.value.message
         assert other.address in caught.value.message
         assert "--device" in caught.value.hint
         with pytest.raises(NoDevice, match=r"No device nobody is attached\. There are: "):
-            Lanes(["nobody"], order, lambda sentence: None)
+            Fleet(["nobody"], order, lambda sentence: None)
 
 
 def test_phones_run_side_by_side_and_a_lost_one_stops_none(
@@ -135,7 +135,7 @@ def test_phones_run_side_by_side_and_a_lost_one_stops_none(
     with FakePhone("two-core") as refused, FakePhone("two-core") as second:
         refused.set_fault("auth", mode="refuse")
         names = [phone.address, refused.address, second.address]
-        outcomes = Lanes(names, Order(FAST, store), said.append).run([artifact])
+        outcomes = Fleet(names, BenchOrder(FAST, store), said.append).run([artifact])
         assert left_behind(second) == []
     assert [outcome.device for outcome in outcomes] == names
     assert [len(outcome.measured) for outcome in outcomes] == [1, 0, 1]
