@@ -23,8 +23,14 @@ Engine = Literal["executorch", "onnxruntime"]
 
 _KINDS = {2: "usage", 3: "model", 4: "engine", 5: "io"}
 _TAIL_CHARACTERS = 400
-# The slowest load (with the run that overshoots a limit) and the slowest single run to wait for.
-_LOAD_SECONDS, _RUN_SECONDS = 120.0, 10.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """The slowest load and the slowest single inference that a target still waits for, in s."""
+
+    load_s: float = 120.0
+    run_s: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -68,12 +74,12 @@ class RunnerRequest:
             argv += ["--profile-ops", self.profile_ops]
         return [*argv, "--marker"] if self.marker else argv
 
-    def timeout_s(self) -> float:
-        """Seconds after which the runner will not answer any more, on a machine of any speed."""
-        warmup, stop = self.warmup, self.stop
-        warm = warmup.max_seconds if warmup.runs is None else warmup.runs * _RUN_SECONDS
-        timed = stop.max_seconds if stop.runs is None else stop.runs * _RUN_SECONDS
-        return _LOAD_SECONDS + warm + timed
+    def timeout_s(self, patience: Patience = Patience()) -> float:
+        """Seconds after which the runner will not answer any more: a run that passes it hangs."""
+        slow, warmup, stop = patience, self.warmup, self.stop
+        warm = warmup.max_seconds if warmup.runs is None else warmup.runs * slow.run_s
+        timed = stop.max_seconds if stop.runs is None else stop.runs * slow.run_s
+        return slow.load_s + slow.run_s + warm + timed
 
 
 def _warmup_flags(rule: Warmup) -> list[str]:

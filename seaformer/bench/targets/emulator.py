@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
+from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
 from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.core.code_blocks import Block
@@ -35,7 +35,7 @@ VARIABLE = "SEAFORMER_EMULATED_CPU"
 Progress = Callable[[str], None]
 
 # The slowest inference to wait for: the largest model of the zoo at 8 M instructions per second.
-_LOAD_SECONDS, _RUN_SECONDS = 600.0, 1800.0
+_PATIENCE = Patience(load_s=600.0, run_s=1800.0)
 
 
 class EmulatorTarget(PlainTarget):
@@ -135,7 +135,7 @@ class EmulatorTarget(PlainTarget):
         library = self._bundle.onnxruntime_library() if request.engine == "onnxruntime" else None
         request = replace(request, marker=True, ort_lib=library, cpus=())
         argv = self._qemu.argv(self._profile, [*self._bundle.argv(), *request.argv()], plugin)
-        limit = _time_limit_s(request)
+        limit = request.timeout_s(_PATIENCE)
         try:
             # A bare environment: what is in it lies on the stack, and moves what follows.
             return subprocess.run(
@@ -161,14 +161,6 @@ def open_target(
     qemu.check(cpu)
     counter = build_counter(caches=caches) if qemu.counts else None
     return EmulatorTarget(build_arm64_bundle(progress), qemu, cpu, counter)
-
-
-def _time_limit_s(request: RunnerRequest) -> float:
-    """Generous: a run that passes it hangs."""
-    warmup, stop = request.warmup, request.stop
-    warm = warmup.max_seconds if warmup.runs is None else warmup.runs * _RUN_SECONDS
-    timed = stop.max_seconds if stop.runs is None else stop.runs * _RUN_SECONDS
-    return _LOAD_SECONDS + _RUN_SECONDS + warm + timed
 
 
 def _with_counts(report: RunnerReport, path: Path) -> RunnerReport:

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
+from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
 from seaformer.core.errors import RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
@@ -30,6 +30,7 @@ from seaformer.runtime.build.runner import RunnerBuild, build_host_runner
 # More of all cores' time than this, just before the run, means that something else is running.
 BUSY_SHARE = 0.2
 _LOOK_S = 0.5
+_PATIENCE = Patience(load_s=180.0, run_s=60.0)
 _CPU = Path("/sys/devices/system/cpu")
 Progress = Callable[[str], None]
 
@@ -95,7 +96,7 @@ class HostTarget(PlainTarget):
     def run(self, request: RunnerRequest) -> RunnerReport:
         """Run one request as a child process and read its report."""
         argv = [*self._program(), *self._with_library(request).argv()]
-        limit = _time_limit_s(request)
+        limit = request.timeout_s(_PATIENCE)
         try:
             done = subprocess.run(argv, capture_output=True, text=True, timeout=limit, check=False)
         except subprocess.TimeoutExpired as error:
@@ -138,13 +139,6 @@ def _runner_build(progress: Progress | None) -> tuple[RunnerBuild | None, str]:
         if not any(importlib.util.find_spec(engine) for engine in ("onnxruntime", "executorch")):
             raise
         return None, error.message
-
-
-def _time_limit_s(request: RunnerRequest) -> float:
-    """Generous: a run that passes it hangs."""
-    if request.warmup.runs is not None or request.stop.runs is not None:
-        return 3600.0
-    return 180.0 + 2 * (request.warmup.max_seconds + request.stop.max_seconds)
 
 
 def busy_share(seconds: float) -> float | None:
