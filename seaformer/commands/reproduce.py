@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seaformer.commands._options import Results
-from seaformer.commands._print import INTERRUPTED, command_line, next_step, print_json, wide_print
+from seaformer.commands._print import (
+    INTERRUPTED,
+    command_line,
+    next_step,
+    notice,
+    print_json,
+    wide_print,
+)
 
 if TYPE_CHECKING:
-    from seaformer.core.artifact import Artifact
-    from seaformer.core.plan import RunPlan
-    from seaformer.export._request import ExportRequest
-    from seaformer.reproduce.plan import PaperTable, PlannedRow
-    from seaformer.reproduce.run import Answer, Factory, Progress, Reproduction, Work
+    from seaformer.reproduce.clock import Progress
+    from seaformer.reproduce.plan import PaperTable, PlannedRow, Work
+    from seaformer.reproduce.run import Answer, Outcome
     from seaformer.reproduce.table import ReproducedRow
-    from seaformer.store.results import ResultStore
 
 _FORMATS = ("text", "md", "json")
 
@@ -51,11 +55,11 @@ def reproduce(
     """
     from seaformer.commands._parse import known, run_plan
     from seaformer.core.artifact import RUNTIMES
-    from seaformer.models import list_models, zoo_entry
-    from seaformer.reproduce.plan import TABLES, plan
+    from seaformer.reproduce.plan import find_table, plan, work_of
+    from seaformer.reproduce.run import cached_files, run_works, states
     from seaformer.store.results import ResultStore, results_dir
 
-    known("table", [table], tuple(TABLES))
+    chosen = find_table(table)
     known("runtime", [runtime], tuple(RUNTIMES))
     known("format", [format], _FORMATS)
     how = run_plan(
@@ -70,76 +74,20 @@ def reproduce(
         seed=0,
         components=False,
     )
-    chosen = TABLES[table]
-    rows = plan(chosen, [zoo_entry(name).spec for name in list_models()], model)
+    rows = plan(chosen, model)
     store = ResultStore(results_dir(results or None))
-    factory = _factory(runtime)
     if dry_run:
-        _show_plan(chosen, rows, store, factory, how, device)
+        left = states(work_of(rows), store, cached_files(runtime), how, device)
+        _show_plan(chosen, rows, left)
         return
-    answers, interrupted = _run(rows, device, store, factory, how, again)
-    _show(chosen, rows, answers, format)
+    with _progress() as step:
+        outcome = run_works(
+            work_of(rows), device, store, how, cached_files(runtime),
+            progress=step, say=notice, command=command_line(), again=again,
+        )  # fmt: skip
+    _show(chosen, rows, outcome.answers, format)
     next_step(f"seaformer report --results {shlex.quote(str(store.root))}")
-    _exit_for(answers, interrupted)
-
-
-def _factory(runtime: str) -> Factory:
-    """Files from the cache; what is not there is exported into it."""
-    from seaformer.export._request import ExportRequest
-    from seaformer.reproduce.run import Factory
-
-    def request(work: Work) -> ExportRequest:
-        return ExportRequest(
-            model=work.model,
-            format=runtime,
-            precision=work.precision,
-            components=work.components,
-        )
-
-    def make(work: Work, tell: Callable[[str], None]) -> Artifact:
-        return request(work).cached(tell)
-
-    return Factory(find=lambda work: request(work).find(), make=make)
-
-
-def _macs(model: str) -> int:
-    from seaformer.models import zoo_entry
-
-    return zoo_entry(model).macs
-
-
-def _run(
-    rows: Sequence[PlannedRow],
-    device: str,
-    store: ResultStore,
-    factory: Factory,
-    how: RunPlan,
-    again: bool,
-) -> tuple[list[Answer], bool]:
-    """Answers so far, and whether Ctrl-C ended it."""
-    from seaformer.bench.target import open_target
-    from seaformer.reproduce.run import Reproduction, work_of
-
-    with _progress() as tell:
-        target = open_target(device, lambda what: print(what, file=sys.stderr))
-        run = Reproduction(
-            target=target,
-            store=store,
-            plan=how,
-            factory=factory,
-            macs=_macs,
-            progress=tell,
-            command=command_line(),
-            again=again,
-        )
-        return _answers(run, work_of(rows, _macs))
-
-
-def _answers(run: Reproduction, works: Sequence[Work]) -> tuple[list[Answer], bool]:
-    try:
-        return run.run(works), False
-    except KeyboardInterrupt:
-        return run.answers, True
+    _exit_for(outcome)
 
 
 @contextmanager
@@ -167,29 +115,19 @@ def _line(step: Progress) -> str:
     return f"{step.done} of {step.total}, about {left} left: {step.what}"
 
 
-def _show_plan(
-    table: PaperTable,
-    rows: Sequence[PlannedRow],
-    store: ResultStore,
-    factory: Factory,
-    how: RunPlan,
-    device: str,
-) -> None:
+def _show_plan(table: PaperTable, rows: Sequence[PlannedRow], states: Mapping[Work, str]) -> None:
     """Each line of the paper, the file it needs, and how far that is."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    from seaformer.reproduce.run import work_of
-
-    states = _states(work_of(rows, _macs), store, factory, how, device)
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title=table.title)
     for name in (*table.identity, "precision", "paper", "model", "to do"):
         shown.add_column(name.replace("_", " "))
     for row in rows:
         paper = "-" if row.published is None else f"{row.published:g} {row.unit}"
         absent = f"missing: {row.absent or 'no model of that name'}"
-        state = states.get((row.model, row.precision), absent)
+        state = states[row.work] if row.work else absent
         cells = (*row.label, row.precision, paper, row.model or "-", state)
         shown.add_row(*map(Text, cells))
     wide_print(shown)
@@ -199,50 +137,20 @@ def _show_plan(
     next_step(shlex.join(["seaformer", *(word for word in sys.argv[1:] if word != "--dry-run")]))
 
 
-def _states(
-    works: Sequence[Work], store: ResultStore, factory: Factory, how: RunPlan, device: str
-) -> dict[tuple[str, str], str]:
-    """What is left to do for each file, as far as it can be told without the device."""
-    from seaformer.core.measurement import EMULATED, MEASURED
-    from seaformer.reproduce.run import measured_before
-    from seaformer.store.index import list_results
-
-    entries = list_results(store.root).entries
-    source = EMULATED if device.partition(":")[0] == "emulator" else MEASURED
-    states = {}
-    for work in works:
-        artifact = factory.find(work)
-        if artifact is None:
-            state = "export, measure"
-        else:
-            before = measured_before(entries, artifact, work, how, source)
-            devices = ", ".join(dict.fromkeys(entry.device for entry in before))
-            state = f"measured already on {devices}" if devices else "exported already, measure"
-        states[work.model, work.precision] = state
-    return states
-
-
 def _show(
     table: PaperTable, rows: Sequence[PlannedRow], answers: Sequence[Answer], format: str
 ) -> None:
     from seaformer.core import codec
-    from seaformer.reproduce import table as reproduction
-    from seaformer.reproduce.run import Work
+    from seaformer.reproduce.table import markdown, notes, reproduce_rows
 
-    found_for = {answer.work: answer for answer in answers}
-    ours = {}
-    for row in rows:
-        answer = found_for.get(Work(row.model, row.precision, row.components))
-        if answer is not None:
-            ours[row] = reproduction.OurSide(answer.measurement, answer.reason)
-    found = reproduction.reproduce_rows(rows, ours)
+    reproduced = reproduce_rows(rows, answers)
     if format == "json":
-        print_json([codec.to_json(row) for row in found])
+        print_json([codec.to_json(row) for row in reproduced])
     elif format == "md":
-        print(reproduction.markdown(table, found), end="")
+        print(markdown(table, reproduced), end="")
     else:
-        wide_print(_text_table(table, found))
-        print("\n".join(reproduction.notes(table, found)))
+        wide_print(_text_table(table, reproduced))
+        print("\n".join(notes(table, reproduced)))
 
 
 def _text_table(table: PaperTable, found: Sequence[ReproducedRow]) -> Any:
@@ -263,11 +171,10 @@ def _text_table(table: PaperTable, found: Sequence[ReproducedRow]) -> Any:
     return shown
 
 
-def _exit_for(answers: Sequence[Answer], interrupted: bool) -> None:
+def _exit_for(outcome: Outcome) -> None:
     """Interrupted: 130. Else the code of the first line that has a model and no figure."""
-    if interrupted:
+    if outcome.interrupted:
         print("Interrupted; the same command goes on where it stopped.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
-    code = next((answer.exit_code for answer in answers if answer.exit_code), 0)
-    if code:
-        raise typer.Exit(code)
+    if outcome.exit_code:
+        raise typer.Exit(outcome.exit_code)

@@ -1,4 +1,4 @@
-"""Which of our models stands for which row of the paper, table by table: what to reproduce.
+"""Which of our models is which row of the paper, table by table: what to reproduce.
 
 A model names its own row (``ModelSpec.paper``), so nothing is typed here a second time: a line of
 a table is matched with the model whose row it is. A line without a model is planned all the same,
@@ -13,9 +13,10 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from seaformer.core import paper
+from seaformer.core import paper, zoo
 from seaformer.core.errors import UsageError
-from seaformer.core.spec import ModelSpec
+from seaformer.core.registry import unknown
+from seaformer.core.zoo import ZooEntry
 
 MS, PERCENT = "ms", "%"
 _TITLE2 = "Table 2: ADE20K validation set"
@@ -91,8 +92,21 @@ TABLES = {
 
 
 @dataclass(frozen=True)
+class Work:
+    """One file to be measured; ``macs`` is what one inference costs.
+
+    Several lines of a table may wait for the same one.
+    """
+
+    model: str
+    precision: str
+    components: bool = False
+    macs: int = 0
+
+
+@dataclass(frozen=True)
 class PlannedRow:
-    """One line of the paper in one precision, and the model that stands for it, if there is one.
+    """One line of the paper in one precision, and the model that is meant, if there is one.
 
     ``published`` is the paper's latency in ms, or a share in percent (``unit``). ``method`` is
     ``forward``, or the component of ours that a share belongs to; ``absent`` why no model of ours
@@ -110,20 +124,36 @@ class PlannedRow:
     model: str = ""
     method: str = "forward"
     components: bool = False
+    macs: int = 0
     absent: str = ""
 
     @property
     def name(self) -> str:
         return " ".join(self.label)
 
+    @property
+    def work(self) -> Work | None:
+        """The file this line waits for; none where no model is meant."""
+        return Work(self.model, self.precision, self.components, self.macs) if self.model else None
 
-def plan(table: PaperTable, specs: Iterable[ModelSpec], only: str = "*") -> tuple[PlannedRow, ...]:
+
+def find_table(name: str) -> PaperTable:
+    """A table by its name. Raises ``UnknownName`` with the nearest one."""
+    if name not in TABLES:
+        raise unknown("table", name, TABLES)
+    return TABLES[name]
+
+
+def plan(
+    table: PaperTable, only: str = "*", *, models: Iterable[ZooEntry] | None = None
+) -> tuple[PlannedRow, ...]:
     """Every line of ``table``, in the paper's order; ``only`` keeps models of that name or glob.
 
-    Raises ``UsageError`` when ``only`` leaves nothing.
+    ``models`` are those of the zoo when absent. Raises ``UsageError`` when ``only`` leaves nothing.
     """
-    models = _models(tuple(specs), table.rows_of or table.csv)
-    rows = _components(table, models) if table.components else _lines(table, models)
+    entries = zoo.entries().values() if models is None else models
+    by_label = _by_label(entries, table.rows_of or table.csv)
+    rows = _components(table, by_label) if table.components else _lines(table, by_label)
     kept = tuple(row for row in rows if only == "*" or fnmatch.fnmatchcase(row.model, only))
     if not kept:
         known = ", ".join(dict.fromkeys(row.model for row in rows if row.model))
@@ -133,33 +163,44 @@ def plan(table: PaperTable, specs: Iterable[ModelSpec], only: str = "*") -> tupl
     return kept
 
 
-def _models(specs: Sequence[ModelSpec], csv: str) -> dict[str, ModelSpec]:
+def work_of(rows: Iterable[PlannedRow]) -> tuple[Work, ...]:
+    """What the rows wait for, each once, the cheapest network first."""
+    works = dict.fromkeys(row.work for row in rows if row.work is not None)
+    return tuple(sorted(works, key=lambda work: (work.macs, work.model)))
+
+
+def _by_label(entries: Iterable[ZooEntry], csv: str) -> dict[str, ZooEntry]:
     """The models whose paper row is in that table, by the row's label."""
-    return {s.paper.label: s for s in specs if s.paper is not None and s.paper.table == csv}
+    of_table = [(e, e.spec.paper) for e in entries if e.spec.paper is not None]
+    return {row.label: entry for entry, row in of_table if row.table == csv}
 
 
-def _lines(table: PaperTable, models: Mapping[str, ModelSpec]) -> list[PlannedRow]:
+def _lines(table: PaperTable, models: Mapping[str, ZooEntry]) -> list[PlannedRow]:
     reasons = {row.label: row.reason for row in paper.absent() if row.table == table.csv}
     return [
         PlannedRow(
             table=table.name,
-            label=tuple(row[column] for column in table.identity),
+            label=label,
             precision=precision,
             published=paper.number(row, column),
             metric=paper.number(row, table.metric),
             params_m=paper.number(row, "params_m"),
             flops_g=paper.number(row, "flops_g"),
-            model=_model([row[column] for column in table.identity], models),
-            absent=reasons.get(" ".join(row[column] for column in table.identity), ""),
+            model=entry.spec.name if entry else "",
+            macs=entry.macs if entry else 0,
+            absent=reasons.get(" ".join(label), ""),
         )
         for row in paper.rows(table.csv)
+        for label in [tuple(row[column] for column in table.identity)]
+        for entry in [_find(label, models)]
         for precision, column in table.latency
     ]
 
 
-def _components(table: PaperTable, models: Mapping[str, ModelSpec]) -> list[PlannedRow]:
+def _components(table: PaperTable, models: Mapping[str, ZooEntry]) -> list[PlannedRow]:
     """Figure 10: one measurement of SeaFormer-T with its parts answers every line."""
     methods = {label: method for method, label in paper.COMPONENTS.items()}
+    entry = _find([paper.COMPONENTS_OF], models)
     return [
         PlannedRow(
             table=table.name,
@@ -167,7 +208,8 @@ def _components(table: PaperTable, models: Mapping[str, ModelSpec]) -> list[Plan
             precision="fp32",
             published=paper.number(row, "share_percent"),
             unit=PERCENT,
-            model=_model([paper.COMPONENTS_OF], models),
+            model=entry.spec.name if entry else "",
+            macs=entry.macs if entry else 0,
             method=methods[row["component"]],
             components=True,
         )
@@ -175,7 +217,7 @@ def _components(table: PaperTable, models: Mapping[str, ModelSpec]) -> list[Plan
     ]
 
 
-def _model(cells: Sequence[str], models: Mapping[str, ModelSpec]) -> str:
+def _find(cells: Sequence[str], models: Mapping[str, ZooEntry]) -> ZooEntry | None:
     """The model of a line: its label is some of the line's cells, in some order.
 
     ``SeaFormer-T`` and ``SeaFormer-T*`` are one network, trained with other batches: a star is
@@ -188,6 +230,6 @@ def _model(cells: Sequence[str], models: Mapping[str, ModelSpec]) -> str:
     ]
     for label in orders:
         if label in models:
-            return models[label].name
-    plain = {label.replace("*", ""): spec.name for label, spec in models.items()}
-    return next((plain[o.replace("*", "")] for o in orders if o.replace("*", "") in plain), "")
+            return models[label]
+    plain = {label.replace("*", ""): entry for label, entry in models.items()}
+    return next((plain[o.replace("*", "")] for o in orders if o.replace("*", "") in plain), None)

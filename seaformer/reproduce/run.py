@@ -4,48 +4,25 @@ The store is the checkpoint: what was measured with this very file, on this devi
 is valid is not measured again, so that an interrupted reproduction goes on where it stopped. Each
 network is stored before the next one begins; its precisions are interleaved, because they are
 compared. What cannot be exported or measured is a row with its reason, and the others go on.
-How files are made is handed in: nothing here imports torch.
+Files come from a ``Factory``; torch is imported when one has to be exported.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from seaformer.bench.run import Bench
-from seaformer.bench.target import Target
+from seaformer.bench.target import Target, open_target
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import SeaFormerError
-from seaformer.core.measurement import MEASURED, Measurement
+from seaformer.core.measurement import EMULATED, MEASURED, Measurement
 from seaformer.core.plan import RunPlan
-from seaformer.reproduce.plan import PlannedRow
+from seaformer.export._request import ExportRequest
+from seaformer.reproduce.clock import Clock, Progress, expected_s
+from seaformer.reproduce.plan import Work
 from seaformer.store.index import IndexEntry, list_results
 from seaformer.store.results import ResultStore, read_run
-
-# Seconds an export and its measurement take where nothing better is known, for the time left:
-# fixed, per 10^9 multiply-accumulates in three processes. They are corrected by what the finished
-# ones took.
-_HOST_S, _EMULATED_S = (90.0, 10.0), (60.0, 250.0)
-
-
-@dataclass(frozen=True)
-class Work:
-    """One file to be measured. Several lines of a table may wait for the same one."""
-
-    model: str
-    precision: str
-    components: bool = False
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a reproduction stands. ``left_s`` is a guess in seconds, better with every row."""
-
-    what: str
-    done: int
-    total: int
-    left_s: float
 
 
 @dataclass(frozen=True)
@@ -59,7 +36,7 @@ class Answer:
     exit_code: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Factory:
     """How files come to be: ``find`` looks in the cache, ``make`` exports when it has to."""
 
@@ -67,12 +44,21 @@ class Factory:
     make: Callable[[Work, Callable[[str], None]], Artifact]
 
 
-def work_of(rows: Iterable[PlannedRow], macs: Callable[[str], int]) -> tuple[Work, ...]:
-    """What the rows wait for, each once, the cheapest network first."""
-    wanted = dict.fromkeys(
-        Work(row.model, row.precision, row.components) for row in rows if row.model
+def cached_files(format: str) -> Factory:
+    """Files of one format from the cache; what is not there is exported into it."""
+
+    def request(work: Work) -> ExportRequest:
+        return ExportRequest(
+            model=work.model,
+            format=format,
+            precision=work.precision,
+            components=work.components,
+        )
+
+    return Factory(
+        find=lambda work: request(work).find(),
+        make=lambda work, say: request(work).cached(say),
     )
-    return tuple(sorted(wanted, key=lambda work: (macs(work.model), work.model)))
 
 
 def measured_before(
@@ -94,14 +80,13 @@ def measured_before(
 class Reproduction:
     """One run over all work on one target.
 
-    ``macs`` tells what a model costs, for the time left; ``again`` measures what is there already.
+    ``again`` measures what is there already.
     """
 
     target: Target
     store: ResultStore
     plan: RunPlan
     factory: Factory
-    macs: Callable[[str], int]
     progress: Callable[[Progress], None] = lambda _: None
     command: str = ""
     again: bool = False
@@ -112,7 +97,7 @@ class Reproduction:
 
         ``KeyboardInterrupt`` passes through; what was measured has been stored by then.
         """
-        clock = _Clock({work: self._expected_s(work) for work in works})
+        clock = Clock({work: self._seconds(work) for work in works})
         networks: dict[str, list[Work]] = {}
         for work in works:
             networks.setdefault(work.model, []).append(work)
@@ -127,7 +112,7 @@ class Reproduction:
         return self.answers
 
     def _files(
-        self, works: Sequence[Work], clock: _Clock, total: int
+        self, works: Sequence[Work], clock: Clock, total: int
     ) -> list[tuple[Work, Artifact]]:
         made = []
         for work in works:
@@ -154,7 +139,7 @@ class Reproduction:
         self.answers.append(Answer(work, measurement, resumed=True))
         return True
 
-    def _measure(self, fresh: Sequence[tuple[Work, Artifact]], clock: _Clock, total: int) -> None:
+    def _measure(self, fresh: Sequence[tuple[Work, Artifact]], clock: Clock, total: int) -> None:
         """One network: works that need other plans (with components) are runs of their own."""
         for components in (False, True):
             group = [(work, file) for work, file in fresh if work.components == components]
@@ -172,12 +157,10 @@ class Reproduction:
             for (work, _), measurement in zip(group, measured, strict=True):
                 self.answers.append(_answer(work, measurement))
 
-    def _expected_s(self, work: Work) -> float:
-        fixed, per_gmac = _HOST_S if self.target.source == MEASURED else _EMULATED_S
-        per_gmac *= self.plan.processes / RunPlan().processes
-        return fixed + per_gmac * self.macs(work.model) / 1e9 * (2 if work.components else 1)
+    def _seconds(self, work: Work) -> float:
+        return expected_s(work, self.plan.processes, self.target.source)
 
-    def _teller(self, of: str, clock: _Clock, total: int) -> Callable[[str], None]:
+    def _teller(self, of: str, clock: Clock, total: int) -> Callable[[str], None]:
         return lambda what: self.progress(
             Progress(f"{of}: {what}", len(self.answers), total, clock.left_s())
         )
@@ -196,31 +179,69 @@ def _answer(work: Work, measurement: Measurement) -> Answer:
     return Answer(work, measurement)
 
 
-class _Clock:
-    """What is left to do, in seconds: expected ones, scaled by how the finished ones went."""
+@dataclass(frozen=True)
+class Outcome:
+    """The answers so far, and whether Ctrl-C ended the reproduction."""
 
-    def __init__(self, expected: dict[Work, float]) -> None:
-        self._open = dict(expected)
-        self._expected = 0.0
-        self._taken = 0.0
-        self._since: float | None = None
+    answers: tuple[Answer, ...]
+    interrupted: bool = False
 
-    def begin(self) -> None:
-        self._since = time.monotonic()
+    @property
+    def exit_code(self) -> int:
+        """That of the first work that has no figure; 0 when all have one."""
+        return next((answer.exit_code for answer in self.answers if answer.exit_code), 0)
 
-    def end(self, works: Sequence[Work]) -> None:
-        """``works`` were measured; an export that nothing was measured of tells no pace."""
-        if self._since is not None and works:
-            self._taken += time.monotonic() - self._since
-        self._since = None
-        self._expected += sum(self._open.pop(work, 0.0) for work in works)
 
-    def skip(self, works: Sequence[Work]) -> None:
-        """What takes no time after all."""
-        for work in works:
-            self._open.pop(work, None)
+def run_works(
+    works: Sequence[Work],
+    device: str,
+    store: ResultStore,
+    plan: RunPlan,
+    factory: Factory,
+    *,
+    progress: Callable[[Progress], None],
+    say: Callable[[str], None],
+    command: str = "",
+    again: bool = False,
+) -> Outcome:
+    """Open ``device`` and answer every work; Ctrl-C keeps the answers there are.
 
-    def left_s(self) -> float:
-        scale = self._taken / self._expected if self._expected else 1.0
-        running = time.monotonic() - self._since if self._since is not None else 0.0
-        return max(sum(self._open.values()) * scale - running, 0.0)
+    Raises the error of the device when it cannot be opened.
+    """
+    reproduction = Reproduction(
+        target=open_target(device, say),
+        store=store,
+        plan=plan,
+        factory=factory,
+        progress=progress,
+        command=command,
+        again=again,
+    )
+    try:
+        reproduction.run(works)
+    except KeyboardInterrupt:
+        return Outcome(tuple(reproduction.answers), interrupted=True)
+    return Outcome(tuple(reproduction.answers))
+
+
+def states(
+    works: Sequence[Work], store: ResultStore, factory: Factory, plan: RunPlan, device: str
+) -> dict[Work, str]:
+    """What is left to do for each file, as far as that is known without the device."""
+    entries = list_results(store.root).entries
+    source = EMULATED if device.partition(":")[0] == "emulator" else MEASURED
+    return {work: _state(work, factory.find(work), entries, plan, source) for work in works}
+
+
+def _state(
+    work: Work,
+    artifact: Artifact | None,
+    entries: Sequence[IndexEntry],
+    plan: RunPlan,
+    source: str,
+) -> str:
+    if artifact is None:
+        return "export, measure"
+    before = measured_before(entries, artifact, work, plan, source)
+    devices = ", ".join(dict.fromkeys(entry.device for entry in before))
+    return f"measured already on {devices}" if devices else "exported already, measure"

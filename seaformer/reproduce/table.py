@@ -6,7 +6,7 @@ emulated core it holds instructions and never milliseconds. Lines that cannot be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from seaformer.core.measurement import MEASURED, Measurement
@@ -14,18 +14,11 @@ from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.components import Component, components
 from seaformer.report.table import rows
-from seaformer.reproduce.plan import PERCENT, PaperTable, PlannedRow
+from seaformer.reproduce.plan import PERCENT, PaperTable, PlannedRow, Work
+from seaformer.reproduce.run import Answer
 
 MISSING = "no model of that name in the zoo"
 _NOTHING = words.NOTHING
-
-
-@dataclass(frozen=True)
-class OurSide:
-    """What stands beside a line: a measurement of ours, or the reason why there is none."""
-
-    measurement: Measurement | None = None
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,12 +51,13 @@ class ReproducedRow:
 
 
 def reproduce_rows(
-    planned: Sequence[PlannedRow], ours: Mapping[PlannedRow, OurSide]
+    planned: Sequence[PlannedRow], answers: Iterable[Answer]
 ) -> tuple[ReproducedRow, ...]:
     """Every planned line with our figures; the reference is the first line that has both."""
-    found = [_row(line, ours.get(line, OurSide())) for line in planned]
-    reference = next((row for row in found if row.planned.published and _figure(row)), None)
-    return tuple(_relative(row, reference) for row in found)
+    by_work: dict[Work | None, Answer] = {answer.work: answer for answer in answers}
+    rows = [_row(line, by_work.get(line.work)) for line in planned]
+    reference = next((row for row in rows if row.planned.published and _figure(row)), None)
+    return tuple(_relative(row, reference) for row in rows)
 
 
 def reference_of(found: Sequence[ReproducedRow]) -> str:
@@ -71,14 +65,15 @@ def reference_of(found: Sequence[ReproducedRow]) -> str:
     return next((row.planned.name for row in found if row.relative_ours == 1.0), "")
 
 
-def _row(line: PlannedRow, ours: OurSide) -> ReproducedRow:
+def _row(line: PlannedRow, answer: Answer | None) -> ReproducedRow:
     if not line.model:
         return ReproducedRow(line, reason=line.absent or MISSING)
-    one = ours.measurement
-    if one is None:
-        return ReproducedRow(line, reason=ours.reason or "not measured")
-    told = rows(one)
-    whole = next((row for row in told if row.method == line.method), None)
+    if answer is None or answer.measurement is None:
+        reason = answer.reason if answer else ""
+        return ReproducedRow(line, reason=reason or "not measured")
+    one = answer.measurement
+    by_method = rows(one)
+    whole = next((row for row in by_method if row.method == line.method), None)
     plain = ReproducedRow(
         line,
         scope=one.scope,
@@ -86,11 +81,11 @@ def _row(line: PlannedRow, ours: OurSide) -> ReproducedRow:
         device=one.device.model,
         target=one.target,
         measurement_id=one.id,
-        reason=ours.reason or _doubts(one),
+        reason=answer.reason or _doubts(one),
     )
     if whole is None or one.failure is not None:
         return plain
-    return _with_figures(plain, whole, components(told))
+    return _with_figures(plain, whole, components(by_method))
 
 
 def _with_figures(

@@ -9,23 +9,23 @@ from pathlib import Path
 import pytest
 
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
-from seaformer.core import paper
+from seaformer.core import paper, zoo
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import MissingExtra, ParityError, RunnerFailed, UsageError
 from seaformer.core.plan import RunPlan
-from seaformer.core.spec import ModelSpec, PaperRow
-from seaformer.models import list_models, zoo_entry
-from seaformer.reproduce.plan import PERCENT, TABLES, PlannedRow, plan
-from seaformer.reproduce.run import Answer, Factory, Progress, Reproduction, Work, work_of
+from seaformer.core.spec import PaperRow
+from seaformer.core.zoo import ZooEntry
+from seaformer.reproduce.clock import Progress
+from seaformer.reproduce.plan import PERCENT, TABLES, PlannedRow, Work, plan, work_of
+from seaformer.reproduce.run import Answer, Factory, Reproduction
 from seaformer.store.results import ResultStore
 from tests.fakes import target as fake
 from tests.fakes.measurements import HOST
 from tests.fakes.target import FakeTarget
 
-ZOO = [zoo_entry(name).spec for name in list_models()]
-T, S, S16 = Work("t", "fp32"), Work("s", "fp32"), Work("s", "fp16")
-B = Work("b", "fp32")
-MACS = {"t": 1, "s": 2, "b": 3}
+T, S, S16 = Work("t", "fp32", macs=1), Work("s", "fp32", macs=2), Work("s", "fp16", macs=2)
+B = Work("b", "fp32", macs=3)
+MACS = {"t": 1, "s": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_every_line_of_the_paper_is_planned(name: str) -> None:
     table = TABLES[name]
-    rows = plan(table, ZOO)
+    rows = plan(table)
     assert len(rows) == len(paper.rows(table.csv)) * len(table.latency)
     assert all(row.published is not None for row in rows)
     assert any(row.model for row in rows)
@@ -49,8 +49,9 @@ def test_every_line_of_the_paper_is_planned(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in TABLES if not TABLES[name].components])
 def test_every_model_that_names_a_line_is_planned_with_its_own_latency(name: str) -> None:
     table = TABLES[name]
-    planned = {(row.model, row.precision): row for row in plan(table, ZOO)}
-    named = [s for s in ZOO if s.paper and s.paper.table == (table.rows_of or table.csv)]
+    planned = {(row.model, row.precision): row for row in plan(table)}
+    specs = [entry.spec for entry in zoo.entries().values()]
+    named = [s for s in specs if s.paper and s.paper.table == (table.rows_of or table.csv)]
     for spec in named:
         assert spec.paper is not None
         if (spec.name, "fp32") in planned:
@@ -63,22 +64,23 @@ def test_every_model_that_names_a_line_is_planned_with_its_own_latency(name: str
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table14", "figure1"])
 def test_a_line_has_either_a_model_or_the_reason_why_there_is_none(name: str) -> None:
-    rows = plan(TABLES[name], ZOO)
+    rows = plan(TABLES[name])
     assert all(bool(row.model) != bool(row.absent) for row in rows)
     assert any(row.absent for row in rows)
 
 
-def line(label: str, model: str, table: str = "table02_ade20k") -> ModelSpec:
-    return replace(fake.SPEC, name=model, paper=PaperRow(table, label, latency_ms=1.0))
+def line(label: str, model: str, table: str = "table02_ade20k") -> ZooEntry:
+    spec = replace(fake.SPEC, name=model, paper=PaperRow(table, label, latency_ms=1.0))
+    return ZooEntry(spec, params=1, macs=1, paper_flops=1)
 
 
 def test_a_model_added_to_the_zoo_takes_its_line_without_being_named_here() -> None:
-    specs = [
+    entries = [
         line("SeaFormer-S++(KD)", "a"),
         line("SegFormer MiT-B0", "b"),
         line("TopFormer-T*", "c"),
     ]
-    found = {row.name: row.model for row in plan(TABLES["table2"], specs) if row.model}
+    found = {row.name: row.model for row in plan(TABLES["table2"], models=entries) if row.model}
     assert found == {
         "SeaFormer-S++(KD) Light Head": "a",
         "MiT-B0 SegFormer": "b",
@@ -88,7 +90,7 @@ def test_a_model_added_to_the_zoo_takes_its_line_without_being_named_here() -> N
 
 
 def test_the_components_of_figure_10_are_methods_of_one_measurement() -> None:
-    rows = plan(TABLES["figure10"], ZOO)
+    rows = plan(TABLES["figure10"])
     assert [(row.method, row.published) for row in rows] == [
         ("stem", 49.0),
         ("context", 34.0),
@@ -98,20 +100,24 @@ def test_the_components_of_figure_10_are_methods_of_one_measurement() -> None:
     assert {(row.model, row.unit, row.components) for row in rows} == {
         ("seaformer_t.ade20k", PERCENT, True)
     }
-    assert work_of(rows, lambda _: 1) == (Work("seaformer_t.ade20k", "fp32", True),)
+    macs = zoo.entries()["seaformer_t.ade20k"].macs
+    assert work_of(rows) == (Work("seaformer_t.ade20k", "fp32", True, macs),)
 
 
 def test_lines_can_be_chosen_by_model_and_choosing_none_is_refused() -> None:
-    rows = plan(TABLES["table2"], ZOO, "seaformer_t.*")
+    rows = plan(TABLES["table2"], "seaformer_t.*")
     assert {row.model for row in rows} == {"seaformer_t.ade20k"}
     with pytest.raises(UsageError, match="No line of table2 is a model called 'nothing'"):
-        plan(TABLES["table2"], ZOO, "nothing")
+        plan(TABLES["table2"], "nothing")
 
 
 def test_two_lines_of_one_network_are_one_work_and_the_cheapest_comes_first() -> None:
-    rows = [PlannedRow("x", (name,), "fp32", 1.0, model=name[0]) for name in ("s", "t", "t*")]
+    rows = [
+        PlannedRow("x", (name,), "fp32", 1.0, model=name[0], macs=MACS[name[0]])
+        for name in ("s", "t", "t*")
+    ]
     rows.append(PlannedRow("x", ("none",), "fp32", 1.0))
-    assert work_of(rows, MACS.__getitem__) == (T, S)
+    assert work_of(rows) == (T, S)
 
 
 # The run.
@@ -145,7 +151,6 @@ class Bench:
             store=ResultStore(self.root / "results"),
             plan=RunPlan(processes=2),
             factory=self.factory(),
-            macs=MACS.__getitem__,
             progress=self.steps.append,
             command="seaformer reproduce",
             again=how.get("again", False),
@@ -252,7 +257,7 @@ def test_the_time_of_an_export_is_in_the_guess_of_what_is_left(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("seaformer.reproduce.run.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seaformer.reproduce.clock.time.monotonic", lambda: now[0])
     make = bench.factory().make
 
     def slow(work: Work, tell: Callable[[str], None]) -> Artifact:
@@ -271,7 +276,7 @@ def test_an_export_of_what_is_measured_already_does_not_slow_the_guess(
 ) -> None:
     bench.run(T)
     now = [0.0]
-    monkeypatch.setattr("seaformer.reproduce.run.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seaformer.reproduce.clock.time.monotonic", lambda: now[0])
     make = bench.factory().make
 
     def stale(work: Work, tell: Callable[[str], None]) -> Artifact:

@@ -1,4 +1,4 @@
-"""The paper's table with our column beside it: what is ours never stands in the paper's column."""
+"""The paper's table with our column beside it: what is ours is never in the paper's column."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ from dataclasses import replace
 
 from seaformer.core.counts import Counts
 from seaformer.core.measurement import Flag, Measurement, MethodRun
-from seaformer.models import list_models, zoo_entry
 from seaformer.reproduce import table as reproduction
-from seaformer.reproduce.plan import TABLES, PlannedRow, plan
-from seaformer.reproduce.table import OurSide, ReproducedRow, reproduce_rows
+from seaformer.reproduce.plan import TABLES, plan, work_of
+from seaformer.reproduce.run import Answer
+from seaformer.reproduce.table import ReproducedRow, reproduce_rows
 from tests.fakes.measurements import emulated, measurement, method
 
-ZOO = [zoo_entry(name).spec for name in list_models()]
 TABLE = TABLES["table2"]
-LINES = plan(TABLE, ZOO)
+LINES = plan(TABLE)
 
 
-def ours(**by_model: Measurement) -> dict[PlannedRow, OurSide]:
-    return {
-        line: OurSide(by_model[line.model.partition(".")[0]])
-        for line in LINES
-        if line.model.partition(".")[0] in by_model
-    }
+def ours(**by_model: Measurement) -> list[Answer]:
+    return [
+        Answer(work, by_model[work.model.partition(".")[0]])
+        for work in work_of(LINES)
+        if work.model.partition(".")[0] in by_model
+    ]
+
+
+def all_lines(measurement: Measurement | None, reason: str) -> list[Answer]:
+    return [Answer(work, measurement, reason) for work in work_of(LINES)]
 
 
 def counted(instructions: int) -> MethodRun:
@@ -53,7 +56,7 @@ def test_a_measured_line_has_ratio_interval_and_scope_beside_the_papers() -> Non
 
 
 def test_the_papers_column_is_the_papers_whatever_was_measured() -> None:
-    alone = reproduce_rows(LINES, {})
+    alone = reproduce_rows(LINES, [])
     filled = reproduce_rows(LINES, ours(seaformer_t=measurement(1)))
     for one, other in zip(alone, filled, strict=True):
         before = line_of(alone, one.planned.label[0])["paper ms"]
@@ -78,15 +81,15 @@ def test_a_line_without_a_model_has_no_figure_and_the_reason_why() -> None:
     assert told["note"] == (
         "torchvision has the backbone, but does not load beside a CPU build of torch 2.13.0"
     )
-    unknown = reproduce_rows(plan(TABLE, []), {})
+    unknown = reproduce_rows(plan(TABLE, models=[]), [])
     assert line_of(unknown, "SeaFormer-T")["note"] == reproduction.MISSING
     assert (told["paper ms"], told["Example CPU 9 ms"], told["ratio to paper"]) == ("960", "-", "-")
 
 
-def test_the_reason_stands_in_the_line() -> None:
-    sides = {line: OurSide(None, "not exported: no") for line in LINES if line.model}
-    assert line_of(reproduce_rows(LINES, sides), "SeaFormer-B")["note"] == "not exported: no"
-    left = reproduce_rows(LINES, {})
+def test_the_reason_is_in_the_line() -> None:
+    answers = all_lines(None, "not exported: no")
+    assert line_of(reproduce_rows(LINES, answers), "SeaFormer-B")["note"] == "not exported: no"
+    left = reproduce_rows(LINES, [])
     assert line_of(left, "SeaFormer-B")["note"] == "not measured"
     doubtful = measurement(1, flags=(Flag("busy machine", False, "x"),))
     found = reproduce_rows(LINES, ours(seaformer_t=doubtful))
@@ -95,11 +98,11 @@ def test_the_reason_stands_in_the_line() -> None:
 
 def test_figure_10_compares_shares_with_shares() -> None:
     table = TABLES["figure10"]
-    lines = plan(table, ZOO)
+    lines = plan(table)
     parts = {"forward": 20.0, "stem": 10.0, "context": 6.0, "spatial": 2.0, "head": 1.0}
     runs = {name: method(ms, seed=i) for i, (name, ms) in enumerate(parts.items())}
     one = measurement(1, methods=runs)
-    found = reproduce_rows(lines, {line: OurSide(one) for line in lines})
+    found = reproduce_rows(lines, [Answer(work, one) for work in work_of(lines)])
     shares = {row.planned.method: row.share for row in found}
     assert {name: round(share or 0) for name, share in shares.items()} == {
         "stem": 50,
@@ -121,7 +124,7 @@ def test_figure_10_compares_shares_with_shares() -> None:
 
 def test_a_failed_run_has_no_figure() -> None:
     one = measurement(1, methods={}, failure="it died")
-    sides = {line: OurSide(one, "failed: it died") for line in LINES if line.model}
-    found = reproduce_rows(LINES, sides)
+    answers = all_lines(one, "failed: it died")
+    found = reproduce_rows(LINES, answers)
     assert line_of(found, "SeaFormer-T")["note"] == "failed: it died"
     assert all(row.median_ms is None for row in found)
