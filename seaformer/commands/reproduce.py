@@ -21,9 +21,8 @@ from seaformer.commands._print import (
 )
 
 if TYPE_CHECKING:
-    from seaformer.reproduce.clock import Progress
     from seaformer.reproduce.plan import PaperTable, PlannedRow, Work
-    from seaformer.reproduce.run import Answer, Outcome
+    from seaformer.reproduce.run import Answer, Outcome, Progress
     from seaformer.reproduce.table import ReproducedRow
 
 _FORMATS = ("text", "md", "json")
@@ -75,14 +74,15 @@ def reproduce(
         components=False,
     )
     rows = plan(chosen, model)
+    works = work_of(rows)
     store = ResultStore(results_dir(results or None))
     if dry_run:
-        left = states(work_of(rows), store, cached_files(runtime), how, device)
+        left = states(works, store, cached_files(runtime), how, device)
         _show_plan(chosen, rows, left)
         return
     with _progress() as step:
         outcome = run_works(
-            work_of(rows), device, store, how, cached_files(runtime),
+            works, device, store, how, cached_files(runtime),
             progress=step, say=notice, command=command_line(), again=again,
         )  # fmt: skip
     _show(chosen, rows, outcome.answers, format)
@@ -138,7 +138,7 @@ def _show_plan(table: PaperTable, rows: Sequence[PlannedRow], states: Mapping[Wo
 
 
 def _show(
-    table: PaperTable, rows: Sequence[PlannedRow], answers: Sequence[Answer], format: str
+    table: PaperTable, rows: Sequence[PlannedRow], answers: Mapping[Work, Answer], format: str
 ) -> None:
     from seaformer.core import codec
     from seaformer.reproduce.table import markdown, notes, reproduce_rows

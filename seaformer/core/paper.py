@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
@@ -40,21 +41,31 @@ COMPONENTS = {
 COMPONENTS_OF = "SeaFormer-T"
 
 
+@dataclass(frozen=True)
+class Line:
+    """One line of a table as it is printed; ``cells`` are texts by column name."""
+
+    cells: Mapping[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+    def number(self, column: str) -> float | None:
+        """A cell as a number; ``None`` where the paper leaves it empty or prints a word."""
+        try:
+            return float(self.cells.get(column, ""))
+        except ValueError:
+            return None
+
+
 @functools.cache
-def rows(table: str) -> tuple[dict[str, str], ...]:
-    """All rows of one CSV, as text by column name."""
+def lines(table: str) -> tuple[Line, ...]:
+    """All lines of one CSV."""
     source = resources.files("seaformer.core") / "paper" / f"{table}.csv"
     if not source.is_file():
         raise UnknownName(f"There is no table {table!r} of the paper.")
-    return tuple(csv.DictReader(source.read_text(encoding="utf-8").splitlines()))
-
-
-def number(row: dict[str, str], column: str) -> float | None:
-    """A cell as a number; ``None`` where the paper leaves it empty or prints a word."""
-    try:
-        return float(row.get(column, ""))
-    except ValueError:
-        return None
+    text = source.read_text(encoding="utf-8").splitlines()
+    return tuple(Line(cells) for cells in csv.DictReader(text))
 
 
 def printed(table: str, column: str, value: float) -> str:
@@ -62,36 +73,36 @@ def printed(table: str, column: str, value: float) -> str:
 
     Raises ``UnknownName`` when that column has no such figure.
     """
-    found = [row[column] for row in rows(table) if number(row, column) == value]
-    if not found:
+    cells = [line[column] for line in lines(table) if line.number(column) == value]
+    if not cells:
         raise UnknownName(f"{table} has no {column} of {value:g}.")
-    return max(found, key=len)
+    return max(cells, key=len)
 
 
-def find(table: str, **cells: str) -> dict[str, str]:
-    """The one row whose cells have these values. Raises ``UnknownName`` when there is not one."""
-    found = [row for row in rows(table) if all(row[key] == cells[key] for key in cells)]
-    if len(found) != 1:
-        raise UnknownName(f"{len(found)} rows of {table} have {cells}; expected one.")
-    return found[0]
+def find(table: str, cells: Mapping[str, str]) -> Line:
+    """The one line whose cells have these values. Raises ``UnknownName`` when there is not one."""
+    matches = [line for line in lines(table) if all(line[key] == cells[key] for key in cells)]
+    if len(matches) != 1:
+        raise UnknownName(f"{len(matches)} rows of {table} have {dict(cells)}; expected one.")
+    return matches[0]
 
 
 def component_shares() -> dict[str, float]:
     """Figure 10: the share in percent of each component of SeaFormer-T's latency."""
-    return {row["component"]: float(row["share_percent"]) for row in rows(TABLES["components"])}
+    return {line["component"]: float(line["share_percent"]) for line in lines(TABLES["components"])}
 
 
-def row(table: str, label: str, cells: dict[str, str], metric: str, column: str) -> PaperRow:
+def row(table: str, label: str, cells: Mapping[str, str], metric: str, column: str) -> PaperRow:
     """A line of one of the paper's tables as a ``PaperRow``; ``label`` is how it is printed."""
-    found = find(table, **cells)
+    line = find(table, cells)
     return PaperRow(
         table=table,
         label=label,
-        params_m=number(found, "params_m"),
-        flops_g=number(found, "flops_g"),
-        latency_ms=number(found, "latency_ms"),
+        params_m=line.number("params_m"),
+        flops_g=line.number("flops_g"),
+        latency_ms=line.number("latency_ms"),
         metric=metric,
-        metric_value=number(found, column),
+        metric_value=line.number(column),
     )
 
 
@@ -107,7 +118,7 @@ class Absent:
 @functools.cache
 def absent() -> tuple[Absent, ...]:
     """Every such row, in the order of the tables."""
-    return tuple(Absent(**row) for row in rows("absent"))
+    return tuple(Absent(**line.cells) for line in lines("absent"))
 
 
 @dataclass(frozen=True)
@@ -125,4 +136,4 @@ class Reason:
 @functools.cache
 def differences() -> tuple[Reason, ...]:
     """Every such reason that was found, in the order of the models."""
-    return tuple(Reason(**row) for row in rows("differences"))
+    return tuple(Reason(**line.cells) for line in lines("differences"))

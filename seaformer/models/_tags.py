@@ -68,11 +68,11 @@ class Published(NamedTuple):
     def row(self) -> PaperRow:
         """The line as the spec carries it. Raises ``UnknownName`` when the paper has no such."""
         label = " ".join(self.cells.values())
-        row = paper.row(paper.TABLES[self.table], label, dict(self.cells), self.metric, self.column)
+        row = paper.row(paper.TABLES[self.table], label, self.cells, self.metric, self.column)
         if not self.fp16:
             return row
-        precision = paper.find(paper.TABLES["precision"], model=self.fp16)
-        return dataclasses.replace(row, latency_fp16_ms=paper.number(precision, "fp16_ms"))
+        precision = paper.find(paper.TABLES["precision"], {"model": self.fp16})
+        return dataclasses.replace(row, latency_fp16_ms=precision.number("fp16_ms"))
 
 
 def published_lines(size: str, name: str, *, ade20k: str = "") -> dict[str, Published]:

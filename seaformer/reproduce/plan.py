@@ -153,7 +153,8 @@ def plan(
     """
     entries = zoo.entries().values() if models is None else models
     by_label = _by_label(entries, table.rows_of or table.csv)
-    rows = _components(table, by_label) if table.components else _lines(table, by_label)
+    lines_of = _components if table.components else _lines
+    rows = lines_of(table, paper.lines(table.csv), by_label)
     kept = tuple(row for row in rows if only == "*" or fnmatch.fnmatchcase(row.model, only))
     if not kept:
         known = ", ".join(dict.fromkeys(row.model for row in rows if row.model))
@@ -175,29 +176,33 @@ def _by_label(entries: Iterable[ZooEntry], csv: str) -> dict[str, ZooEntry]:
     return {row.label: entry for entry, row in of_table if row.table == csv}
 
 
-def _lines(table: PaperTable, models: Mapping[str, ZooEntry]) -> list[PlannedRow]:
+def _lines(
+    table: PaperTable, printed: Sequence[paper.Line], models: Mapping[str, ZooEntry]
+) -> list[PlannedRow]:
     reasons = {row.label: row.reason for row in paper.absent() if row.table == table.csv}
     return [
         PlannedRow(
             table=table.name,
             label=label,
             precision=precision,
-            published=paper.number(row, column),
-            metric=paper.number(row, table.metric),
-            params_m=paper.number(row, "params_m"),
-            flops_g=paper.number(row, "flops_g"),
+            published=row.number(column),
+            metric=row.number(table.metric),
+            params_m=row.number("params_m"),
+            flops_g=row.number("flops_g"),
             model=entry.spec.name if entry else "",
             macs=entry.macs if entry else 0,
             absent=reasons.get(" ".join(label), ""),
         )
-        for row in paper.rows(table.csv)
+        for row in printed
         for label in [tuple(row[column] for column in table.identity)]
         for entry in [_find(label, models)]
         for precision, column in table.latency
     ]
 
 
-def _components(table: PaperTable, models: Mapping[str, ZooEntry]) -> list[PlannedRow]:
+def _components(
+    table: PaperTable, printed: Sequence[paper.Line], models: Mapping[str, ZooEntry]
+) -> list[PlannedRow]:
     """Figure 10: one measurement of SeaFormer-T with its parts answers every line."""
     methods = {label: method for method, label in paper.COMPONENTS.items()}
     entry = _find([paper.COMPONENTS_OF], models)
@@ -206,14 +211,14 @@ def _components(table: PaperTable, models: Mapping[str, ZooEntry]) -> list[Plann
             table=table.name,
             label=(row["component"],),
             precision="fp32",
-            published=paper.number(row, "share_percent"),
+            published=row.number("share_percent"),
             unit=PERCENT,
             model=entry.spec.name if entry else "",
             macs=entry.macs if entry else 0,
             method=methods[row["component"]],
             components=True,
         )
-        for row in paper.rows(table.csv)
+        for row in printed
     ]
 
 

@@ -9,7 +9,9 @@ Files come from a ``Factory``; torch is imported when one has to be exported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from seaformer.bench.run import Bench
@@ -19,10 +21,24 @@ from seaformer.core.errors import SeaFormerError
 from seaformer.core.measurement import EMULATED, MEASURED, Measurement
 from seaformer.core.plan import RunPlan
 from seaformer.export._request import ExportRequest
-from seaformer.reproduce.clock import Clock, Progress, expected_s
 from seaformer.reproduce.plan import Work
 from seaformer.store.index import IndexEntry, list_results
 from seaformer.store.results import ResultStore, read_run
+
+# Seconds an export and its measurement take where nothing better is known, for the time left:
+# fixed, per 10^9 multiply-accumulates in three processes. They are corrected by what the finished
+# ones took.
+_HOST_S, _EMULATED_S = (90.0, 10.0), (60.0, 250.0)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a reproduction is. ``left_s`` is a guess in seconds, better with every row."""
+
+    what: str
+    done: int
+    total: int
+    left_s: float
 
 
 @dataclass(frozen=True)
@@ -90,41 +106,35 @@ class Reproduction:
     progress: Callable[[Progress], None] = lambda _: None
     command: str = ""
     again: bool = False
-    answers: list[Answer] = field(default_factory=list)
+    answers: dict[Work, Answer] = field(default_factory=dict)
 
-    def run(self, works: Sequence[Work]) -> list[Answer]:
-        """An answer for each work, kept in ``answers`` as it comes.
+    def run(self, works: Sequence[Work]) -> None:
+        """Fill ``answers``, one for each work; works of one model are neighbours (``work_of``).
 
         ``KeyboardInterrupt`` passes through; what was measured has been stored by then.
         """
-        clock = Clock({work: self._seconds(work) for work in works})
-        networks: dict[str, list[Work]] = {}
-        for work in works:
-            networks.setdefault(work.model, []).append(work)
-        for of_one in networks.values():
+        clock = _Clock({work: self._seconds(work) for work in works})
+        for _, of_one in itertools.groupby(works, lambda work: work.model):
             before = list_results(self.store.root).entries
             clock.begin()
-            made = self._files(of_one, clock, len(works))
+            made = list(self._files(of_one, clock, len(works)))
             fresh = [(work, file) for work, file in made if not self._resume(work, file, before)]
             clock.skip([work for work, _ in made if work not in [one for one, _ in fresh]])
             self._measure(fresh, clock, len(works))
             clock.end([work for work, _ in fresh])
-        return self.answers
 
     def _files(
-        self, works: Sequence[Work], clock: Clock, total: int
-    ) -> list[tuple[Work, Artifact]]:
-        made = []
+        self, works: Iterable[Work], clock: _Clock, total: int
+    ) -> Iterator[tuple[Work, Artifact]]:
         for work in works:
             tell = self._teller(f"{work.model} {work.precision}", clock, total)
             try:
                 tell("look for the file")
-                made.append((work, self.factory.make(work, tell)))
+                yield work, self.factory.make(work, tell)
             except SeaFormerError as error:
                 clock.skip([work])
                 reason = f"not exported: {error.message}"
-                self.answers.append(Answer(work, reason=reason, exit_code=error.exit_code))
-        return made
+                self.answers[work] = Answer(work, reason=reason, exit_code=error.exit_code)
 
     def _resume(self, work: Work, artifact: Artifact, entries: Sequence[IndexEntry]) -> bool:
         """Answer with a measurement that is stored already, if there is one of this device."""
@@ -136,10 +146,10 @@ class Reproduction:
         if not here:
             return False
         measurement = read_run(self.store.root / here[0].path, here[0].path)
-        self.answers.append(Answer(work, measurement, resumed=True))
+        self.answers[work] = Answer(work, measurement, resumed=True)
         return True
 
-    def _measure(self, fresh: Sequence[tuple[Work, Artifact]], clock: Clock, total: int) -> None:
+    def _measure(self, fresh: Sequence[tuple[Work, Artifact]], clock: _Clock, total: int) -> None:
         """One network: works that need other plans (with components) are runs of their own."""
         for components in (False, True):
             group = [(work, file) for work, file in fresh if work.components == components]
@@ -155,12 +165,12 @@ class Reproduction:
             )
             measured = bench.run([file for _, file in group])
             for (work, _), measurement in zip(group, measured, strict=True):
-                self.answers.append(_answer(work, measurement))
+                self.answers[work] = _answer(work, measurement)
 
     def _seconds(self, work: Work) -> float:
-        return expected_s(work, self.plan.processes, self.target.source)
+        return _expected_s(work, self.plan.processes, self.target.source)
 
-    def _teller(self, of: str, clock: Clock, total: int) -> Callable[[str], None]:
+    def _teller(self, of: str, clock: _Clock, total: int) -> Callable[[str], None]:
         return lambda what: self.progress(
             Progress(f"{of}: {what}", len(self.answers), total, clock.left_s())
         )
@@ -183,13 +193,13 @@ def _answer(work: Work, measurement: Measurement) -> Answer:
 class Outcome:
     """The answers so far, and whether Ctrl-C ended the reproduction."""
 
-    answers: tuple[Answer, ...]
+    answers: Mapping[Work, Answer]
     interrupted: bool = False
 
     @property
     def exit_code(self) -> int:
         """That of the first work that has no figure; 0 when all have one."""
-        return next((answer.exit_code for answer in self.answers if answer.exit_code), 0)
+        return next((answer.exit_code for answer in self.answers.values() if answer.exit_code), 0)
 
 
 def run_works(
@@ -220,8 +230,8 @@ def run_works(
     try:
         reproduction.run(works)
     except KeyboardInterrupt:
-        return Outcome(tuple(reproduction.answers), interrupted=True)
-    return Outcome(tuple(reproduction.answers))
+        return Outcome(reproduction.answers, interrupted=True)
+    return Outcome(reproduction.answers)
 
 
 def states(
@@ -245,3 +255,40 @@ def _state(
     before = measured_before(entries, artifact, work, plan, source)
     devices = ", ".join(dict.fromkeys(entry.device for entry in before))
     return f"measured already on {devices}" if devices else "exported already, measure"
+
+
+def _expected_s(work: Work, processes: int, source: str) -> float:
+    """Seconds to export and measure one file where nothing better is known."""
+    fixed, per_gmac = _HOST_S if source == MEASURED else _EMULATED_S
+    per_gmac *= processes / RunPlan().processes
+    return fixed + per_gmac * work.macs / 1e9 * (2 if work.components else 1)
+
+
+class _Clock:
+    """What is left to do, in seconds: expected ones, scaled by how the finished ones went."""
+
+    def __init__(self, expected: dict[Work, float]) -> None:
+        self._open = dict(expected)
+        self._expected = 0.0
+        self._taken = 0.0
+        self._since: float | None = None
+
+    def begin(self) -> None:
+        self._since = time.monotonic()
+
+    def end(self, works: Sequence[Work]) -> None:
+        """``works`` were measured; an export that nothing was measured of tells no pace."""
+        if self._since is not None and works:
+            self._taken += time.monotonic() - self._since
+        self._since = None
+        self._expected += sum(self._open.pop(work, 0.0) for work in works)
+
+    def skip(self, works: Sequence[Work]) -> None:
+        """What takes no time after all."""
+        for work in works:
+            self._open.pop(work, None)
+
+    def left_s(self) -> float:
+        scale = self._taken / self._expected if self._expected else 1.0
+        running = time.monotonic() - self._since if self._since is not None else 0.0
+        return max(sum(self._open.values()) * scale - running, 0.0)

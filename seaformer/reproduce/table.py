@@ -6,7 +6,7 @@ emulated core it holds instructions and never milliseconds. Lines that cannot be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seaformer.core.measurement import MEASURED, Measurement
@@ -51,11 +51,10 @@ class ReproducedRow:
 
 
 def reproduce_rows(
-    planned: Sequence[PlannedRow], answers: Iterable[Answer]
+    planned: Sequence[PlannedRow], answers: Mapping[Work, Answer]
 ) -> tuple[ReproducedRow, ...]:
     """Every planned line with our figures; the reference is the first line that has both."""
-    by_work: dict[Work | None, Answer] = {answer.work: answer for answer in answers}
-    rows = [_row(line, by_work.get(line.work)) for line in planned]
+    rows = [_row(line, answers.get(line.work) if line.work else None) for line in planned]
     reference = next((row for row in rows if row.planned.published and _figure(row)), None)
     return tuple(_relative(row, reference) for row in rows)
 

@@ -19,11 +19,11 @@ def test_every_named_table_is_shipped() -> None:
 
 @pytest.mark.parametrize("table", SHIPPED)
 def test_every_row_of_a_table_has_every_column(table: str) -> None:
-    rows = paper.rows(table)
-    assert rows
-    for row in rows:
-        assert None not in row, "a row is longer than the header"
-        assert None not in row.values(), "a row is shorter than the header"
+    lines = paper.lines(table)
+    assert lines
+    for line in lines:
+        assert None not in line.cells, "a row is longer than the header"
+        assert None not in line.cells.values(), "a row is shorter than the header"
 
 
 @pytest.mark.parametrize(
@@ -41,21 +41,21 @@ def test_seaformers_rows_are_the_papers(
 
 def test_an_unknown_table_or_row_is_named() -> None:
     with pytest.raises(UnknownName, match="no table 'table99'"):
-        paper.rows("table99")
+        paper.lines("table99")
     with pytest.raises(UnknownName, match="0 rows of table02_ade20k have"):
-        paper.find("table02_ade20k", backbone="SeaFormer-XXL")
+        paper.find("table02_ade20k", {"backbone": "SeaFormer-XXL"})
 
 
 def test_a_row_that_is_not_unique_is_refused() -> None:
     with pytest.raises(UnknownName, match="expected one"):
-        paper.find("table02_ade20k", decoder="Light Head")
+        paper.find("table02_ade20k", {"decoder": "Light Head"})
 
 
 def test_a_cell_the_paper_leaves_empty_is_no_number() -> None:
-    assert paper.number({"latency_ms": ""}, "latency_ms") is None
-    assert paper.number({"latency_ms": "-"}, "latency_ms") is None
-    assert paper.number({}, "latency_ms") is None
-    assert paper.number({"latency_ms": "40"}, "latency_ms") == 40.0
+    assert paper.Line({"latency_ms": ""}).number("latency_ms") is None
+    assert paper.Line({"latency_ms": "-"}).number("latency_ms") is None
+    assert paper.Line({}).number("latency_ms") is None
+    assert paper.Line({"latency_ms": "40"}).number("latency_ms") == 40.0
 
 
 def test_the_components_of_figure_10_make_a_whole() -> None:

@@ -78,7 +78,7 @@ def test_every_row_of_the_papers_comparisons_is_in_the_zoo_or_absent_with_a_reas
     papers = (entry.spec.paper for entry in zoo.read().models)
     labels = {row.label for row in papers if row is not None and row.table == table}
     reasons = {row.label: row.reason for row in paper.absent() if row.table == table}
-    for row in paper.rows(table):
+    for row in paper.lines(table):
         names = [row[column] for column in TABLES[table]]
         known = {names[0], " ".join(names), f"{names[0]}*"}
         missing = " ".join(names) in reasons

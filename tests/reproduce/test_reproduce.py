@@ -15,9 +15,8 @@ from seaformer.core.errors import MissingExtra, ParityError, RunnerFailed, Usage
 from seaformer.core.plan import RunPlan
 from seaformer.core.spec import PaperRow
 from seaformer.core.zoo import ZooEntry
-from seaformer.reproduce.clock import Progress
 from seaformer.reproduce.plan import PERCENT, TABLES, PlannedRow, Work, plan, work_of
-from seaformer.reproduce.run import Answer, Factory, Reproduction
+from seaformer.reproduce.run import Answer, Factory, Progress, Reproduction
 from seaformer.store.results import ResultStore
 from tests.fakes import target as fake
 from tests.fakes.measurements import HOST
@@ -40,7 +39,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_line_of_the_paper_is_planned(name: str) -> None:
     table = TABLES[name]
     rows = plan(table)
-    assert len(rows) == len(paper.rows(table.csv)) * len(table.latency)
+    assert len(rows) == len(paper.lines(table.csv)) * len(table.latency)
     assert all(row.published is not None for row in rows)
     assert any(row.model for row in rows)
     assert [row.name for row in rows if not row.model and not row.absent] == []
@@ -155,7 +154,8 @@ class Bench:
             command="seaformer reproduce",
             again=how.get("again", False),
         )
-        return self.reproduction.run(works)
+        self.reproduction.run(works)
+        return list(self.reproduction.answers.values())
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def test_after_an_interruption_it_goes_on_where_it_stopped(bench: Bench) -> None
 
     with pytest.raises(KeyboardInterrupt):
         bench.run(T, S, target=FakeTarget(interrupted))
-    assert [answer.work for answer in bench.reproduction.answers] == [T]
+    assert list(bench.reproduction.answers) == [T]
     assert stored(bench) == 2  # the second one as what it is: interrupted
     answers = bench.run(T, S)
     assert [answer.resumed for answer in answers] == [True, False]
@@ -257,7 +257,7 @@ def test_the_time_of_an_export_is_in_the_guess_of_what_is_left(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("seaformer.reproduce.clock.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seaformer.reproduce.run.time.monotonic", lambda: now[0])
     make = bench.factory().make
 
     def slow(work: Work, tell: Callable[[str], None]) -> Artifact:
@@ -276,7 +276,7 @@ def test_an_export_of_what_is_measured_already_does_not_slow_the_guess(
 ) -> None:
     bench.run(T)
     now = [0.0]
-    monkeypatch.setattr("seaformer.reproduce.clock.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seaformer.reproduce.run.time.monotonic", lambda: now[0])
     make = bench.factory().make
 
     def stale(work: Work, tell: Callable[[str], None]) -> Artifact:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from seaformer.core.counts import Counts
 from seaformer.core.measurement import Flag, Measurement, MethodRun
 from seaformer.reproduce import table as reproduction
-from seaformer.reproduce.plan import TABLES, plan, work_of
+from seaformer.reproduce.plan import TABLES, Work, plan, work_of
 from seaformer.reproduce.run import Answer
 from seaformer.reproduce.table import ReproducedRow, reproduce_rows
 from tests.fakes.measurements import emulated, measurement, method
@@ -16,16 +16,16 @@ TABLE = TABLES["table2"]
 LINES = plan(TABLE)
 
 
-def ours(**by_model: Measurement) -> list[Answer]:
-    return [
-        Answer(work, by_model[work.model.partition(".")[0]])
+def ours(**by_model: Measurement) -> dict[Work, Answer]:
+    return {
+        work: Answer(work, by_model[work.model.partition(".")[0]])
         for work in work_of(LINES)
         if work.model.partition(".")[0] in by_model
-    ]
+    }
 
 
-def all_lines(measurement: Measurement | None, reason: str) -> list[Answer]:
-    return [Answer(work, measurement, reason) for work in work_of(LINES)]
+def all_lines(measurement: Measurement | None, reason: str) -> dict[Work, Answer]:
+    return {work: Answer(work, measurement, reason) for work in work_of(LINES)}
 
 
 def counted(instructions: int) -> MethodRun:
@@ -56,7 +56,7 @@ def test_a_measured_line_has_ratio_interval_and_scope_beside_the_papers() -> Non
 
 
 def test_the_papers_column_is_the_papers_whatever_was_measured() -> None:
-    alone = reproduce_rows(LINES, [])
+    alone = reproduce_rows(LINES, {})
     filled = reproduce_rows(LINES, ours(seaformer_t=measurement(1)))
     for one, other in zip(alone, filled, strict=True):
         before = line_of(alone, one.planned.label[0])["paper ms"]
@@ -81,7 +81,7 @@ def test_a_line_without_a_model_has_no_figure_and_the_reason_why() -> None:
     assert told["note"] == (
         "torchvision has the backbone, but does not load beside a CPU build of torch 2.13.0"
     )
-    unknown = reproduce_rows(plan(TABLE, models=[]), [])
+    unknown = reproduce_rows(plan(TABLE, models=[]), {})
     assert line_of(unknown, "SeaFormer-T")["note"] == reproduction.MISSING
     assert (told["paper ms"], told["Example CPU 9 ms"], told["ratio to paper"]) == ("960", "-", "-")
 
@@ -89,7 +89,7 @@ def test_a_line_without_a_model_has_no_figure_and_the_reason_why() -> None:
 def test_the_reason_is_in_the_line() -> None:
     answers = all_lines(None, "not exported: no")
     assert line_of(reproduce_rows(LINES, answers), "SeaFormer-B")["note"] == "not exported: no"
-    left = reproduce_rows(LINES, [])
+    left = reproduce_rows(LINES, {})
     assert line_of(left, "SeaFormer-B")["note"] == "not measured"
     doubtful = measurement(1, flags=(Flag("busy machine", False, "x"),))
     found = reproduce_rows(LINES, ours(seaformer_t=doubtful))
@@ -102,7 +102,7 @@ def test_figure_10_compares_shares_with_shares() -> None:
     parts = {"forward": 20.0, "stem": 10.0, "context": 6.0, "spatial": 2.0, "head": 1.0}
     runs = {name: method(ms, seed=i) for i, (name, ms) in enumerate(parts.items())}
     one = measurement(1, methods=runs)
-    found = reproduce_rows(lines, [Answer(work, one) for work in work_of(lines)])
+    found = reproduce_rows(lines, {work: Answer(work, one) for work in work_of(lines)})
     shares = {row.planned.method: row.share for row in found}
     assert {name: round(share or 0) for name, share in shares.items()} == {
         "stem": 50,

@@ -72,16 +72,16 @@ def _legend(ours: list[_Point]) -> tuple[str, ...]:
 
 def _published() -> list[_Point]:
     found = []
-    for row in paper.rows(_TABLE):
-        latency, miou = paper.number(row, "latency_ms"), paper.number(row, "miou")
+    for row in paper.lines(_TABLE):
+        latency, miou = row.number("latency_ms"), row.number("miou")
         if latency and miou:
             found.append(_Point(PAPER, _published_name(row), latency, miou))
     return found
 
 
-def _published_name(row: dict[str, str]) -> str:
+def _published_name(row: paper.Line) -> str:
     """The backbone, with the decoder where the table has the backbone twice."""
-    same = [other for other in paper.rows(_TABLE) if other["backbone"] == row["backbone"]]
+    same = [other for other in paper.lines(_TABLE) if other["backbone"] == row["backbone"]]
     return row["backbone"] if len(same) == 1 else f"{row['backbone']} {row['decoder']}"
 
 
