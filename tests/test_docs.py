@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from tests.pages import (
     links,
     read,
 )
+from tests.pages import tool as load_tool
 
 WRITTEN = [page for page in PAGES if page.name != "CHANGELOG.md"]
 SOURCES = sorted((ROOT / "seaformer").rglob("*.py"))
@@ -45,12 +45,7 @@ def names(pages: list[Path]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_tool", ROOT / "tools" / "docs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("docs")
 
 
 # Generated parts.
