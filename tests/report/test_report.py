@@ -134,7 +134,17 @@ def test_a_results_folder_that_is_a_file_is_one_clear_sentence(tmp_path: Path) -
 
 def test_the_report_that_is_committed_is_the_one_its_runs_give() -> None:
     results = Path(__file__).parents[2] / "results"
-    assert stale(results, zoo_rows()) == [], "run: seaformer report"
+    committed = [name for name in stale(results, zoo_rows()) if name != "report.html"]
+    assert committed == [], "run: seaformer report"
+
+
+def test_the_page_is_built_and_not_committed() -> None:
+    root = Path(__file__).parents[2]
+    argv = ["git", "ls-files", "results/report.html", "results/report.md"]
+    listed = subprocess.run(argv, cwd=root, capture_output=True, text=True, check=True)
+    assert listed.stdout.split() == ["results/report.md"]
+    argv = ["git", "check-ignore", "--quiet", "results/report.html"]
+    subprocess.run(argv, cwd=root, check=True)
 
 
 def test_reporting_imports_no_torch(results: Path) -> None:

@@ -35,10 +35,11 @@ Made by `seaformer report` from the raw runs in `runs/`; nothing here is typed b
 The median is the median of the processes' medians, its interval the 95 % bootstrap interval
 (processes resampled, then samples within them). MB is 10^6 bytes. The paper's figures were taken
 on another device (one core of a Snapdragon 865, TNN, FP32, logits at the head's own resolution):
-they stand beside ours for orientation, and only a Snapdragon 865 tests them. Each table shows the
-newest run of every combination; all runs are in [tables/latency.csv](tables/latency.csv), their
-processes in [tables/processes.csv](tables/processes.csv). In [report.html](report.html) are
-pictures, and every number there opens its samples, conditions and command."""
+they are printed beside ours for orientation, and only a Snapdragon 865 tests them. Each table shows
+the newest run of every combination; all runs are in [tables/latency.csv](tables/latency.csv), their
+processes in [tables/processes.csv](tables/processes.csv). `seaformer report` also writes
+`report.html`: it has the pictures, and every number in it opens its samples, conditions and
+command."""
 _LATENCY = (
     *("no.", "model", "HxW", "runtime", "precision", "scope", "core", "threads"),
     *("median ms", "95 % interval ms", "p90 ms", "p99 ms", "min ms", "peak MB", "load ms"),
