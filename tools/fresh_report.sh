@@ -21,13 +21,14 @@ done
 "$python" - "$results" <<'PYTHON'
 import csv, json, pathlib, re, sys
 
-from seaformer.commands._print import zoo_rows
 from seaformer.report import stale
+from seaformer.report.zoo import zoo_rows
+from seaformer.store.results import ResultStore
 
 results = pathlib.Path(sys.argv[1])
 runs = [json.loads(path.read_text()) for path in results.glob("runs/*/*.json")]
 assert len(runs) == 2, f"expected 2 runs, found {len(runs)}"
-again = stale(results, zoo_rows())
+again = stale(results, ResultStore(results).load(), zoo_rows())
 assert again == [], f"not the same when made again: {again}"
 rows = list(csv.DictReader((results / "tables/latency.csv").open()))
 assert len(rows) == 2, f"expected 2 rows, found {len(rows)}"

@@ -1,8 +1,17 @@
-"""Options that more than one command has, each written once."""
+"""Options that more than one command has, each written once, and groups of them.
+
+A group is a frozen dataclass. A command marked ``@grouped`` takes it whole, while Typer sees each
+of its fields as an option of its own, under a heading named after the group.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import copy
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 import typer
 
@@ -28,3 +37,92 @@ AdbHost = Annotated[
     str, typer.Option("--adb-host", help="HOST[:PORT] of another machine's adb server")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which models, and how their files are made."""
+
+    HEADING: ClassVar = "Models"
+    variant: Variants = ""
+    model: Model = ""
+    precision: Precision = "fp32"
+    size: Size = ""
+    scope: Scope = "logits"
+    components: Components = False
+    checkpoint: Checkpoint = ""
+    classes: Classes = 0
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """How latency is measured; -1 is the adaptive rule."""
+
+    HEADING: ClassVar = "Measurement"
+    threads: Annotated[int, typer.Option(help="1: the calling thread, no pool")] = 1
+    core: Annotated[str, typer.Option(help="prime, big, little or a core's number")] = "prime"
+    warmup: Annotated[int, typer.Option(help="exact warm-up runs; -1: adaptive")] = -1
+    runs: Annotated[
+        int, typer.Option(help="exact timed runs; -1: until the interval is narrow")
+    ] = -1
+    min_secs: Annotated[float, typer.Option(help="time at least this long")] = 3.0
+    max_secs: Annotated[float, typer.Option(help="time at most this long")] = 20.0
+    repeats: Annotated[int, typer.Option(help="fresh processes per artifact")] = 3
+
+
+@dataclass(frozen=True)
+class DeviceOptions:
+    """Where to run, and what to do about the state of a phone."""
+
+    HEADING: ClassVar = "Device"
+    device: Annotated[
+        str,
+        typer.Option(
+            help="host, emulator[:CORE], phone (the only one), serials, HOST:PORT, or all",
+            envvar=["SEAFORMER_DEVICE", "ANDROID_SERIAL"],
+        ),
+    ] = "host"
+    adb_host: AdbHost = ""
+    resume: Annotated[bool, typer.Option("--resume", help="continue an interrupted bench")] = False
+    force: Annotated[
+        bool, typer.Option("--force", help="measure in a state that would be refused; it is noted")
+    ] = False
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take groups of options: each field becomes an option for Typer."""
+    signature = inspect.signature(command, eval_str=True)
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        if dataclasses.is_dataclass(parameter.annotation):
+            groups[parameter.name] = parameter.annotation
+            parameters += _options(parameter.annotation)
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    def run(**options: Any) -> None:
+        for name, group in groups.items():
+            fields = dataclasses.fields(group)
+            options[name] = group(**{field.name: options.pop(field.name) for field in fields})
+        command(**options)
+
+    run.__doc__ = command.__doc__
+    run.__name__ = command.__name__
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def _options(group: Any) -> Iterator[inspect.Parameter]:
+    """The fields of a group as parameters, with the group's heading in the help."""
+    hints = get_type_hints(group, include_extras=True)
+    for field in dataclasses.fields(group):
+        kind, option = hints[field.name].__origin__, copy.copy(hints[field.name].__metadata__[0])
+        option.rich_help_panel = group.HEADING
+        yield inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=Annotated[kind, option],
+        )

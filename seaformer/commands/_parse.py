@@ -8,76 +8,56 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from seaformer.commands._options import ModelOptions, PlanOptions
     from seaformer.core.plan import RunPlan
     from seaformer.export._request import ExportRequest
 
 _LONGEST_SIZE = 30
 
 
-def request_like(
-    *, size: str, scope: str, components: bool, checkpoint: str, classes: int, seed: int
-) -> ExportRequest:
-    """What all requests of one command share; the model is filled in by ``_requests``."""
-    from seaformer.core.artifact import SCOPES
-    from seaformer.export._request import ExportRequest
-
-    known("scope", [scope], SCOPES)
-    return ExportRequest(
-        model="",
-        size=_size(size),
-        scope=scope,
-        components=components,
-        checkpoint=checkpoint or None,
-        classes=classes or None,
-        seed=seed,
-    )
-
-
-def requests(
-    names: list[str], formats: str, precisions: str, like: ExportRequest
-) -> list[ExportRequest]:
+def export_requests(models: ModelOptions, formats: str, seed: int) -> list[ExportRequest]:
     """Every combination of models, formats, precisions; bad sizes and scopes are refused here."""
-    from seaformer.core.artifact import PRECISIONS
+    from seaformer.core.artifact import PRECISIONS, SCOPES
     from seaformer.export import FORMATS
-    from seaformer.export._request import check_components, check_scope
+    from seaformer.export._request import ExportRequest, check_components, check_scope
     from seaformer.models import model_spec
 
+    size, classes, scope = _size(models.size), models.classes or None, models.scope
+    known("scope", [scope], SCOPES)
+    names = model_names(models.variant, models.model)
     known("format", _list(formats), FORMATS.names())
-    known("precision", _list(precisions), PRECISIONS)
-    if not (_list(formats) and _list(precisions)):
-        raise UsageError("No format or no precision was named.", hint="Say --format onnx")
-    for format in _list(formats) if like.components else ():
-        check_components(like.scope, format)
+    known("precision", _list(models.precision), PRECISIONS)
+    if not (_list(formats) and _list(models.precision)):
+        raise UsageError("No format or no precision was named.", hint="For example: --format onnx")
+    for format in _list(formats) if models.components else ():
+        check_components(scope, format)
     for name in names:
-        check_scope(model_spec(name, size=like.size, classes=like.classes), like.scope)
+        check_scope(model_spec(name, size=size, classes=classes), scope)
     return [
-        replace(like, model=name, format=format, precision=precision)
+        ExportRequest(
+            model=name,
+            format=format,
+            precision=precision,
+            size=size,
+            scope=scope,
+            components=models.components,
+            checkpoint=models.checkpoint or None,
+            classes=classes,
+            seed=seed,
+        )
         for name in names
         for format in _list(formats)
-        for precision in _list(precisions)
+        for precision in _list(models.precision)
     ]
 
 
-def run_plan(
-    device: str,
-    *,
-    threads: int,
-    core: str,
-    warmup: int,
-    runs: int,
-    min_secs: float,
-    max_secs: float,
-    repeats: int,
-    seed: int,
-    components: bool,
-) -> RunPlan:
-    """The plan of one bench; what cannot be is said at once, before a model is exported for it.
+def run_plan(how: PlanOptions, device: str, *, seed: int, components: bool) -> RunPlan:
+    """The plan of one bench; an impossible one is refused before a model is exported for it.
 
     -1 runs or warm-up runs stand for the adaptive rule; on an emulated core, where a count does
     not vary and an inference takes seconds, for one of each. The warm-up beyond the first
@@ -85,25 +65,30 @@ def run_plan(
     """
     from seaformer.core.plan import RunPlan, Stop, Warmup, check_plan
 
+    warmup, runs = how.warmup, how.runs
     if device.partition(":")[0] == "emulator":
         warmup, runs = (1 if given == -1 else given for given in (warmup, runs))
     plan = RunPlan(
-        threads=threads,
-        core=core,
-        processes=repeats,
+        threads=how.threads,
+        core=how.core,
+        processes=how.repeats,
         seed=seed,
         components=components,
         warmup=Warmup(runs=None if warmup == -1 else warmup),
-        stop=Stop(min_seconds=min_secs, max_seconds=max_secs, runs=None if runs == -1 else runs),
+        stop=Stop(
+            min_seconds=how.min_secs,
+            max_seconds=how.max_secs,
+            runs=None if runs == -1 else runs,
+        ),
     )
     if device == "host":
         check_plan(plan, os.cpu_count() or 1)
     return plan
 
 
-def profile_kinds(text: str) -> list[str]:
+def profile_kinds(text: str) -> tuple[str, ...]:
     """What ``--profile`` asks for: ``ops``, ``blocks``, both or nothing."""
-    kinds = _list(text)
+    kinds = tuple(_list(text))
     known("profile", kinds, ("ops", "blocks"))
     return kinds
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seaformer.commands._options import Results
+from seaformer.commands._options import PlanOptions, Results, grouped
 from seaformer.commands._print import (
     INTERRUPTED,
     command_line,
@@ -28,20 +28,15 @@ if TYPE_CHECKING:
 _FORMATS = ("text", "md", "json")
 
 
+@grouped
 def reproduce(
+    how: PlanOptions,
     table: Annotated[
         str, typer.Argument(help="table2, table3, table14, table16, figure1 or figure10")
     ],
     device: Annotated[str, typer.Option(help="host", envvar="SEAFORMER_DEVICE")] = "host",
     model: Annotated[str, typer.Option(help="only these: a name or glob")] = "*",
     runtime: Annotated[str, typer.Option(help="executorch or onnx")] = "executorch",
-    threads: Annotated[int, typer.Option(help="1: as the paper")] = 1,
-    core: Annotated[str, typer.Option(help="prime, big, little or a core's number")] = "prime",
-    warmup: Annotated[int, typer.Option(help="exact warm-up runs; -1: adaptive")] = -1,
-    runs: Annotated[int, typer.Option(help="exact timed runs; -1: adaptive")] = -1,
-    min_secs: Annotated[float, typer.Option(help="time at least this long")] = 3.0,
-    max_secs: Annotated[float, typer.Option(help="time at most this long")] = 20.0,
-    repeats: Annotated[int, typer.Option(help="fresh processes per file")] = 3,
     again: Annotated[bool, typer.Option("--again", help="measure what is there already")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print the plan")] = False,
     format: Annotated[str, typer.Option(help="text, md or json")] = "text",
@@ -61,28 +56,17 @@ def reproduce(
     chosen = find_table(table)
     known("runtime", [runtime], tuple(RUNTIMES))
     known("format", [format], _FORMATS)
-    how = run_plan(
-        device,
-        threads=threads,
-        core=core,
-        warmup=warmup,
-        runs=runs,
-        min_secs=min_secs,
-        max_secs=max_secs,
-        repeats=repeats,
-        seed=0,
-        components=False,
-    )
+    run = run_plan(how, device, seed=0, components=False)
     rows = plan(chosen, model)
     works = work_of(rows)
     store = ResultStore(results_dir(results or None))
     if dry_run:
-        left = states(works, store, cached_files(runtime), how, device)
+        left = states(works, store, cached_files(runtime), run, device)
         _show_plan(chosen, rows, left)
         return
     with _progress() as step:
         outcome = run_works(
-            works, device, store, how, cached_files(runtime),
+            works, device, store, run, cached_files(runtime),
             progress=step, say=notice, command=command_line(), again=again,
         )  # fmt: skip
     _show(chosen, rows, outcome.answers, format)

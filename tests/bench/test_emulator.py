@@ -20,6 +20,7 @@ from seaformer.bench.run import Bench
 from seaformer.bench.target import open_target
 from seaformer.bench.targets.emulator import EmulatorTarget
 from seaformer.bench.targets.host import HostTarget
+from seaformer.commands._options import PlanOptions
 from seaformer.commands._parse import run_plan
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
@@ -340,21 +341,7 @@ def test_the_command_line_refuses_a_wrong_core_with_2() -> None:
 
 
 def test_one_warm_inference_is_counted_unless_more_are_asked_for() -> None:
-    def plan_of(device: str, warmup: int, runs: int) -> RunPlan:
-        return run_plan(
-            device,
-            threads=1,
-            core="prime",
-            warmup=warmup,
-            runs=runs,
-            min_secs=3.0,
-            max_secs=20.0,
-            repeats=3,
-            seed=0,
-            components=False,
-        )
-
-    plan = plan_of("emulator:cortex-a72", warmup=-1, runs=-1)
+    plan = run_plan(PlanOptions(), "emulator:cortex-a72", seed=0, components=False)
     assert (plan.warmup.runs, plan.stop.runs, plan.processes) == (1, 1, 3)
-    plan = plan_of("emulator", warmup=4, runs=2)
+    plan = run_plan(PlanOptions(warmup=4, runs=2), "emulator", seed=0, components=False)
     assert (plan.warmup.runs, plan.stop.runs) == (4, 2)

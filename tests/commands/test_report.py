@@ -11,6 +11,7 @@ from seaformer.cli import app
 from seaformer.commands._options import ROWS_SHOWN
 from seaformer.report.renderers import github
 from seaformer.store.results import ResultStore
+from tests.commands.program import seaformer
 from tests.fakes.measurements import measurement
 
 run = CliRunner()
@@ -85,3 +86,25 @@ def test_a_summary_that_cannot_be_written_is_one_sentence(
     told = run.invoke(app, ["report", "--github", "--results", str(results)])
     assert told.exit_code != 0
     assert "cannot be written" in str(told.exception) or "could not be" in str(told.exception)
+
+
+def test_a_report_of_nothing_says_how_to_begin(tmp_path: Path) -> None:
+    told = seaformer("report", cwd=tmp_path)
+    assert told.code == 0
+    assert "No measurements yet. Make the first: seaformer bench" in told.out
+    assert "seaformer bench" in (tmp_path / "results" / "report.md").read_text()
+    assert "Traceback" not in told.err
+
+
+def test_a_damaged_file_is_named_and_the_rest_is_reported(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "elsewhere")
+    good = store.append(measurement(1))
+    bad = good.with_name("cut.json")
+    bad.write_text(good.read_text()[:500])
+    told = seaformer("report", cwd=tmp_path, SEAFORMER_RESULTS=str(store.root))
+    assert told.code == 0
+    assert "seaformer_t.ade20k" in " ".join(told.out.split())
+    assert f"skipped {bad.relative_to(store.root).as_posix()}: " in told.err
+    assert bad.exists()
+    assert (store.root / "tables" / "latency.csv").exists()
+    assert not (tmp_path / "results").exists()

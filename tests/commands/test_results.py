@@ -35,7 +35,7 @@ def run(*arguments: object, cwd: Path, code: int = 0, **variables: str) -> tuple
         stdin=subprocess.DEVNULL,
     )
     assert "Traceback" not in done.stderr, done.stderr
-    assert "fault of seaformer" not in done.stderr, done.stderr
+    assert "bug in seaformer" not in done.stderr, done.stderr
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout, done.stderr
 

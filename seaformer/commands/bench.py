@@ -1,0 +1,127 @@
+"""``seaformer bench``: the latency of artifacts on this machine, an emulated core, or phones."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seaformer.commands._options import (
+    AsJson,
+    DeviceOptions,
+    ModelOptions,
+    PlanOptions,
+    Results,
+    grouped,
+)
+from seaformer.commands._parse import export_requests, profile_kinds, run_plan
+from seaformer.commands._print import (
+    INTERRUPTED,
+    command_line,
+    next_step,
+    notice,
+    print_json,
+    steps,
+    titled,
+    wide_print,
+)
+
+if TYPE_CHECKING:
+    from seaformer.bench.fleet import Outcome
+    from seaformer.core.measurement import Measurement
+    from seaformer.core.profile import Profile
+
+
+@grouped
+def bench(
+    models: ModelOptions,
+    where: DeviceOptions,
+    how: PlanOptions,
+    artifacts: Annotated[list[Path] | None, typer.Argument(help="exported files")] = None,
+    format: Annotated[str, typer.Option(help="onnx,executorch")] = "onnx,executorch",
+    seed: Annotated[int, typer.Option(help="of the order and of seeded weights")] = 0,
+    profile: Annotated[
+        str, typer.Option(help="also: ops, time by operator; blocks, all code emulated; ops,blocks")
+    ] = "",
+    results: Results = "",
+    as_json: AsJson = False,
+) -> None:
+    """Time artifacts on one core in fresh processes; models without a file are exported first."""
+    from seaformer.bench.fleet import BenchOrder, Fleet
+    from seaformer.bench.target import TargetOptions, list_targets
+    from seaformer.core.artifact import load_artifact
+    from seaformer.store.results import ResultStore, results_dir
+
+    plan = run_plan(how, where.device, seed=seed, components=models.components)
+    store = ResultStore(results_dir(results or None))
+    options = TargetOptions(where.adb_host, resume=where.resume, force=where.force, notice=notice)
+    order = BenchOrder(plan, store, command_line(), profile_kinds(profile), options)
+    files = [load_artifact(path) for path in artifacts or []]
+    requests = [] if files else export_requests(models, format, seed)
+    with steps() as step:
+        step("look at the device and the runner")
+        fleet = Fleet(list_targets(where.device, options), order, step)
+        files += [request.cached(titled(step, request)) for request in requests]
+        outcomes = fleet.run(files)
+    _show(outcomes, store.root, as_json)
+    _exit_for(outcomes)
+
+
+def _show(outcomes: Sequence[Outcome], root: Path, as_json: bool) -> None:
+    _show_measurements([each for one in outcomes for each in one.measured], root, as_json)
+    for one in outcomes:
+        _show_profiles(one.profiles, one.refused, root, as_json)
+        print("".join(f"{line}\n" for line in one.blocks), end="", file=sys.stderr)
+
+
+def _show_measurements(measured: list[Measurement], root: Path, as_json: bool) -> None:
+    from seaformer.core.measurement import document
+    from seaformer.report.renderers import terminal
+    from seaformer.report.table import table_of
+
+    if as_json:
+        print_json([document(measurement) for measurement in measured])
+        return
+    for device in dict.fromkeys(measurement.device.id for measurement in measured):
+        mine = [measurement for measurement in measured if measurement.device.id == device]
+        table = table_of(mine)
+        terminal.console(table).print(terminal.tables(table))
+    next_step(f"seaformer report --results {shlex.quote(str(root))}")
+
+
+def _show_profiles(
+    profiles: Iterable[Profile], refused: Iterable[str], root: Path, as_json: bool
+) -> None:
+    """Tables on stdout (not beside JSON); each profile and its trace go to files under ``root``."""
+    from seaformer.report.profile import profile_tables, write_profile
+
+    for profile in profiles:
+        trace = write_profile(profile, root)
+        if not as_json:
+            wide_print(profile_tables(profile))
+        print(f"Trace: {trace} (opens in https://ui.perfetto.dev)", file=sys.stderr)
+    for sentence in refused:
+        print(sentence, file=sys.stderr)
+
+
+def _exit_for(outcomes: Sequence[Outcome]) -> None:
+    """Interrupted ends with 130, a device's error with its code, a failed row 4, an invalid 5."""
+    from seaformer.core.errors import MeasurementRefused, RunnerFailed
+
+    errors = [(one.device, one.error) for one in outcomes if one.error is not None]
+    for name, error in errors:
+        print(f"{name}: {error.message} {error.hint}".rstrip(), file=sys.stderr)
+    if any(outcome.interrupted for outcome in outcomes):
+        print("Interrupted; what was measured has been stored.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+    if errors:
+        raise typer.Exit(errors[0][1].exit_code)
+    measured = [each for one in outcomes for each in one.measured]
+    if any(measurement.failure is not None for measurement in measured):
+        raise typer.Exit(RunnerFailed.exit_code)
+    if not all(measurement.valid for measurement in measured):
+        raise typer.Exit(MeasurementRefused.exit_code)

@@ -1,0 +1,36 @@
+"""``seaformer devices``: the phones that are attached, and what a bench would do with each."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from seaformer.commands._options import AdbHost, AsJson
+from seaformer.commands._print import next_step, print_json
+
+
+def devices(
+    device: Annotated[str, typer.Option(help="serials with commas between, or all")] = "all",
+    adb_host: AdbHost = "",
+    as_json: AsJson = False,
+) -> None:
+    """What is attached: state, chip, clusters, the core that would be pinned, heat and battery."""
+    from seaformer.android_bench.attach import Finder
+    from seaformer.android_bench.devices import list_phones
+    from seaformer.core import codec
+    from seaformer.core.errors import DeviceError
+    from seaformer.report.phones import phone_lines
+
+    phones = list_phones(Finder(adb_host), device)
+    ready = [phone for phone in phones if not phone.error]
+    if as_json:
+        print_json([codec.to_json(phone) for phone in phones])
+    else:
+        print("\n\n".join("\n".join(phone_lines(phone)) for phone in phones))
+    if not ready:
+        raise typer.Exit(DeviceError.exit_code)
+    if not as_json:
+        serial = shlex.quote(ready[0].serial)
+        next_step(f"seaformer bench --device {serial} --variant t --threads 1")

@@ -1,0 +1,39 @@
+"""``seaformer export``: models as files of the formats that engines run."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seaformer.commands._options import AsJson, ModelOptions, grouped
+from seaformer.commands._parse import export_requests
+from seaformer.commands._print import next_step, print_json, relative, steps, titled
+
+
+@grouped
+def export(
+    models: ModelOptions,
+    format: Annotated[str, typer.Option(help="onnx,executorch,coreml")] = "executorch",
+    seed: Annotated[int, typer.Option(help="of the weights without a checkpoint")] = 0,
+    out: Annotated[Path, typer.Option(help="folder of the artifacts")] = Path("artifacts"),
+    as_json: AsJson = False,
+) -> None:
+    """Write models as ONNX, ExecuTorch or Core ML files, each proved equal to PyTorch."""
+    from seaformer.core import codec
+    from seaformer.report.artifact import artifact_lines
+
+    artifacts = []
+    with steps() as step:
+        for request in export_requests(models, format, seed):
+            artifact = request.export(out, titled(step, request))
+            artifacts.append(artifact)
+            if not as_json:
+                print(f"{artifact.path}")
+                print("".join(f"  {line}\n" for line in artifact_lines(artifact)), end="")
+    if as_json:
+        print_json([codec.to_json(each) | {"path": str(each.path)} for each in artifacts])
+        return
+    next_step(f"seaformer bench {shlex.quote(relative(artifacts[0].path))} --threads 1")

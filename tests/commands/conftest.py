@@ -1,0 +1,20 @@
+"""What several commands are tested with."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Exported
+
+
+@pytest.fixture
+def copied(exported: Exported, tmp_path: Path) -> Path:
+    """The ONNX artifact and what lies beside it, to be damaged."""
+    folder = tmp_path / "copied"
+    folder.mkdir()
+    for path in exported.onnx.parent.glob(f"{exported.onnx.name}*"):
+        shutil.copy(path, folder)
+    return folder / exported.onnx.name

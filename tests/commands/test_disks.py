@@ -1,0 +1,88 @@
+"""Folders and disks that do not take what is written."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.commands.program import PROGRAM, QUICK, TINY, Done, done, seaformer
+from tests.conftest import Exported
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "/proc/nowhere"])
+def test_an_output_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path, out: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    told = seaformer(*TINY, "--out", out, cwd=tmp_path)
+    assert (told.code, told.out) == (2, "")
+    assert "Name a folder you may write to." in told.complaint
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.parametrize("results", ["file", "/proc/nowhere"])
+def test_results_that_cannot_be_written_are_told_before_anything_runs(
+    exported: Exported, tmp_path: Path, results: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    told = seaformer("bench", exported.onnx, *QUICK, "--results", results, cwd=tmp_path)
+    assert told.code == 2
+    assert "Name a folder you may write to." in told.complaint
+    assert "process 1" not in told.err
+    told = seaformer("report", "--results", results, cwd=tmp_path)
+    assert told.code == 2
+    assert "Name a folder you may write to." in told.complaint
+
+
+# What is mounted behind this is gone when the command ends, and nobody else sees it.
+PRIVATE = ("unshare", "--user", "--map-root-user", "--mount")
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A file system of a few kilobytes that exists for one command."""
+
+    folder: Path
+
+    def seaformer(self, kilobytes: int, *arguments: object) -> tuple[Done, list[str]]:
+        """Run a command in it; what it printed, and the files left on the disk."""
+        script = (
+            f'mount -t tmpfs -o size={kilobytes}k tmpfs "$0" && cd "$0" || exit 99\n'
+            'left=$1; shift; "$@"; code=$?; find . -type f > "$left"; exit $code\n'
+        )
+        left = self.folder.with_suffix(".left")
+        places = (str(self.folder), str(left))
+        argv = [*PRIVATE, "sh", "-c", script, *places, *PROGRAM, *map(str, arguments)]
+        finished = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+        return done(finished), left.read_text().split()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> SmallDisk:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        argv = [*PRIVATE, "mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(folder)]
+        tried = subprocess.run(argv, capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if tried.returncode != 0:
+        pytest.skip(f"no file system may be mounted here: {tried.stderr.decode()}")
+    return SmallDisk(folder)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(small_disk: SmallDisk) -> None:
+    told, left = small_disk.seaformer(3000, *TINY, "--out", "out")
+    assert (told.code, told.out) == (1, "")
+    assert "The disk is full" in told.complaint
+    assert left == []
+
+
+def test_a_full_disk_at_the_end_of_a_bench_leaves_no_half_result(
+    small_disk: SmallDisk, exported: Exported
+) -> None:
+    told, left = small_disk.seaformer(4, "bench", exported.onnx, *QUICK, "--results", ".")
+    assert (told.code, told.out) == (1, "")
+    assert "The disk is full" in told.complaint
+    assert {Path(name).parts[0] for name in left} <= {"devices"}  # whole or absent, like all files

@@ -1,0 +1,77 @@
+"""Names and numbers that cannot be: one sentence, before anything is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.commands.program import seaformer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ("export --variant q", 2, ("no variant 'q'", "t (tiny)")),
+        ("bench --variant q", 2, ("no variant 'q'", "t (tiny)")),
+        ("export --model seaformr_t", 2, ("'seaformr_t'", "Did you mean seaformer_t.ade20k?")),
+        ("bench --model seaformer_t.citiscapes", 2, ("Did you mean seaformer_t.cityscapes?",)),
+        ("models seaformr_t.ade20k", 2, ("Did you mean seaformer_t.ade20k?",)),
+        ("models x*", 2, ("No model matches 'x*'", "seaformer_{t,s,b,l}", "List them")),
+        ("models retinanet*", 2, ("No model matches", "seaformer_t.coco")),
+        ("export --model retinanet_t", 2, ("no model 'retinanet_t'", "seaformer_t.coco")),
+        ("export --variant t++ku", 2, ("no variant 't++ku'", "t++kd")),
+        ("export --variant t --format onx", 2, ("no format 'onx'", "Did you mean onnx?")),
+        ("bench --variant t --format executorc", 2, ("Did you mean executorch?",)),
+        ("export --variant t --format ,", 2, ("No format",)),
+        ("export --variant t --precision fp23", 2, ("Did you mean fp32?",)),
+        ("export --variant t --scope logit", 2, ("Did you mean logits?",)),
+        (
+            "export --model seaformer_t.* --scope upsample",
+            2,
+            ("imagenet is for classification", "logits or argmax", "upsample is for segmentation"),
+        ),
+        ("bench --variant t --scope boxes", 2, ("logits, upsample or argmax, not boxes",)),
+        ("bench --variant t --device hots", 2, ("no device 'hots'", "Did you mean host?")),
+        ("export", 2, ("No model was named", "--variant t")),
+        ("bench", 2, ("No model was named", "--variant t")),
+        ("export --variant t --size 64", 2, ("--size '64'", "--size 512x1024")),
+        ("export --variant t --size 64x", 2, ("--size '64x'",)),
+        ("export --variant t --size 64x64x64", 2, ("--size '64x64x64'",)),
+        ("export --variant t --size=-64x64", 2, ("--size '-64x64'",)),
+        ("export --variant t --size 6.5x64", 2, ("--size '6.5x64'",)),
+        (f"export --variant t --size {'9' * 5000}x64", 2, ("is not a size",)),
+        ("export --variant t --size 0x0", 3, ("32 to 4096 pixels, not 0x0",)),
+        ("export --variant t --size 64x999999999", 3, ("not 64x999999999", "512x512")),
+        ("export --variant t --size 100x64", 3, ("multiples of 32", "96x64")),
+        ("bench --variant t --size 100x64", 3, ("multiples of 32", "96x64")),
+        ("bench --variant t --threads 0", 2, ("--threads 0", "expected 1 to")),
+        ("bench --variant t --threads=-1", 2, ("--threads -1", "expected 1 to")),
+        ("bench --variant t --threads 4096", 2, ("--threads 4096", "expected 1 to")),
+        ("bench --variant t --core 4096", 2, ("--core 4096", "cores 0 to")),
+        ("bench --variant t --core fast", 2, ("prime, big, little or a core's number",)),
+        ("bench --variant t --runs 0", 2, ("--runs 0",)),
+        ("bench --variant t --repeats 0", 2, ("--repeats 0",)),
+        ("bench --variant t --warmup=-2", 2, ("--warmup -2",)),
+        ("bench --variant t --min-secs 9 --max-secs 1", 2, ("--min-secs 9",)),
+        ("bench --variant t --min-secs nan", 2, ("--min-secs nan",)),
+        ("bench --variant t --max-secs inf", 2, ("--max-secs inf",)),
+        ("bench --variant t --checkpoint no.pth", 3, ("no.pth does not exist",)),
+        ("bench no.onnx", 3, ("no.onnx does not exist", "seaformer export")),
+    ],
+    ids=lambda value: value[:60] if isinstance(value, str) else None,
+)
+def test_what_cannot_be_is_one_sentence_with_its_exit_code(
+    tmp_path: Path, arguments: str, code: int, words: tuple[str, ...]
+) -> None:
+    told = seaformer(*arguments.split(), cwd=tmp_path)
+    assert (told.code, told.out) == (code, "")
+    assert all(word in told.complaint for word in words), told.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_nobody_has_and_a_word_for_a_number_are_usage(tmp_path: Path) -> None:
+    for arguments in (("bench", "--thread", "1"), ("bench", "--threads", "one"), ("bnch",)):
+        told = seaformer(*arguments, cwd=tmp_path)
+        assert told.code == 2
+        assert "Traceback" not in told.err
