@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from seaformer.core.cpu import Core, find_emulated
 from seaformer.core.errors import MissingExtra
 from seaformer.runtime.build.bundle import Bundle, build_arm64_bundle
 from seaformer.runtime.emulator.counter import Counter, build_counter
-from seaformer.runtime.emulator.qemu import CpuProfile, Qemu, find_profile, find_qemu
+from seaformer.runtime.emulator.qemu import Qemu, find_qemu
 from tests.needed import lacking, require
 
 CC = "aarch64-linux-gnu-gcc"
@@ -79,8 +80,8 @@ def assemble(body: str, folder: Path, name: str = "program") -> Path:
 
 
 def run_arm(
-    program: Path, profile: str | CpuProfile = A76, plugin: str = ""
+    program: Path, profile: str | Core = A76, plugin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    found = find_profile(profile) if isinstance(profile, str) else profile
+    found = find_emulated(profile) if isinstance(profile, str) else profile
     argv = needed(qemu).argv(found, [str(program)], plugin)
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120, env={})

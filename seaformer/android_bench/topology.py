@@ -1,7 +1,8 @@
 """Processors, clusters and systems on a chip: what a phone's files say, and what is known.
 
-``/proc/cpuinfo`` and cpufreq are read as text (no I/O here); names of cores and known chips are
-rows of ``devices.toml``. The probe decides; a known row is only compared with it.
+``/proc/cpuinfo`` and cpufreq are read as text (no I/O here); names of cores are rows of
+``core/cpus.toml``, known chips of ``devices.toml``. The probe decides; a known row is only compared
+with it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from seaformer.core.cpu import core_name
 from seaformer.core.errors import DeviceError
 from seaformer.core.measurement import Cluster
 
@@ -85,12 +87,6 @@ def known_socs() -> tuple[Soc, ...]:
         )
         for row in _rows()["soc"]
     )
-
-
-def core_name(implementer: str, part: str) -> str:
-    """A core by the two numbers of /proc/cpuinfo (``0x41``, ``0xd0d``): ``Cortex-A77``."""
-    names: dict[str, str] = _rows()["core"]
-    return names.get(f"{implementer}:{part}", f"unknown core {implementer}:{part}")
 
 
 def parse_cpuinfo(text: str) -> tuple[Processor, ...]:

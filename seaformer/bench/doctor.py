@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Literal
 
 from seaformer.core import files
+from seaformer.core.cpu import emulated_cores
 from seaformer.core.errors import MissingExtra, SeaFormerError
-from seaformer.runtime.emulator.qemu import PROGRAM, counts_instructions, list_profiles
+from seaformer.runtime.emulator.qemu import PROGRAM, counts_instructions
 from seaformer.store.results import RESULTS_VARIABLE, results_dir
 
 OK: Literal["ok"] = "ok"
@@ -266,8 +267,8 @@ def _qemu(machine: Machine) -> Check:
 
 
 def _cores() -> str:
-    """The rows of ``runtime/emulator/profiles.json``: what ``--device emulator:NAME`` takes."""
-    names = [profile.name + ("" if profile.fp16 else " (no fp16)") for profile in list_profiles()]
+    """The rows of ``core/cpus.toml``: what ``--device emulator:NAME`` takes."""
+    names = [core.qemu + ("" if core.fp16 else " (no fp16)") for core in emulated_cores()]
     return f"{names[0]} by default; --device emulator:NAME takes {', '.join(names)}"
 
 

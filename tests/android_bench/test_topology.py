@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seaformer.android_bench import parse, topology
+from seaformer.core.cpu import core_name
 from seaformer.core.errors import DeviceError
 from seaformer.core.measurement import Cluster
 from tests.android_bench.test_parse import PHONES, text, with_cr
@@ -73,7 +74,7 @@ def test_an_unknown_chip_is_what_the_phone_calls_it() -> None:
 
 
 def test_an_unknown_core_keeps_its_numbers() -> None:
-    assert topology.core_name("0x41", "0xfff") == "unknown core 0x41:0xfff"
+    assert core_name("0x41", "0xfff") == "unknown core 0x41:0xfff"
 
 
 @pytest.mark.parametrize("phone", PHONES)
@@ -145,7 +146,7 @@ def test_a_list_of_cores_corrupted_is_an_error() -> None:
 def test_a_core_under_its_makers_name_or_arms_is_the_same() -> None:
     """A Snapdragon 865 calls its Cortex-A55 cores 0x51:0x805, other kernels 0x41:0xd05."""
     little, *others = clusters("mi10_android11")
-    assert little.part == topology.core_name("0x51", "0x805")
-    renamed = Cluster(little.cpus, topology.core_name("0x41", "0xd05"), little.max_freq_khz)
+    assert little.part == core_name("0x51", "0x805")
+    renamed = Cluster(little.cpus, core_name("0x41", "0xd05"), little.max_freq_khz)
     for first in (little, renamed):
         assert topology.surprises(soc("mi10_android11"), (first, *others)) == ()

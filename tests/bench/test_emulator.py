@@ -25,13 +25,13 @@ from seaformer.commands._parse import run_plan
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
 from seaformer.core.code_blocks import load_blocks
+from seaformer.core.cpu import Core, find_emulated
 from seaformer.core.errors import CorruptArtifact, UnknownName, UsageError
 from seaformer.core.measurement import EMULATED, Measurement, document
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.models import create_model
 from seaformer.models._complexity import macs
 from seaformer.runtime.build.bundle import open_bundle
-from seaformer.runtime.emulator.qemu import CpuProfile, find_profile
 from seaformer.store.results import ResultStore
 from tests import arm
 from tests.made import small
@@ -40,9 +40,9 @@ ONE = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=1))
 FORMATS = ["onnx", "executorch"]
 
 
-def target(core: str | CpuProfile = arm.A76, **changes: object) -> EmulatorTarget:
+def target(core: str | Core = arm.A76, **changes: object) -> EmulatorTarget:
     given = {"bundle": arm.needed(arm.bundle), "qemu": arm.needed(arm.qemu)}
-    profile = find_profile(core) if isinstance(core, str) else core
+    profile = find_emulated(core) if isinstance(core, str) else core
     given |= {"profile": profile, "counter": arm.needed(arm.counter)}
     return EmulatorTarget(**(given | changes))  # type: ignore[arg-type]
 
@@ -276,7 +276,7 @@ def test_a_core_other_than_its_cpuinfo_says_is_a_row_and_the_batch_goes_on(
     tmp_path: Path,
 ) -> None:
     # Half-precision kernels are chosen for what /proc/cpuinfo lists; an A72 has no such arithmetic.
-    wrong = replace(find_profile(arm.A76), name="cortex-a72")
+    wrong = replace(find_emulated(arm.A76), qemu="cortex-a72")
     half, single = bench([small("onnx", "fp16"), small("executorch")], tmp_path, on=target(wrong))
     assert half.failure == (
         "The emulated Cortex-A76 met an instruction it does not have (SIGILL): "
@@ -286,7 +286,7 @@ def test_a_core_other_than_its_cpuinfo_says_is_a_row_and_the_batch_goes_on(
 
 
 def test_a_core_this_emulator_does_not_know_is_a_row_with_the_cores_name(tmp_path: Path) -> None:
-    unknown = replace(find_profile(arm.A76), name="cortex-a67")
+    unknown = replace(find_emulated(arm.A76), qemu="cortex-a67")
     (found,) = bench([small("onnx")], tmp_path, on=target(unknown))
     told = f"qemu {arm.qemu().version} does not know the core cortex-a67."
     assert found.failure == told

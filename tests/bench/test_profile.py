@@ -17,13 +17,13 @@ from seaformer.bench.target import PlainTarget
 from seaformer.bench.targets.emulator import EmulatorTarget
 from seaformer.bench.targets.host import HostTarget
 from seaformer.core.artifact import Artifact
+from seaformer.core.cpu import find_emulated
 from seaformer.core.errors import CorruptArtifact, RunnerFailed
 from seaformer.core.measurement import Flag
 from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.profile import Profile
 from seaformer.report.profile import write_profile
-from seaformer.runtime.emulator.qemu import find_profile
 from seaformer.store.results import ResultStore
 from tests import arm
 from tests.made import small
@@ -157,7 +157,7 @@ def test_the_trace_of_an_emulated_core_opens_too_and_says_what_it_is(
     format: str, tmp_path: Path
 ) -> None:
     target = EmulatorTarget(
-        arm.needed(arm.bundle), arm.needed(arm.qemu), find_profile(arm.A76), None
+        arm.needed(arm.bundle), arm.needed(arm.qemu), find_emulated(arm.A76), None
     )
     one = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=2))
     found = profile(target, one, small(format))

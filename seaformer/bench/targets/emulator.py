@@ -5,7 +5,7 @@ counted exactly. What it does not give is time: its milliseconds are the emulato
 measurement made here says ``emulated``. Peak memory includes the emulator's own.
 
 ``emulator`` is a Cortex-A76; ``emulator:cortex-a72``, or ``SEAFORMER_EMULATED_CPU``, another row of
-``runtime/emulator/profiles.json``.
+``core/cpus.toml``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, Run
 from seaformer.bench.target import PlainTarget
 from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.core.code_blocks import Block
+from seaformer.core.cpu import Core, emulated_cores, find_emulated
 from seaformer.core.errors import ChecksumMismatch, RunnerFailed
 from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
 from seaformer.runtime.build.bundle import Bundle, build_arm64_bundle
 from seaformer.runtime.emulator.counter import Counter, build_counter, read_blocks, read_counts
-from seaformer.runtime.emulator.qemu import CpuProfile, Qemu, find_profile, find_qemu, list_profiles
+from seaformer.runtime.emulator.qemu import Qemu, find_qemu
 
 FP16_YES, FP16_NO = "yes", "no: both engines compute in fp32"
 VARIABLE = "SEAFORMER_EMULATED_CPU"
@@ -55,31 +56,31 @@ class EmulatorTarget(PlainTarget):
         self,
         bundle: Bundle,
         qemu: Qemu,
-        profile: CpuProfile,
+        core: Core,
         counter: Counter | None = None,
     ) -> None:
         self._bundle = bundle
         self._qemu = qemu
-        self._profile = profile
+        self._core = core
         self._counter = counter
         self.runner_build = bundle.manifest.content_id
 
     def device(self) -> DeviceInfo:
         """One core. It is not pinned: which CPU of this machine emulates it changes no count."""
-        profile = self._profile
+        core = self._core
         return DeviceInfo(
-            id=f"emulator-{profile.name}",
+            id=f"emulator-{core.qemu}",
             target="emulator",
-            model=f"emulated {profile.core}",
+            model=f"emulated {core.name}",
             system=f"qemu-user {self._qemu.version} on {platform.system()} {platform.machine()}",
             architecture="aarch64",
             cores=1,
-            clusters=(Cluster((0,), profile.core),),
+            clusters=(Cluster((0,), core.name),),
             properties={
-                "cpu": profile.name,
-                "stands_for": profile.stands_for,
-                "features": profile.features,
-                "fp16_arithmetic": FP16_YES if profile.fp16 else FP16_NO,
+                "cpu": core.qemu,
+                "stands_for": core.stands_for,
+                "features": core.features,
+                "fp16_arithmetic": FP16_YES if core.fp16 else FP16_NO,
                 "bundle": self._bundle.manifest.content_id,
             },
         )
@@ -91,7 +92,7 @@ class EmulatorTarget(PlainTarget):
 
     def preflight(self, cpus: tuple[int, ...]) -> tuple[Flag, ...]:
         """What a reader of every row must know."""
-        detail = f"{self._profile.core} under qemu {self._qemu.version}: times are the emulator's"
+        detail = f"{self._core.name} under qemu {self._qemu.version}: times are the emulator's"
         flags = [Flag("emulated", False, detail + ", peak memory includes it")]
         if self._counter is None:
             detail = f"qemu {self._qemu.version}: the plugin that counts speaks to qemu 4.2 to 8.2"
@@ -122,7 +123,7 @@ class EmulatorTarget(PlainTarget):
             counts = Path(scratch) / "counts.jsonl"
             done = self._start(request, counts, blocks)
             if done.returncode != 0:
-                raise _failure(done, self._profile, self._qemu)
+                raise _failure(done, self._core, self._qemu)
             report = check_bundle(RunnerReport.parse(done.stdout), self._bundle)
             if self._counter is None:
                 return report
@@ -134,7 +135,7 @@ class EmulatorTarget(PlainTarget):
         plugin = self._counter.plugin(counts, blocks) if self._counter else ""
         library = self._bundle.onnxruntime_library() if request.engine == "onnxruntime" else None
         request = replace(request, marker=True, ort_lib=library, cpus=())
-        argv = self._qemu.argv(self._profile, [*self._bundle.argv(), *request.argv()], plugin)
+        argv = self._qemu.argv(self._core, [*self._bundle.argv(), *request.argv()], plugin)
         limit = request.timeout_s(_PATIENCE)
         try:
             # A bare environment: what is in it lies on the stack, and moves what follows.
@@ -156,8 +157,8 @@ def open_target(
     ``UsageError`` for one this QEMU lacks, ``MissingExtra`` with the install line for what is not
     there.
     """
-    chosen = profile or os.environ.get(VARIABLE) or list_profiles()[0].name
-    cpu, qemu = find_profile(chosen), find_qemu()
+    chosen = profile or os.environ.get(VARIABLE) or emulated_cores()[0].qemu
+    cpu, qemu = find_emulated(chosen), find_qemu()
     qemu.check(cpu)
     counter = build_counter(caches=caches) if qemu.counts else None
     return EmulatorTarget(build_arm64_bundle(progress), qemu, cpu, counter)
@@ -173,18 +174,16 @@ def _with_counts(report: RunnerReport, path: Path) -> RunnerReport:
     return replace(report, counts=counts)
 
 
-def _failure(
-    done: subprocess.CompletedProcess[str], profile: CpuProfile, qemu: Qemu
-) -> RunnerFailed:
+def _failure(done: subprocess.CompletedProcess[str], core: Core, qemu: Qemu) -> RunnerFailed:
     """Why there is no report. QEMU says so when the program died; else the emulator itself did."""
     code = done.returncode
     if "unable to find CPU model" in done.stderr:
-        return RunnerFailed(f"qemu {qemu.version} does not know the core {profile.name}.")
+        return RunnerFailed(f"qemu {qemu.version} does not know the core {core.qemu}.")
     died = "uncaught target signal" in done.stderr
     number = -code if code < 0 else code - 128
     if died and number == signal.SIGILL:
         return RunnerFailed(
-            f"The emulated {profile.core} met an instruction it does not have (SIGILL): "
+            f"The emulated {core.name} met an instruction it does not have (SIGILL): "
             "the kernels were chosen for another core.",
             hint="Choose a core with --device emulator:NAME.",
         )

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core import codec, files
+from seaformer.core.cpu import emulated_cores
 from seaformer.core.errors import (
     ChecksumMismatch,
     CorruptArtifact,
@@ -36,7 +37,7 @@ from seaformer.runtime.build.arm64_wheels import (
     public_version,
     unpack_arm64_wheels,
 )
-from seaformer.runtime.emulator.qemu import find_qemu, list_profiles
+from seaformer.runtime.emulator.qemu import find_qemu
 from seaformer.runtime.build.runner import (
     BINARY,
     compile_runner,
@@ -321,8 +322,8 @@ def _prove(folder: Path, log: Path, build_id: str) -> str:
             qemu = find_qemu()
         except MissingExtra:
             return ""
-        profile = next(iter(qemu.cores()), list_profiles()[0])
-        start, how = qemu.argv(profile, ()), f"qemu {qemu.version}, {profile.name}"
+        core = next(iter(qemu.cores()), emulated_cores()[0])
+        start, how = qemu.argv(core, ()), f"qemu {qemu.version}, {core.qemu}"
     loader = [*start, f"./{LOADER}", "--inhibit-cache", "--library-path", "."]
     told = run_step([*loader, f"./{BINARY}", "--version"], log, _PROOF_SECONDS, cwd=folder)
     if build_id not in told:

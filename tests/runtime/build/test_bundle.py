@@ -39,7 +39,7 @@ from seaformer.runtime.build.bundle import (
     prove_bundle,
 )
 from seaformer.runtime.build.toolchain import Wheels, find_wheels
-from seaformer.runtime.emulator.qemu import find_profile
+from seaformer.core.cpu import find_emulated
 from tests import arm
 from tests.runtime.conftest import Models, output
 
@@ -62,7 +62,7 @@ def copy(tmp_path: Path) -> Bundle:
 
 def run(bundle: Bundle, *flags: str) -> subprocess.CompletedProcess[str]:
     """The runner of a bundle from inside its folder with nothing in its environment."""
-    argv = arm.needed(arm.qemu).argv(find_profile(arm.A76), [*bundle.argv("."), *flags])
+    argv = arm.needed(arm.qemu).argv(find_emulated(arm.A76), [*bundle.argv("."), *flags])
     return subprocess.run(
         argv, capture_output=True, text=True, check=False, timeout=120, env={}, cwd=bundle.folder
     )

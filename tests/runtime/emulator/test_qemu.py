@@ -9,15 +9,9 @@ from pathlib import Path
 import pytest
 
 from seaformer.bench.targets.emulator import open_target
+from seaformer.core.cpu import emulated_cores, find_emulated
 from seaformer.core.errors import MissingExtra, UnknownName, UsageError
-from seaformer.runtime.emulator.qemu import (
-    Qemu,
-    counts_instructions,
-    find_profile,
-    find_qemu,
-    list_profiles,
-    make_prefix,
-)
+from seaformer.runtime.emulator.qemu import Qemu, counts_instructions, find_qemu, make_prefix
 from tests import arm
 
 # The kernel's names of AT_HWCAP's bits (arch/arm64/include/uapi/asm/hwcap.h), those that choose
@@ -47,7 +41,7 @@ int main(void) {
   for (int c; (c = fgetc(file)) != EOF;) putchar(c);
 }
 """
-NAMES = [profile.name for profile in list_profiles()]
+NAMES = [core.qemu for core in emulated_cores()]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +55,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_program_reads_the_cpuinfo_of_the_core_and_not_this_machines(
     name: str, asking: Path
 ) -> None:
-    profile = find_profile(name)
+    profile = find_emulated(name)
     told = arm.run_arm(asking, name).stdout
     assert f"CPU part\t: {profile.part}" in told
     assert f"Features\t: {profile.features}" in told
@@ -74,7 +68,7 @@ def test_the_features_of_a_row_are_those_of_the_emulated_core(name: str, asking:
     assert found is not None
     bits = int(found.group(1), 16)
     has = {feature for feature, bit in HWCAP.items() if bits >> bit & 1}
-    assert has == set(find_profile(name).features.split()) & set(HWCAP)
+    assert has == set(find_emulated(name).features.split()) & set(HWCAP)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,21 +76,21 @@ def test_a_core_computes_in_half_precision_just_when_its_row_says_so(
     name: str, tmp_path: Path
 ) -> None:
     program = arm.assemble("fmla v0.8h, v1.8h, v2.8h", tmp_path)
-    expected = 0 if find_profile(name).fp16 else -signal.SIGILL
+    expected = 0 if find_emulated(name).fp16 else -signal.SIGILL
     assert arm.run_arm(program, name).returncode == expected
 
 
 def test_a_core_without_a_row_is_unknown_and_the_nearest_is_named() -> None:
     with pytest.raises(UnknownName) as caught:
-        find_profile("cortex-a77")
+        find_emulated("cortex-a77")
     assert "There is no emulated core 'cortex-a77'" in caught.value.message
     assert "cortex-a76" in caught.value.message
     assert caught.value.hint.startswith("Did you mean cortex-a7")
 
 
 def test_the_default_core_stands_for_the_phones_prime_core() -> None:
-    assert list_profiles()[0].name == "cortex-a76"
-    assert "Snapdragon 865" in list_profiles()[0].stands_for
+    assert emulated_cores()[0].qemu == "cortex-a76"
+    assert "Snapdragon 865" in emulated_cores()[0].stands_for
 
 
 def test_without_qemu_the_line_that_installs_it_is_named(
@@ -124,18 +118,18 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Qemu:
 
 
 def test_every_row_is_a_core_that_this_emulator_knows() -> None:
-    assert arm.needed(arm.qemu).cores() == list_profiles()
+    assert arm.needed(arm.qemu).cores() == emulated_cores()
 
 
 def test_an_emulator_from_before_the_default_core_names_those_it_knows(older: Qemu) -> None:
     assert older.version == "6.2.0"
     with pytest.raises(UsageError) as caught:
-        older.check(find_profile("cortex-a76"))
+        older.check(find_emulated("cortex-a76"))
     assert caught.value.message == (
         "qemu 6.2.0 does not know the core cortex-a76; it knows cortex-a72, cortex-a53."
     )
     assert "QEMU 7.1 or newer" in caught.value.hint
-    older.check(find_profile("cortex-a72"))
+    older.check(find_emulated("cortex-a72"))
 
 
 def test_a_bench_on_a_core_the_emulator_does_not_know_ends_before_anything_is_built(
@@ -146,8 +140,8 @@ def test_a_bench_on_a_core_the_emulator_does_not_know_ends_before_anything_is_bu
 
 
 def test_a_prefix_is_made_once_and_lists_every_processor_of_this_machine() -> None:
-    folder = make_prefix(find_profile("cortex-a72"))
-    assert make_prefix(find_profile("cortex-a72")) == folder
+    folder = make_prefix(find_emulated("cortex-a72"))
+    assert make_prefix(find_emulated("cortex-a72")) == folder
     text = (folder / "proc" / "cpuinfo").read_text()
     assert text.startswith("processor\t: 0\nBogoMIPS")
     assert [path.name for path in folder.iterdir()] == ["proc"]
