@@ -29,14 +29,14 @@ from executorch.exir import to_edge_transform_and_lower
 
 from seaformer import create_model, export_model
 from seaformer.agreement import images
-from seaformer.bench.runner_io import Engine, RunnerRequest
+from seaformer.bench.runner_io import RunnerRequest
 from seaformer.bench.target import choose_cores
 from seaformer.bench.targets.host import HostTarget
 from seaformer.core import stats
 from seaformer.core.artifact import Delegation
 from seaformer.core.plan import Stop, Warmup
-from seaformer.export._delegation import xnnpack_report
 from seaformer.export._quiet import quiet
+from seaformer.export._xnnpack import xnnpack_report
 from seaformer.models import from_variant
 
 RESAMPLES = 2000
@@ -47,7 +47,7 @@ class Peer:
     """One file in the comparison, and the samples of each of its processes."""
 
     name: str
-    engine: Engine
+    engine: str
     path: Path
     note: str
     processes: list[list[float]] = field(default_factory=list)

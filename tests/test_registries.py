@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from seaformer.bench.target import TARGETS
-from seaformer.core.artifact import RUNTIMES as ENGINES
+from seaformer.core import engine
 from seaformer.core.registry import Registry
 from seaformer.export import FORMATS
 from seaformer.models import FAMILIES, list_models, zoo_entry
 from seaformer.report.renderers import RENDERERS
 from seaformer.runtime import RUNTIMES
 
+PACKAGE = Path(engine.__file__).parents[1]
 NEEDS = {
-    FORMATS: ("SUFFIX", "write", "verify"),
+    FORMATS: ("write", "verify"),
     RUNTIMES: ("open_session",),
     TARGETS: ("open_target",),
     RENDERERS: ("FILES", "render"),
@@ -78,14 +79,18 @@ def test_an_entry_has_what_its_registry_asks_for(entry: Entry) -> None:
     assert ast.get_docstring(entry.tree)
 
 
-def test_formats_have_suffixes_of_their_own_and_an_engine_that_exists() -> None:
-    suffixes = []
-    for name in FORMATS.names():
-        for node in Entry(FORMATS, name).tree.body:
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SUFFIX":
-                suffixes.append(ast.literal_eval(node.value))
-        assert ENGINES[name] in RUNTIMES.names()
-    assert len(set(suffixes)) == len(FORMATS.names())
+def test_every_engine_has_the_files_that_its_row_promises() -> None:
+    rows = engine.engines()
+    assert sorted(row.format for row in rows) == list(FORMATS.names())
+    assert sorted(row.name for row in rows) == list(RUNTIMES.names())
+    for row in rows:
+        source = PACKAGE / "runtime" / "runner" / f"engine_{row.name}.cpp"
+        assert source.is_file() == row.timed, row.name
+
+
+def test_formats_have_suffixes_of_their_own() -> None:
+    suffixes = {engine.engine_of(name).suffix for name in FORMATS.names()}
+    assert len(suffixes) == len(FORMATS.names())
     assert all(suffix.startswith(".") for suffix in suffixes)
 
 

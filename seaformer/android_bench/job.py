@@ -17,15 +17,20 @@ from seaformer.android_bench.link import Phone
 from seaformer.android_bench.lock import LOCK
 from seaformer.android_bench.store import ROOT
 from seaformer.core import files
+from seaformer.core.engine import engines
 from seaformer.core.errors import DeviceBusy, DeviceError, DeviceFull, DeviceLost, RunnerFailed
 
 JOBS = f"{ROOT}/jobs"
 _FIRST_S, _LONGEST_S = 0.1, 1.0
 _TRIES = 3
 
+_ENVIRONMENT = "\n".join(
+    f"{name}={value}\nexport {name}" for row in engines() for name, value in row.environment
+)
 # $1 folder, $2 mask or -, $3 the lock, then the command. A second start, after an answer that was
 # lost, ends at once.
-JOB = r"""
+JOB = (
+    r"""
 cd "$1" || exit 1
 mkdir claimed 2>/dev/null || exit 0
 read boot < /proc/sys/kernel/random/boot_id
@@ -37,13 +42,15 @@ if [ "$mask" != - ]; then set -- taskset "$mask" "$@"; fi
 if command -v settaskprofile >/dev/null 2>&1; then
   settaskprofile $$ MaxPerformance >/dev/null 2>&1
 fi
-ORT_DISABLE_TELEMETRY=1
-export ORT_DISABLE_TELEMETRY
+"""
+    + _ENVIRONMENT
+    + r"""
 "$@" > stdout 2> stderr < /dev/null
 code=$?
 sum=$(sha256sum < stdout)
 echo "$code ${sum%% *}" > done.part && mv done.part done
 """
+)
 # $1 folder, $2 the script, then the rest. The list must not be joined by && to the start:
 # a subshell would hold the connection open until the job ends. The shell stays until the job has
 # begun: what it leaves behind sooner is hung up with it. A cable that is pulled hangs up at any

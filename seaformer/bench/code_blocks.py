@@ -11,11 +11,11 @@ from pathlib import Path
 
 from seaformer.bench import inputs
 from seaformer.bench.header import header_of
-from seaformer.bench.run import engine_of
 from seaformer.bench.runner_io import RunnerRequest
 from seaformer.bench.target import BlockTarget, Target, choose_cores
 from seaformer.core.artifact import Artifact
 from seaformer.core.code_blocks import SCHEMA, BlockHead, BlockProfile, write_blocks
+from seaformer.core.engine import runner_engine
 from seaformer.core.errors import ArtifactError, DeviceError, UsageError
 from seaformer.core.files import safe_name
 from seaformer.core.plan import RunPlan, Stop, Warmup
@@ -42,7 +42,7 @@ def block_profile(
     model, method = artifact.callable_of(plan.method)
     with tempfile.TemporaryDirectory(prefix="seaformer-blocks-") as scratch:
         request = RunnerRequest(
-            engine=engine_of(artifact),
+            engine=runner_engine(artifact.format, artifact.file).name,
             model=str(model),
             method=method,
             cpus=choose_cores(target.device(), plan.core, 1).cpus,

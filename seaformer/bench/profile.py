@@ -26,10 +26,10 @@ from seaformer.bench.operator_events import (
     parse_onnxruntime,
     typical,
 )
-from seaformer.bench.run import engine_of
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import Target, choose_cores
 from seaformer.core.artifact import FORWARD, Artifact
+from seaformer.core.engine import runner_engine
 from seaformer.core.errors import ArtifactError, DeviceError, RunnerFailed
 from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan, Stop
@@ -111,7 +111,7 @@ def _run(
     file = scratch / "operators.json"
     report = target.run(
         RunnerRequest(
-            engine=engine_of(artifact),
+            engine=runner_engine(artifact.format, artifact.file).name,
             model=str(artifact.path),
             threads=plan.threads,
             cpus=choose_cores(target.device(), plan.core, plan.threads).cpus,

@@ -18,16 +18,16 @@ from seaformer.bench import flags as checks
 from seaformer.bench import inputs, schedule
 from seaformer.bench.header import header_of, now
 from seaformer.bench.rows import MethodSoFar, RowSoFar, process_run, worse
-from seaformer.bench.runner_io import Engine, RunnerReport, RunnerRequest
+from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import Chosen, Target, choose_cores
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
+from seaformer.core.engine import runner_engine
 from seaformer.core.errors import (
     ArtifactError,
     DeviceError,
     MeasurementRefused,
     ParityError,
-    RunnerFailed,
 )
 from seaformer.core.facts import facts_of
 from seaformer.core.measurement import (
@@ -181,7 +181,7 @@ class Bench:
         model, name = row.artifact.callable_of(method.name)
         with tempfile.TemporaryDirectory(dir=folder) as outputs:
             request = RunnerRequest(
-                engine=engine_of(row.artifact),
+                engine=runner_engine(row.artifact.format, row.artifact.file).name,
                 model=str(model),
                 threads=self._plan.threads,
                 method=name,
@@ -275,14 +275,3 @@ def paper_latency_ms(artifact: Artifact) -> float | None:
 
 def _what(row: RowSoFar, method: MethodSoFar) -> str:
     return f"{row.artifact.file} {method.name}" if len(row.methods) > 1 else row.artifact.file
-
-
-def engine_of(artifact: Artifact) -> Engine:
-    """What the runner calls the engine. Raises ``RunnerFailed`` for a format nothing runs here."""
-    if artifact.format == "executorch":
-        return "executorch"
-    if artifact.format == "onnx":
-        return "onnxruntime"
-    raise RunnerFailed(
-        f"No runner takes {artifact.format}: {artifact.file} can be exported, not timed, here."
-    )

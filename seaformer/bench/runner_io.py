@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import signal
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from seaformer.core import codec
 from seaformer.core.counts import Counts
@@ -18,8 +18,6 @@ from seaformer.core.errors import CorruptArtifact, RunnerFailed
 from seaformer.core.plan import Stop, Warmup
 
 SCHEMA = 1
-
-Engine = Literal["executorch", "onnxruntime"]
 
 _KINDS = {2: "usage", 3: "model", 4: "engine", 5: "io"}
 _TAIL_CHARACTERS = 400
@@ -43,7 +41,7 @@ class RunnerRequest:
     the other fields of that rule do not apply.
     """
 
-    engine: Engine
+    engine: str
     model: str
     threads: int = 1
     method: str = "forward"

@@ -22,18 +22,19 @@ _LONGEST_SIZE = 30
 
 def export_requests(models: ModelOptions, formats: str, seed: int) -> list[ExportRequest]:
     """Every combination of models, formats, precisions; bad sizes and scopes are refused here."""
+    from seaformer.core import engine
     from seaformer.core.artifact import PRECISIONS, SCOPES
-    from seaformer.export import FORMATS
     from seaformer.export._request import ExportRequest, check_components, check_scope
     from seaformer.models import model_spec
 
     size, classes, scope = _size(models.size), models.classes or None, models.scope
     known("scope", [scope], SCOPES)
     names = model_names(models.variant, models.model)
-    known("format", _list(formats), FORMATS.names())
+    known("format", _list(formats), engine.formats())
     known("precision", _list(models.precision), PRECISIONS)
     if not (_list(formats) and _list(models.precision)):
-        raise UsageError("No format or no precision was named.", hint="For example: --format onnx")
+        hint = f"For example: --format {engine.formats()[0]}"
+        raise UsageError("No format or no precision was named.", hint=hint)
     for format in _list(formats) if models.components else ():
         check_components(scope, format)
     for name in names:

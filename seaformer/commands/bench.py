@@ -29,11 +29,14 @@ from seaformer.commands._print import (
     titled,
     wide_print,
 )
+from seaformer.core.engine import timed_formats
 
 if TYPE_CHECKING:
     from seaformer.bench.fleet import Outcome
     from seaformer.core.measurement import Measurement
     from seaformer.core.profile import Profile
+
+_TIMED = ",".join(timed_formats())
 
 
 @grouped
@@ -42,7 +45,7 @@ def bench(
     where: DeviceOptions,
     how: PlanOptions,
     artifacts: Annotated[list[Path] | None, typer.Argument(help="exported files")] = None,
-    format: Annotated[str, typer.Option(help="onnx,executorch")] = "onnx,executorch",
+    format: Annotated[str, typer.Option(help=_TIMED)] = _TIMED,
     seed: Annotated[int, typer.Option(help="of the order and of seeded weights")] = 0,
     profile: Annotated[
         str, typer.Option(help="also: ops, time by operator; blocks, all code emulated; ops,blocks")

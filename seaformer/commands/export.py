@@ -11,17 +11,18 @@ import typer
 from seaformer.commands._options import AsJson, ModelOptions, grouped
 from seaformer.commands._parse import export_requests
 from seaformer.commands._print import next_step, print_json, relative, steps, titled
+from seaformer.core.engine import DEFAULT_FORMAT, formats
 
 
 @grouped
 def export(
     models: ModelOptions,
-    format: Annotated[str, typer.Option(help="onnx,executorch,coreml")] = "executorch",
+    format: Annotated[str, typer.Option(help=",".join(formats()))] = DEFAULT_FORMAT,
     seed: Annotated[int, typer.Option(help="of the weights without a checkpoint")] = 0,
     out: Annotated[Path, typer.Option(help="folder of the artifacts")] = Path("artifacts"),
     as_json: AsJson = False,
 ) -> None:
-    """Write models as ONNX, ExecuTorch or Core ML files, each proved equal to PyTorch."""
+    """Export models to files that mobile runtimes run, each proved equal to PyTorch."""
     from seaformer.core import codec
     from seaformer.report.artifact import artifact_lines
 

@@ -19,6 +19,7 @@ from seaformer.commands._print import (
     print_json,
     wide_print,
 )
+from seaformer.core.engine import DEFAULT_FORMAT, timed_formats
 
 if TYPE_CHECKING:
     from seaformer.reproduce.plan import PaperTable, PlannedRow, Work
@@ -36,7 +37,7 @@ def reproduce(
     ],
     device: Annotated[str, typer.Option(help="host", envvar="SEAFORMER_DEVICE")] = "host",
     model: Annotated[str, typer.Option(help="only these: a name or glob")] = "*",
-    runtime: Annotated[str, typer.Option(help="executorch or onnx")] = "executorch",
+    runtime: Annotated[str, typer.Option(help=" or ".join(timed_formats()))] = DEFAULT_FORMAT,
     again: Annotated[bool, typer.Option("--again", help="measure what is there already")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print the plan")] = False,
     format: Annotated[str, typer.Option(help="text, md or json")] = "text",
@@ -48,13 +49,12 @@ def reproduce(
     computer its own times. docs/reproduce.md tells how the paper measured.
     """
     from seaformer.commands._parse import known, run_plan
-    from seaformer.core.artifact import RUNTIMES
     from seaformer.reproduce.plan import find_table, plan, work_of
     from seaformer.reproduce.run import cached_files, run_works, states
     from seaformer.store.results import ResultStore, results_dir
 
     chosen = find_table(table)
-    known("runtime", [runtime], tuple(RUNTIMES))
+    known("runtime", [runtime], timed_formats())
     known("format", [format], _FORMATS)
     run = run_plan(how, device, seed=0, components=False)
     rows = plan(chosen, model)

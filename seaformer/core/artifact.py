@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seaformer.core import codec, files
+from seaformer.core.engine import engines
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, SchemaTooNew
 from seaformer.core.spec import ModelSpec
 
@@ -24,7 +25,6 @@ SCOPES = tuple(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in
 PRECISIONS = ("fp32", "fp16")
 FORWARD = "forward"
 PARTS = ".parts"
-RUNTIMES = {"onnx": "onnxruntime", "executorch": "executorch", "coreml": "coreml"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ class Parity:
 
     ``verified_by`` is ``prediction`` when the file was run, ``structure`` when this machine
     cannot run the format and only operators, shapes, weights and a reload were checked.
+    ``runtime`` is the engine that ran the file, or ``none:`` and the reason.
     """
 
     verified_by: str
@@ -184,8 +185,8 @@ class Artifact:
 
     @property
     def runtime(self) -> str:
-        """The engine that runs this format."""
-        return RUNTIMES.get(self.format, self.format)
+        """The name of the engine that runs this format; the format's own where there is none."""
+        return next((e.name for e in engines() if e.format == self.format), self.format)
 
     @property
     def components(self) -> tuple[str, ...]:

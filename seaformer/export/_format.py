@@ -1,6 +1,7 @@
 """What every format file offers, and what it hands back.
 
-A format file has ``SUFFIX``, ``write(request) -> Written`` and ``verify(path, cases, ...)``.
+A format file has ``write(request) -> Written`` and ``verify(path, cases, ...)``; its suffix and the
+packages it needs are in its row (``core/engine.py``).
 """
 
 from __future__ import annotations
@@ -56,14 +57,11 @@ class Written:
     opset: int | None = None
     delegation: Delegation | None = None
     notes: tuple[str, ...] = ()
-    tools: Sequence[str] = field(default=("torch",))
     graphs: Mapping[str, tuple[GraphOperator, ...]] = field(default_factory=dict)
 
 
 class Format(Protocol):
     """The face of a format module."""
-
-    SUFFIX: str
 
     def write(self, request: WriteRequest) -> Written:
         """Write the file; nothing else."""

@@ -30,6 +30,8 @@ from seaformer.core.artifact import (
     manifest_path,
     stem,
 )
+from seaformer.core.engine import DEFAULT_FORMAT, Engine, engine_of
+from seaformer.core.errors import UsageError
 from seaformer.core.operators import SCHEMA as MAP_SCHEMA
 from seaformer.core.operators import OperatorMap
 from seaformer.core.registry import unknown
@@ -52,7 +54,7 @@ class _Job:
 
     model: nn.Module
     spec: ModelSpec
-    format: str
+    engine: Engine
     writer: Format
     precision: str
     scope: str
@@ -62,13 +64,13 @@ class _Job:
     @property
     def file(self) -> str:
         name = stem(self.spec, self.precision, self.scope, self.components)
-        return name + self.writer.SUFFIX
+        return name + self.engine.suffix
 
 
 def export_model(
     model: str,
     *,
-    format: str = "executorch",
+    format: str = DEFAULT_FORMAT,
     precision: str = "fp32",
     size: tuple[int, int] | None = None,
     scope: str = "logits",
@@ -83,7 +85,7 @@ def export_model(
 
     Args:
         model: a name such as ``seaformer_t`` or ``seaformer_b.cityscapes``.
-        format: ``onnx``, ``executorch`` or ``coreml``.
+        format: a row of ``core/engine.py``: ``onnx``, ``executorch`` or ``coreml``.
         precision: ``fp32`` or ``fp16``.
         size: (height, width) of the image; the model's own when absent.
         scope: ``logits`` (as the paper times it), or another that the model's task has:
@@ -98,7 +100,8 @@ def export_model(
     Raises ``ParityError`` when the file does not compute what the eager model computes; then,
     as after any other error, nothing of it is left in ``out``.
     """
-    writer = _writer(format, precision)
+    engine = engine_of(format)
+    writer = _writer(engine, precision)
     check_scope(model_spec(model), scope)
     if components:
         check_components(scope, format)
@@ -108,17 +111,19 @@ def export_model(
         model, checkpoint=checkpoint, seed=seed, **_overrides(size=size, classes=classes)
     )
     folder = Path(out).expanduser()
-    job = _Job(built, built.spec, format, writer, precision, scope, components, folder)
+    job = _Job(built, built.spec, engine, writer, precision, scope, components, folder)
     with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
         return _make(job, scratch, step)
 
 
-def _writer(format: str, precision: str) -> Format:
+def _writer(engine: Engine, precision: str) -> Format:
     if precision not in PRECISIONS:
         raise unknown("precision", precision, PRECISIONS)
-    extra = "coreml" if format == "coreml" else "export"
+    if precision not in engine.precisions:
+        supported = " and ".join(engine.precisions)
+        raise UsageError(f"{engine.format} supports {supported} (got {precision}).")
     with quiet():
-        writer: Format = replace(FORMATS, extra=extra).load(format)
+        writer: Format = replace(FORMATS, extra=engine.extra).load(engine.format)
     return writer
 
 
@@ -135,7 +140,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     cases += _verify.component_cases(job.model, cases) if job.components else ()
     step("rewrite for the runtimes")
     image = torch.from_numpy(cases[0].image)
-    rewritten = rewrite(job.model, image, job.format, job.precision)
+    rewritten = rewrite(job.model, image, job.engine.format, job.precision)
     parts = _components.parts(rewritten, image) if job.components else ()
     network = with_scope(rewritten, spec, job.scope)
     path = scratch / job.file
@@ -180,7 +185,7 @@ def _manifest(
         schema=SCHEMA,
         file=job.file,
         spec=job.spec,
-        format=job.format,
+        format=job.engine.format,
         precision=job.precision,
         scope=job.scope,
         sha256=files.sha256_file(path),
@@ -189,7 +194,7 @@ def _manifest(
         exporter=written.exporter,
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         parity=parity,
-        tools=tool_versions(written.tools),
+        tools=tool_versions(job.engine.tools),
         operators=written.operators,
         opset=written.opset,
         delegation=written.delegation,

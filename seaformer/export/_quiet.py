@@ -13,19 +13,15 @@ import logging
 import warnings
 from collections.abc import Iterator
 
-_LOGGERS = ("coremltools", "torchao", "torch.utils._pytree", "torch.onnx", "executorch")
-
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Silence warnings, log lines and what is written to ``sys.stderr`` from Python."""
-    before = {name: logging.getLogger(name).level for name in _LOGGERS}
-    for name in _LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
+        logging.disable(before)

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from seaformer.core import codec, files, sources
 from seaformer.core.artifact import SCOPES, SCOPES_OF, Artifact, load_artifact
+from seaformer.core.engine import DEFAULT_FORMAT, engine_of, engines
 from seaformer.core.errors import ArtifactError, UsageError, WeightsMismatch
 from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
 
-_TOOLS = ("torch", "executorch", "onnx", "onnxruntime", "onnxsim", "coremltools")
 _SOURCES = ("models", "export", "agreement")
 
 
@@ -29,7 +29,7 @@ class ExportRequest:
     """One file to be exported; the fields are ``export_model``'s arguments."""
 
     model: str
-    format: str = "executorch"
+    format: str = DEFAULT_FORMAT
     precision: str = "fp32"
     size: tuple[int, int] | None = None
     scope: str = "logits"
@@ -61,7 +61,7 @@ class ExportRequest:
         """A digest of everything the file's content depends on."""
         parts = {
             "request": codec.to_json(self) | {"checkpoint": _checkpoint_digest(self.checkpoint)},
-            "tools": {name: _version(name) for name in _TOOLS},
+            "tools": {name: _version(name) for name in engine_of(self.format).tools},
             "sources": sources_digest(),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
@@ -88,10 +88,10 @@ def check_components(scope: str, format: str) -> None:
             f"--components and --scope {scope} do not go together: the tail is no component.",
             hint="Leave --scope away: the components end with the logits.",
         )
-    if format == "coreml":
+    if not engine_of(format).components:
+        able = [row.format for row in engines() if row.components]
         raise UsageError(
-            "--components is not there for coreml: it cannot be timed here.",
-            hint="Use --format onnx,executorch",
+            f"--components is not supported for {format}.", hint=f"Use --format {','.join(able)}"
         )
 
 

@@ -23,7 +23,6 @@ from seaformer.core.errors import ExportError, ParityError
 from seaformer.export import _verify
 from seaformer.export._format import WriteRequest, Written, output_names
 
-SUFFIX = ".mlpackage"
 INPUT = "image"
 _PRECISION = {"fp32": ct.precision.FLOAT32, "fp16": ct.precision.FLOAT16}
 
@@ -53,7 +52,6 @@ def write(request: WriteRequest) -> Written:
         methods=(_method(request.path),),
         operators=dict(sorted(_operators(model).items())),
         notes=(f"compute precision {request.precision}, input and output float32",),
-        tools=("torch", "coremltools"),
     )
 
 

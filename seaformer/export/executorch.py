@@ -18,10 +18,9 @@ from seaformer.core.artifact import FORWARD, Delegation, Method, Parity
 from seaformer.core.errors import ExportError
 from seaformer.core.operators import GraphOperator
 from seaformer.export import _verify
-from seaformer.export._delegation import operator_name, xnnpack_report
 from seaformer.export._format import WriteRequest, Written
+from seaformer.export._xnnpack import operator_name, xnnpack_report
 
-SUFFIX = ".pte"
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
@@ -47,7 +46,6 @@ def write(request: WriteRequest) -> Written:
         operators=dict(sorted(kinds.items())),
         delegation=reports[FORWARD],
         notes=notes,
-        tools=("torch", "executorch"),
         graphs=graphs,
     )
 

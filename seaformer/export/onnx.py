@@ -1,4 +1,4 @@
-"""ONNX files, for ONNX Runtime; components are files of their own (``_cut.py`` says why)."""
+"""ONNX files, for ONNX Runtime; components are files of their own (``_onnx/cut.py`` says why)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from seaformer.core.artifact import FORWARD, Method, Parity
 from seaformer.core.errors import ExportError
 from seaformer.core.operators import GraphOperator
 from seaformer.export import _verify
-from seaformer.export._cut import cut, part_file
 from seaformer.export._format import WriteRequest, Written, output_names
-from seaformer.export._half import to_half
-from seaformer.export._simplify import simplify
+from seaformer.export._onnx.cut import cut, part_file
+from seaformer.export._onnx.half import to_half
+from seaformer.export._onnx.simplify import simplify
 
-SUFFIX = ".onnx"
 # 17 is the first opset whose half-precision form ONNX Runtime's ARM kernels run without trouble.
 OPSET = 17
 INPUT = "image"
@@ -55,7 +54,6 @@ def write(request: WriteRequest) -> Written:
         operators=dict(sorted(Counter(node.op_type for node in graph.graph.node).items())),
         opset=max(entry.version for entry in graph.opset_import if not entry.domain),
         notes=tuple(notes),
-        tools=("torch", "onnx", "onnxruntime", "onnxsim"),
         graphs={name: _operators(path) for name, path in paths.items()},
     )
 

@@ -27,9 +27,7 @@ def parity_lines(parity: Parity) -> list[str]:
     lines = [case_line(case) for case in parity.cases]
     lines += [f"-[✓] {check}" for check in parity.checks]
     if parity.verified_by == "structure":
-        lines.append(
-            "-[✓] verified by structure only: Core ML predicts on macOS, this is not macOS"
-        )
+        lines.append(f"-[✓] verified by structure only: {parity.runtime.removeprefix('none: ')}")
     elif parity.max_abs is not None:
         lines.append(f"-[✓] all values close (max abs {parity.max_abs:.1e}; {parity.tolerance})")
     else:

@@ -13,7 +13,7 @@ import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from seaformer.core.errors import ExportError
-from seaformer.export._cut import component_of, cut, part_file
+from seaformer.export._onnx.cut import component_of, cut, part_file
 
 SHAPE = [1, 4]
 

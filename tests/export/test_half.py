@@ -18,7 +18,7 @@ from seaformer.agreement.parity import TOLERANCES, compare
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ParityError
 from seaformer.export import _pipeline, export_model
-from seaformer.export._half import to_half
+from seaformer.export._onnx.half import to_half
 from seaformer.export.rewrites._rewrite import rewrite
 from seaformer.models import create_model
 from seaformer.runtime import load_session

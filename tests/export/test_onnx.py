@@ -11,7 +11,7 @@ import pytest
 
 from seaformer.agreement import images
 from seaformer.core.artifact import Artifact
-from seaformer.export._simplify import simplify
+from seaformer.export._onnx.simplify import simplify
 from seaformer.models import create_model
 from seaformer.runtime import load_session
 

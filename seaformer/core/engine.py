@@ -1,0 +1,195 @@
+"""``Engine``: a runtime and the format it runs, one row each. No other code names one.
+
+A new engine is a row here and these files, none of which is imported before it is used:
+
+- ``export/<format>.py`` writes files of its format and proves them
+- ``runtime/<name>.py`` opens one from Python to check its answers
+- ``runtime/runner/engine_<name>.cpp`` times it, where ``timed``; it registers itself
+- ``bench/operators/<name>.py`` reads its profile, where it ``profiles``
+- ``runtime/python_runner/engines/<name>.py`` times it where nothing compiles, if it can
+
+The version that is asked for is in the package's own metadata (``pyproject.toml``).
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field
+
+from seaformer.core.errors import RunnerFailed
+from seaformer.core.registry import unknown
+
+_SYSTEMS = {"Darwin": "macOS"}  # what ``platform.system()`` calls what people call otherwise
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """What a build and a run of the C++ runner take from the wheel of an engine.
+
+    Paths are below the folder of the package inside the wheel.
+
+    Args:
+        package: the distribution, which is also the folder's name.
+        needed: beginnings of the paths that a build or a run needs.
+        cmake: the file that a CMake package consists of; with it the engine is linked, and the
+            package's folder is a CMake prefix. Empty: nothing is linked.
+        linked: shared libraries that a linked runner opens by itself, for a bundle.
+        opened: pattern of the shared library that the runner opens at run time; empty: none.
+        opened_as: the name of that library in a bundle.
+        archived_as: where that library lies in the engine's archive for Android.
+    """
+
+    package: str
+    needed: tuple[str, ...]
+    cmake: str = ""
+    linked: tuple[str, ...] = ()
+    opened: str = ""
+    opened_as: str = ""
+    archived_as: str = ""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One runtime.
+
+    Args:
+        name: the key, as in the names of its files and in results.
+        title: the name that its makers give it.
+        format: the format it runs, the name of a file in ``export/``.
+        suffix: the suffix of such a file.
+        noun: what such a file is called, in a sentence.
+        tools: the distributions that decide what an exported file contains.
+        extra: the pip extra that installs them.
+        precisions: what it executes.
+        components: whether its files can hold the parts of a network beside the whole.
+        timed: whether the C++ runner can time it.
+        profiles: whether it reports the time of each operator.
+        system: the only system it runs on, as ``platform.system()`` reports it; empty: any.
+        environment: variables that are set before it is loaded, where the user has not set them.
+        wheel: what a build of the runner needs; none for an engine that its own source contains.
+    """
+
+    name: str
+    title: str
+    format: str
+    suffix: str
+    noun: str
+    tools: tuple[str, ...]
+    extra: str = "export"
+    precisions: tuple[str, ...] = ("fp32", "fp16")
+    components: bool = True
+    timed: bool = True
+    profiles: bool = False
+    system: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    wheel: Wheel | None = field(default=None)
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether this machine's system can run it."""
+        return self.system in ("", platform.system())
+
+    @property
+    def system_title(self) -> str:
+        """The only system it runs on, as people call it."""
+        return _SYSTEMS.get(self.system, self.system)
+
+
+ENGINES: tuple[Engine, ...] = (
+    Engine(
+        name="onnxruntime",
+        title="ONNX Runtime",
+        format="onnx",
+        suffix=".onnx",
+        noun="ONNX model",
+        tools=("torch", "onnx", "onnxruntime", "onnxsim"),
+        profiles=True,
+        # onnxruntime 1.31: telemetry (a thread, a database, uploads) is on unless this is set
+        # before the library is loaded.
+        environment=(("ORT_DISABLE_TELEMETRY", "1"),),
+        wheel=Wheel(
+            package="onnxruntime",
+            needed=("capi/libonnxruntime.so",),
+            opened="capi/libonnxruntime.so*",
+            opened_as="libonnxruntime.so.1",
+            archived_as="jni/arm64-v8a/libonnxruntime.so",
+        ),
+    ),
+    Engine(
+        name="executorch",
+        title="ExecuTorch",
+        format="executorch",
+        suffix=".pte",
+        noun="ExecuTorch program",
+        tools=("torch", "executorch"),
+        profiles=True,
+        wheel=Wheel(
+            package="executorch",
+            needed=("include/", "lib/", "share/cmake/"),
+            cmake="share/cmake/executorch-config.cmake",
+            linked=(
+                "lib/libexecutorch.so",
+                "lib/libexecutorch_kernels_optimized.so",
+                "lib/libexecutorch_backend_xnnpack.so",
+                "lib/libexecutorch_threadpool.so",
+            ),
+        ),
+    ),
+    Engine(
+        name="coreml",
+        title="Core ML",
+        format="coreml",
+        suffix=".mlpackage",
+        noun="Core ML package",
+        tools=("torch", "coremltools"),
+        extra="coreml",
+        components=False,
+        timed=False,
+        system="Darwin",
+    ),
+)
+DEFAULT_FORMAT = "executorch"
+
+
+def engines() -> tuple[Engine, ...]:
+    """Every row. Read through this function, so that a row that is added later is seen."""
+    return ENGINES
+
+
+def timed_engines() -> tuple[Engine, ...]:
+    """The engines that a bench can time."""
+    return tuple(engine for engine in engines() if engine.timed)
+
+
+def formats() -> tuple[str, ...]:
+    """Every format, in the order of the rows."""
+    return tuple(engine.format for engine in engines())
+
+
+def timed_formats() -> tuple[str, ...]:
+    """The formats that a bench can time."""
+    return tuple(engine.format for engine in timed_engines())
+
+
+def engine(name: str) -> Engine:
+    """The engine of that name. Raises ``UnknownName``."""
+    for row in engines():
+        if row.name == name:
+            return row
+    raise unknown("engine", name, [row.name for row in engines()])
+
+
+def engine_of(format: str) -> Engine:
+    """The engine that runs a format. Raises ``UnknownName``."""
+    for row in engines():
+        if row.format == format:
+            return row
+    raise unknown("format", format, formats())
+
+
+def runner_engine(format: str, file: str) -> Engine:
+    """The engine that times a file of that format. Raises ``RunnerFailed`` where none does."""
+    for row in timed_engines():
+        if row.format == format:
+            return row
+    raise RunnerFailed(f"No runner takes {format}: {file} can be exported, not timed, here.")

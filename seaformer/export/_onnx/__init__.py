@@ -1,0 +1,1 @@
+"""What only ONNX files need: precision, simplification, and cutting into components."""
