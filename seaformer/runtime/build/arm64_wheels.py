@@ -14,8 +14,8 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.errors import SeaFormerError
-from seaformer.runtime.build.wheels import download, pinned, requirement, unpack, wheel_version
 from seaformer.runtime.build.toolchain import Wheels, find_wheels
+from seaformer.runtime.build.wheels import download, pinned, requirement, unpack, wheel_version
 
 PLATFORM = "manylinux_2_28_aarch64"
 

@@ -37,7 +37,6 @@ from seaformer.runtime.build.arm64_wheels import (
     public_version,
     unpack_arm64_wheels,
 )
-from seaformer.runtime.emulator.qemu import find_qemu
 from seaformer.runtime.build.runner import (
     BINARY,
     compile_runner,
@@ -46,6 +45,7 @@ from seaformer.runtime.build.runner import (
     sources_sha256,
 )
 from seaformer.runtime.build.toolchain import Toolchain, Wheels, find_arm64_toolchain, find_wheels
+from seaformer.runtime.emulator.qemu import find_qemu
 
 Progress = Callable[[str], None]
 

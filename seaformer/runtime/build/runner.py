@@ -23,8 +23,8 @@ from pathlib import Path
 
 from seaformer.core import codec, files
 from seaformer.core.errors import CorruptArtifact, MissingExtra, SeaFormerError
-from seaformer.runtime.build.wheels import fetch_engines, fetched_engines
 from seaformer.runtime.build.toolchain import Toolchain, Wheels, find_toolchain, find_wheels
+from seaformer.runtime.build.wheels import fetch_engines, fetched_engines
 
 Progress = Callable[[str], None]
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seaformer.commands.runner import BundleOptions
 from seaformer.bench.runner_io import RunnerReport
+from seaformer.commands.runner import BundleOptions
 from seaformer.core import codec, files
+from seaformer.core.cpu import find_emulated
 from seaformer.core.errors import (
     ChecksumMismatch,
     CorruptArtifact,
@@ -39,7 +40,6 @@ from seaformer.runtime.build.bundle import (
     prove_bundle,
 )
 from seaformer.runtime.build.toolchain import Wheels, find_wheels
-from seaformer.core.cpu import find_emulated
 from tests import arm
 from tests.runtime.conftest import Models, output
 
