@@ -20,15 +20,15 @@ from pathlib import Path
 
 from seaformer.core import paper
 from seaformer.core.proof import Proof, read
+from seaformer.core.spec import PaperRow
 from seaformer.models import list_models, model_spec
 from seaformer.report.differences import differences_markdown
 from seaformer.report.zoo import (
-    HEADERS,
     ExportRow,
+    ZooRow,
     absent_markdown,
     exports_markdown,
     markdown_table,
-    zoo_cells,
     zoo_rows,
 )
 
@@ -36,6 +36,18 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 TABLES = ROOT / "results" / "tables"
 COLUMNS = 100  # of the demo in the README
+_ZOO = (
+    "model",
+    "input",
+    "classes",
+    "params M",
+    "MACs G",
+    "FLOPs G",
+    "paper's row",
+    "paper M (diff)",
+    "paper G (diff)",
+    "paper ms",
+)
 _BLOCK = re.compile(r"<!-- ([a-z0-9_ ]+): make docs -->\n.*?<!-- end of \1 -->\n", re.DOTALL)
 _DEMO = re.compile(r"<!-- demo -->\n.*?<!-- end of demo -->\n", re.DOTALL)
 # The rows of the README's table; the first one is what the others are divided by.
@@ -47,7 +59,6 @@ _SHOWN = {
     "topformer_b": "TopFormer-B",
     "segformer_b0": "SegFormer-B0",
 }
-_ELSEWHERE = ("proved",)  # docs/exports.md has it
 
 
 def main() -> int:
@@ -107,14 +118,27 @@ def _block(name: str) -> str:
 
 def family(name: str) -> str:
     """One family of the zoo: what each model costs, and the paper's figures where it has a row."""
-    rows = [zoo_cells(row) for row in zoo_rows() if row.spec.family == name]
-    filled = [
-        column
-        for column, header in enumerate(HEADERS)
-        if header not in _ELSEWHERE and any(row[column] for row in rows)
-    ]
+    rows = [_zoo_cells(row) for row in zoo_rows() if row.spec.family == name]
+    filled = [column for column in range(len(_ZOO)) if any(row[column] for row in rows)]
     cells = ([row[column] for column in filled] for row in rows)
-    return markdown_table((HEADERS[column] for column in filled), cells)
+    return markdown_table((_ZOO[column] for column in filled), cells)
+
+
+def _zoo_cells(row: ZooRow) -> tuple[str, ...]:
+    spec, paper_row = row.spec, row.spec.paper or PaperRow("", "")
+    table = paper_row.table.removeprefix("table")[:2].lstrip("0")
+    figures = zip((paper_row.params_m, paper_row.flops_g), row.differences_percent, strict=True)
+    return (
+        spec.name,
+        f"{spec.height}x{spec.width}",
+        str(spec.classes),
+        f"{row.params / 1e6:.2f}",
+        f"{row.macs / 1e9:.3f}",
+        f"{row.flops / 1e9:.3f}",
+        f"{table}: {paper_row.label}" if table else "",
+        *("" if one is None else f"{one:g} ({percent:+.1f} %)" for one, percent in figures),
+        "" if paper_row.latency_ms is None else f"{paper_row.latency_ms:g}",
+    )
 
 
 def count() -> str:
