@@ -16,7 +16,18 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 QUICK = ("--runs", "20", "--warmup", "1", "--repeats", "1")
-BASE = ("adb-shell", "cmake", "cryptography", "numpy", "pandas", "pillow", "rich", "typer")
+BASE = (
+    "adb-shell",
+    "cmake",
+    "cryptography",
+    "jinja2",
+    "markupsafe",
+    "numpy",
+    "pandas",
+    "pillow",
+    "rich",
+    "typer",
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +71,8 @@ def test_the_wheel_holds_all_data_the_checkout_has(wheel: Path) -> None:
         "seaformer/agreement/photographs/china.jpg",
         "seaformer/agreement/photographs/flower.jpg",
         "seaformer/agreement/photographs/ATTRIBUTION.md",
+        "seaformer/compare/templates/comparison.md.j2",
+        "seaformer/report/renderers/templates/report.md.j2",
         "seaformer/report/html/assets/report.css",
         "seaformer/report/html/assets/report.js",
         "seaformer/runtime/runner/CMakeLists.txt",

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from seaformer.compare.rows import ComparedRow, Comparison
@@ -21,6 +21,8 @@ from seaformer.compare.verdict import (
 )
 from seaformer.core import codec
 from seaformer.report import words
+from seaformer.report.templates import Grid
+from seaformer.report.templates import markdown as fill_markdown
 
 FORMATS = ("text", "md", "json", "github", "benchmark")
 _MARKS = {REGRESSION: "✗", WARNING: "!", SAME: "=", BETTER: "✓", UNKNOWN: "?"}
@@ -28,11 +30,25 @@ _ORDER = (REGRESSION, WARNING, UNKNOWN, BETTER, SAME)
 _HEADER = ("", "row", "fact", "base", "new", "ratio", "95 % interval", "verdict")
 
 
+@dataclass(frozen=True)
+class Document:
+    """What ``templates/comparison.md.j2`` prints."""
+
+    base: str
+    new: str
+    headline: str
+    changed: Grid
+    same: Grid
+    same_title: str
+    remarks: tuple[str, ...]
+    limits: str
+
+
 def cells(comparison: Comparison) -> list[tuple[str, ...]]:
     """A line per finding, the worst first: mark, row, fact, base, new, ratio, interval, verdict."""
-    found = [(row, finding) for row in comparison.rows for finding in row.findings]
-    found.sort(key=lambda pair: (_ORDER.index(pair[1].verdict), pair[0].key))
-    return [_cells(row, finding) for row, finding in found]
+    findings = [(row, finding) for row in comparison.rows for finding in row.findings]
+    findings.sort(key=lambda pair: (_ORDER.index(pair[1].verdict), pair[0].key))
+    return [_cells(row, finding) for row, finding in findings]
 
 
 def headline(comparison: Comparison) -> str:
@@ -41,10 +57,10 @@ def headline(comparison: Comparison) -> str:
     worse = len(comparison.regressions)
     warned = sum(len(row.of(WARNING)) for row in comparison.rows)
     better = sum(len(row.of(BETTER)) for row in comparison.rows)
-    told = words.counted(worse, "regression") if worse else "no regression"
+    verdict = words.counted(worse, "regression") if worse else "no regression"
     more = f", {words.counted(warned, 'warning')}" if warned else ""
     more += f", {better} better" if better else ""
-    return f"{rows} on both sides: {told}{more}."
+    return f"{rows} on both sides: {verdict}{more}."
 
 
 def remarks(comparison: Comparison) -> list[str]:
@@ -59,17 +75,24 @@ def remarks(comparison: Comparison) -> list[str]:
 
 def markdown(comparison: Comparison, limits: Limits | None = None) -> str:
     """The whole document: the headline, what is not the same, everything else folded away."""
-    table = cells(comparison)
-    shown = [line for line in table if line[-1].split(":")[0] != SAME]
-    same = [line for line in table if line[-1].split(":")[0] == SAME]
-    title = f"## {_plain(comparison.new)} against {_plain(comparison.base)}"
-    parts = [title, headline(comparison)]
-    parts += [_grid(shown)] if shown else []
-    parts += [_folded(f"{words.counted(len(same), 'fact')} unchanged", _grid(same))] if same else []
-    told = "\n".join(f"- {_plain(line)}" for line in remarks(comparison))
-    parts += [told] if told else []
-    parts.append(f"<sub>{limits_line(limits or Limits())}</sub>")
-    return "\n\n".join(parts) + "\n"
+    lines = cells(comparison)
+    changed = [line for line in lines if not _is_same(line)]
+    same = [line for line in lines if _is_same(line)]
+    page = Document(
+        base=comparison.base,
+        new=comparison.new,
+        headline=headline(comparison),
+        changed=Grid(_HEADER, changed),
+        same=Grid(_HEADER, same),
+        same_title=f"{words.counted(len(same), 'fact')} unchanged",
+        remarks=tuple(remarks(comparison)),
+        limits=limits_line(limits or Limits()),
+    )
+    return fill_markdown("seaformer.compare", "comparison.md.j2", page)
+
+
+def _is_same(line: tuple[str, ...]) -> bool:
+    return line[-1].split(":")[0] == SAME
 
 
 def limits_line(limits: Limits) -> str:
@@ -106,7 +129,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
 
 def benchmark(comparison: Comparison) -> list[dict[str, Any]]:
     """One entry per figure of the new side in which smaller is better, named so that it stays."""
-    found = []
+    entries = []
     for row in comparison.rows:
         for finding in row.findings:
             if finding.new is None or finding.fact in ("argmax agreement", "relative error"):
@@ -117,8 +140,8 @@ def benchmark(comparison: Comparison) -> list[dict[str, Any]]:
                 "value": finding.new,
             }
             half = _half_width(finding)
-            found.append(entry | ({"range": f"± {half:.4g}"} if half is not None else {}))
-    return found
+            entries.append(entry | ({"range": f"± {half:.4g}"} if half is not None else {}))
+    return entries
 
 
 def _half_width(finding: Finding) -> float | None:
@@ -135,15 +158,20 @@ def _cells(row: ComparedRow, finding: Finding) -> tuple[str, ...]:
     ratio = "" if finding.ratio is None else f"{finding.ratio:.3f}"
     verdict = f"{finding.verdict}: {finding.why}" if finding.why else finding.verdict
     plain = (
-        *(_MARKS[finding.verdict], row.key.name, finding.fact),
-        *(figure(finding.base, finding.unit), figure(finding.new, finding.unit)),
-        *(ratio, span, verdict),
+        _MARKS[finding.verdict],
+        row.key.name,
+        finding.fact,
+        figure(finding.base, finding.unit),
+        figure(finding.new, finding.unit),
+        ratio,
+        span,
+        verdict,
     )
     return tuple(map(words.clean, plain))
 
 
 def figure(value: float | None, unit: str) -> str:
-    """A figure with its unit, as short as it can be told apart."""
+    """A figure with its unit, in as few digits as distinguish it."""
     if value is None:
         return ""
     if unit == "ms":
@@ -155,24 +183,8 @@ def figure(value: float | None, unit: str) -> str:
     return f"{value:.6g}"
 
 
-def _grid(lines: Iterable[tuple[str, ...]]) -> str:
-    rows = [_HEADER, tuple("---" for _ in _HEADER), *lines]
-    return "\n".join(f"| {' | '.join(map(_plain, row))} |" for row in rows)
-
-
-def _folded(summary: str, content: str) -> str:
-    return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"
-
-
-def _plain(text: str) -> str:
-    """Text in Markdown: nothing in it is a tag or ends a cell."""
-    for mark, escaped in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "\\`")):
-        text = text.replace(mark, escaped)
-    return text
-
-
 def _data(text: str) -> str:
-    """The message of a workflow command: one line, as GitHub wants it escaped."""
+    """The message of a workflow command: one line, escaped for GitHub."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

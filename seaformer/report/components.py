@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seaformer.core import paper
-from seaformer.core.table import ResultRow
-from seaformer.report.table import FORWARD
+from seaformer.core.table import ResultRow, ResultTable
+from seaformer.report.table import FORWARD, newest
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,17 @@ def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
         _sum("sum", total, whole, share, known),
         _sum("remainder", _figure(whole) - total, whole, 1 - share, None),
     )
+
+
+def with_components(table: ResultTable) -> list[list[ResultRow]]:
+    """The rows of each measurement that has components, newest of its key only."""
+    parts = (row for row in newest(table).rows if row.method != FORWARD)
+    current = {row.measurement_id for row in parts}
+    groups: dict[str, list[ResultRow]] = {}
+    for row in table.rows:
+        if row.measurement_id in current:
+            groups.setdefault(row.measurement_id, []).append(row)
+    return [rows for rows in groups.values() if components(rows)]
 
 
 def _figure(row: ResultRow) -> float:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from seaformer.core.measurement import Cluster
 from seaformer.core.table import ResultRow
 
 NOTHING = "-"
+UNKNOWN = "unknown"
 PAPER_SIDE = "paper (SD865, TNN, 1 core)"
 
 
@@ -125,9 +127,15 @@ def core(row: ResultRow) -> str:
     return f"{clean(row.core)} = {found}" if found else clean(row.core)
 
 
+def cluster(one: Cluster) -> str:
+    """``Cortex-A77 (cpu 4, 5) up to 2420 MHz``."""
+    limit = f" up to {one.max_freq_khz / 1e3:.0f} MHz" if one.max_freq_khz else ""
+    return f"{one.part} (cpu {', '.join(map(str, one.cpus))}){limit}"
+
+
 def frequency(row: ResultRow) -> str:
-    """``2840 MHz``, a range when it moved, or that the kernel does not tell."""
+    """``2840 MHz``, a range when it moved, or ``unknown``."""
     if row.freq_min_mhz is None or row.freq_max_mhz is None:
-        return "not told"
+        return UNKNOWN
     low, high = f"{row.freq_min_mhz:.0f}", f"{row.freq_max_mhz:.0f}"
     return f"{low} MHz" if low == high else f"{low} to {high} MHz"

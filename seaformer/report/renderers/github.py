@@ -1,32 +1,51 @@
 """The summary of a CI job: GitHub Markdown for ``$GITHUB_STEP_SUMMARY``, never too large for it.
 
-GitHub refuses a step's summary above 1 MiB as a whole, so this one stops early and says so.
+GitHub refuses a step's summary above 1 MiB as a whole, so this one stops early with a sentence that
+names the rest. Its text is in ``templates/summary.md.j2``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.renderers import STDOUT, _emulated, _estimated
-from seaformer.report.renderers._markdown import cell, grid
 from seaformer.report.renderers.markdown import overview
 from seaformer.report.table import FORWARD, Report, newest, standing_alone
+from seaformer.report.templates import Grid, markdown
 
 FILES: tuple[str, ...] = ()
 LIMIT_BYTES = 1024 * 1024
 _LEFT_OUT = "\n\n*The summary ends here: GitHub takes no more than 1 MiB. {}*\n"
 _CLOSED = "\n</details>\n"
-_LATENCY = (
-    *("model", "HxW", "runtime", "precision", "scope", "device", "core"),
-    *("median ms", "95 % interval ms", "valid", f"{words.PAPER_SIDE} ms"),
-)
-_COUNTS = (
-    *("model", "HxW", "runtime", "precision", "scope", "device"),
-    *("million instructions", "size MB", "valid"),
-)
+_NAMED = ("model", "HxW", "runtime", "precision", "scope", "device")
+_LATENCY = (*_NAMED, "core", "median ms", "95 % interval ms", "valid", f"{words.PAPER_SIDE} ms")
+_COUNTS = (*_NAMED, "million instructions", "size MB", "valid")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong in one way, folded below its title, a line each."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What ``summary.md.j2`` prints; ``overview`` is empty where no row is stored."""
+
+    overview: str
+    measured: Grid
+    emulated: Grid
+    emulated_caption: str
+    estimated: Grid
+    troubles: tuple[Trouble, ...]
+    estimated_title: str = _estimated.TITLE
+    estimated_note: str = _estimated.NOTE
 
 
 def render(report: Report) -> dict[str, str]:
@@ -36,32 +55,23 @@ def render(report: Report) -> dict[str, str]:
 
 def summary(report: Report, room: int = LIMIT_BYTES) -> str:
     """At most ``room`` bytes of UTF-8: newest rows, what failed, what was skipped."""
-    if not report.table.rows:
-        begin = (
-            "No measurement is stored yet. Begin with `seaformer bench --variant t --threads 1`."
-        )
-        return fitted(f"## Latency report\n\n{begin}\n", room)
     table = newest(standing_alone(report.table))
-    rows = table.rows
-    guessed = [row for row in _estimated.rows_of(table).rows if row.failure is None]
-    timed = [row for row in rows if row.source == MEASURED and row.failure is None]
-    counted = [row for row in rows if row.source == EMULATED and row.failure is None]
-    parts = ["## Latency report", overview(report)]
-    if timed:
-        parts += ["### Measured", grid(_LATENCY, [_timed(row) for row in timed])]
-    if counted:
-        cells = [_counted(row) for row in counted]
-        parts += ["### Emulated", _emulated.caption(counted), grid(_COUNTS, cells)]
-    if guessed:
-        cells = [_estimated.cells(row) for row in guessed]
-        title = f"### {_estimated.TITLE}"
-        parts += [title, _estimated.NOTE, grid(_estimated.HEADER, cells)]
-    parts += _troubles(report)
-    return fitted("\n\n".join(parts) + "\n", room)
+    shown = [row for row in table.rows if row.failure is None]
+    counted = [row for row in shown if row.source == EMULATED]
+    estimated = [row for row in shown if row.source not in (MEASURED, EMULATED)]
+    page = Summary(
+        overview=overview(report) if table.rows else "",
+        measured=Grid(_LATENCY, [_timed(row) for row in shown if row.source == MEASURED]),
+        emulated=Grid(_COUNTS, [_counted(row) for row in counted]),
+        emulated_caption=_emulated.caption(counted),
+        estimated=Grid(_estimated.HEADER, [_estimated.cells(row) for row in estimated]),
+        troubles=tuple(_troubles(report)) if table.rows else (),
+    )
+    return fitted(markdown("seaformer.report", "summary.md.j2", page), room)
 
 
 def fitted(text: str, room: int = LIMIT_BYTES, rest: str = "The report has all.") -> str:
-    """``text``, cut after its last whole line that leaves room to say so, and where the rest is."""
+    """``text``, cut after its last whole line that leaves room for a sentence about the rest."""
     if len(text.encode()) <= room:
         return text
     end = _LEFT_OUT.format(rest)
@@ -90,25 +100,21 @@ def _named(row: ResultRow) -> list[str]:
     return [words.model(row), row.size, words.runtime(row), row.precision, row.scope, row.device]
 
 
-def _troubles(report: Report) -> list[str]:
+def _troubles(report: Report) -> Iterator[Trouble]:
     """Rows that are not valid or failed, with the reason, and files that were skipped."""
     rows = newest(report.table).method(FORWARD).rows
-    failed = [f"{_named_line(row)}: {row.failure}" for row in rows if row.failure is not None]
+    failures = [f"{_name(row)}: {row.failure}" for row in rows if row.failure is not None]
     doubts = [
-        f"{_named_line(row)}: {flag.name}: {flag.detail}"
+        f"{_name(row)}: {flag.name}: {flag.detail}"
         for row in rows
         for flag in row.flags
         if flag.fatal
     ]
-    skipped = [f"{found.path}: {found.reason}" for found in report.damaged]
-    found = (("Failed", failed), ("Not valid", doubts), ("Files skipped", skipped))
-    return [_listed(title, lines) for title, lines in found if lines]
+    skipped = [f"{file.path}: {file.reason}" for file in report.damaged]
+    for title, lines in (("Failed", failures), ("Not valid", doubts), ("Files skipped", skipped)):
+        if lines:
+            yield Trouble(title, tuple(lines))
 
 
-def _named_line(row: ResultRow) -> str:
+def _name(row: ResultRow) -> str:
     return f"{row.model}, {words.runtime(row)}, {row.precision} on {row.device}"
-
-
-def _listed(title: str, lines: Sequence[str]) -> str:
-    listed = "\n".join(f"- {cell(line)}" for line in lines)
-    return f"<details><summary>{title}: {len(lines)}</summary>\n\n{listed}\n\n</details>"

@@ -15,6 +15,7 @@ from importlib import resources
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report import words
+from seaformer.report.components import with_components
 from seaformer.report.html import runs, sections, tables
 from seaformer.report.html.markup import NOTHING, Markup, data_island, lines, tag
 from seaformer.report.html.pictures import (
@@ -170,7 +171,7 @@ def _pictured(report: Report, picture: Picture) -> Markup:
 
 
 def _component_tables(report: Report) -> Markup:
-    groups = components.with_components(report)[:MOST_ROWS]
+    groups = with_components(report.table)[:MOST_ROWS]
     found = [tables.parts(report, rows) for rows in groups]
     summary = tag("summary", f"The figures of {words.counted(len(found), 'network')}")
     return tag("details", summary, tag("p", words.REMAINDER), *found)

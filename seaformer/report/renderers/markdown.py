@@ -1,55 +1,80 @@
 """``report.md``: every number with what it depends on, why it is or is not valid, and what failed.
 
-Plain GitHub Markdown. Values that came from devices and files are escaped.
+Plain GitHub Markdown, from ``templates/report.md.j2``, which escapes what came from devices and
+files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from seaformer.core.measurement import EMULATED, MEASURED, DeviceInfo
+from seaformer.core.files import DamagedFile
+from seaformer.core.measurement import EMULATED, MEASURED, DeviceInfo, Flag
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report import words
-from seaformer.report.components import Component, components
+from seaformer.report.components import Component, components, with_components
 from seaformer.report.renderers import _emulated, _estimated, svg
-from seaformer.report.renderers._markdown import cell as _cell
-from seaformer.report.renderers._markdown import code as _code
-from seaformer.report.renderers._markdown import grid as _grid
-from seaformer.report.table import (
-    FORWARD,
-    DeviceSection,
-    Report,
-    current,
-    newest,
-    standing_alone,
-)
+from seaformer.report.table import DeviceSection, Report, current, standing_alone
+from seaformer.report.templates import Grid, markdown
 
 FILES = ("report.md",)
 MOST_FAILURES = 50
-EMPTY = (
-    "No measurement is stored here yet. Make the first one:\n\n"
-    "    seaformer bench --variant t --threads 1"
-)
-_NOTE = """\
-Made by `seaformer report` from the raw runs in `runs/`; nothing here is typed by hand.
-The median is the median of the processes' medians, its interval the 95 % bootstrap interval
-(processes resampled, then samples within them). MB is 10^6 bytes. The paper's figures were taken
-on another device (one core of a Snapdragon 865, TNN, FP32, logits at the head's own resolution):
-they are printed beside ours for orientation, and only a Snapdragon 865 tests them. Each table shows
-the newest run of every combination; all runs are in [tables/latency.csv](tables/latency.csv), their
-processes in [tables/processes.csv](tables/processes.csv). `seaformer report` also writes
-`report.html`: it has the pictures, and every number in it opens its samples, conditions and
-command."""
-_LATENCY = (
-    *("no.", "model", "HxW", "runtime", "precision", "scope", "core", "threads"),
-    *("median ms", "95 % interval ms", "p90 ms", "p99 ms", "min ms", "peak MB", "load ms"),
-    *("size MB", "valid", "", f"{words.PAPER_SIDE} ms"),
-)
-_TAKEN = (
-    *("no.", "taken at", "runner", "build", "governor", "frequency", "load", "temperature C"),
-    *("samples", "processes", "spread", "CV", "outliers", "max ms", "first ms"),
-    *("artifact sha256", "measurement"),
-)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A flag of the row with this number."""
+
+    number: int
+    flag: Flag
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The components of one measurement; ``whole`` is the row of its network."""
+
+    whole: ResultRow
+    shares: Grid
+    notes: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one source on one device, numbered, with how each of them was taken."""
+
+    figures: Grid
+    conditions: Grid
+    doubts: tuple[Doubt, ...]
+    parts: tuple[Parts, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One device; what is ``None`` has no row there."""
+
+    device: DeviceInfo
+    hardware: str
+    clusters: str
+    properties: tuple[tuple[str, str], ...]
+    measured: Rows | None
+    emulated: Rows | None
+    emulated_note: str
+    estimated: Grid | None
+
+
+@dataclass(frozen=True)
+class Document:
+    """What ``report.md.j2`` prints; ``overview`` is empty where no row is stored."""
+
+    overview: str
+    picture: str
+    sections: tuple[Section, ...]
+    failures: tuple[ResultRow, ...]
+    more_failures: int
+    damaged: tuple[DamagedFile, ...]
+    estimated_title: str = _estimated.TITLE
+    estimated_note: str = _estimated.NOTE
 
 
 def render(report: Report) -> dict[str, str]:
@@ -59,184 +84,174 @@ def render(report: Report) -> dict[str, str]:
 
 def document(report: Report) -> str:
     """The whole document, ending with a newline."""
-    parts = ["# Latency report"]
-    if not report.table.rows:
-        parts += [EMPTY]
-    else:
-        parts += [
-            overview(report),
-            f"![{_cell(svg.alternative(report, most=8))}](report.svg)",
-            _NOTE,
-        ]
-        parts += [part for section in report.devices for part in _device(section)]
-        parts += _failures(report.table)
-    parts += _damaged(report)
-    return "\n\n".join(part for part in parts if part) + "\n"
+    failed = {row.measurement_id: row for row in report.table.rows if row.failure is not None}
+    page = Document(
+        overview=overview(report) if report.table.rows else "",
+        picture=svg.alternative(report, most=8),
+        sections=tuple(map(_section, report.devices)) if report.table.rows else (),
+        failures=tuple(failed.values())[:MOST_FAILURES],
+        more_failures=max(len(failed) - MOST_FAILURES, 0),
+        damaged=report.damaged,
+    )
+    return markdown("seaformer.report", "report.md.j2", page)
 
 
 def overview(report: Report) -> str:
-    """How many measurements of which kind; the newest one's date stands for the report's."""
+    """How many measurements of which kind, and when the newest was taken."""
     first = {row.measurement_id: row for row in reversed(report.table.rows)}.values()
     devices = words.counted(len(report.devices), "device")
     counts = [f"{words.counted(len(first), 'measurement')} on {devices}"]
-    emulated = sum(row.source == EMULATED for row in first)
-    estimated = sum(row.source not in (EMULATED, MEASURED) for row in first)
-    invalid = sum(not row.valid and row.failure is None for row in first)
-    failed = sum(row.failure is not None for row in first)
     kinds = (
-        *((emulated, "emulated"), (estimated, "estimated")),
-        *((invalid, "not valid"), (failed, "failed")),
+        (sum(row.source == EMULATED for row in first), "emulated"),
+        (sum(row.source not in (EMULATED, MEASURED) for row in first), "estimated"),
+        (sum(not row.valid and row.failure is None for row in first), "not valid"),
+        (sum(row.failure is not None for row in first), "failed"),
     )
     counts += [f"{count} {name}" for count, name in kinds if count]
     if report.damaged:
         counts.append(f"{words.counted(len(report.damaged), 'file')} skipped")
     latest = max(row.created_at for row in first)
-    return f"{', '.join(counts)}. Newest: {_cell(latest)}."
+    return f"{', '.join(counts)}. Newest: {latest}."
 
 
-def _device(section: DeviceSection) -> list[str]:
+def _section(section: DeviceSection) -> Section:
+    device = section.device
     measured, emulated = section.table.of(MEASURED), section.table.of(EMULATED)
     estimated = _estimated.rows_of(section.table)
-    parts = [f"## {_cell(section.device.model)}", _about(section.device)]
-    if measured.rows:
-        parts += ["### Latency", *_tables(measured)]
-    if emulated.rows:
-        parts += ["### Emulated", _emulated.note(emulated.rows), *_counts(emulated)]
-    if estimated.rows:
-        lines = [_estimated.cells(row) for row in current(standing_alone(estimated)).rows]
-        parts += [f"### {_estimated.TITLE}", _estimated.NOTE, _grid(_estimated.HEADER, lines)]
-    return parts
-
-
-def _about(device: DeviceInfo) -> str:
-    clusters = "; ".join(_cluster(c.cpus, c.part, c.max_freq_khz) for c in device.clusters)
     memory = f", {device.memory_bytes / 1e9:.1f} GB memory" if device.memory_bytes else ""
-    cores = words.counted(device.cores, "core")
-    lines = [
-        f"- id `{_code(device.id)}`, target {_cell(device.target)}",
-        f"- {_cell(device.system)}, {_cell(device.architecture)}, {cores}{memory}",
-    ]
-    lines += [f"- clusters: {_cell(clusters)}"] if clusters else []
-    told = sorted((device.properties or {}).items())
-    lines += [f"- {_cell(name)}: {_cell(value)}" for name, value in told]
-    return "\n".join(lines)
+    lines = [_estimated.cells(row) for row in current(standing_alone(estimated)).rows]
+    return Section(
+        device=device,
+        hardware=words.counted(device.cores, "core") + memory,
+        clusters="; ".join(words.cluster(one) for one in device.clusters),
+        properties=tuple(sorted((device.properties or {}).items())),
+        measured=_rows(measured, timed=True) if measured.rows else None,
+        emulated=_rows(emulated, timed=False) if emulated.rows else None,
+        emulated_note=_emulated.note(emulated.rows),
+        estimated=Grid(_estimated.HEADER, lines) if estimated.rows else None,
+    )
 
 
-def _cluster(cpus: Sequence[int], part: str, khz: int | None) -> str:
-    limit = f" up to {khz / 1e3:.0f} MHz" if khz else ""
-    return f"{part} (cpu {', '.join(map(str, cpus))}){limit}"
-
-
-def _counts(table: ResultTable) -> list[str]:
-    """What an emulator counted, the reservations, and the components."""
+def _rows(table: ResultTable, *, timed: bool) -> Rows:
+    """``timed`` rows have latencies and conditions, the others what an emulator counted."""
     numbered = list(enumerate(current(standing_alone(table)).rows, 1))
-    lines = [[str(number), *_emulated.cells(row)] for number, row in numbered]
-    doubts = [line for number, row in numbered for line in _doubts(number, row)]
-    parts = [_grid(("no.", *_emulated.HEADER), lines)] if lines else []
-    parts += ["Reservations:", "\n".join(doubts)] if doubts else []
-    return [*parts, *(part for rows in _with_components(table) for part in _components(rows))]
+    if timed:
+        figures = Grid(_LATENCY, [_latency(number, row) for number, row in numbered])
+    else:
+        header = ("no.", *_emulated.HEADER)
+        figures = Grid(header, [[str(number), *_emulated.cells(row)] for number, row in numbered])
+    return Rows(
+        figures=figures,
+        conditions=Grid(_TAKEN, [_taken(number, row) for number, row in numbered if timed]),
+        doubts=tuple(Doubt(number, flag) for number, row in numbered for flag in row.flags),
+        parts=tuple(map(_parts, with_components(table))),
+    )
 
 
-def _tables(table: ResultTable) -> list[str]:
-    """Figures, how each was taken, why it is not beyond doubt, and the components."""
-    shown = current(standing_alone(table)).rows
-    parts = []
-    if shown:
-        numbered = list(enumerate(shown, 1))
-        taken = [_taken(number, row) for number, row in numbered]
-        parts += [_grid(_LATENCY, [_latency(*pair) for pair in numbered])]
-        parts += ["How each was taken:", _grid(_TAKEN, taken)]
-        doubts = [line for number, row in numbered for line in _doubts(number, row)]
-        parts += ["Reservations:", "\n".join(doubts)] if doubts else []
-    for rows in _with_components(table):
-        parts += _components(rows)
-    return parts
+_LATENCY = (
+    "no.",
+    "model",
+    "HxW",
+    "runtime",
+    "precision",
+    "scope",
+    "core",
+    "threads",
+    "median ms",
+    "95 % interval ms",
+    "p90 ms",
+    "p99 ms",
+    "min ms",
+    "peak MB",
+    "load ms",
+    "size MB",
+    "valid",
+    "",
+    f"{words.PAPER_SIDE} ms",
+)
 
 
 def _latency(number: int, row: ResultRow) -> list[str]:
-    times = [words.ms(row.median_ms), words.interval(row)]
-    times += [words.ms(value) for value in (row.p90_ms, row.p99_ms, row.min_ms)]
-    costs = [words.mb(row.peak_mb), words.ms(row.load_ms), words.mb(row.size_mb)]
-    names = [
+    """One cell for each of ``_LATENCY``."""
+    return [
+        str(number),
         words.model(row),
         row.size,
         words.runtime(row),
         row.precision,
         row.scope,
         words.core(row),
+        str(row.threads),
+        words.ms(row.median_ms),
+        words.interval(row),
+        words.ms(row.p90_ms),
+        words.ms(row.p99_ms),
+        words.ms(row.min_ms),
+        words.mb(row.peak_mb),
+        words.ms(row.load_ms),
+        words.mb(row.size_mb),
+        words.validity(row),
+        "",
+        words.published(row.paper_ms),
     ]
-    paper = words.published(row.paper_ms)
-    return [str(number), *names, str(row.threads), *times, *costs, words.validity(row), "", paper]
+
+
+_TAKEN = (
+    "no.",
+    "taken at",
+    "runner",
+    "build",
+    "governor",
+    "frequency",
+    "load",
+    "temperature C",
+    "samples",
+    "processes",
+    "spread",
+    "CV",
+    "outliers",
+    "max ms",
+    "first ms",
+    "artifact sha256",
+    "measurement",
+)
 
 
 def _taken(number: int, row: ResultRow) -> list[str]:
-    load = words.NOTHING if row.load_average is None else f"{row.load_average:.2f}"
-    temperature = words.NOTHING if row.temperature_c is None else f"{row.temperature_c:.1f}"
-    machine = [row.governor or "not told", words.frequency(row), load, temperature]
-    counts = [str(row.n), str(row.processes), words.percent(row.spread), words.percent(row.cv)]
-    counts += [words.NOTHING if row.outliers is None else str(row.outliers)]
-    times = [words.ms(row.max_ms), words.ms(row.first_ms)]
-    made = [row.created_at, row.runner, row.runner_build]
-    named = [row.artifact_sha256[:16], row.measurement_id]
-    return [str(number), *made, *machine, *counts, *times, *named]
-
-
-def _doubts(number: int, row: ResultRow) -> list[str]:
+    """One cell for each of ``_TAKEN``."""
     return [
-        f"- #{number} {'**invalid**' if flag.fatal else 'note'}: {_cell(flag.name)}: "
-        f"{_cell(flag.detail)}"
-        for flag in row.flags
+        str(number),
+        row.created_at,
+        row.runner,
+        row.runner_build,
+        row.governor or words.UNKNOWN,
+        words.frequency(row),
+        words.NOTHING if row.load_average is None else f"{row.load_average:.2f}",
+        words.NOTHING if row.temperature_c is None else f"{row.temperature_c:.1f}",
+        str(row.n),
+        str(row.processes),
+        words.percent(row.spread),
+        words.percent(row.cv),
+        words.NOTHING if row.outliers is None else str(row.outliers),
+        words.ms(row.max_ms),
+        words.ms(row.first_ms),
+        row.artifact_sha256[:16],
+        row.measurement_id,
     ]
 
 
-def _with_components(table: ResultTable) -> list[list[ResultRow]]:
-    """The rows of each measurement that has components, newest of its key only."""
-    groups: dict[str, list[ResultRow]] = {}
-    for row in table.rows:
-        groups.setdefault(row.measurement_id, []).append(row)
-    current = {row.measurement_id for row in newest(table).rows if row.method != FORWARD}
-    return [rows for name, rows in groups.items() if name in current and components(rows)]
-
-
-def _components(rows: Sequence[ResultRow]) -> list[str]:
-    first = rows[0]
-    parts = components(rows)
-    counted = first.source != MEASURED
-    title = f"Components of {_cell(first.model)}, {_cell(words.runtime(first))}, "
-    title += f"{_cell(first.precision)}, in measurement {_cell(first.measurement_id)}:"
+def _parts(rows: Sequence[ResultRow]) -> Parts:
+    whole, parts = rows[0], components(rows)
+    counted = whole.source != MEASURED
     figures = ("million instructions",) if counted else ("median ms", "95 % interval ms")
     header = ("component", *figures, "share of forward", "", words.FIGURE_10)
-    lines = [_component(part, counted) for part in parts]
-    notes = words.component_notes(first, (part.paper_percent for part in parts))
-    return [title, _grid(header, lines), notes]
+    lines = [_part(part, counted) for part in parts]
+    notes = words.component_notes(whole, (part.paper_percent for part in parts))
+    return Parts(whole, Grid(header, lines), notes)
 
 
-def _component(part: Component, counted: bool) -> list[str]:
-    interval = words.span(part.ci95_low_ms, part.ci95_high_ms)
-    times = [words.ms(part.median_ms), interval]
+def _part(part: Component, counted: bool) -> list[str]:
+    times = [words.ms(part.median_ms), words.span(part.ci95_low_ms, part.ci95_high_ms)]
     figures = [words.instructions(part.instructions)] if counted else times
     share = words.percent(part.share)
     return [part.name, *figures, share, "", words.paper_percent(part.paper_percent)]
-
-
-def _failures(table: ResultTable) -> list[str]:
-    failed = {row.measurement_id: row for row in table.rows if row.failure is not None}
-    if not failed:
-        return []
-    shown = list(failed.values())[:MOST_FAILURES]
-    lines = [
-        f"- {_cell(row.created_at)} {_cell(row.model)}, {_cell(words.runtime(row))}, "
-        f"{_cell(row.precision)} on {_cell(row.device_name)}: {_cell(row.failure or '')} "
-        f"({_cell(row.measurement_id)})"
-        for row in shown
-    ]
-    rest = len(failed) - len(shown)
-    lines += [f"- and {rest} more, in tables/latency.csv"] if rest else []
-    return ["## Failed runs", "\n".join(lines)]
-
-
-def _damaged(report: Report) -> list[str]:
-    if not report.damaged:
-        return []
-    lines = [f"- `{_code(found.path)}`: {_cell(found.reason)}" for found in report.damaged]
-    return ["## Files skipped", "They were left where they are.", "\n".join(lines)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from seaformer.core import paper
 from seaformer.core.measurement import MEASURED
 from seaformer.core.table import ResultRow
-from seaformer.report.components import Component, components
+from seaformer.report.components import Component, components, with_components
 from seaformer.report.html import svg
 from seaformer.report.html.markup import Markup
 from seaformer.report.html.pictures.picture import Picture, device_label, label, told
-from seaformer.report.table import Report, newest
+from seaformer.report.table import Report
 
 _MOST, _ROW, _LABEL = 10, 46.0, 20.0
 _ORDER = tuple(paper.COMPONENTS)
@@ -18,7 +18,7 @@ Shares = list[tuple[str, float]]
 
 def draw(report: Report) -> Picture:
     """Measurements with components, newest of each key; nothing is drawn of the paper alone."""
-    groups = with_components(report)
+    groups = with_components(report.table)
     missing = (
         "No network has been measured in its parts yet. This picture is filled by "
         "seaformer bench --variant t --components --threads 1"
@@ -32,16 +32,6 @@ def draw(report: Report) -> Picture:
     drawing = _drawn(report, groups[:_MOST]) if groups else None
     sources = tuple(dict.fromkeys(rows[0].source for rows in groups[:_MOST]))
     return Picture("components", "Shares of the parts", note, drawing, missing, (*sources, "paper"))
-
-
-def with_components(report: Report) -> list[list[ResultRow]]:
-    """The rows of each measurement that has components, newest of its key only."""
-    groups: dict[str, list[ResultRow]] = {}
-    for row in report.table.rows:
-        groups.setdefault(row.measurement_id, []).append(row)
-    parts = (row for row in newest(report.table).rows if row.method != "forward")
-    current = {row.measurement_id for row in parts}
-    return [rows for name, rows in groups.items() if name in current and components(rows)]
 
 
 def parts_of(rows: list[ResultRow]) -> list[Component]:
