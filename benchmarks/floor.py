@@ -5,10 +5,10 @@
 
 Runs each export on an emulated Cortex-A76, which counts what one warm inference executes, and
 prints instructions / (MACs / 4). 1.00 would be nothing but full vector FMAs; the same for the FMAs
-alone tells what padding and tiling add. In fp16 eight lanes fit, so MACs / 8 is the floor. MACs are
+alone shows what padding and tiling add. In fp16 eight lanes fit, so MACs / 8 is the floor. MACs are
 torch's, of convolutions, linears and matrix products. Counts do not depend on this machine or on
 its load; ``--known`` takes those that a results folder has of the same core (a bench of the
-components counts ``forward`` too), and runs what is not there. Cache misses are not counted.
+components counts ``forward`` too), and runs the rest. Cache misses are not counted.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def main() -> None:
     print(HEADER, flush=True)
     for request in _requests(options):
         began = time.monotonic()
-        found = _stored(known, request, target.device().id)
+        measurement = _stored(known, request, target.device().id)
         seconds = ""
-        if found is None:
-            found = _counted(target, request, options)
+        if measurement is None:
+            measurement = _counted(target, request, options)
             seconds = f"{time.monotonic() - began:.0f}"
-        print(_line(found, seconds), flush=True)
+        print(_line(measurement, seconds), flush=True)
 
 
 def _counted(
@@ -67,12 +67,12 @@ def _stored(
     known: tuple[Measurement, ...], request: ExportRequest, device: str
 ) -> Measurement | None:
     """The newest valid one of the same network on the same core."""
-    wanted = (EMULATED, device, request.model, request.format, request.precision, "logits")
+    key = (EMULATED, device, request.model, request.format, request.precision, "logits")
     shape = zoo_entry(request.model).spec.input_shape
     same = [
         one
         for one in known
-        if (one.source, one.device.id, one.model, one.format, one.precision, one.scope) == wanted
+        if (one.source, one.device.id, one.model, one.format, one.precision, one.scope) == key
         and (one.input_shape, one.valid) == (shape, True)
         and FORWARD in one.methods
     ]

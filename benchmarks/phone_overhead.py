@@ -7,8 +7,8 @@ Two benches of the same files. Before the first one ``/data/local/tmp/seaformer`
 the phone; the second finds everything there. Wall time is from the first call to the phone to the
 last; inference is all of them, the first and the warm-up too, as the runner timed them; the rest is
 the harness, the start of processes and the loading of models (``load``). Calls are commands and
-transfers, each one round trip or more; they and the bytes say more than seconds do where the
-machine is not quiet. Nothing is stored.
+transfers, each one round trip or more; they and the bytes are better evidence than seconds where
+the machine is not quiet. Nothing is stored.
 """
 
 from __future__ import annotations

@@ -37,16 +37,16 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("counts", nargs="*", type=int, default=[10, 1000, 10_000])
     arguments.add_argument("--keep", type=Path, help="leave the stores here")
-    told = arguments.parse_args()
+    options = arguments.parse_args()
     print("| runs | raw MB | read CPU s | report CPU s | report.html MB | opens s |")
     print("|---|---|---|---|---|---|")
-    for count in told.counts:
+    for count in options.counts:
         folder = Path(tempfile.mkdtemp(prefix="report_speed_"))
         try:
             print(line(count, folder), flush=True)
         finally:
-            if told.keep:
-                shutil.move(folder, told.keep / str(count))
+            if options.keep:
+                shutil.move(folder, options.keep / str(count))
             shutil.rmtree(folder, ignore_errors=True)
 
 

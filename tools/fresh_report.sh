@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A report from a small fresh run, and whether it is what it should be: made of that run alone, the
-# same when it is made again, and nothing in it is fetched from elsewhere.
+# A report from a small fresh run, checked: it is made of that run alone, it is the same when it is
+# made again, and it fetches nothing from elsewhere.
 #
 #   tools/fresh_report.sh [FOLDER]       FOLDER is kept; without it a scratch folder is used
 set -euo pipefail

@@ -22,7 +22,7 @@ if [ -x .venv/bin/python ]; then python=$PWD/.venv/bin/python; else python=$(com
 python=${PYTHON:-$python}
 
 commit=$(git rev-parse --verify --quiet --end-of-options "$base^{commit}") || {
-  echo "latency.sh: $base is no commit here; fetch it, or name another: tools/latency.sh BASE" >&2
+  echo "latency.sh: $base is not a commit here; fetch it, or name another: tools/latency.sh BASE" >&2
   exit 2
 }
 mkdir -p "$out"
@@ -32,7 +32,7 @@ trap 'git worktree remove --force "$tree" 2>/dev/null || rm -rf "$tree"' EXIT
 git worktree add --quiet --detach "$tree" "$commit"
 
 # One side: the package of folder $1 measures into $2. A number that cannot be trusted (5) is a row
-# that says so; everything else ends the check.
+# with the reason; every other failure ends the check.
 measure() {
   local device options
   for device in $devices; do

@@ -1,11 +1,11 @@
-"""Export models, and write down what came of it: ``python tools/prove.py GLOB...``.
+"""Export models, and record each outcome: ``python tools/prove.py GLOB...``.
 
 Each model is exported at the smallest size it takes (``--size`` for another), in a folder that is
 thrown away; what is kept of it goes to ``seaformer/core/proofs.json``, one export after the
 other, so that an interrupted run loses one. ``--own-size`` exports at the model's own size into the
-cache, where a bench finds the file. A run that was interrupted goes on where it stopped: what was
-proved by the sources of now is skipped (``--again`` does it too, ``--missing`` skips what any
-sources proved). An export that is refused is written down with its reason and is no proof.
+cache, where a bench finds the file. After an interruption the same command continues where it
+stopped: what the current sources proved is skipped (``--again`` exports it too, ``--missing`` skips
+what any sources proved). An export that is refused is recorded with its reason, as a failure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seaformer.core.artifact import Artifact
+from seaformer.core.artifact import Artifact, Delegation
 from seaformer.core.errors import ExportError, SeaFormerError
 from seaformer.core.proof import Proof, add, read
 from seaformer.export._request import ExportRequest, sources_digest
@@ -85,7 +85,7 @@ class Trial:
     sources: str
 
     def is_known(self, *, any_sources: bool) -> bool:
-        """Whether its outcome stands in the file already."""
+        """Whether the file has its outcome already."""
         read.cache_clear()  # another run may have written meanwhile
         kind = (self.model, self.format, self.precision, self.scope)
         return any(
@@ -94,7 +94,7 @@ class Trial:
         )
 
     def prove(self, *, keep: bool) -> bool:
-        """Export once and write down what came of it; False when it was refused."""
+        """Export once and record the outcome; False when the export was refused."""
         began = time.perf_counter()
         try:
             artifact = self._export(keep)
@@ -103,8 +103,8 @@ class Trial:
         else:
             proof = self._proved(artifact, time.perf_counter() - began)
         add(proof)
-        said = f"{proof.model} {proof.words}: {proof.height}x{proof.width}, {proof.seconds:.0f} s"
-        print(f"{said} {proof.failure}".rstrip(), flush=True)
+        line = f"{proof.model} {proof.words}: {proof.height}x{proof.width}, {proof.seconds:.0f} s"
+        print(f"{line} {proof.failure}".rstrip(), flush=True)
         return not proof.failure
 
     def _export(self, keep: bool) -> Artifact:
@@ -116,22 +116,22 @@ class Trial:
             return request.export(Path(folder))
 
     def _proved(self, artifact: Artifact, seconds: float) -> Proof:
-        found = artifact.delegation
+        delegation = artifact.delegation
         return replace(
             self._tried(seconds),
             relative_error=artifact.parity.relative_error,
             created_at=artifact.created_at,
             tools=artifact.tools,
-            subgraphs=found.subgraphs if found else None,
-            delegated_ops=found.delegated_ops if found else None,
-            outside={op.op: op.count for op in found.outside if op.computes} if found else None,
+            subgraphs=delegation.subgraphs if delegation else None,
+            delegated_ops=delegation.delegated_ops if delegation else None,
+            outside=_outside(delegation),
         )
 
     def _failed(self, reason: str, seconds: float) -> Proof:
         return replace(self._tried(seconds), failure=" ".join(reason.split()))
 
     def _tried(self, seconds: float) -> Proof:
-        """What is known whatever came of it."""
+        """The fields that a proof and a failure share."""
         return Proof(
             model=self.model,
             format=self.format,
@@ -145,6 +145,13 @@ class Trial:
             scope=self.scope,
             sources=self.sources,
         )
+
+
+def _outside(delegation: Delegation | None) -> dict[str, int] | None:
+    """The operators that compute outside the delegate, by name."""
+    if delegation is None:
+        return None
+    return {op.op: op.count for op in delegation.outside if op.computes}
 
 
 if __name__ == "__main__":

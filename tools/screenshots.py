@@ -45,14 +45,14 @@ def main() -> None:
     arguments.add_argument("--results", type=Path, default=Path("results"))
     arguments.add_argument("--out", type=Path, default=Path("results/screenshots"))
     arguments.add_argument("--all", action="store_true", help="whole pages")
-    told = arguments.parse_args()
-    told.out.mkdir(parents=True, exist_ok=True)
+    options = arguments.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="screenshots_") as scratch:
         copy = Path(scratch) / "results"
-        shutil.copytree(told.results / "runs", copy / "runs")
+        shutil.copytree(options.results / "runs", copy / "runs")
         write_report(copy, ResultStore(copy).load(), zoo_rows())
         with browser() as driver:
-            for path in take(driver, copy / "report.html", told.out, told.all):
+            for path in take(driver, copy / "report.html", options.out, options.all):
                 print(f"{path} {path.stat().st_size / 1e3:.0f} kB")
 
 
@@ -80,11 +80,11 @@ def _open(driver: Any, page: Path, size: tuple[int, int], scheme: str) -> None:
 
 
 def _save(driver: Any, path: Path, *, beyond: bool) -> Path:
-    told = {"format": "png", "captureBeyondViewport": beyond}
+    capture = {"format": "png", "captureBeyondViewport": beyond}
     if beyond:
         size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-        told["clip"] = size | {"scale": 1}
-    data = driver.execute_cdp_cmd("Page.captureScreenshot", told)["data"]
+        capture["clip"] = size | {"scale": 1}
+    data = driver.execute_cdp_cmd("Page.captureScreenshot", capture)["data"]
     path.write_bytes(base64.b64decode(data))
     return path
 

@@ -23,7 +23,7 @@ def _rows(phone: PhoneReport) -> Iterator[tuple[str, str]]:
     yield "cores", ", ".join(map(_cluster, phone.clusters))
     yield "offline", ", ".join(f"cpu{cpu}" for cpu in phone.offline)
     if phone.cpu is not None:
-        yield "pinned", f"cpu{phone.cpu} (taskset {phone.mask}), unless --core says otherwise"
+        yield "pinned", f"cpu{phone.cpu} (taskset {phone.mask}), unless --core is given"
     if phone.free_bytes is not None:
         yield "free", f"{phone.free_bytes / 1e9:.1f} GB in /data/local/tmp"
     yield "battery", _battery(phone)

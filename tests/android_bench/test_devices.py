@@ -116,7 +116,7 @@ def test_a_mi_10_is_a_snapdragon_865_with_its_prime_core_free_of_surprises() -> 
         "  through  adb server (it runs)\n"
         "  cores    0-3 Kryo 4xx Silver (Cortex-A55) 1.80 GHz, 4-6 Cortex-A77 2.42 GHz, "
         "7 Cortex-A77 2.84 GHz\n"
-        "  pinned   cpu7 (taskset 80), unless --core says otherwise\n"
+        "  pinned   cpu7 (taskset 80), unless --core is given\n"
         "  free     69.8 GB in /data/local/tmp\n"
         "  battery  87 %, 29.1 °C, charging\n"
         "  heat     thermal status 0 (none), skin 31.2 °C"
