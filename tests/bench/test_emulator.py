@@ -43,7 +43,7 @@ FORMATS = ["onnx", "executorch"]
 def target(core: str | Core = arm.A76, **changes: object) -> EmulatorTarget:
     given = {"bundle": arm.needed(arm.bundle), "qemu": arm.needed(arm.qemu)}
     profile = find_emulated(core) if isinstance(core, str) else core
-    given |= {"profile": profile, "counter": arm.needed(arm.counter)}
+    given |= {"core": profile, "counter": arm.needed(arm.counter)}
     return EmulatorTarget(**(given | changes))  # type: ignore[arg-type]
 
 
