@@ -4,6 +4,8 @@
     model = seaformer.create_model("seaformer_t.ade20k")
     artifact = seaformer.export_model("seaformer_t.ade20k", format="executorch", out="artifacts")
     outputs = seaformer.load_session(artifact).run([image])
+    measured = seaformer.bench(artifact)
+    seaformer.report()
 
 Everything is imported when it is first used: ``import seaformer`` costs nothing and needs no torch.
 """
@@ -14,14 +16,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seaformer.api import bench as bench
+    from seaformer.api import compare as compare
+    from seaformer.api import report as report
     from seaformer.export import export_model as export_model
     from seaformer.models import create_model as create_model
     from seaformer.models import list_models as list_models
     from seaformer.runtime import load_session as load_session
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "create_model", "export_model", "list_models", "load_session"]
+__all__ = [
+    "__version__",
+    "bench",
+    "compare",
+    "create_model",
+    "export_model",
+    "list_models",
+    "load_session",
+    "report",
+]
 
+_VERBS = ("bench", "compare", "report")  # packages that can be called: core/verb.py
 _HOMES = {
     "create_model": "seaformer.models",
     "list_models": "seaformer.models",
@@ -31,6 +46,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'seaformer' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

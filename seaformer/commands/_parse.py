@@ -60,26 +60,23 @@ def export_requests(models: ModelOptions, formats: str, seed: int) -> list[Expor
 def run_plan(how: PlanOptions, device: str, *, seed: int, components: bool) -> RunPlan:
     """The plan of one bench; an impossible one is refused before a model is exported for it.
 
-    -1 runs or warm-up runs stand for the adaptive rule; on an emulated core, where a count does
-    not vary and an inference takes seconds, for one of each. The warm-up beyond the first
-    inference is for ONNX Runtime, whose second still executes 0.03 % more than its third.
+    -1 runs or warm-up runs are the default of the device (``default_runs``).
     """
-    from seaformer.core.plan import RunPlan, Stop, Warmup, check_plan
+    from seaformer.core.plan import RunPlan, Stop, Warmup, check_plan, default_runs
 
-    warmup, runs = how.warmup, how.runs
-    if device.partition(":")[0] == "emulator":
-        warmup, runs = (1 if given == -1 else given for given in (warmup, runs))
+    default = default_runs(device)
+    warmup, runs = (default if given == -1 else given for given in (how.warmup, how.runs))
     plan = RunPlan(
         threads=how.threads,
         core=how.core,
         processes=how.repeats,
         seed=seed,
         components=components,
-        warmup=Warmup(runs=None if warmup == -1 else warmup),
+        warmup=Warmup(runs=warmup),
         stop=Stop(
             min_seconds=how.min_secs,
             max_seconds=how.max_secs,
-            runs=None if runs == -1 else runs,
+            runs=runs,
         ),
     )
     if device == "host":

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from seaformer.core import codec, files, stats
+from seaformer.core import codec, files, notebook, stats
 from seaformer.core.counts import Counts, executed_precision, spread, typical
 from seaformer.core.facts import ArtifactFacts
 from seaformer.core.plan import RunPlan
@@ -208,6 +208,10 @@ class Measurement(RunHeader):
     def valid(self) -> bool:
         """True when nothing failed and no fatal flag was raised."""
         return self.failure is None and not any(flag.fatal for flag in self.flags)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return notebook.table((self,))
 
 
 def run_path(measurement: Measurement) -> PurePosixPath:

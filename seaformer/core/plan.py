@@ -56,6 +56,16 @@ class RunPlan:
     stop: Stop = Stop()
 
 
+def default_runs(device: str) -> int | None:
+    """How many runs and warm-up runs where none were asked for: ``None`` is the adaptive rule.
+
+    On an emulated core one of each: a count does not vary and an inference takes seconds. The
+    warm-up beyond the first inference is for runtimes whose second inference still executes a
+    little more than the third.
+    """
+    return 1 if device.partition(":")[0] == "emulator" else None
+
+
 def check_plan(plan: RunPlan, cores: int) -> None:
     """Raise ``UsageError`` for a plan that a machine with ``cores`` cores cannot carry out."""
     if not 1 <= plan.threads <= cores:

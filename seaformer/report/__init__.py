@@ -18,10 +18,14 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.runs import Runs
+from seaformer.core.verb import make_callable
 from seaformer.report.table import Report, build
 from seaformer.report.zoo import ZooRow
 
 __all__ = ["Report", "ReportFile", "ReportFiles", "build", "make_report", "stale", "write_report"]
+
+
+make_callable(__name__)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from seaformer import report
 from seaformer.core.errors import UsageError
 from seaformer.report import make_report
+from seaformer.report import stale as stale_files
 from seaformer.report.zoo import ZooRow, zoo_rows
 from seaformer.store.results import ResultStore
 from tests.fakes.measurements import emulated, failed, measurement
@@ -38,7 +38,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def stale(root: Path, zoo: Iterable[ZooRow] = ()) -> list[str]:
-    return report.stale(root, ResultStore(root).load(), zoo)
+    return stale_files(root, ResultStore(root).load(), zoo)
 
 
 def test_a_report_is_rebuilt_from_the_raw_runs_alone(results: Path) -> None:

@@ -1,0 +1,235 @@
+"""The verbs of the command line as functions: what ``import seaformer`` offers.
+
+They take and give the same nouns, write to the same store and raise the same errors
+(``seaformer.core.errors``); nothing is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import overload
+
+from seaformer.bench.fleet import BenchOrder, Fleet
+from seaformer.bench.target import TargetOptions, list_targets
+from seaformer.compare.rows import Comparison, Side
+from seaformer.compare.rows import compare as compare_sides
+from seaformer.compare.sides import load_side
+from seaformer.compare.verdict import Limits
+from seaformer.core import engine
+from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.measurement import Measurement
+from seaformer.core.notebook import table as html_table
+from seaformer.core.plan import RunPlan, Stop, Warmup, default_runs
+from seaformer.export._request import ExportRequest
+from seaformer.models import find_models
+from seaformer.report import ReportFiles, write_report
+from seaformer.report.zoo import zoo_rows
+from seaformer.store.results import ResultStore, results_dir
+
+Model = str | Path | Artifact
+_SUFFIXES = tuple(each.suffix for each in engine.engines())
+Progress = Callable[[str], None]
+
+
+class Measurements(Sequence[Measurement]):
+    """The measurements of one bench, in the order of the artifacts; a table in a notebook."""
+
+    def __init__(self, measurements: Iterable[Measurement]) -> None:
+        self._all = tuple(measurements)
+
+    @overload
+    def __getitem__(self, index: int) -> Measurement: ...
+    @overload
+    def __getitem__(self, index: slice) -> Measurements: ...
+    def __getitem__(self, index: int | slice) -> Measurement | Measurements:
+        return Measurements(self._all[index]) if isinstance(index, slice) else self._all[index]
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Measurement]:
+        return iter(self._all)
+
+    def __repr__(self) -> str:
+        return f"Measurements of {', '.join(one.artifact_file for one in self._all) or 'nothing'}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._all)
+
+
+def bench(
+    models: Model | Iterable[Model],
+    *,
+    device: str = "host",
+    format: str | Sequence[str] = (),
+    precision: str | Sequence[str] = "fp32",
+    size: tuple[int, int] | None = None,
+    scope: str = "logits",
+    components: bool = False,
+    checkpoint: Path | str | None = None,
+    classes: int | None = None,
+    threads: int = 1,
+    core: str = "prime",
+    warmup: int | None = None,
+    runs: int | None = None,
+    min_secs: float = Stop().min_seconds,
+    max_secs: float = Stop().max_seconds,
+    repeats: int = RunPlan().processes,
+    seed: int = 0,
+    resume: bool = False,
+    force: bool = False,
+    adb_host: str = "",
+    results: Path | str | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Measurements:
+    """Time models or exported files on one core, in fresh processes; every result is stored.
+
+    Args:
+        models: names or globs of the zoo, exported files (``Path``), artifacts, or several of them.
+            Names are exported first where the cache lacks them, which needs torch.
+        device: ``host``, ``emulator[:CORE]``, ``phone``, serials, ``HOST:PORT``, or ``all``.
+        format: of models given by name; every format that can be timed when absent.
+        precision, size, scope, components, checkpoint, classes: as in ``export_model``.
+        threads: 1 is the calling thread, without a pool.
+        core: ``prime``, ``big``, ``little`` or a core's number.
+        warmup, runs: exact numbers; ``None`` is the adaptive rule.
+        min_secs, max_secs: seconds to time at least and at most, with the adaptive rule.
+        repeats: fresh processes per artifact.
+        seed: of the order of processes and of seeded weights.
+        resume, force, adb_host: for phones, as on the command line.
+        results: the store's folder; ``$SEAFORMER_RESULTS`` or ``./results`` when absent.
+        command: kept in every measurement, as the line that made it.
+        progress: called with a sentence as each step begins.
+
+    Returns the measurements; a run that failed is one with a ``failure``. Raises the error of the
+    first device that could not be used.
+
+        >>> measured = bench("seaformer_t", format="onnx", size=(64, 64),
+        ...                  warmup=1, runs=3, repeats=1, force=True)
+        >>> [one.model for one in measured]
+        ['seaformer_t.ade20k']
+        >>> measured[0].failure is None
+        True
+    """
+    step = progress or (lambda _: None)
+    once = default_runs(device)
+    plan = RunPlan(
+        threads=threads,
+        core=core,
+        processes=repeats,
+        seed=seed,
+        components=components,
+        warmup=Warmup(runs=once if warmup is None else warmup),
+        stop=Stop(min_seconds=min_secs, max_seconds=max_secs, runs=once if runs is None else runs),
+    )
+    options = TargetOptions(adb_host, resume=resume, force=force, notice=step)
+    order = BenchOrder(plan, ResultStore(results_dir(results)), command, (), options)
+    fleet = Fleet(list_targets(device, options), order, step)
+    artifacts = [
+        artifact
+        for model in _several(models)
+        for artifact in _artifacts(
+            model, formats=_names(format), precisions=_names(precision), size=size, scope=scope,
+            components=components, checkpoint=checkpoint, classes=classes, seed=seed, step=step,
+        )
+    ]  # fmt: skip
+    outcomes = fleet.run(artifacts)
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+    return Measurements(one for outcome in outcomes for one in outcome.measured)
+
+
+def compare(
+    base: str | Path | Iterable[Measurement],
+    new: str | Path | Iterable[Measurement],
+    *,
+    results: Path | str | None = None,
+    limits: Limits | None = None,
+    allow: Iterable[str] = (),
+) -> Comparison:
+    """Compare two sets of measurements, row by row: what got worse, what got better.
+
+    Each side is a results folder, a run file, a commit of this repository (its ``results``
+    folder), or measurements. ``limits`` are the gate's; facts named in ``allow`` may get worse.
+    ``Comparison.regressions`` is empty when nothing did. Raises ``UsageError`` when a side is empty
+    or no row is on both.
+
+        >>> measured = bench("seaformer_t", format="onnx", size=(64, 64),
+        ...                  warmup=1, runs=3, repeats=1, force=True)
+        >>> compare(measured, measured).regressions
+        ()
+    """
+    folder = results_dir(results)
+    sides = [_side(label, side, folder) for label, side in (("base", base), ("new", new))]
+    return compare_sides(sides[0], sides[1], limits, allow=allow)
+
+
+def report(results: Path | str | None = None) -> ReportFiles:
+    """Rebuild report.html, report.md, report.svg and tables/*.csv from the stored runs.
+
+    Returns the files that belong to the report, with ``paths``, and the ``report`` they were made
+    from. Raises ``UsageError`` when the folder holds no results or cannot be written to.
+
+        >>> _ = bench("seaformer_t", format="onnx", size=(64, 64),
+        ...           warmup=1, runs=3, repeats=1, force=True)
+        >>> any(path.name == "report.html" for path in report().paths)
+        True
+    """
+    store = ResultStore(results_dir(results))
+    return write_report(store.root, store.load(), zoo_rows())
+
+
+def _side(label: str, side: str | Path | Iterable[Measurement], results: Path) -> Side:
+    if isinstance(side, (str, Path)):
+        return load_side(str(side), results)
+    return Side(label, tuple(side))
+
+
+def _several(models: Model | Iterable[Model]) -> Iterable[Model]:
+    return (models,) if isinstance(models, (str, Path, Artifact)) else models
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _artifacts(
+    model: Model,
+    *,
+    formats: Sequence[str],
+    precisions: Sequence[str],
+    size: tuple[int, int] | None,
+    scope: str,
+    components: bool,
+    checkpoint: Path | str | None,
+    classes: int | None,
+    seed: int,
+    step: Progress,
+) -> Iterator[Artifact]:
+    """An artifact as it is, a file with its manifest, or every file of the models of a name."""
+    if isinstance(model, Artifact):
+        yield model
+        return
+    if isinstance(model, Path) or Path(model).suffix in _SUFFIXES:
+        yield load_artifact(model)
+        return
+    for name in find_models(model):
+        for format in formats or engine.timed_formats():
+            for precision in precisions:
+                request = ExportRequest(
+                    model=name,
+                    format=format,
+                    precision=precision,
+                    size=size,
+                    scope=scope,
+                    components=components,
+                    checkpoint=None if checkpoint is None else str(checkpoint),
+                    classes=classes,
+                    seed=seed,
+                )
+                yield request.cached(step)

@@ -1,0 +1,82 @@
+"""The verbs as functions: their own examples run, they store, and a notebook shows a table."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import seaformer
+from seaformer import api
+from seaformer.core.errors import UsageError
+from seaformer.core.measurement import Flag
+from seaformer.store.results import ResultStore
+from tests.fakes.measurements import emulated, failed, measurement
+
+
+@pytest.mark.parametrize("verb", ["bench", "compare", "report"])
+def test_the_example_in_the_docstring_works(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    function = getattr(api, verb)
+    finder = doctest.DocTestFinder(recurse=False)
+    (example,) = finder.find(function, verb, globs=vars(api).copy())
+    assert example.examples
+    outcome = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example)
+    assert outcome.failed == 0
+    runs = ResultStore(tmp_path / "results").load()
+    assert len(runs.measurements) == 1
+
+
+def test_a_verb_can_be_called_however_its_package_was_imported() -> None:
+    program = (
+        "import seaformer; first = seaformer.report; import seaformer.report.table; "
+        "assert seaformer.report is first and callable(first); "
+        "assert callable(seaformer.bench) and callable(seaformer.compare)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_report_is_written_from_a_store(tmp_path: Path) -> None:
+    ResultStore(tmp_path).append(measurement(1))
+    made = seaformer.report(tmp_path)
+    assert (tmp_path / "report.md") in made.paths
+    assert all(path.is_file() for path in made.paths)
+
+
+def test_sides_are_measurements_folders_or_files(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    path = store.append(measurement(1))
+    for side in ([measurement(1)], tmp_path, str(path)):
+        compared = seaformer.compare(side, [measurement(1)])
+        assert compared.regressions == ()
+        assert len(compared.rows) == 1
+    with pytest.raises(UsageError, match="BASE has no measurement"):
+        seaformer.compare([], [measurement(1)])
+
+
+def test_a_notebook_shows_latency_or_instructions_and_why_a_row_is_not_valid() -> None:
+    text = measurement(1)._repr_html_()
+    assert text.startswith("<table>")
+    assert " ms</td>" in text
+    assert "M instructions" in emulated(2)._repr_html_()
+    assert "failed: " in failed(3)._repr_html_()
+    busy = measurement(4, flags=(Flag("pinning", True, "x"),))
+    assert "no: pinning" in busy._repr_html_()
+
+
+def test_a_notebook_shows_no_foreign_markup() -> None:
+    hostile = replace(measurement(1), model="<script>alert(1)</script>")
+    shown = api.Measurements([hostile, measurement(2)])
+    assert "<script>" not in shown._repr_html_()
+    assert shown._repr_html_().count("<tr>") == 3
+    assert (len(shown), shown[:1][0], list(shown)[1]) == (2, hostile, measurement(2))
