@@ -1,21 +1,22 @@
 """CSV files, made with pandas: one row per method, or one row per process.
 
-Units stand in the column names; a figure that does not exist is an empty cell; times are rounded
+Units are in the column names; a figure that does not exist is an empty cell; times are rounded
 to a nanosecond so that the same samples give the same bytes everywhere. Emulated rows have counts
-and no column of times.
+and no column of times. Every cell is text before pandas gets it, so that no column is guessed to be
+of another type.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 
 import pandas as pd
 
 from seaformer.core.counts import CacheMisses, Counts
-from seaformer.core.measurement import EMULATED, MEASURED
+from seaformer.core.measurement import EMULATED, MEASURED, Flag
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report import words
 from seaformer.report.renderers import _estimated
@@ -28,26 +29,58 @@ FILES = (
     "tables/processes.csv",
     "tables/estimated.csv",
 )
-_Cell = str | int | float | bool | None
+Cell = str | int | float | bool | None
 COLUMNS = (
-    *(
-        "source",
-        "model",
-        "format",
-        "runtime",
-        "runtime_version",
-        "precision",
-        "scope",
-        "height",
-        "width",
-        "method",
-    ),
-    *("device", "device_name", "target", "core", "core_part", "cpus", "threads"),
-    *("median_ms", "ci95_low_ms", "ci95_high_ms", "p90_ms", "p99_ms", "min_ms", "max_ms"),
-    *("n", "processes", "spread", "cv", "outliers", "peak_mb", "load_ms", "first_ms", "size_mb"),
-    *("valid", "flags", "failure", "runner", "runner_build", "governor"),
-    *("freq_min_mhz", "freq_max_mhz", "load_average", "temperature_c", "created_at"),
-    *("artifact_file", "artifact_sha256", "measurement_id", "command", "commit", "paper_ms"),
+    "source",
+    "model",
+    "format",
+    "runtime",
+    "runtime_version",
+    "precision",
+    "scope",
+    "height",
+    "width",
+    "method",
+    "device",
+    "device_name",
+    "target",
+    "core",
+    "core_part",
+    "cpus",
+    "threads",
+    "median_ms",
+    "ci95_low_ms",
+    "ci95_high_ms",
+    "p90_ms",
+    "p99_ms",
+    "min_ms",
+    "max_ms",
+    "n",
+    "processes",
+    "spread",
+    "cv",
+    "outliers",
+    "peak_mb",
+    "load_ms",
+    "first_ms",
+    "size_mb",
+    "valid",
+    "flags",
+    "failure",
+    "runner",
+    "runner_build",
+    "governor",
+    "freq_min_mhz",
+    "freq_max_mhz",
+    "load_average",
+    "temperature_c",
+    "created_at",
+    "artifact_file",
+    "artifact_sha256",
+    "measurement_id",
+    "command",
+    "commit",
+    "paper_ms",
 )
 _COUNTS = tuple(f.name for f in dataclasses.fields(Counts) if f.name != "caches")
 _MISSES = tuple(f.name for f in dataclasses.fields(CacheMisses) if not f.name.endswith("_bytes"))
@@ -55,14 +88,13 @@ _MISSES = tuple(f.name for f in dataclasses.fields(CacheMisses) if not f.name.en
 _TIMED = ("core", "core_part", "cpus", "spread", "cv", "outliers", "governor", "temperature_c")
 EMULATED_COLUMNS = (
     *(n for n in COLUMNS if not n.endswith(("_ms", "_mhz")) and n not in _TIMED),
-    *("executed", "counts_spread", "output_max_abs", "output_psnr_db"),
-    *("output_agreement", *_COUNTS, *_MISSES),
-)
-PROCESS_COLUMNS = (
-    *("measurement_id", "device", "model", "format", "precision", "scope", "method", "process"),
-    *("n", "median_ms", "min_ms", "max_ms", "load_ms", "first_ms", "warmup_runs"),
-    *("warmup_reason", "stop_reason", "peak_mb", "threads", "affinity", "sample_cpus"),
-    *("freq_before_mhz", "freq_after_mhz"),
+    "executed",
+    "counts_spread",
+    "output_max_abs",
+    "output_psnr_db",
+    "output_agreement",
+    *_COUNTS,
+    *_MISSES,
 )
 
 
@@ -84,63 +116,104 @@ def render(report: Report) -> dict[str, str]:
 def table(rows: ResultTable, *, emulated: bool = False) -> str:
     """One line per row, with the columns of a latency or of what an emulator counted."""
     names = EMULATED_COLUMNS if emulated else COLUMNS
-    return _lines(list(names), [[_cell(row, name) for name in names] for row in rows.rows])
+    return _document({name: map(_column(name), rows.rows) for name in names})
 
 
 def processes(rows: Sequence[Process]) -> str:
     """One line per fresh process."""
-    return _lines(list(PROCESS_COLUMNS), [_process(process) for process in rows])
+    times = [_times(process.samples_ns) for process in rows]
+    cells: dict[str, Iterable[Cell]] = {
+        name: [figures[i] for figures in times] for i, name in enumerate(_TIMES)
+    }
+    cells |= {name: map(cell, rows) for name, cell in _PROCESS.items()}
+    return _document({name: cells[name] for name in PROCESS_COLUMNS})
 
 
-def _lines(names: list[str], lines: list[list[_Cell]]) -> str:
-    frame = pd.DataFrame([[_value(cell) for cell in line] for line in lines], columns=names)
+def _document(columns: Mapping[str, Iterable[Cell]]) -> str:
+    written = {name: _texts(list(cells)) for name, cells in columns.items()}
+    frame = pd.DataFrame(written, columns=list(columns), dtype=object)
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def _value(cell: _Cell) -> str:
-    """Text for every cell, so that no column is guessed to be of another type."""
-    if cell is None or (isinstance(cell, float) and not math.isfinite(cell)):
+def _texts(cells: list[Cell]) -> list[str]:
+    """A column as text; where all its cells are of one type, equal ones are written once."""
+    types = set(map(type, cells)) - {type(None)}
+    if len(types) != 1 or types == {float}:  # figures are hardly ever equal
+        return list(map(_text, cells))
+    texts = {cell: _text(cell) for cell in set(cells)}
+    return [texts[cell] for cell in cells]
+
+
+def _text(cell: Cell) -> str:
+    """One cell; what does not exist is empty."""
+    if isinstance(cell, float):
+        return f"{cell:.6f}".rstrip("0").rstrip(".") if math.isfinite(cell) else ""
+    if cell is None:
         return ""
+    if isinstance(cell, str):
+        return words.clean(cell)
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    if isinstance(cell, float):
-        return f"{cell:.6f}".rstrip("0").rstrip(".")
-    return words.clean(str(cell))
+    return str(cell)
 
 
-def _cell(row: ResultRow, name: str) -> _Cell:
+def _column(name: str) -> Callable[[ResultRow], Cell]:
+    """What gives a row's cell of that column."""
     if name == "flags":
-        return "; ".join(f"{f.name}{' (fatal)' if f.fatal else ''}: {f.detail}" for f in row.flags)
+        return lambda row: "; ".join(map(_flag, row.flags))
     if name == "cpus":
-        return _cpus(row.cpus)
+        return lambda row: _cpus(row.cpus)
     if name in _MISSES:
-        return getattr(row.counts.caches, name) if row.counts and row.counts.caches else None
+        return lambda row: getattr(row.counts and row.counts.caches, name, None)
     if name in _COUNTS:
-        return getattr(row.counts, name) if row.counts else None
-    value: _Cell = getattr(row, name)
-    return value
+        return lambda row: getattr(row.counts, name) if row.counts else None
+    return attrgetter(name)
 
 
-def _process(process: Process) -> list[_Cell]:
-    row, run, samples = process.row, process.run, [ns / 1e6 for ns in process.samples_ns]
-    named = [row.measurement_id, row.device, row.model, row.format, row.precision, row.scope]
-    times = [statistics.median(samples), min(samples), max(samples)] if samples else [None] * 3
-    peak_mb = None if run.peak_rss_bytes is None else run.peak_rss_bytes / 1e6
-    ran = [run.warmup_runs, run.warmup_reason, run.stop_reason, peak_mb]
-    return [
-        *named,
-        *(row.method, process.index, run.count),
-        *times,
-        *(run.load_ns / 1e6, run.first_ns / 1e6),
-        *ran,
-        *(run.threads, _cpus(run.affinity), _cpus(sorted(set(run.sample_cpus)))),
-        *(_mhz(run.freq_before_khz), _mhz(run.freq_after_khz)),
-    ]
+def _flag(flag: Flag) -> str:
+    return f"{flag.name}{' (fatal)' if flag.fatal else ''}: {flag.detail}"
+
+
+def _times(samples_ns: Sequence[int]) -> tuple[float | None, float | None, float | None]:
+    """Of a process: median, least and greatest sample, in milliseconds."""
+    if not samples_ns:
+        return None, None, None
+    ordered, middle = sorted(samples_ns), len(samples_ns) // 2
+    high = ordered[middle] / 1e6
+    median = high if len(ordered) % 2 else (ordered[middle - 1] / 1e6 + high) / 2
+    return median, ordered[0] / 1e6, ordered[-1] / 1e6
 
 
 def _cpus(cpus: Sequence[int]) -> str:
     return " ".join(map(str, cpus))
 
 
-def _mhz(khz: int | None) -> float | None:
-    return khz / 1e3 if khz else None
+def _over(value: int | None, unit: float) -> float | None:
+    return None if value is None else value / unit
+
+
+_TIMES = ("median_ms", "min_ms", "max_ms")
+_PROCESS: dict[str, Callable[[Process], Cell]] = {
+    "measurement_id": attrgetter("row.measurement_id"),
+    "device": attrgetter("row.device"),
+    "model": attrgetter("row.model"),
+    "format": attrgetter("row.format"),
+    "precision": attrgetter("row.precision"),
+    "scope": attrgetter("row.scope"),
+    "method": attrgetter("row.method"),
+    "process": attrgetter("index"),
+    "n": attrgetter("run.count"),
+    "load_ms": lambda process: process.run.load_ns / 1e6,
+    "first_ms": lambda process: process.run.first_ns / 1e6,
+    "warmup_runs": attrgetter("run.warmup_runs"),
+    "warmup_reason": attrgetter("run.warmup_reason"),
+    "stop_reason": attrgetter("run.stop_reason"),
+    "peak_mb": lambda process: _over(process.run.peak_rss_bytes, 1e6),
+    "threads": attrgetter("run.threads"),
+    "affinity": lambda process: _cpus(process.run.affinity),
+    "sample_cpus": lambda process: _cpus(sorted(set(process.run.sample_cpus))),
+    "freq_before_mhz": lambda process: _over(process.run.freq_before_khz or None, 1e3),
+    "freq_after_mhz": lambda process: _over(process.run.freq_after_khz or None, 1e3),
+}
+_BEFORE_TIMES = tuple(_PROCESS).index("load_ms")
+PROCESS_COLUMNS = (*tuple(_PROCESS)[:_BEFORE_TIMES], *_TIMES, *tuple(_PROCESS)[_BEFORE_TIMES:])
