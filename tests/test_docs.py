@@ -171,6 +171,13 @@ def test_python_code_compiles_and_names_what_exists(page: Path) -> None:
                 assert node.value.id != "seaformer" or node.attr in seaformer.__all__
 
 
+def test_every_function_of_the_package_is_documented() -> None:
+    functions = [name for name in seaformer.__all__ if not name.startswith("__")]
+    text = read(DOCS / "python.md")
+    assert len(functions) >= 7
+    assert [name for name in functions if f"| `{name}(" not in text] == []
+
+
 # What a page lists is what the code has.
 
 
