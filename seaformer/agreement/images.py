@@ -35,13 +35,13 @@ def photograph(name: str, height: int, width: int) -> Array:
 def read_image(path: Path, height: int, width: int) -> Array:
     """An image file, resized (bilinear, not keeping its aspect) and normalised, as above.
 
-    Raises ``UsageError`` when the file is missing or is no image.
+    Raises ``UsageError`` when the file is missing or is not an image.
     """
     try:
         with Image.open(path) as image:
             resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
     except (OSError, UnidentifiedImageError) as error:
-        raise UsageError(f"{path} is no image that can be read: {error}.") from error
+        raise UsageError(f"{path} cannot be read as an image: {error}.") from error
     pixels = np.asarray(resized, dtype=np.float32)  # (H, W, 3)
     normalised = (pixels - MEAN) / STD
     return np.ascontiguousarray(normalised.transpose(2, 0, 1)[None], dtype=np.float32)

@@ -72,12 +72,12 @@ def compare_all(
     if len(seen) != len(expected):
         raise ParityError(f"{name}: {method} has {len(seen)} output(s), expected {len(expected)}.")
     tolerance = TOLERANCES[precision]
-    found = [
+    agreements = [
         compare(name, one, other, tolerance, scores=method in SCORING and i == 0)
         for i, (one, other) in enumerate(zip(seen, expected, strict=True))
     ]
-    worst = max(found, key=lambda case: (not case.passed, case.relative_error or 0.0))
-    return replace(worst, argmax_agreement=found[0].argmax_agreement)
+    worst = max(agreements, key=lambda case: (not case.passed, case.relative_error or 0.0))
+    return replace(worst, argmax_agreement=agreements[0].argmax_agreement)
 
 
 def compare(

@@ -23,7 +23,7 @@ from seaformer.store.checkout import commit_of
 
 
 def block_target(target: Target) -> BlockTarget:
-    """The target again. Raises ``UsageError`` for one that executes nothing it could tell of."""
+    """The target again. Raises ``UsageError`` for one that cannot report what it executes."""
     if not isinstance(target, BlockTarget):
         raise UsageError(
             f"--profile blocks needs an emulated core, not {target.device().target}.",
@@ -37,7 +37,8 @@ def block_profile(
 ) -> BlockProfile:
     """Every block that one warm inference of ``artifact`` executes.
 
-    Raises ``RunnerFailed`` when it does not run, ``UsageError`` for a target that cannot tell.
+    Raises ``RunnerFailed`` when it does not run, ``UsageError`` for a target that cannot
+    report blocks.
     """
     model, method = artifact.callable_of(plan.method)
     with tempfile.TemporaryDirectory(prefix="seaformer-blocks-") as scratch:
@@ -81,16 +82,16 @@ def write_blocks_of(
 
     The line names the file, or why there is none.
     """
-    told = []
+    sentences = []
     for artifact in artifacts:
         if progress is not None:
             progress(f"blocks of {artifact.file}")
         try:
-            found = block_profile(target, plan, artifact, command)
+            profile = block_profile(target, plan, artifact, command)
         except (ArtifactError, DeviceError) as error:
-            told.append(f"No blocks of {artifact.file}: {error.message}")
+            sentences.append(f"No blocks of {artifact.file}: {error.message}")
             continue
-        name = f"{found.head.id}__{safe_name(artifact.file)}__{found.head.source}.blocks.jsonl"
-        write_blocks(root / "profiles" / name, found)
-        told.append(f"Blocks: {root / 'profiles' / name} ({len(found.blocks)} blocks)")
-    return tuple(told)
+        name = f"{profile.head.id}__{safe_name(artifact.file)}__{profile.head.source}.blocks.jsonl"
+        write_blocks(root / "profiles" / name, profile)
+        sentences.append(f"Blocks: {root / 'profiles' / name} ({len(profile.blocks)} blocks)")
+    return tuple(sentences)

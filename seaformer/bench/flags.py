@@ -1,6 +1,6 @@
 """What makes a number less than trustworthy, found in the samples themselves.
 
-A fatal flag makes the measurement invalid; the others stand beside it. Limits are those of
+A fatal flag makes the measurement invalid; the others are notes. Limits are those of
 docs/measuring.md.
 """
 
@@ -42,9 +42,9 @@ def drifted(samples_ns: Sequence[int]) -> bool:
 def method_flags(
     name: str, run: MethodRun, plan: RunPlan, cpus: tuple[int, ...], source: str
 ) -> list[Flag]:
-    """Everything there is to say of one method.
+    """Every flag of one method.
 
-    A component of half a millisecond is allowed to be noisy: what its spread says does not make
+    A component of half a millisecond is allowed to be noisy: its spread does not make
     the whole network's figure invalid. An emulator's times are not judged at all.
     """
     certain = [*_threads(run, plan), *_output(run)]
@@ -58,12 +58,12 @@ def method_flags(
 
 def precision_flags(precision: str, device: DeviceInfo) -> list[Flag]:
     """What the device cannot compute in that precision."""
-    told = (device.properties or {}).get("fp16_arithmetic", "yes")
-    if precision == "fp16" and told != "yes":
-        return [Flag("no fp16 arithmetic", False, f"{device.model}: {told}")]
+    support = (device.properties or {}).get("fp16_arithmetic", "yes")
+    if precision == "fp16" and support != "yes":
+        return [Flag("no fp16 arithmetic", False, f"{device.model}: {support}")]
     if precision != "fp16" or device.architecture not in ("x86_64", "AMD64"):
         return []
-    detail = "x86 converts to fp32 and back: this time says nothing about an ARM core"
+    detail = "x86 converts to fp32 and back: this time does not transfer to an ARM core"
     return [Flag("no fp16 kernels", False, detail)]
 
 
@@ -100,7 +100,7 @@ def _spread(run: MethodRun) -> list[Flag]:
         detail = f"interval +-{100 * width:.1f} %, more than {100 * UNSTABLE:g} %"
         flags.append(Flag("unstable", True, detail))
     elif width > WIDE:
-        detail = f"interval +-{100 * width:.1f} %, {100 * WIDE:g} % wanted"
+        detail = f"interval +-{100 * width:.1f} %, {100 * WIDE:g} % required"
         flags.append(Flag("wide interval", False, detail))
     if summary.spread > SPREAD:
         detail = f"process medians differ by {100 * summary.spread:.1f} %"

@@ -43,7 +43,7 @@ class BenchOrder:
 class Outcome:
     """What became of one device.
 
-    ``refused`` are sentences about profiles that are not there, ``blocks`` about block profiles.
+    ``refused`` are sentences about missing profiles, ``blocks`` about block profiles.
     """
 
     device: str

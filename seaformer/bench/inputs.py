@@ -47,8 +47,8 @@ def prepare(artifact: Artifact, folder: Path, method: str = FORWARD) -> Prepared
         _write(path, images.photograph("china", spec.height, spec.width))
         return Prepared((path,), (), 1)
     stored = _reference(artifact)
-    wanted = {*reference.inputs_of(method), *reference.outputs_of(method)}
-    if missing := sorted(wanted - set(stored)):
+    names = {*reference.inputs_of(method), *reference.outputs_of(method)}
+    if missing := sorted(names - set(stored)):
         raise CorruptArtifact(
             f"{reference.file} lacks {', '.join(missing)}, which {artifact.file} {method} needs.",
             hint="Export the model again.",
@@ -67,7 +67,7 @@ def check_output(
     if not prepared.expected or not all(output.file for output in report.outputs):
         return None
     pairs = zip(report.outputs, prepared.expected, strict=False)
-    seen = [_like(_output(output), wanted, prepared.stride) for output, wanted in pairs]
+    seen = [_like(_output(output), tensor, prepared.stride) for output, tensor in pairs]
     case = compare_all(method, method, seen, prepared.expected, artifact.precision)
     return OutputCheck(
         max_abs=case.max_abs or 0.0,
@@ -82,7 +82,9 @@ def _output(output: OutputTensor) -> Array:
     try:
         seen = read_tensor(Path(output.file or ""), output.dtype)
     except (OSError, TypeError) as error:
-        raise ParityError(f"The output the runner tells of cannot be read: {error}.") from error
+        raise ParityError(
+            f"The output that the runner reported cannot be read: {error}."
+        ) from error
     if seen.size != int(np.prod(output.shape)):
         raise ParityError(
             f"The runner wrote {seen.size} values for an output of shape {output.shape}."
@@ -117,7 +119,7 @@ def _reference(artifact: Artifact) -> dict[str, Array]:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
             return {"input": stored["input"]} | {name: stored[name] for name in stored.files}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-        raise CorruptArtifact(f"{path} is no reference that can be read: {error}.") from error
+        raise CorruptArtifact(f"{path} cannot be read as a reference: {error}.") from error
 
 
 def _write(path: Path, image: Array) -> None:

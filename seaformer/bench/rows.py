@@ -1,4 +1,4 @@
-"""What a bench knows so far: rows that fill up, process by process. ``run.py`` turns them into
+"""What a bench has so far: rows that fill up, process by process. ``run.py`` turns them into
 measurements; nothing of it leaves a bench.
 """
 
@@ -77,7 +77,7 @@ def process_run(report: RunnerReport) -> ProcessRun:
 
 
 def worse(one: OutputCheck | None, other: OutputCheck | None) -> OutputCheck | None:
-    """The check that says less good things; every process' output is checked."""
+    """The worse of two checks; the output of every process is checked."""
     if one is None or other is None:
         return one or other
     return max(one, other, key=lambda check: (not check.passed, check.relative_error))

@@ -19,7 +19,7 @@ from seaformer.bench import inputs, schedule
 from seaformer.bench.header import header_of, now
 from seaformer.bench.rows import MethodSoFar, RowSoFar, process_run, worse
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
-from seaformer.bench.target import Chosen, Target, choose_cores
+from seaformer.bench.target import CoreChoice, Target, choose_cores
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
 from seaformer.core.engine import runner_engine
@@ -78,7 +78,7 @@ class Bench:
         self._progress = progress or (lambda what, done, total: None)
         self._device: DeviceInfo = target.device()
         check_plan(plan, self._device.cores)
-        self._cores: Chosen = choose_cores(self._device, plan.core, plan.threads)
+        self._cores: CoreChoice = choose_cores(self._device, plan.core, plan.threads)
         self._finished: list[Measurement] = []
 
     def run(self, artifacts: Sequence[Artifact]) -> list[Measurement]:
@@ -244,7 +244,7 @@ class Bench:
         )
 
     def _flags(self, row: RowSoFar, runs: dict[str, MethodRun]) -> list[Flag]:
-        """What the runs themselves say."""
+        """The flags that follow from the runs themselves."""
         flags = checks.precision_flags(row.artifact.precision, self._device)
         if row.failure is None:
             for name, run in runs.items():

@@ -1,8 +1,8 @@
-"""What goes into the runner and what comes out: flags as a record, one JSON line as a record.
+"""Input and output of the runner: flags as a record, one JSON line as a record.
 
 The other end is ``seaformer/runtime/runner`` (C++) or ``seaformer/runtime/python_runner``,
 which takes the same flags and prints the same JSON. Nothing is run or read here: a target does
-that, on whatever machine it stands for, and paths are that machine's.
+that, on its own machine, and paths are that machine's.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class OutputTensor:
 
 @dataclass(frozen=True)
 class Threads:
-    """``effective`` compute threads as the engine tells; ``os_threads`` of the whole process."""
+    """``effective`` compute threads as the engine reports; ``os_threads`` of the whole process."""
 
     requested: int
     effective: int
@@ -192,7 +192,7 @@ class StopReport:
 
 @dataclass(frozen=True)
 class Frequencies:
-    """Of the core the samples ran on; ``None`` where the kernel does not tell."""
+    """Of the core the samples ran on; ``None`` where the kernel does not report it."""
 
     before: int | None
     after: int | None
@@ -205,8 +205,8 @@ class RunnerReport:
     ``load_ns`` is program or session creation with the method made ready, ``first_ns`` the first
     inference; neither is among the warm-up samples. ``sample_cpus`` is the core each timed
     inference ended on. A ``profiled`` report has no latency to quote. Three fields are the
-    target's, the runner itself knows nothing of them: ``counts``, one for each sample, are an
-    emulator's; ``throttled`` says why a phone's block cannot stand; ``coarse_power_mw`` is the
+    target's, the runner itself leaves them empty: ``counts``, one for each sample, are an
+    emulator's; ``throttled`` is why a phone's block was discarded; ``coarse_power_mw`` is the
     mean of a phone's battery gauge.
     """
 
@@ -289,8 +289,8 @@ class RunnerFailure:
         error = data.get("error") if data else None
         if isinstance(error, dict) and isinstance(error.get("message"), str):
             return cls(str(error.get("kind", "engine")), error["message"], exit_code)
-        said = _tail(stderr) or _tail(stdout)
-        message = _how_it_ended(exit_code) + (f": {said}" if said else ".")
+        last_words = _tail(stderr) or _tail(stdout)
+        message = _how_it_ended(exit_code) + (f": {last_words}" if last_words else ".")
         return cls(_KINDS.get(exit_code or 0, "crash"), message, exit_code)
 
     def error(self) -> RunnerFailed:

@@ -26,7 +26,7 @@ def rounds(count: int, processes: int, seed: int) -> Iterator[tuple[int, ...]]:
 
 
 def bench_name(plan: RunPlan, artifacts: Sequence[Artifact], runner_build: str) -> str:
-    """The same name for the same bench: what ``--resume`` knows it by."""
+    """The same name for the same bench: how ``--resume`` finds it."""
     shas = [artifact.sha256 for artifact in artifacts]
     text = json.dumps([codec.to_json(plan), shas, runner_build], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
 """What a bench asks of a machine that runs the runner; ``targets/`` has one file per kind.
 
-A target tells what it is, in which state, which core a plan means, and runs one request in one
+A target reports what it is, in which state, which core a plan means, and runs one request in one
 fresh process. It holds no results.
 """
 
@@ -20,7 +20,7 @@ from seaformer.core.registry import Registry, unknown
 
 
 @dataclass(frozen=True)
-class Chosen:
+class CoreChoice:
     """The cores a plan means on one machine, and the cluster they are of."""
 
     cpus: tuple[int, ...]
@@ -34,7 +34,7 @@ class TargetOptions:
     Args:
         adb_host: the adb server to look for phones at, ``HOST[:PORT]``; empty: the usual one.
         resume: take up what an earlier bench of the same kind left.
-        force: measure in a state that would be refused, and say so.
+        force: measure in a state that would be refused; the row has a flag for it.
         pause: sleeps between looks; raises to end a bench from outside.
         notice: called with a sentence that must not be missed.
     """
@@ -78,7 +78,7 @@ class Target(Protocol):
         ...
 
     def events(self) -> tuple[Flag, ...]:
-        """What happened since the last call that a reader of the row should know."""
+        """Events since the last call that belong in the row."""
         ...
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class Target(Protocol):
 
 
 class PlainTarget:
-    """What a machine has that nobody else uses and nothing happens to."""
+    """The answers of a machine without sessions and events."""
 
     def session(self, bench: str) -> AbstractContextManager[None]:
         return nullcontext()
@@ -101,7 +101,7 @@ class PlainTarget:
 
 @runtime_checkable
 class BlockTarget(Protocol):
-    """A target that can also tell every block of code that an inference executed."""
+    """A target that can also report every block of code that an inference executed."""
 
     def run_blocks(self, request: RunnerRequest) -> tuple[RunnerReport, tuple[Block, ...]]:
         """As ``Target.run``, and the blocks of the last sample."""
@@ -118,7 +118,7 @@ def open_target(
 ) -> Target:
     """The target that ``--device`` names; ``NAME:DETAIL`` chooses within one (an emulated core).
 
-    What is no target's name is a phone's serial. Where no phone has it, raises ``UnknownName`` with
+    Any other name is a phone's serial. Where no phone has it, raises ``UnknownName`` with
     the target's name that is near, else ``NoDevice``; and the error of the phone's state.
     """
     name, _, detail = device.partition(":")
@@ -148,11 +148,13 @@ def list_targets(device: str, options: TargetOptions = TargetOptions()) -> tuple
         elif name:
             names.append(name)
     if not names:
-        raise UsageError("--device names nothing.", hint="Say --device host, or a phone's serial")
+        raise UsageError(
+            "--device names nothing.", hint="For example: --device host, or a phone's serial"
+        )
     return tuple(dict.fromkeys(names))
 
 
-def choose_cores(device: DeviceInfo, core: str, threads: int) -> Chosen:
+def choose_cores(device: DeviceInfo, core: str, threads: int) -> CoreChoice:
     """Which cores ``--core`` means: ``prime``, ``big``, ``little`` or a number; one per thread.
 
     Clusters are ordered by their highest frequency. The last cores of a cluster are taken, since
@@ -163,7 +165,7 @@ def choose_cores(device: DeviceInfo, core: str, threads: int) -> Chosen:
         cluster = next((c for c in ranked if int(core) in c.cpus), None)
         if cluster is None:
             raise UsageError(
-                f"--core {core} is not possible: {device.model} has cores 0 to {device.cores - 1}."
+                f"--core must be 0 to {device.cores - 1} on {device.model} (got {core})."
             )
         first = int(core)
         cpus = tuple(cpu for cpu in cluster.cpus if cpu >= first)[:threads]
@@ -171,12 +173,10 @@ def choose_cores(device: DeviceInfo, core: str, threads: int) -> Chosen:
         cluster = {"prime": ranked[-1], "big": ranked[max(len(ranked) - 2, 0)]}.get(core, ranked[0])
         cpus = cluster.cpus[-threads:]
     else:
-        raise UsageError(
-            f"--core {core!r} is not possible: expected prime, big, little or a core's number."
-        )
+        raise UsageError(f"--core must be prime, big, little or a core number (got {core!r}).")
     if len(cpus) < threads:
         raise UsageError(
             f"--threads {threads} does not fit on {len(cpus)} core(s) of {cluster.part}.",
             hint="Threads stay within one cluster: choose fewer, or another --core.",
         )
-    return Chosen(cpus, cluster)
+    return CoreChoice(cpus, cluster)

@@ -158,7 +158,7 @@ def _text_table(table: PaperTable, found: Sequence[ReproducedRow]) -> Any:
 def _exit_for(outcome: Outcome) -> None:
     """Interrupted: 130. Else the code of the first line that has a model and no figure."""
     if outcome.interrupted:
-        print("Interrupted; the same command goes on where it stopped.", file=sys.stderr)
+        print("Interrupted; the same command continues where it stopped.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)

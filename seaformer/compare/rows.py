@@ -45,7 +45,7 @@ class Side:
 class RowKey:
     """What must be the same on both sides. ``device`` is ``host`` for every computer.
 
-    Two computers are still told apart: their times are only advice (``judgement``).
+    Two computers are still distinguished: their times are only advice (``verdict``).
     """
 
     model: str
@@ -71,7 +71,7 @@ class RowKey:
 
 @dataclass(frozen=True)
 class ComparedRow:
-    """A row that is on both sides; ``differs`` tells what else is not the same."""
+    """A row that is on both sides; ``differs`` lists what else is not the same."""
 
     key: RowKey
     base_id: str
@@ -81,12 +81,12 @@ class ComparedRow:
 
     def of(self, *verdicts: str) -> tuple[Finding, ...]:
         """The findings with one of these verdicts."""
-        return tuple(found for found in self.findings if found.verdict in verdicts)
+        return tuple(one for one in self.findings if one.verdict in verdicts)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything there is to say of two sides; ``base`` and ``new`` are their labels."""
+    """The comparison of two sides; ``base`` and ``new`` are their labels."""
 
     base: str
     new: str
@@ -97,7 +97,7 @@ class Comparison:
 
     @property
     def regressions(self) -> tuple[tuple[ComparedRow, Finding], ...]:
-        return tuple((row, found) for row in self.rows for found in row.of(REGRESSION))
+        return tuple((row, one) for row in self.rows for one in row.of(REGRESSION))
 
 
 def compare(
@@ -107,7 +107,7 @@ def compare(
 
     Facts named in ``allow`` may get worse: then they are warnings. Raises ``UnknownName`` for a
     fact there is not, ``UsageError`` when a side is empty or no row is on both: a gate that saw
-    nothing must not say that all is well.
+    nothing must not report success.
     """
     allowed = tuple(allow)
     for fact in allowed:
@@ -145,27 +145,27 @@ def gate(comparison: Comparison, *, missing: bool = False) -> None:
 
     With ``missing`` also when the new side lacks a row that the base has.
     """
-    found = [f"{one.fact} of {row.key.name}: {one.why}" for row, one in comparison.regressions]
+    reasons = [f"{one.fact} of {row.key.name}: {one.why}" for row, one in comparison.regressions]
     if missing:
-        found += [f"{key.name} is missing" for key in comparison.only_base]
-    if found:
-        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        reasons += [f"{key.name} is missing" for key in comparison.only_base]
+    if reasons:
+        more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
         raise Regression(
-            f"{comparison.new} is worse than {comparison.base}: {found[0]}{more}.",
+            f"{comparison.new} is worse than {comparison.base}: {reasons[0]}{more}.",
             hint="What may get worse on purpose is named with --allow.",
         )
 
 
 def _rows(side: Side, *, valid_first: bool) -> dict[RowKey, Measurement]:
-    """The measurement that stands for each row; later ones replace earlier ones."""
-    found: dict[RowKey, Measurement] = {}
+    """The measurement of each row; later ones replace earlier ones."""
+    by_key: dict[RowKey, Measurement] = {}
     for one in sorted(side.measurements, key=lambda m: (m.created_at, m.id)):
         for key in _keys(one):
-            held = found.get(key)
+            held = by_key.get(key)
             if valid_first and held is not None and held.valid and not one.valid:
                 continue
-            found[key] = one
-    return found
+            by_key[key] = one
+    return by_key
 
 
 def _keys(one: Measurement) -> Sequence[RowKey]:
@@ -197,17 +197,17 @@ def _device(one: Measurement) -> str:
 
 
 def _row(key: RowKey, pair: Pair, limits: Limits, allowed: Sequence[str]) -> ComparedRow:
-    found = [
+    findings = [
         replace(finding, verdict=WARNING, why=f"{finding.why} (allowed)")
         if finding.verdict == REGRESSION and finding.fact in allowed
         else finding
         for finding in judge(pair, limits)
     ]
-    return ComparedRow(key, pair.base.id, pair.new.id, tuple(found), tuple(_differences(pair)))
+    return ComparedRow(key, pair.base.id, pair.new.id, tuple(findings), tuple(_differences(pair)))
 
 
 def _differences(pair: Pair) -> Iterable[str]:
-    """What a reader must know before he blames the model."""
+    """What else differs and may be the cause, before the model is."""
     one, other = pair.base, pair.new
     if one.id == other.id:
         yield "the same measurement on both sides"

@@ -27,7 +27,7 @@ _Document = tuple[str, bytes]
 
 
 def load_side(name: str, results: Path) -> Side:
-    """The measurements that ``name`` stands for; ``results`` is the folder a commit is asked for.
+    """The measurements that ``name`` means; ``results`` is the folder read from a commit.
 
     Damaged files are listed and skipped. Raises ``UsageError`` when there is nothing of that name.
     """
@@ -39,15 +39,15 @@ def load_side(name: str, results: Path) -> Side:
 
 
 def _side(label: str, documents: Iterator[_Document]) -> Side:
-    found: dict[str, Measurement] = {}
+    by_id: dict[str, Measurement] = {}
     damaged = []
     for where, content in documents:
         try:
             for one in _parse(where, content):
-                found.setdefault(one.id, one)
+                by_id.setdefault(one.id, one)
         except ArtifactError as error:
             damaged.append(DamagedFile(where, error.message))
-    return Side(label, tuple(found.values()), tuple(damaged))
+    return Side(label, tuple(by_id.values()), tuple(damaged))
 
 
 def _parse(where: str, content: bytes) -> list[Measurement]:
@@ -90,7 +90,7 @@ def _in_commit(revision: str, folder: Path, name: str) -> Iterator[_Document]:
     )
     if not commit:
         raise UsageError(
-            f"{name} is no file, no folder and no commit of this repository.",
+            f"{name} is not a file, a folder or a commit of this repository.",
             hint="Name a results folder, a run file, or a commit such as main or HEAD~1.",
         )
     top = Path(_git_line("rev-parse", "--show-toplevel"))
@@ -100,14 +100,14 @@ def _in_commit(revision: str, folder: Path, name: str) -> Iterator[_Document]:
     below = (inside.relative_to(top.resolve()) / RUNS).as_posix()
     listed = _git("-C", str(top), "ls-tree", "-r", "-z", commit, "--", below).split(b"\0")
     blobs = dict(_blob(line) for line in listed if line)
-    wanted = {path: blob for path, blob in blobs.items() if _is_run(path)}
-    return zip(wanted, _contents(list(wanted.values())), strict=True)
+    runs = {path: blob for path, blob in blobs.items() if _is_run(path)}
+    return zip(runs, _contents(list(runs.values())), strict=True)
 
 
 def _blob(line: bytes) -> tuple[str, str]:
     """``mode blob hash<TAB>path`` as (path, hash)."""
-    told, _, path = line.partition(b"\t")
-    return path.decode("utf-8", "surrogateescape"), told.split()[2].decode()
+    entry, _, path = line.partition(b"\t")
+    return path.decode("utf-8", "surrogateescape"), entry.split()[2].decode()
 
 
 def _is_run(path: str) -> bool:
@@ -146,6 +146,6 @@ def _git(*arguments: str, send: bytes | None = None, strict: bool = True) -> byt
     if done.returncode != 0:
         if not strict:
             return b""
-        told = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise UsageError(f"git refused: {told[-1] if told else done.returncode}.")
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise UsageError(f"git refused: {lines[-1] if lines else done.returncode}.")
     return done.stdout

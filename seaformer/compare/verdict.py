@@ -49,7 +49,7 @@ class Finding:
     """One fact of one row, on both sides, and what is thought of it.
 
     ``unit`` is ``ms``, ``instructions``, ``bytes`` or nothing; ``ratio`` is new over base, with
-    ``low`` and ``high`` where it has an interval. ``why`` tells what made the verdict.
+    ``low`` and ``high`` where it has an interval. ``why`` is the reason of the verdict.
     """
 
     fact: str
@@ -81,10 +81,10 @@ class Pair:
 
     @property
     def same_device(self) -> bool:
-        """The same machine as far as it tells; a CPU's name alone is not enough."""
+        """The same machine as far as it reports; a CPU's name alone is not enough."""
         one, other = self.base.device, self.new.device
-        told = ("id", "model", "architecture", "cores", "memory_bytes")
-        return all(getattr(one, name) == getattr(other, name) for name in told)
+        identity = ("id", "model", "architecture", "cores", "memory_bytes")
+        return all(getattr(one, name) == getattr(other, name) for name in identity)
 
     @property
     def interleaved(self) -> bool:
@@ -97,22 +97,22 @@ def checked_limits(latency: float) -> Limits:
     """The limits with another one for latency. Raises ``UsageError`` for a ratio below 1."""
     if not (math.isfinite(latency) and latency >= 1.0):
         raise UsageError(
-            f"--max-ratio {latency:g} is not possible: expected 1 or more.",
+            f"--max-ratio must be at least 1 (got {latency:g}).",
             hint="1.03 lets a latency grow by 3 %.",
         )
     return Limits(latency=latency)
 
 
 def judge(pair: Pair, limits: Limits) -> list[Finding]:
-    """Every fact of one row that both sides tell; facts of the file only for the whole network."""
-    found = list(_outcome(pair))
-    found += _latency(pair, limits)
-    found += _instructions(pair, limits)
+    """Every fact of one row that both sides have; facts of the file only for the whole network."""
+    findings = list(_outcome(pair))
+    findings += _latency(pair, limits)
+    findings += _instructions(pair, limits)
     if pair.method == FORWARD:
-        found += _peak(pair, limits)
-        found += _size(pair, limits)
-        found += _file(pair, limits)
-    return found
+        findings += _peak(pair, limits)
+        findings += _size(pair, limits)
+        findings += _file(pair, limits)
+    return findings
 
 
 def _outcome(pair: Pair) -> Iterator[Finding]:
@@ -168,7 +168,7 @@ def _latency_verdict(pair: Pair, ratio: Ratio, limits: Limits) -> tuple[str, str
 
 
 def _only_advisory(pair: Pair) -> str:
-    """Why a difference in time is no proof; nothing when it is one."""
+    """Why a difference in time proves nothing; empty when it does."""
     if not pair.same_device:
         return f"not the same device: {pair.base.device.id}, {pair.new.device.id}"
     if pair.base.runner != pair.new.runner:
@@ -202,14 +202,14 @@ def _peak(pair: Pair, limits: Limits) -> Iterator[Finding]:
     )
     if not before or not after:
         return
-    found = _measure("peak memory", max(before), max(after), limits.peak, "bytes")
+    finding = _measure("peak memory", max(before), max(after), limits.peak, "bytes")
     least = max(limits.peak * max(before), max(before) + limits.peak_bytes)
-    if found.verdict == REGRESSION and min(after) <= least:
-        found = replace(found, verdict=SAME, why="")
+    if finding.verdict == REGRESSION and min(after) <= least:
+        finding = replace(finding, verdict=SAME, why="")
     advice = _only_advisory_peak(pair)
-    if found.verdict == REGRESSION and advice:
-        found = replace(found, verdict=WARNING, why=advice)
-    yield found
+    if finding.verdict == REGRESSION and advice:
+        finding = replace(finding, verdict=WARNING, why=advice)
+    yield finding
 
 
 def _only_advisory_peak(pair: Pair) -> str:
@@ -231,7 +231,7 @@ def _size(pair: Pair, limits: Limits) -> Iterator[Finding]:
 
 
 def _file(pair: Pair, limits: Limits) -> Iterator[Finding]:
-    """What the manifests say; nothing where a side is of a schema that kept no facts."""
+    """The facts of the manifests; none where a side has a schema without facts."""
     base, new = pair.base.facts, pair.new.facts
     if base is None or new is None:
         old = [name for name, facts in (("base", base), ("new", new)) if facts is None]
@@ -269,7 +269,7 @@ def _parity(base: ArtifactFacts, new: ArtifactFacts, limits: Limits) -> Iterator
 
 
 def _known(value: float | None) -> float | None:
-    """A figure, or nothing: NaN is no figure."""
+    """A figure, or ``None``: NaN is not a figure."""
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -1,6 +1,6 @@
 """``Artifact``: an exported model file and the manifest that lies beside it.
 
-The manifest is named like the file plus ``.json``. It tells what the file computes, how it was
+The manifest is named like the file plus ``.json``. It holds what the file computes, how it was
 made and how far it was proved to agree with the PyTorch model; never how to run it.
 """
 
@@ -73,7 +73,7 @@ class Delegation:
 
     @property
     def outside_compute(self) -> int:
-        """Operators that compute and are not delegated: 0 is what one wants."""
+        """Operators that compute and are not delegated: 0 is best."""
         return sum(op.count for op in self.outside if op.computes)
 
 
@@ -155,7 +155,7 @@ class Artifact:
     """The manifest of one exported file.
 
     ``file`` is the name beside the manifest; ``path`` is where it was found and is not stored.
-    ``operator_map`` tells which module each operator came from (``operators.OperatorMap``).
+    ``operator_map`` is which module each operator is from (``operators.OperatorMap``).
     """
 
     schema: int

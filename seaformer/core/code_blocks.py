@@ -1,6 +1,6 @@
 """``BlockProfile``: every block of code that one inference executed on an emulated ARM core.
 
-What an estimate of time stands on: a disassembler and a scheduling model need the code words and
+The input of an estimate of time: a disassembler and a scheduling model need the code words and
 how often they ran. A file of JSON lines, ``*.blocks.jsonl``: the head first, then a block a line.
 Nothing in it is a time.
 """
@@ -22,7 +22,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Block:
-    """Code words that ran one after the other, how often, and where they stood.
+    """Code words that ran one after the other, how often, and their address.
 
     ``address`` is hexadecimal; ``words`` are 32-bit A64 instructions, eight hexadecimal digits
     each, separated by blanks.
@@ -71,7 +71,7 @@ def load_blocks(path: Path) -> BlockProfile:
         head = codec.from_json(BlockHead, json.loads(first), where=path.name)
         found = BlockProfile(head, parse_blocks(rest, where=path.name))
     except (OSError, ValueError) as error:
-        raise CorruptArtifact(f"{path} is no block profile that can be read: {error}.") from error
+        raise CorruptArtifact(f"{path} cannot be read as a block profile: {error}.") from error
     total = sum(block.instructions for block in found.blocks)
     if total != head.counts.instructions:
         raise CorruptArtifact(

@@ -1,7 +1,7 @@
 """``Counts``: what one inference executed on an emulated ARM core, to the last instruction.
 
 Counted, not timed: the same program on the same emulated core gives the same figures on every
-machine. Nothing here says how long an instruction takes.
+machine. Nothing here is a time.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def spread(counts: Sequence[Counts]) -> float | None:
 def executed_precision(counts: Sequence[Counts]) -> str:
     """``fp16`` or ``fp32``: what most multiply-accumulates were; nothing where there were none.
 
-    A model's file says what was asked for, this what the kernels chosen on the core computed in.
+    A model's file has what was asked for, this is what the kernels chosen on the core computed in.
     """
     half, single = (sum(one.fma_fp16 for one in counts), sum(one.fma_fp32 for one in counts))
     if not half + single:

@@ -9,11 +9,11 @@
     ├── DeviceError         NoDevice  ManyDevices  Unauthorized  NoPermission       4
     │                       DeviceOffline  NotBooted  DeviceLost  DeviceTimeout
     │                       DeviceFull  DeviceBusy  RunnerFailed
-    ├── MeasurementRefused  TooHot  Throttled  Charging  LowBattery  DebugRunner    5
-    │                       PinningBroken  Unstable
+    ├── MeasurementRefused  TooHot  Throttled  Charging  LowBattery                 5
+    │                       PinningBroken
     └── Regression                                                                  6
 
-The message says what was expected and what was seen; ``hint`` says in one sentence what to do.
+The message has what was expected and what was seen; ``hint`` is one sentence: what to do.
 They are caught once, in ``cli.py``. 130 is what an interrupted command (Ctrl-C) ends with.
 """
 
@@ -40,7 +40,7 @@ class UserError(SeaFormerError):
 
 
 class UnknownName(UserError):
-    """A model, format, device or other name that nobody registered."""
+    """A model, format, device or other name that is not registered."""
 
 
 class MissingExtra(UserError):
@@ -52,7 +52,7 @@ class UsageError(UserError):
 
 
 class ProofError(SeaFormerError):
-    """A model or a file is not what it should be."""
+    """An invalid model or file."""
 
     exit_code = 3
 
@@ -94,7 +94,7 @@ class SchemaTooNew(ArtifactError):
 
 
 class CorruptArtifact(ArtifactError):
-    """Truncated, unreadable, or of another format than its name says."""
+    """Truncated, unreadable, or of another format than its suffix."""
 
 
 class DeviceError(SeaFormerError):
@@ -144,7 +144,7 @@ class DeviceBusy(DeviceError):
 
 
 class RunnerFailed(DeviceError):
-    """The runner ended with an error, was killed, or printed something that is no report."""
+    """The runner ended with an error, was killed, or printed something other than a report."""
 
 
 class MeasurementRefused(SeaFormerError):
@@ -169,16 +169,8 @@ class LowBattery(MeasurementRefused):
     """Too little charge for a run to end at the speed it began."""
 
 
-class DebugRunner(MeasurementRefused):
-    """The runner was built without optimisation."""
-
-
 class PinningBroken(MeasurementRefused):
     """Samples were taken off the chosen core."""
-
-
-class Unstable(MeasurementRefused):
-    """The interval of the median stayed wider than the plan allows."""
 
 
 class Regression(SeaFormerError):

@@ -1,4 +1,4 @@
-"""``ArtifactFacts``: what a manifest says that is the same on every machine, kept in a measurement.
+"""``ArtifactFacts``: the part of a manifest that is the same on every machine, in a measurement.
 
 A result outlives its artifact. With the facts in it, two results can be compared without either
 file: how much a backend took, what stayed outside, how far the file agrees with the model.
@@ -25,7 +25,7 @@ class ParityFacts:
 
 @dataclass(frozen=True)
 class ArtifactFacts:
-    """What the manifest of the measured file said.
+    """From the manifest of the measured file.
 
     ``operators`` counts the file's operators by kind, ``weights`` is the spec's (``seeded:0`` or
     ``sha256:...``), ``tools`` are the versions that made the file.

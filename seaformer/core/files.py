@@ -1,6 +1,6 @@
 """The few file operations that everything else relies on: atomic writes, hashes, the cache folder.
 
-A file written here is either whole or absent. Nothing here knows what the bytes mean.
+A file written here is either whole or absent. Nothing here reads the bytes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def size_bytes(path: Path) -> int:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder; it is no error when it does not exist."""
+    """Delete a file or a folder; one that does not exist is ignored."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -129,7 +129,7 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def publish(source: Path, target: Path) -> None:
-    """Move a finished file or folder to its final name, replacing what stood there."""
+    """Move a finished file or folder to its final name, replacing what was there."""
     with os_errors(str(target)):
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)
@@ -163,7 +163,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 def _written(path: Path, text: str) -> Iterator[Path]:
     """``text`` in a hidden file beside ``path``, on the disk, and gone afterwards.
 
-    Lone surrogates (a file name that is no UTF-8) are written as ``\\udcff``: the escape that
+    Lone surrogates (a file name that is not UTF-8) are written as ``\\udcff``: the escape that
     JSON reads back as the same character.
     """
     make_dir(path.parent)

@@ -54,7 +54,7 @@ class DeviceInfo:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The state of the device at one moment; ``None`` where it does not tell.
+    """The state of the device at one moment; ``None`` where it is unknown.
 
     ``load`` is the one-minute load average, ``freq_khz`` of the pinned core, temperatures in
     degrees Celsius.
@@ -187,7 +187,7 @@ class RunHeader:
 class Measurement(RunHeader):
     """One artifact on one device under one plan.
 
-    ``runner`` says what took the times (``cpp release`` or ``python``). ``facts`` are those of
+    ``runner`` is what took the times (``cpp release`` or ``python``). ``facts`` are those of
     the artifact; a file of schema 1 has none.
     """
 
@@ -215,7 +215,7 @@ class Measurement(RunHeader):
 
 
 def run_path(measurement: Measurement) -> PurePosixPath:
-    """Where a store keeps a measurement, below its root. Emulated and failed runs say so."""
+    """Where a store keeps a measurement, below its root: the name has its source and ``failed``."""
     size = "x".join(map(str, measurement.input_shape[2:]))
     parts = [measurement.id, measurement.model, size, measurement.format]
     parts += [measurement.precision]
@@ -229,7 +229,7 @@ def run_path(measurement: Measurement) -> PurePosixPath:
 def summary(measurement: Measurement, method: str = "forward") -> stats.Summary | None:
     """The latency of one method, or ``None`` for a failed run and for an emulated one.
 
-    An emulator's milliseconds are no latency: no figure is derived from them.
+    An emulator's milliseconds are not a latency: no figure is derived from them.
     """
     run = measurement.methods.get(method)
     if run is None or measurement.source != MEASURED:

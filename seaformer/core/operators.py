@@ -1,6 +1,6 @@
 """``OperatorMap``: which module of the network each operator of an exported file came from.
 
-Lies beside an artifact as ``<artifact>.operators.json``. An engine's profile knows operators, not
+Lies beside an artifact as ``<artifact>.operators.json``. An engine's profile lists operators, not
 modules; this is what joins the two (``bench/profile.py``).
 """
 

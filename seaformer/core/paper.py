@@ -63,7 +63,7 @@ def lines(table: str) -> tuple[Line, ...]:
     """All lines of one CSV."""
     source = resources.files("seaformer.core") / "paper" / f"{table}.csv"
     if not source.is_file():
-        raise UnknownName(f"There is no table {table!r} of the paper.")
+        raise UnknownName(f"Unknown table of the paper: {table!r}.")
     text = source.read_text(encoding="utf-8").splitlines()
     return tuple(Line(cells) for cells in csv.DictReader(text))
 
@@ -108,7 +108,7 @@ def row(table: str, label: str, cells: Mapping[str, str], metric: str, column: s
 
 @dataclass(frozen=True)
 class Absent:
-    """A row of tables 2, 3 or 14 for which there is no model here, and why."""
+    """A row of tables 2, 3 or 14 without a model here, and why."""
 
     table: str
     label: str

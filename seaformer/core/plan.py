@@ -39,7 +39,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """Everything a run needs to know besides the artifact and the target.
+    """Everything a run needs besides the artifact and the target.
 
     ``core`` is ``prime``, ``big``, ``little`` or a core number; ``processes`` is how many fresh
     processes repeat the measurement; ``seed`` orders them and makes random inputs. With
@@ -70,21 +70,21 @@ def check_plan(plan: RunPlan, cores: int) -> None:
     """Raise ``UsageError`` for a plan that a machine with ``cores`` cores cannot carry out."""
     if not 1 <= plan.threads <= cores:
         raise UsageError(
-            f"--threads {plan.threads} is not possible: expected 1 to {cores}, "
-            f"the number of cores of this device.",
+            f"--threads must be 1 to {cores}, the number of cores of this device "
+            f"(got {plan.threads}).",
             hint="One thread is what the paper measures: --threads 1",
         )
     for name, value in (("--runs", plan.stop.runs), ("--repeats", plan.processes)):
         if value is not None and value < 1:
-            raise UsageError(f"{name} {value} is not possible: expected 1 or more.")
+            raise UsageError(f"{name} must be at least 1 (got {value}).")
     if plan.warmup.runs is not None and plan.warmup.runs < 0:
-        raise UsageError(f"--warmup {plan.warmup.runs} is not possible: expected 0 or more.")
+        raise UsageError(f"--warmup must be at least 0 (got {plan.warmup.runs}).")
     for name, seconds in (
         ("--min-secs", plan.stop.min_seconds),
         ("--max-secs", plan.stop.max_seconds),
     ):
         if not (math.isfinite(seconds) and seconds >= 0):
-            raise UsageError(f"{name} {seconds:g} is not possible: expected 0 or more seconds.")
+            raise UsageError(f"{name} must be at least 0 seconds (got {seconds:g}).")
     if plan.stop.min_seconds > plan.stop.max_seconds:
         raise UsageError(
             f"--min-secs {plan.stop.min_seconds:g} is more than --max-secs "

@@ -1,4 +1,4 @@
-"""``Proof``: what came of one export that was tried, and ``proofs.json``, which keeps them.
+"""``Proof``: the outcome of one export that was tried, and ``proofs.json``, which keeps them.
 
 ``tools/prove.py`` writes that file from the manifests of real exports, never a hand. An export is
 refused when its file does not compute what the PyTorch model computes, so a proof is an export that
@@ -23,9 +23,9 @@ class Proof:
     """One export that was tried.
 
     ``subgraphs``, ``delegated_ops`` and ``outside`` (operators outside by name, those that compute)
-    are ``None`` where there is no delegate. ``seconds`` is how long the export took, on a machine
+    are ``None`` without a delegate. ``seconds`` is how long the export took, on a machine
     that did other things too. ``sources`` is the digest of the code that exported it, empty where
-    that was not kept. ``failure`` is why there is no file: then nothing was proved.
+    that was not kept. ``failure`` is why the file is missing: then nothing was proved.
     """
 
     model: str
@@ -85,7 +85,7 @@ def _plain_first(proof: Proof) -> tuple[bool, bool, str, str, str]:
 
 @functools.cache
 def read(path: Path = PROOFS) -> Proofs:
-    """What was proved; nothing where there is no such file yet."""
+    """What was proved; nothing before that file exists."""
     if not path.is_file():
         return Proofs()
     return codec.from_json(Proofs, files.read_json(path), where=path.name)

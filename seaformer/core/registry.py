@@ -55,12 +55,12 @@ class Registry:
 
 
 def unknown(noun: str, name: str, known: Iterable[str]) -> UnknownName:
-    """The error for a name nobody registered, with the one nearest to it."""
+    """The error for a name that is not registered, with the one nearest to it."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"Did you mean {near[0]}?" if near else ""
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return UnknownName(f"There is no {noun} {name!r}. Known: {shown}.", hint=hint)
+    return UnknownName(f"Unknown {noun} {name!r}. Known: {shown}.", hint=hint)
 
 
 def missing(module: str, wanted_by: str, extra: str) -> MissingExtra:

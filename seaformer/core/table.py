@@ -88,7 +88,7 @@ class ResultRow:
 
     @property
     def size(self) -> str:
-        """``HxW`` of the input, or nothing where it is no image."""
+        """``HxW`` of the input, or nothing where it is not an image."""
         return f"{self.height}x{self.width}" if self.height and self.width else ""
 
     @property

@@ -22,7 +22,7 @@ BOX = 4
 class Thresholds:
     """``score``: a candidate's least, 0 to 1. ``overlap``: of two boxes of a class whose
     intersection over union is larger, the better one stays. ``candidates`` go into suppression,
-    ``boxes`` come out."""
+    ``boxes`` are the output."""
 
     score: float = 0.05
     overlap: float = 0.5
@@ -58,16 +58,16 @@ def detect(scores: Array, boxes: Array, thresholds: Thresholds | None = None) ->
 
     Raises ``ShapeError`` for other shapes.
     """
-    wanted = thresholds or Thresholds()
+    limits = thresholds or Thresholds()
     _check(scores, boxes)
     flat = scores[0].reshape(-1)  # K*A
-    kept = np.flatnonzero(flat > wanted.score)
-    order = np.argsort(-flat[kept], kind="stable")[: wanted.candidates]
+    kept = np.flatnonzero(flat > limits.score)
+    order = np.argsort(-flat[kept], kind="stable")[: limits.candidates]
     chosen = kept[order]
     classes, places = np.divmod(chosen, scores.shape[2])
-    found = boxes[0, :, places].astype(np.float64)  # N 4
-    alive = suppress(found, classes, wanted.overlap)[: wanted.boxes]
-    return Detections(found[alive], flat[chosen][alive], classes[alive])
+    candidates = boxes[0, :, places].astype(np.float64)  # N 4
+    alive = suppress(candidates, classes, limits.overlap)[: limits.boxes]
+    return Detections(candidates[alive], flat[chosen][alive], classes[alive])
 
 
 def suppress(boxes: Array, classes: Array, overlap: float) -> Array:

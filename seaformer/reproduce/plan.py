@@ -110,7 +110,7 @@ class PlannedRow:
 
     ``published`` is the paper's latency in ms, or a share in percent (``unit``). ``method`` is
     ``forward``, or the component of ours that a share belongs to; ``absent`` why no model of ours
-    stands for the line.
+    is meant.
     """
 
     table: str

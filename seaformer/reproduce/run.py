@@ -1,9 +1,9 @@
 """Every export and measurement that a table of the paper needs, one network after the other.
 
 The store is the checkpoint: what was measured with this very file, on this device, in this way and
-is valid is not measured again, so that an interrupted reproduction goes on where it stopped. Each
+is valid is not measured again, so that an interrupted reproduction continues where it stopped. Each
 network is stored before the next one begins; its precisions are interleaved, because they are
-compared. What cannot be exported or measured is a row with its reason, and the others go on.
+compared. What cannot be exported or measured is a row with its reason, and the others continue.
 Files come from a ``Factory``; torch is imported when one has to be exported.
 """
 
@@ -61,7 +61,7 @@ class Factory:
 
 
 def cached_files(format: str) -> Factory:
-    """Files of one format from the cache; what is not there is exported into it."""
+    """Files of one format from the cache; what is missing is exported into it."""
 
     def request(work: Work) -> ExportRequest:
         return ExportRequest(
@@ -141,8 +141,8 @@ class Reproduction:
         if self.again:
             return False
         device = self.target.device()
-        found = measured_before(entries, artifact, work, self.plan, self.target.source)
-        here = [e for e in found if (e.device, e.device_name) == (device.id, device.model)]
+        entries_before = measured_before(entries, artifact, work, self.plan, self.target.source)
+        here = [e for e in entries_before if (e.device, e.device_name) == (device.id, device.model)]
         if not here:
             return False
         measurement = read_run(self.store.root / here[0].path, here[0].path)
@@ -277,7 +277,7 @@ class _Clock:
         self._since = time.monotonic()
 
     def end(self, works: Sequence[Work]) -> None:
-        """``works`` were measured; an export that nothing was measured of tells no pace."""
+        """``works`` were measured; an export alone gives no pace."""
         if self._since is not None and works:
             self._taken += time.monotonic() - self._since
         self._since = None

@@ -1,7 +1,8 @@
 """A table of the paper with our column beside it: what was measured, where, and what is missing.
 
 The paper's latencies stay in the paper's column. Ours are in a column named after the device; of an
-emulated core it holds instructions and never milliseconds. Lines that cannot be measured say why.
+emulated core it holds instructions and never milliseconds. Lines that cannot be measured have the
+reason.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.components import Component, components
-from seaformer.report.table import rows
+from seaformer.report.table import rows as rows_of
 from seaformer.reproduce.plan import PERCENT, PaperTable, PlannedRow, Work
 from seaformer.reproduce.run import Answer
 
@@ -59,9 +60,9 @@ def reproduce_rows(
     return tuple(_relative(row, reference) for row in rows)
 
 
-def reference_of(found: Sequence[ReproducedRow]) -> str:
+def reference_of(rows: Sequence[ReproducedRow]) -> str:
     """The line that the relative columns are over; nothing when there is none."""
-    return next((row.planned.name for row in found if row.relative_ours == 1.0), "")
+    return next((row.planned.name for row in rows if row.relative_ours == 1.0), "")
 
 
 def _row(line: PlannedRow, answer: Answer | None) -> ReproducedRow:
@@ -71,7 +72,7 @@ def _row(line: PlannedRow, answer: Answer | None) -> ReproducedRow:
         reason = answer.reason if answer else ""
         return ReproducedRow(line, reason=reason or "not measured")
     one = answer.measurement
-    by_method = rows(one)
+    by_method = rows_of(one)
     whole = next((row for row in by_method if row.method == line.method), None)
     plain = ReproducedRow(
         line,
@@ -90,26 +91,26 @@ def _row(line: PlannedRow, answer: Answer | None) -> ReproducedRow:
 def _with_figures(
     row: ReproducedRow, whole: ResultRow, parts: Sequence[Component]
 ) -> ReproducedRow:
-    found = replace(row, instructions=whole.instructions)
+    figures = replace(row, instructions=whole.instructions)
     if whole.source == MEASURED:
-        found = replace(
-            found,
+        figures = replace(
+            figures,
             median_ms=whole.median_ms,
             ci95_low_ms=whole.ci95_low_ms,
             ci95_high_ms=whole.ci95_high_ms,
         )
     if row.planned.unit == PERCENT:
         share = next((p.share for p in parts if p.name == row.planned.method), None)
-        return replace(found, share=None if share is None else 100 * share)
+        return replace(figures, share=None if share is None else 100 * share)
     paper = row.planned.published
-    if paper and found.median_ms and found.ci95_low_ms and found.ci95_high_ms:
-        ratios = [v / paper for v in (found.median_ms, found.ci95_low_ms, found.ci95_high_ms)]
-        found = replace(found, ratio=ratios[0], ratio_low=ratios[1], ratio_high=ratios[2])
-    return found
+    if paper and figures.median_ms and figures.ci95_low_ms and figures.ci95_high_ms:
+        ratios = [v / paper for v in (figures.median_ms, figures.ci95_low_ms, figures.ci95_high_ms)]
+        figures = replace(figures, ratio=ratios[0], ratio_low=ratios[1], ratio_high=ratios[2])
+    return figures
 
 
 def _doubts(one: Measurement) -> str:
-    """What a reader must know of the number, in the flags' own words."""
+    """The names of the flags that qualify the number."""
     return "; ".join(flag.name for flag in one.flags if flag.name != one.source)
 
 
@@ -128,35 +129,35 @@ def _relative(row: ReproducedRow, reference: ReproducedRow | None) -> Reproduced
     )
 
 
-def header(table: PaperTable, found: Sequence[ReproducedRow]) -> tuple[str, ...]:
+def header(table: PaperTable, rows: Sequence[ReproducedRow]) -> tuple[str, ...]:
     """The columns' names; ours is named after the device."""
-    device = next((row.device for row in found if row.device), "ours")
+    device = next((row.device for row in rows if row.device), "ours")
     names = [column.replace("_", " ") for column in table.identity]
     if table.components:
-        return (*names, "paper %", f"{device} %", *_ours_header(found, device), "scope", "note")
+        return (*names, "paper %", f"{device} %", *_ours_header(rows, device), "scope", "note")
     return (
-        *(*names, "precision", *(name for name, _ in _about(table, found)), "paper ms"),
-        *_ours_header(found, device),
+        *(*names, "precision", *(name for name, _ in _about(table, rows)), "paper ms"),
+        *_ours_header(rows, device),
         *("ratio to paper", "paper, relative", "ours, relative", "scope", "note"),
     )
 
 
-def cells(table: PaperTable, row: ReproducedRow, found: Sequence[ReproducedRow]) -> tuple[str, ...]:
+def cells(table: PaperTable, row: ReproducedRow, rows: Sequence[ReproducedRow]) -> tuple[str, ...]:
     """One line as text, in the order of ``header``."""
-    line, ours = row.planned, _ours(row, found)
+    line, ours = row.planned, _ours(row, rows)
     end = (row.scope or _NOTHING, row.reason)
     if table.components:
         return _clean(*line.label, _number(line.published), _number(row.share, 1), *ours, *end)
-    told = (getattr(line, field) for _, field in _about(table, found))
-    about = (line.precision, *map(_number, told))
+    values = (getattr(line, field) for _, field in _about(table, rows))
+    about = (line.precision, *map(_number, values))
     relative = (_number(row.relative_paper, 2), _number(row.relative_ours, 2))
     return _clean(*line.label, *about, _number(line.published), *ours, _ratio(row), *relative, *end)
 
 
-def notes(table: PaperTable, found: Sequence[ReproducedRow]) -> list[str]:
+def notes(table: PaperTable, rows: Sequence[ReproducedRow]) -> list[str]:
     """What the table is and is not, below it."""
-    done = [row for row in found if row.measurement_id]
-    lines = [f"{len(done)} of {words.counted(len(found), 'line')} measured."]
+    done = [row for row in rows if row.measurement_id]
+    lines = [f"{len(done)} of {words.counted(len(rows), 'line')} measured."]
     targets = {row.target for row in done}
     if "emulator" in targets:
         lines.append(
@@ -168,23 +169,23 @@ def notes(table: PaperTable, found: Sequence[ReproducedRow]) -> list[str]:
             "This computer is not the paper's Snapdragon 865: the ratio compares machines. What "
             "can be compared are the relative columns."
         )
-    reference = reference_of(found)
+    reference = reference_of(rows)
     if reference:
         lines.append(f"Relative figures are over {reference}.")
     lines.append("How the paper measured, and what differs here: docs/reproduce.md.")
     return lines
 
 
-def markdown(table: PaperTable, found: Sequence[ReproducedRow]) -> str:
+def markdown(table: PaperTable, rows: Sequence[ReproducedRow]) -> str:
     """The whole table as Markdown."""
-    lines = [header(table, found), tuple("---" for _ in header(table, found))]
-    lines += [cells(table, row, found) for row in found]
+    lines = [header(table, rows), tuple("---" for _ in header(table, rows))]
+    lines += [cells(table, row, rows) for row in rows]
     grid = "\n".join(f"| {' | '.join(c.replace('|', '/') for c in line)} |" for line in lines)
-    told = "\n".join(f"- {note}" for note in notes(table, found))
-    return f"## {table.title}\n\n{grid}\n\n{told}\n"
+    listed = "\n".join(f"- {note}" for note in notes(table, rows))
+    return f"## {table.title}\n\n{grid}\n\n{listed}\n"
 
 
-def _about(table: PaperTable, found: Sequence[ReproducedRow]) -> list[tuple[str, str]]:
+def _about(table: PaperTable, rows: Sequence[ReproducedRow]) -> list[tuple[str, str]]:
     """Columns of the paper beside the latency, and our fields for them; none that is empty."""
     columns = (
         *(("paper M", "params_m"), ("paper G", "flops_g")),
@@ -193,20 +194,20 @@ def _about(table: PaperTable, found: Sequence[ReproducedRow]) -> list[tuple[str,
     return [
         (name, field)
         for name, field in columns
-        if any(getattr(row.planned, field) is not None for row in found)
+        if any(getattr(row.planned, field) is not None for row in rows)
     ]
 
 
-def _ours_header(found: Sequence[ReproducedRow], device: str) -> tuple[str, ...]:
-    counted = any(row.instructions is not None for row in found)
-    timed = any(row.median_ms is not None for row in found) or not counted
+def _ours_header(rows: Sequence[ReproducedRow], device: str) -> tuple[str, ...]:
+    counted = any(row.instructions is not None for row in rows)
+    timed = any(row.median_ms is not None for row in rows) or not counted
     names = (f"{device} ms", "95 % interval ms") if timed else ()
     return (*names, *((f"{device} instructions M",) if counted else ()))
 
 
-def _ours(row: ReproducedRow, found: Sequence[ReproducedRow]) -> tuple[str, ...]:
-    counted = any(other.instructions is not None for other in found)
-    timed = any(other.median_ms is not None for other in found) or not counted
+def _ours(row: ReproducedRow, rows: Sequence[ReproducedRow]) -> tuple[str, ...]:
+    counted = any(other.instructions is not None for other in rows)
+    timed = any(other.median_ms is not None for other in rows) or not counted
     span = words.span(row.ci95_low_ms, row.ci95_high_ms)
     times = (words.ms(row.median_ms), span) if timed else ()
     return (*times, *((words.instructions(row.instructions),) if counted else ()))

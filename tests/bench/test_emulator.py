@@ -288,7 +288,7 @@ def test_a_core_other_than_its_cpuinfo_says_is_a_row_and_the_batch_goes_on(
 def test_a_core_this_emulator_does_not_know_is_a_row_with_the_cores_name(tmp_path: Path) -> None:
     unknown = replace(find_emulated(arm.A76), qemu="cortex-a67")
     (found,) = bench([small("onnx")], tmp_path, on=target(unknown))
-    told = f"qemu {arm.qemu().version} does not know the core cortex-a67."
+    told = f"qemu {arm.qemu().version} does not support the core cortex-a67."
     assert found.failure == told
 
 
@@ -324,7 +324,7 @@ def test_an_emulator_that_is_killed_is_a_row_and_the_batch_goes_on(tmp_path: Pat
 
 
 def test_a_core_that_does_not_exist_is_named_before_anything_is_built() -> None:
-    with pytest.raises(UnknownName, match="There is no emulated core 'cortex-a67'") as caught:
+    with pytest.raises(UnknownName, match="Unknown emulated core 'cortex-a67'") as caught:
         open_target("emulator:cortex-a67")
     assert caught.value.hint == "Did you mean cortex-a76?"
 

@@ -122,12 +122,12 @@ def test_a_reference_that_is_no_npz_is_one_sentence(
 ) -> None:
     path = artifact.path.with_name("broken.npz")
     path.write_bytes(content)
-    with pytest.raises(CorruptArtifact, match=r"broken\.npz is no reference that can be read"):
+    with pytest.raises(CorruptArtifact, match=r"broken\.npz cannot be read as a reference"):
         prepare(with_reference(artifact, path), tmp_path / "in")
 
 
 def test_a_reference_without_an_input_is_one_sentence(artifact: Artifact, tmp_path: Path) -> None:
     path = artifact.path.with_name("other.npz")
     np.savez(path, output_forward_0=np.zeros(3))
-    with pytest.raises(CorruptArtifact, match=r"other\.npz is no reference"):
+    with pytest.raises(CorruptArtifact, match=r"other\.npz cannot be read as a reference"):
         prepare(with_reference(artifact, path), tmp_path / "in")

@@ -106,8 +106,8 @@ def test_profile_beside_json_prints_json_alone(artifact: Artifact, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--profile", "op"), "There is no profile 'op'"),
-        (("--precision", "fp61"), "There is no precision 'fp61'"),
+        (("--profile", "op"), "Unknown profile 'op'"),
+        (("--precision", "fp61"), "Unknown precision 'fp61'"),
         (("--components", "--scope", "argmax"), "--components and --scope argmax do not go"),
     ],
 )

@@ -383,7 +383,7 @@ def test_what_is_nothing_of_all_that_is_one_sentence(
 ) -> None:
     git(tmp_path, "init", "-q")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="is no file, no folder and no commit"):
+    with pytest.raises(UsageError, match="is not a file, a folder or a commit"):
         load_side(name, Path("results"))
     assert {path.name for path in tmp_path.iterdir()} == {".git"}
 

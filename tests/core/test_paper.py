@@ -40,7 +40,7 @@ def test_seaformers_rows_are_the_papers(
 
 
 def test_an_unknown_table_or_row_is_named() -> None:
-    with pytest.raises(UnknownName, match="no table 'table99'"):
+    with pytest.raises(UnknownName, match="Unknown table of the paper: 'table99'"):
         paper.lines("table99")
     with pytest.raises(UnknownName, match="0 rows of table02_ade20k have"):
         paper.find("table02_ade20k", {"backbone": "SeaFormer-XXL"})

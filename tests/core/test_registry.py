@@ -38,7 +38,9 @@ def test_asking_for_an_entry_imports_that_entry_alone(plugins: Registry) -> None
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one(plugins: Registry) -> None:
-    with pytest.raises(UnknownName, match=r"no format 'onx'. Known: broken, coreml, onnx") as told:
+    with pytest.raises(
+        UnknownName, match=r"Unknown format 'onx'. Known: broken, coreml, onnx"
+    ) as told:
         plugins.load("onx")
     assert told.value.hint == "Did you mean onnx?"
     assert told.value.exit_code == 2

@@ -2,7 +2,7 @@
 
 What it gives is real: outputs, the kernels chosen, and the instructions of each timed inference,
 counted exactly. What it does not give is time: its milliseconds are the emulator's. Every
-measurement made here says ``emulated``. Peak memory includes the emulator's own.
+measurement made here has the source ``emulated``. Peak memory includes the emulator's own.
 
 ``emulator`` is a Cortex-A76; ``emulator:cortex-a72``, or ``SEAFORMER_EMULATED_CPU``, another row of
 ``core/cpus.toml``.
@@ -91,7 +91,7 @@ class EmulatorTarget(PlainTarget):
         return Conditions(at=at, load=os.getloadavg()[0])
 
     def preflight(self, cpus: tuple[int, ...]) -> tuple[Flag, ...]:
-        """What a reader of every row must know."""
+        """The flags that every row has."""
         detail = f"{self._core.name} under qemu {self._qemu.version}: times are the emulator's"
         flags = [Flag("emulated", False, detail + ", peak memory includes it")]
         if self._counter is None:
@@ -175,10 +175,10 @@ def _with_counts(report: RunnerReport, path: Path) -> RunnerReport:
 
 
 def _failure(done: subprocess.CompletedProcess[str], core: Core, qemu: Qemu) -> RunnerFailed:
-    """Why there is no report. QEMU says so when the program died; else the emulator itself did."""
+    """Why a report is missing. QEMU reports a program that died; otherwise QEMU itself did."""
     code = done.returncode
     if "unable to find CPU model" in done.stderr:
-        return RunnerFailed(f"qemu {qemu.version} does not know the core {core.qemu}.")
+        return RunnerFailed(f"qemu {qemu.version} does not support the core {core.qemu}.")
     died = "uncaught target signal" in done.stderr
     number = -code if code < 0 else code - 128
     if died and number == signal.SIGILL:

@@ -65,7 +65,7 @@ class HostTarget(PlainTarget):
         )
 
     def conditions(self, cpu: int) -> Conditions:
-        """Governor and frequency of the core, load, memory, space; what the kernel tells."""
+        """Governor and frequency of the core, load, memory, space: what the kernel reports."""
         frequency = _CPU / f"cpu{cpu}" / "cpufreq"
         return Conditions(
             at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -131,7 +131,7 @@ def open_target(progress: Progress | None = None) -> HostTarget:
 def _runner_build(progress: Progress | None) -> tuple[RunnerBuild | None, str]:
     """The C++ runner, built on first use; or none and the reason why.
 
-    Raises ``SeaFormerError`` when the Python runner is no way out: it has no engine either.
+    Raises ``SeaFormerError`` when the Python runner cannot replace it: it has no engine either.
     """
     try:
         return build_host_runner(progress), ""
@@ -173,7 +173,7 @@ def _cpu_model() -> str:
 
 
 def _device_id(model: str) -> str:
-    """The CPU's name and a digest of the computer's: its name itself is nobody's business."""
+    """The CPU's name and a digest of the computer's name, which is private."""
     name = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")
     return f"host-{name}-{hashlib.sha256(platform.node().encode()).hexdigest()[:6]}"
 

@@ -59,7 +59,7 @@ class Qemu:
             return
         names = ", ".join(each.qemu for each in known) or "none that there is a row for"
         raise UsageError(
-            f"qemu {self.version} does not know the core {core.qemu}; it knows {names}.",
+            f"qemu {self.version} does not support the core {core.qemu}; it knows {names}.",
             hint="Name one it knows (--device emulator:NAME), or install QEMU 7.1 or newer.",
         )
 

@@ -134,7 +134,7 @@ def current_cpu() -> int:
 
 
 def cpu_freq_khz(cpu: int) -> int | None:
-    """Current frequency of a core; ``None`` where the kernel does not tell."""
+    """Current frequency of a core; ``None`` where the kernel does not report it."""
     path = Path(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq")
     try:
         return int(path.read_text())
