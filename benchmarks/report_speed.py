@@ -95,10 +95,10 @@ def invented(count: int) -> Iterator[Measurement]:
 def opens(page: Path) -> str:
     """Seconds until the page is loaded and its tables are filtered, or why that was not tried."""
     try:
-        from tests.fakes.browser import browser, missing
+        from tests.fakes.browser import browser, installed
     except ImportError:
         return "no selenium"
-    if missing():
+    if not installed():
         return "no chromium"
     with browser() as driver:
         started = time.perf_counter()

@@ -1,6 +1,6 @@
 """The ARM bundle, the emulator and the counting plugin, each made once; and tiny ARM programs.
 
-Where one of them cannot be had the test is skipped on a workbench, and fails in CI (``needed``).
+Where one of them cannot be had the test is skipped on a workbench, and fails in CI.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from seaformer.core.errors import MissingExtra
 from seaformer.runtime.build.bundle import Bundle, build_arm64_bundle
 from seaformer.runtime.emulator.counter import Counter, build_counter
 from seaformer.runtime.emulator.qemu import Qemu, find_qemu
-from tests.needed import lacking, require
+from tests.requirements import require, skip_for
 
 CC = "aarch64-linux-gnu-gcc"
 A76 = "cortex-a76"
@@ -29,7 +29,7 @@ def needed(make: Callable[[], T]) -> T:
     try:
         return make()
     except MissingExtra as error:
-        lacking(f"{error.message} {error.hint}")
+        skip_for(error)
 
 
 @functools.cache
@@ -52,7 +52,7 @@ def counter(caches: bool = True) -> Counter:
 
 def compile_arm(source: Path, *flags: str) -> Path:
     """An aarch64 program from C or assembly."""
-    require(shutil.which(CC), "sudo apt-get install g++-aarch64-linux-gnu")
+    require(shutil.which(CC), f"no {CC}", "sudo apt-get install g++-aarch64-linux-gnu")
     program = source.with_suffix(".elf")
     argv = [
         CC,

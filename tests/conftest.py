@@ -1,21 +1,22 @@
-"""What costs seconds and several tests look at: exported files, a base install. Made once."""
+"""What several folders of tests share: exports of a small model, a base install, the summary."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import shutil
 import signal
 import subprocess
-import sys
+import tempfile
 import venv
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+
+from tests import exports, requirements
 
 # onnxruntime 1.31: telemetry is on unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -23,27 +24,27 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What ``seaformer export --format onnx,executorch --json`` of a 64x64 SeaFormer-T gave."""
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder for the exports of this session; workers inherit it with the environment."""
+    if not hasattr(config, "workerinput"):
+        os.environ[exports.FOLDER] = tempfile.mkdtemp(prefix="seaformer-exports-")
 
-    stdout: str
-    stderr: str
-    onnx: Path
-    executorch: Path
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(exports.FOLDER), ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was skipped, and the line that installs what was missing."""
+    for line in requirements.summary(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """Both files by the real command, in a process of its own: torch stays out of this one."""
-    out = tmp_path_factory.mktemp("exported")
-    argv = [sys.executable, "-m", "seaformer", "export", "--variant", "t", "--size", "64x64"]
-    argv += ["--format", "onnx,executorch", "--out", str(out), "--json"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    documents: list[dict[str, Any]] = json.loads(done.stdout)
-    paths = {document["format"]: Path(document["path"]) for document in documents}
-    return Exported(done.stdout, done.stderr, paths["onnx"], paths["executorch"])
+def exported() -> exports.CommandExport:
+    """SeaFormer-T in both formats, by the real command."""
+    return exports.by_command()
 
 
 @dataclass(frozen=True)

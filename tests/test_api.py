@@ -15,6 +15,7 @@ from seaformer import api
 from seaformer.core.errors import UsageError
 from seaformer.core.measurement import Flag
 from seaformer.store.results import ResultStore
+from tests import requirements
 from tests.fakes.measurements import emulated, failed, measurement
 
 
@@ -22,7 +23,7 @@ from tests.fakes.measurements import emulated, failed, measurement
 def test_the_example_in_the_docstring_works(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("torch")
+    requirements.module("torch", "pip install 'seaformer[export]'")
     monkeypatch.chdir(tmp_path)
     function = getattr(api, verb)
     finder = doctest.DocTestFinder(recurse=False)

@@ -45,7 +45,7 @@ def dotted(node: ast.expr) -> str:
 def test_no_layer_reaches_over_its_neighbour() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     if not lint.exists():
-        pytest.skip("import-linter is not installed")
+        pytest.skip("no import-linter (pip install import-linter)")
     done = subprocess.run(
         [lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Environment, Exported, new_environment
+from tests.conftest import Environment, new_environment
+from tests.exports import CommandExport
 
 pytestmark = pytest.mark.slow
 
@@ -130,7 +131,7 @@ def test_the_data_files_are_read_from_where_they_were_installed(
 
 
 def test_without_an_engine_a_bench_fetches_both_and_measures(
-    wheel: Path, exported: Exported, tmp_path: Path
+    wheel: Path, exported: CommandExport, tmp_path: Path
 ) -> None:
     with_pip = install(wheel, tmp_path / "environment", "pip")
     cache = {"SEAFORMER_CACHE": str(tmp_path / "cache")}
@@ -147,7 +148,7 @@ def test_without_an_engine_a_bench_fetches_both_and_measures(
 
 def test_with_an_engine_and_without_torch_a_bench_measures(
     wheel: Path,
-    exported: Exported,
+    exported: CommandExport,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

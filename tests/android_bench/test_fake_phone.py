@@ -15,12 +15,12 @@ import pytest
 from tests.fakes.adb import ADB, PrivateAdb
 from tests.fakes.arm64_program import arm64_program
 from tests.fakes.phone import FakePhone, userland
-from tests.needed import require
+from tests.requirements import require
 
 
 @pytest.fixture
 def emulator() -> None:
-    require(userland.find_emulator(), "no emulator: apt-get install qemu-user")
+    require(userland.find_emulator(), "no qemu-aarch64", "sudo apt-get install qemu-user")
 
 
 @pytest.fixture(scope="module")
@@ -191,8 +191,8 @@ def test_an_aarch64_program_runs_in_the_emulator_however_it_is_started(
 
 
 def test_the_two_core_phone_pins_for_real(adb: PrivateAdb) -> None:
-    require({0, 1} <= os.sched_getaffinity(0), "needs the host's cores 0 and 1")
-    require(shutil.which("taskset"), "apt-get install util-linux")
+    require({0, 1} <= os.sched_getaffinity(0), "fewer than 2 cores")
+    require(shutil.which("taskset"), "no taskset", "sudo apt-get install util-linux")
     with FakePhone("two-core") as phone:
         adb.connect(phone.address)
         status = adb.shell(phone.address, "taskset 2 grep Cpus_allowed_list /proc/self/status")

@@ -19,10 +19,10 @@ from seaformer.runtime.build.bundle import Bundle
 from seaformer.store.results import ResultStore
 from tests import arm
 from tests.android_bench.benches import Workbench, left_behind
+from tests.exports import half, small
 from tests.fakes.phone import FakePhone
 from tests.fakes.scripted import scripted_artifact
-from tests.made import small
-from tests.needed import require
+from tests.requirements import require
 
 PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=1))
 CONVOLUTIONS = 69
@@ -30,7 +30,7 @@ CONVOLUTIONS = 69
 
 @pytest.fixture
 def real_bundle(monkeypatch: pytest.MonkeyPatch) -> Bundle:
-    require((os.cpu_count() or 1) > 1, "pinning to core 1 needs two cores")
+    require((os.cpu_count() or 1) > 1, "fewer than 2 cores")
     bundle = arm.needed(arm.bundle)
     monkeypatch.setattr("seaformer.bench.targets.phone.build_arm64_bundle", lambda say: bundle)
     return bundle
@@ -82,7 +82,8 @@ def test_a_second_bench_of_both_engines_pushes_nothing(
 def test_both_engines_tell_the_precision_they_computed_in_and_it_is_the_files(
     phone: FakePhone, tmp_path: Path, real_bundle: Bundle, precision: str
 ) -> None:
-    artifacts = [small(format, precision) for format in ("onnx", "executorch")]
+    make = half if precision == "fp16" else small
+    artifacts = [make(format) for format in ("onnx", "executorch")]
     outcome = bench(phone, tmp_path, artifacts, "ops")
     told = {"fp32": "float32", "fp16": "float16"}[precision]
     for row, profile in zip(outcome.measured, outcome.profiles, strict=True):
@@ -99,9 +100,9 @@ def test_a_phone_whose_cores_have_no_half_precision_says_so_in_the_rows_that_nee
     workbench: Workbench, tmp_path: Path
 ) -> None:
     single = scripted_artifact(tmp_path / "a", "single")
-    half = replace(scripted_artifact(tmp_path / "a", "half"), precision="fp16")
+    halved = replace(scripted_artifact(tmp_path / "a", "half"), precision="fp16")
     with FakePhone("old") as phone:
-        tried = workbench.run(phone, single, half, force=True)
+        tried = workbench.run(phone, single, halved, force=True)
     names = {row.model: {flag.name for flag in row.flags} for row in tried.rows}
     assert "no fp16 arithmetic" in names["half"]
     assert "no fp16 arithmetic" not in names["single"]

@@ -34,7 +34,7 @@ from seaformer.models._complexity import macs
 from seaformer.runtime.build.bundle import open_bundle
 from seaformer.store.results import ResultStore
 from tests import arm
-from tests.made import small
+from tests.exports import half, small
 
 ONE = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=1))
 FORMATS = ["onnx", "executorch"]
@@ -132,7 +132,7 @@ def test_no_milliseconds_are_derived_from_an_emulated_run(
 def test_a_half_precision_file_is_computed_in_half_precision_where_the_core_can(
     tmp_path: Path,
 ) -> None:
-    (found,) = bench([small("onnx", "fp16")], tmp_path)
+    (found,) = bench([half("onnx")], tmp_path)
     assert found.failure is None
     assert document(found)["methods"]["forward"]["executed_precision"] == "fp16"
     assert not [name for name in flags(found) if "fp16" in name or "fp32" in name]
@@ -141,7 +141,7 @@ def test_a_half_precision_file_is_computed_in_half_precision_where_the_core_can(
 def test_a_core_without_half_precision_computes_in_single_and_the_row_says_so(
     tmp_path: Path,
 ) -> None:
-    (found,) = bench([small("onnx", "fp16")], tmp_path, on=target("cortex-a72"))
+    (found,) = bench([half("onnx")], tmp_path, on=target("cortex-a72"))
     assert found.failure is None
     told = document(found)["methods"]["forward"]
     assert (told["executed_precision"], told["fma_fp16"]) == ("fp32", 0)
@@ -153,7 +153,7 @@ def test_a_core_without_half_precision_computes_in_single_and_the_row_says_so(
 
 @pytest.mark.slow
 def test_executorch_in_half_precision_runs_half_kernels_or_says_so(tmp_path: Path) -> None:
-    artifact = small("executorch", "fp16")
+    artifact = half("executorch")
     (able,) = bench([artifact], tmp_path / "able")
     (unable,) = bench([artifact], tmp_path / "unable", on=target("cortex-a72"))
     assert document(able)["methods"]["forward"]["executed_precision"] == "fp16"
@@ -277,8 +277,8 @@ def test_a_core_other_than_its_cpuinfo_says_is_a_row_and_the_batch_goes_on(
 ) -> None:
     # Half-precision kernels are chosen for what /proc/cpuinfo lists; an A72 has no such arithmetic.
     wrong = replace(find_emulated(arm.A76), qemu="cortex-a72")
-    half, single = bench([small("onnx", "fp16"), small("executorch")], tmp_path, on=target(wrong))
-    assert half.failure == (
+    halved, single = bench([half("onnx"), small("executorch")], tmp_path, on=target(wrong))
+    assert halved.failure == (
         "The emulated Cortex-A76 met an instruction it does not have (SIGILL): "
         "the kernels were chosen for another core."
     )

@@ -17,7 +17,8 @@ from seaformer.core.errors import RunnerFailed
 from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.store.results import ResultStore
-from tests.conftest import Exported
+from tests.exports import CommandExport
+from tests.requirements import require
 
 CORES = sorted(os.sched_getaffinity(0))
 SHORT = RunPlan(processes=2, core=str(CORES[-1]), warmup=Warmup(runs=1), stop=Stop(runs=15))
@@ -26,8 +27,7 @@ SHORT = RunPlan(processes=2, core=str(CORES[-1]), warmup=Warmup(runs=1), stop=St
 @pytest.fixture(scope="module")
 def cpp() -> HostTarget:
     target = HostTarget()
-    if target.runner != "cpp":
-        pytest.skip("no C++ runner on this machine")
+    require(target.runner == "cpp", "no C++ compiler", "sudo apt-get install g++ make")
     return target
 
 
@@ -42,7 +42,7 @@ def flag_names(measured: Measurement) -> set[str]:
 
 @pytest.mark.parametrize("core", sorted({CORES[0], CORES[-1]}))
 def test_every_sample_is_taken_on_the_chosen_core(
-    cpp: HostTarget, exported: Exported, tmp_path: Path, core: int
+    cpp: HostTarget, exported: CommandExport, tmp_path: Path, core: int
 ) -> None:
     measured = measure(cpp, exported.onnx, tmp_path, replace(SHORT, core=str(core)))
     run = measured.methods["forward"]
@@ -63,7 +63,7 @@ def test_every_sample_is_taken_on_the_chosen_core(
 
 @pytest.mark.parametrize("format", ["onnx", "executorch"])
 def test_the_runners_answer_is_the_eager_models(
-    cpp: HostTarget, exported: Exported, tmp_path: Path, format: str
+    cpp: HostTarget, exported: CommandExport, tmp_path: Path, format: str
 ) -> None:
     measured = measure(cpp, getattr(exported, format), tmp_path)
     output = measured.methods["forward"].output
@@ -79,9 +79,9 @@ def test_the_runners_answer_is_the_eager_models(
     assert ResultStore(tmp_path).load().measurements == (measured,)
 
 
-@pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")
+@pytest.mark.skipif(len(CORES) < 2, reason="fewer than 2 cores")
 def test_two_threads_compute_on_two_cores(
-    cpp: HostTarget, exported: Exported, tmp_path: Path
+    cpp: HostTarget, exported: CommandExport, tmp_path: Path
 ) -> None:
     measured = measure(cpp, exported.onnx, tmp_path, replace(SHORT, threads=2, core="prime"))
     (process, _) = measured.methods["forward"].processes
@@ -91,7 +91,7 @@ def test_two_threads_compute_on_two_cores(
 
 
 def test_without_a_compiler_the_python_runner_answers_and_the_row_says_so(
-    exported: Exported, tmp_path: Path
+    exported: CommandExport, tmp_path: Path
 ) -> None:
     measured = measure(HostTarget(python=True), exported.onnx, tmp_path)
     run = measured.methods["forward"]
@@ -106,7 +106,7 @@ def test_without_a_compiler_the_python_runner_answers_and_the_row_says_so(
 
 
 def test_a_file_that_is_no_model_is_a_failed_row(
-    cpp: HostTarget, exported: Exported, tmp_path: Path
+    cpp: HostTarget, exported: CommandExport, tmp_path: Path
 ) -> None:
     request = RunnerRequest("onnxruntime", str(tmp_path / "no.onnx"), stop=Stop(runs=1))
     with pytest.raises(RunnerFailed, match=r"no\.onnx"):

@@ -26,7 +26,7 @@ from seaformer.core.profile import Profile
 from seaformer.report.profile import write_profile
 from seaformer.store.results import ResultStore
 from tests import arm
-from tests.made import small
+from tests.exports import small
 from tests.traces import assert_is_of, check_trace
 
 PLAN = RunPlan(core="0", processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))

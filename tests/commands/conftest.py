@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Exported
+from tests.exports import CommandExport
 
 
 @pytest.fixture
-def copied(exported: Exported, tmp_path: Path) -> Path:
+def copied(exported: CommandExport, tmp_path: Path) -> Path:
     """The ONNX artifact and what lies beside it, to be damaged."""
     folder = tmp_path / "copied"
     folder.mkdir()

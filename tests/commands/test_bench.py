@@ -7,11 +7,11 @@ from pathlib import Path
 
 from seaformer.runtime.build.runner import find_host_runner
 from tests.commands.program import MEASURED, QUICK, seaformer, stored
-from tests.conftest import Exported
+from tests.exports import CommandExport
 
 
 def test_a_bench_prints_its_measurements_as_json_and_stores_the_same(
-    exported: Exported, tmp_path: Path
+    exported: CommandExport, tmp_path: Path
 ) -> None:
     told = seaformer("bench", exported.onnx, exported.executorch, *QUICK, "--json", cwd=tmp_path)
     assert told.code in MEASURED, told.err
@@ -31,7 +31,9 @@ def test_a_bench_prints_its_measurements_as_json_and_stores_the_same(
     assert told.code == (0 if all(d["valid"] for d in documents) else 5)
 
 
-def test_a_bench_prints_a_table_and_the_next_command(exported: Exported, tmp_path: Path) -> None:
+def test_a_bench_prints_a_table_and_the_next_command(
+    exported: CommandExport, tmp_path: Path
+) -> None:
     told = seaformer("bench", exported.onnx, *QUICK, "--results", "here", cwd=tmp_path)
     assert told.code in MEASURED
     assert "median" in told.out

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.program import PROGRAM, QUICK, TINY, Done, done, seaformer
-from tests.conftest import Exported
+from tests.exports import CommandExport
 
 
 @pytest.mark.parametrize("out", ["file", "file/below", "/proc/nowhere"])
@@ -23,7 +23,7 @@ def test_an_output_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path
 
 @pytest.mark.parametrize("results", ["file", "/proc/nowhere"])
 def test_results_that_cannot_be_written_are_told_before_anything_runs(
-    exported: Exported, tmp_path: Path, results: str
+    exported: CommandExport, tmp_path: Path, results: str
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     told = seaformer("bench", exported.onnx, *QUICK, "--results", results, cwd=tmp_path)
@@ -80,7 +80,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(small_disk: SmallDisk) ->
 
 
 def test_a_full_disk_at_the_end_of_a_bench_leaves_no_half_result(
-    small_disk: SmallDisk, exported: Exported
+    small_disk: SmallDisk, exported: CommandExport
 ) -> None:
     told, left = small_disk.seaformer(4, "bench", exported.onnx, *QUICK, "--results", ".")
     assert (told.code, told.out) == (1, "")

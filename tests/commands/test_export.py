@@ -8,10 +8,10 @@ from pathlib import Path
 from seaformer.core import files
 from seaformer.core.artifact import manifest_path
 from tests.commands.program import seaformer
-from tests.conftest import Exported
+from tests.exports import CommandExport
 
 
-def test_an_export_prints_its_manifests_as_json(exported: Exported) -> None:
+def test_an_export_prints_its_manifests_as_json(exported: CommandExport) -> None:
     documents = {d["format"]: d for d in json.loads(exported.stdout)}
     assert set(documents) == {"onnx", "executorch"}
     for document in documents.values():

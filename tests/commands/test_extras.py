@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands.program import MEASURED, QUICK, done
-from tests.conftest import Environment, Exported
+from tests.conftest import Environment
+from tests.exports import CommandExport
 
 
 def imported(*arguments: object, cwd: Path) -> set[str]:
@@ -33,7 +34,7 @@ def test_what_only_tells_imports_nothing_heavy(tmp_path: Path, arguments: tuple[
 
 
 def test_a_bench_of_a_file_and_a_report_import_no_engine(
-    exported: Exported, tmp_path: Path
+    exported: CommandExport, tmp_path: Path
 ) -> None:
     engines = {"torch", "onnx", "onnxruntime", "executorch", "coremltools"}
     assert imported("bench", exported.onnx, *QUICK, cwd=tmp_path).isdisjoint(engines)
@@ -63,7 +64,7 @@ def test_an_extra_that_is_not_installed_is_named_with_its_line(
 
 
 def test_a_bench_without_any_engine_to_be_had_stores_no_row(
-    base_install: Environment, exported: Exported, tmp_path: Path
+    base_install: Environment, exported: CommandExport, tmp_path: Path
 ) -> None:
     told = done(base_install.run("bench", str(exported.onnx), *QUICK, cwd=tmp_path, **NO_ENGINE))
     assert (told.code, told.out) == (2, "")

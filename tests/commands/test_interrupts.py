@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.program import PROGRAM, TINY, Done, stored
-from tests.conftest import Exported
+from tests.exports import CommandExport
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def interrupted(arguments: tuple[object, ...], when: str, cwd: Path, temporary: 
 
 
 def test_ctrl_c_of_a_bench_stores_what_was_measured(
-    exported: Exported, tmp_path: Path, temporary: Path
+    exported: CommandExport, tmp_path: Path, temporary: Path
 ) -> None:
     arguments = ("bench", exported.onnx, "--warmup", 1, "--runs", 2000, "--repeats", 2, "--json")
     told = interrupted(arguments, "process 2 of 2", tmp_path, temporary)
@@ -66,7 +66,7 @@ def test_ctrl_c_of_a_bench_stores_what_was_measured(
 
 
 def test_ctrl_c_before_anything_was_measured_stores_nothing(
-    exported: Exported, tmp_path: Path, temporary: Path
+    exported: CommandExport, tmp_path: Path, temporary: Path
 ) -> None:
     arguments = ("bench", exported.onnx, "--warmup", 1, "--runs", 5000)
     told = interrupted(arguments, "process 1 of 3", tmp_path, temporary)

@@ -12,7 +12,7 @@ import pytest
 from seaformer.core.artifact import Artifact
 from seaformer.report import build
 from seaformer.store.results import ResultStore
-from tests.made import small
+from tests.exports import half, small
 from tests.traces import check_trace
 
 QUICK = ("--warmup", "1", "--runs", "3", "--repeats", "1", "--core", "0")
@@ -25,7 +25,7 @@ def seaformer(*arguments: str | Path, timeout: int = 300) -> subprocess.Complete
 
 @pytest.fixture(scope="module")
 def artifact() -> Artifact:
-    return small("onnx", "fp16", components=True)
+    return half("onnx")
 
 
 def test_export_takes_precisions_and_formats_together_and_names_the_components(

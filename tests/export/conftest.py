@@ -1,15 +1,14 @@
-"""Small exports that several tests look at, made once."""
+"""The exporters, imported quietly, and the exports that several tests look at."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 import torch
 
 from seaformer.core.artifact import Artifact
-from seaformer.export import FORMATS, export_model
+from seaformer.export import FORMATS
 from seaformer.export._quiet import quiet
+from tests.exports import small
 
 with quiet():  # their imports warn about themselves, and warnings are errors here
     for name in FORMATS.names():
@@ -17,16 +16,12 @@ with quiet():  # their imports warn about themselves, and warnings are errors he
 
 torch.set_num_threads(1)  # small networks on shared cores wait for each other otherwise
 
-SMALL = (64, 96)
+
+@pytest.fixture(scope="session")
+def onnx_artifact() -> Artifact:
+    return small("onnx")
 
 
 @pytest.fixture(scope="session")
-def onnx_artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    out: Path = tmp_path_factory.mktemp("onnx")
-    return export_model("seaformer_t", format="onnx", size=SMALL, out=out)
-
-
-@pytest.fixture(scope="session")
-def executorch_artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    out: Path = tmp_path_factory.mktemp("executorch")
-    return export_model("seaformer_t", format="executorch", size=SMALL, out=out)
+def executorch_artifact() -> Artifact:
+    return small("executorch")

@@ -22,17 +22,17 @@ from seaformer.export._onnx.half import to_half
 from seaformer.export.rewrites._rewrite import rewrite
 from seaformer.models import create_model
 from seaformer.runtime import load_session
-from tests.made import SIZE, small
+from tests.exports import SIZE, half, small
 
 
 @pytest.fixture(scope="module")
 def half_onnx() -> Artifact:
-    return small("onnx", "fp16", components=True)
+    return half("onnx")
 
 
 @pytest.fixture(scope="module")
 def half_executorch() -> Artifact:
-    return small("executorch", "fp16", components=True)
+    return half("executorch")
 
 
 def eager(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -65,15 +65,15 @@ def test_executorch_program_computes_in_half_and_says_so(half_executorch: Artifa
 
 @pytest.mark.parametrize("format", ["onnx", "executorch"])
 def test_answer_is_the_eager_one_within_half_precision_but_not_within_single(format: str) -> None:
-    artifact = small(format, "fp16", components=True)
+    artifact = half(format)
     x = images.noise(*SIZE, seed=7)
     expected = eager(x)
     method = artifact.methods[0]
     seen = load_session(artifact).run([x.astype(method.inputs[0].dtype)])[0]
-    half = compare("noise", seen, expected, TOLERANCES["fp16"])
-    assert half.passed
-    assert half.argmax_agreement is not None
-    assert half.argmax_agreement >= 0.95
+    close = compare("noise", seen, expected, TOLERANCES["fp16"])
+    assert close.passed
+    assert close.argmax_agreement is not None
+    assert close.argmax_agreement >= 0.95
     assert not compare("noise", seen, expected, TOLERANCES["fp32"]).passed
     assert artifact.parity.tolerance == (
         "relative error <= 0.5, PSNR >= 52 dB, argmax agreement >= 90 %"

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from tests.needed import require
+from tests.requirements import require
 
 ADB = shutil.which("adb")
 _TIMEOUT_S = 60
@@ -24,7 +24,7 @@ class PrivateAdb:
     """A context manager: a home folder with keys, a server port; ``run`` is ``adb ARGUMENTS``."""
 
     def __enter__(self) -> PrivateAdb:
-        require(ADB, "adb is not installed: apt-get install adb")
+        require(ADB, "no adb", "sudo apt-get install adb")
         self._home = tempfile.TemporaryDirectory(prefix="adb-home-", ignore_cleanup_errors=True)
         self.home = Path(self._home.name)
         with socket.create_server(("127.0.0.1", 0)) as free:

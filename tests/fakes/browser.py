@@ -20,6 +20,7 @@ ARGUMENTS = (
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+INSTALL = "sudo apt-get install chromium chromium-driver"
 
 
 def program() -> str | None:
@@ -27,11 +28,9 @@ def program() -> str | None:
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
-def missing() -> str | None:
-    """Why no test can run in a browser here, or ``None``."""
-    if program() and shutil.which("chromedriver"):
-        return None
-    return "needs chromium and chromedriver (apt-get install chromium chromium-driver)"
+def installed() -> bool:
+    """Whether a browser and the driver for it are here."""
+    return bool(program() and shutil.which("chromedriver"))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from seaformer.core.errors import WeightsMismatch
 from seaformer.core.files import sha256_file
 from seaformer.models import create_model
 from seaformer.models.seaformer import official_keys
+from tests import requirements
 
 State = dict[str, Tensor]
 
@@ -103,7 +104,7 @@ def test_a_state_dict_of_our_own_model_loads(tmp_path: Path) -> None:
 
 
 def test_safetensors_load(tmp_path: Path, tiny: State) -> None:
-    safetensors = pytest.importorskip("safetensors.torch")
+    safetensors = requirements.module("safetensors.torch", requirements.ZOO)
     safetensors.save_file(tiny, tmp_path / "w.safetensors")
     assert_loads(tmp_path / "w.safetensors")
 
@@ -270,6 +271,6 @@ def test_a_file_of_torch_that_holds_no_weights_is_refused(tmp_path: Path, conten
 
 
 def test_a_damaged_safetensors_file_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("safetensors")
+    requirements.module("safetensors", requirements.ZOO)
     (tmp_path / "w.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0broken")
     refusal(tmp_path / "w.safetensors")

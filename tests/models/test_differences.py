@@ -15,6 +15,7 @@ from seaformer.models import FAMILIES, _complexity, list_models, model_spec, zoo
 from seaformer.models._aspp import LrAspp
 from seaformer.models._blocks import ConvBN
 from seaformer.models.mobilenetv3 import SIZES, BneckRow
+from tests import requirements
 
 Counted = tuple[float, float]  # parameters in M, FLOPs in G
 
@@ -110,7 +111,7 @@ def test_mobilevitv2_075s_figure_is_of_multiply_accumulates_alone() -> None:
 
 
 def test_efficientnet_b1_with_the_originals_padding_counts_what_table_14_prints() -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = requirements.module("transformers", requirements.ZOO)
     config = {"width_coefficient": 1.0, "depth_coefficient": 1.1, "hidden_dim": 1280}
     name, found = "efficientnet_b1.imagenet_240", []
     for padding in ([], [16]):

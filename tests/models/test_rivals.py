@@ -18,6 +18,7 @@ from seaformer.models import FAMILIES, _complexity, create_model, model_spec
 from seaformer.models.segformer import SegFormer
 from seaformer.models.setr import PositionedTokens
 from seaformer.models.topformer import TopFormer
+from tests import requirements
 
 State = dict[str, Tensor]
 # Parameters and multiply-accumulates (G) of the official implementations, counted with them.
@@ -142,7 +143,7 @@ HUGGING_FACE: dict[str, dict[str, Any]] = {  # what differs from the library's d
 
 
 def hugging_face(**config: Any) -> nn.Module:
-    transformers = pytest.importorskip("transformers")
+    transformers = requirements.module("transformers", requirements.ZOO)
     made = transformers.SegformerForSemanticSegmentation
     torch.manual_seed(0)
     network = made(made.config_class(num_labels=150, **config)).eval()

@@ -19,6 +19,7 @@ from seaformer.core.errors import CorruptArtifact
 from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec
 from seaformer.models import FAMILIES, _complexity, _zoo, model_spec
+from tests import requirements
 
 REGENERATE = "run: python -m seaformer.models._zoo"
 
@@ -52,7 +53,7 @@ COUNTED = (  # one network of each kind of layer; fvcore has to run them
 
 @pytest.mark.parametrize("name", COUNTED)
 def test_our_count_of_the_papers_flops_is_fvcores_to_the_last_digit(name: str) -> None:
-    fvcore = pytest.importorskip("fvcore.nn")
+    fvcore = requirements.module("fvcore.nn", "pip install fvcore")
     spec = model_spec(name)
     network = FAMILIES.load(spec.family).build(spec).eval()
     with warnings.catch_warnings():
@@ -129,6 +130,7 @@ import sys, time
 from pathlib import Path
 from seaformer.core.proof import Proof
 from seaformer.core import proof as proofs_file
+from tests import requirements
 
 write = proofs_file.write
 proofs_file.write = lambda *given: (time.sleep(0.05), write(*given))  # others read meanwhile

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.fakes import browser as chromium
 from tests.report.pages import everything, hostile, page_of
-
-# Continuous integration installs chromium: there, a browser that is missing fails (see .ci/run).
-MISSING = chromium.missing()
-if MISSING and not os.environ.get("CI"):
-    pytest.skip(MISSING, allow_module_level=True)
+from tests.requirements import require
 
 Driver = Any
 RUN = everything()[1]  # measured on a phone, with parts
@@ -32,6 +27,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[Driver]:
+    require(chromium.installed(), "no chromium with chromedriver", chromium.INSTALL)
     with chromium.browser() as driver:
         yield driver
 

@@ -17,6 +17,7 @@ import pytest
 from seaformer.bench.runner_io import RunnerReport
 from seaformer.core.errors import MissingExtra
 from seaformer.runtime.build.runner import RunnerBuild, build_host_runner
+from tests.requirements import skip_for
 
 SHAPE = (1, 3, 32, 32)
 FAST = ("--warmup", "1", "--runs", "3")
@@ -86,7 +87,7 @@ def cpp() -> CppRunner:
     try:
         return CppRunner(build_host_runner())
     except MissingExtra as error:
-        pytest.skip(f"{error.message} {error.hint}")
+        skip_for(error)
 
 
 @pytest.fixture(scope="session")

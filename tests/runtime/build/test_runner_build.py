@@ -16,6 +16,7 @@ from seaformer.runtime.build import runner as _runner_build
 from seaformer.runtime.build import toolchain as _toolchain
 from seaformer.runtime.build.runner import SOURCES, build_host_runner, find_host_runner
 from seaformer.runtime.build.toolchain import Wheels, find_toolchain, find_wheels
+from tests.requirements import skip_for
 from tests.runtime.conftest import CppRunner, Models
 
 
@@ -137,7 +138,7 @@ def test_cpp_unit_tests_pass(tmp_path: Path) -> None:
     try:
         tools = find_toolchain()
     except MissingExtra as error:
-        pytest.skip(f"{error.message} {error.hint}")
+        skip_for(error)
     ctest = tools.cmake.with_name("ctest")
     configure: list[str | Path] = [tools.cmake, "-S", SOURCES, "-B", tmp_path]
     configure += ["-G", tools.generator]
