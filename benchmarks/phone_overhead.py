@@ -32,7 +32,8 @@ from seaformer.bench.target import TargetOptions
 from seaformer.bench.targets.phone import PhoneTarget
 from seaformer.core.artifact import Artifact, load_artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.runtime.build.bundle import Bundle, build_arm64_bundle
+from seaformer.runtime.build.arm64 import build_arm64_bundle
+from seaformer.runtime.build.bundle import Bundle
 from seaformer.store.results import ResultStore
 
 T = TypeVar("T")

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from seaformer.core.cpu import Core, find_emulated
 from seaformer.core.errors import MissingExtra
-from seaformer.runtime.build.bundle import Bundle, build_arm64_bundle
+from seaformer.runtime.build.arm64 import build_arm64_bundle
+from seaformer.runtime.build.bundle import Bundle
 from seaformer.runtime.emulator.counter import Counter, build_counter
 from seaformer.runtime.emulator.qemu import Qemu, find_qemu
 from tests.requirements import require, skip_for

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from seaformer.bench.operators import OPERATORS
 from seaformer.bench.target import TARGETS
 from seaformer.core import engine
 from seaformer.core.registry import Registry
@@ -18,11 +19,14 @@ from seaformer.export import FORMATS
 from seaformer.models import FAMILIES, list_models, zoo_entry
 from seaformer.report.renderers import RENDERERS
 from seaformer.runtime import RUNTIMES
+from seaformer.runtime.python_runner.engines import ENGINES as PYTHON_ENGINES
 
 PACKAGE = Path(engine.__file__).parents[1]
 NEEDS = {
     FORMATS: ("write", "verify"),
     RUNTIMES: ("open_session",),
+    OPERATORS: ("parse", "join"),
+    PYTHON_ENGINES: ("open_engine", "recognises", "expected_bytes"),
     TARGETS: ("open_target",),
     RENDERERS: ("FILES", "render"),
     FAMILIES: ("specs", "build", "official_keys"),
@@ -83,6 +87,8 @@ def test_every_engine_has_the_files_that_its_row_promises() -> None:
     rows = engine.engines()
     assert sorted(row.format for row in rows) == list(FORMATS.names())
     assert sorted(row.name for row in rows) == list(RUNTIMES.names())
+    assert sorted(row.name for row in rows if row.profiles) == list(OPERATORS.names())
+    assert {row.name for row in rows if row.timed} >= set(PYTHON_ENGINES.names())
     for row in rows:
         source = PACKAGE / "runtime" / "runner" / f"engine_{row.name}.cpp"
         assert source.is_file() == row.timed, row.name
@@ -107,7 +113,10 @@ def test_listing_what_there_is_imports_none_of_it() -> None:
         "from seaformer.models import FAMILIES\n"
         "from seaformer.report.renderers import RENDERERS\n"
         "from seaformer.runtime import RUNTIMES\n"
-        "for registry in (TARGETS, FORMATS, FAMILIES, RENDERERS, RUNTIMES):\n"
+        "from seaformer.bench.operators import OPERATORS\n"
+        "from seaformer.runtime.python_runner.engines import ENGINES\n"
+        "engines = (FORMATS, RUNTIMES, OPERATORS, ENGINES)\n"
+        "for registry in (*engines, TARGETS, FAMILIES, RENDERERS):\n"
         "    for name in registry.names():\n"
         "        assert f'{registry.package}.{name}' not in sys.modules, name\n"
         "assert not {'torch', 'onnx', 'onnxruntime', 'executorch'} & set(sys.modules)\n"

@@ -22,6 +22,7 @@ from typing import Literal
 
 from seaformer.core import files
 from seaformer.core.cpu import emulated_cores
+from seaformer.core.engine import engines, timed_engines
 from seaformer.core.errors import MissingExtra, SeaFormerError
 from seaformer.runtime.emulator.qemu import PROGRAM, counts_instructions
 from seaformer.store.results import RESULTS_VARIABLE, results_dir
@@ -30,11 +31,6 @@ OK: Literal["ok"] = "ok"
 MISSING: Literal["missing"] = "missing"
 WARNING: Literal["warning"] = "warning"
 
-_PACKAGES = (
-    *(("torch", "export"), ("onnx", "export"), ("onnxruntime", "export"), ("onnxsim", "export")),
-    *(("executorch", "export"), ("coremltools", "coreml")),
-)
-_RUNTIMES = ("onnxruntime", "executorch")
 _CPU = Path("/sys/devices/system/cpu")
 _LEAST_CMAKE = (3, 28)
 _LEAST_CACHE_BYTES, _LEAST_RESULTS_BYTES, _LEAST_MEMORY_BYTES = 2e9, 1e8, 1e9
@@ -123,12 +119,7 @@ class Machine:
         """The engines that were fetched for a base install, or nothing."""
         from seaformer.runtime.build.wheels import fetched_engines
 
-        found = fetched_engines()
-        told = (
-            ("executorch", found.executorch_version),
-            ("onnxruntime", found.onnxruntime_version),
-        )
-        return ", ".join(f"{name} {version}" for name, version in told if version)
+        return ", ".join(f"{engine.name} {engine.version}" for engine in fetched_engines())
 
     def host_runner(self) -> str | None:
         """The C++ runner built for this host, if it has been built."""
@@ -145,7 +136,7 @@ def diagnose(
     asked = machine or Machine()
     return (
         Check("python", OK, platform.python_version()),
-        *(_package(asked, name, extra) for name, extra in _PACKAGES),
+        *(_package(asked, name, extra) for name, extra in _tools().items()),
         _runtime(asked),
         _compiler(asked),
         _cmake(asked),
@@ -192,6 +183,15 @@ def _nearest(folder: Path) -> Path:
     return home
 
 
+def _tools() -> dict[str, str]:
+    """What exports need, each with the pip extra that installs it."""
+    tools: dict[str, str] = {}
+    for row in engines():
+        for name in row.tools:
+            tools.setdefault(name, row.extra)
+    return tools
+
+
 def _package(machine: Machine, name: str, extra: str) -> Check:
     remedy = f"pip install 'seaformer[{extra}]'"
     version, wanted = machine.package(name), machine.pinned(name)
@@ -204,15 +204,16 @@ def _package(machine: Machine, name: str, extra: str) -> Check:
 
 
 def _runtime(machine: Machine) -> Check:
-    found = [name for name in _RUNTIMES if machine.package(name) is not None]
-    if found:
-        return Check("a runtime", OK, ", ".join(found), needed=True)
+    packages = [row.wheel.package for row in timed_engines() if row.wheel is not None]
+    installed = [name for name in packages if machine.package(name) is not None]
+    if installed:
+        return Check("a runtime", OK, ", ".join(installed), needed=True)
     if fetched := machine.fetched_engines():
         return Check("a runtime", OK, f"fetched: {fetched}", needed=True)
     if machine.package("pip") is None:
-        wanted = f"neither {' nor '.join(_RUNTIMES)}, and no pip to fetch them"
-        return Check("a runtime", MISSING, wanted, "pip install 'seaformer[export]'", needed=True)
-    text = "none installed: the first bench fetches both (45 MB)"
+        text = f"neither {' nor '.join(packages)}, and no pip to fetch them"
+        return Check("a runtime", MISSING, text, "pip install 'seaformer[export]'", needed=True)
+    text = "none installed: the first bench fetches them (45 MB)"
     return Check("a runtime", WARNING, text, "seaformer runner build", needed=True)
 
 

@@ -1,58 +1,31 @@
 """A profiled run: which operators an inference spends its time on, and whose they are.
 
-One process of its own, never the one a latency is taken from. The engine tells operators; the map
-written at export (``core/operators.py``) tells their modules:
-
-- ONNX Runtime names an operator after its node, or after the output of the last node fused into it.
-- XNNPACK numbers its operators and names none: the k-th of a kind is the k-th of the graph. That
-  holds for a kind when both count the same (always so for convolutions: checked for every variant
-  by the kinds' sequence); the others, its own transposes and clamps, go with what ran before them.
+One process of its own, never the one a latency is taken from. The engine reports operators; the map
+written at export (``core/operators.py``) has their modules. ``operators/`` joins the two, with a
+file for each engine.
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seaformer.bench import inputs
 from seaformer.bench.header import header_of
-from seaformer.bench.operator_events import (
-    Event,
-    between_ns,
-    medians_ns,
-    parse_executorch,
-    parse_onnxruntime,
-    typical,
-)
+from seaformer.bench.operators import OPERATORS
+from seaformer.bench.operators._events import Event, Modules, between_ns, medians_ns, typical
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import Target, choose_cores
 from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.engine import runner_engine
 from seaformer.core.errors import ArtifactError, DeviceError, RunnerFailed
-from seaformer.core.operators import GraphOperator, load_operator_map
+from seaformer.core.operators import load_operator_map
 from seaformer.core.plan import RunPlan, Stop
 from seaformer.core.profile import SCHEMA, OperatorTime, Profile
 from seaformer.store.checkout import commit_of
 
 RUNS = 20
-_PARSERS = {"onnxruntime": parse_onnxruntime, "executorch": parse_executorch}
-# What XNNPACK calls an operator: what the graph calls it.
-_XNNPACK = {
-    "Fully Connected": ("aten.convolution", "aten.linear", "aten.addmm"),
-    "Convolution": ("aten.convolution", "aten.linear", "aten.addmm"),
-    "Batch Matrix Multiply": ("aten.bmm",),
-    "Softmax": ("aten._softmax",),
-    "Average Pooling": ("aten.avg_pool2d",),
-    "Resize Bilinear": ("aten.upsample_bilinear2d",),
-    "Slice": ("aten.slice_copy",),
-    "Static Reshape": ("aten.view_copy",),
-    "Add": ("aten.add",),
-    "Multiply": ("aten.mul",),
-}
-_CAST = "InsertedPrecisionFreeCast_"
-Modules = list[str | None]
 
 
 def profile(target: Target, plan: RunPlan, artifact: Artifact, command: str = "") -> Profile:
@@ -64,9 +37,10 @@ def profile(target: Target, plan: RunPlan, artifact: Artifact, command: str = ""
     graph = load_operator_map(artifact).methods[FORWARD]
     with tempfile.TemporaryDirectory(prefix="seaformer-profile-") as scratch:
         report, text = _run(target, plan, artifact, Path(scratch))
-    runs = _PARSERS[report.engine.name](text, len(report.samples_ns))
+    operators = OPERATORS.load(report.engine.name)
+    runs = operators.parse(text, len(report.samples_ns))
     shown, medians = typical(runs), medians_ns(runs)
-    modules = _JOINS[report.engine.name](shown.events, graph)
+    modules = operators.join(shown.events, graph)
     return Profile(
         **vars(
             header_of(
@@ -109,9 +83,12 @@ def _run(
     target: Target, plan: RunPlan, artifact: Artifact, scratch: Path
 ) -> tuple[RunnerReport, str]:
     file = scratch / "operators.json"
+    row = runner_engine(artifact.format, artifact.file)
+    if not row.profiles:
+        raise RunnerFailed(f"{row.title} does not report the time of its operators.")
     report = target.run(
         RunnerRequest(
-            engine=runner_engine(artifact.format, artifact.file).name,
+            engine=row.name,
             model=str(artifact.path),
             threads=plan.threads,
             cpus=choose_cores(target.device(), plan.core, plan.threads).cpus,
@@ -148,52 +125,3 @@ def _operators(
             )
         )
     return tuple(found)
-
-
-def join_onnxruntime(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:
-    """By name: a fused convolution may bear the name of the activation behind it.
-
-    The runtime's optimisations leave the original name within the new one: a layout's suffix, a
-    fusion as one more part of the path, the name of the value that an inserted cast feeds.
-    """
-    any_kind = {name: operator.module for operator in graph for name in operator.names}
-    convolutions = {
-        name: operator.module
-        for operator in graph
-        if operator.kind == "Conv"
-        for name in operator.names
-    }
-    found: Modules = []
-    for event in events:
-        name = re.sub(r"(_nchwc|_token_\d+)+$", "", event.name).removeprefix(_CAST)
-        first = convolutions if event.kind.endswith("Conv") else any_kind
-        tries = [
-            known.get(part)
-            for part in (name, name.rpartition("/")[0])
-            for known in (first, any_kind)
-        ]
-        found.append(next((module for module in tries if module is not None), None))
-    return found
-
-
-def join_executorch(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:
-    """By order within each kind of which there are as many in the graph."""
-    queues: dict[tuple[str, ...], list[str]] = {}
-    keys = [_graph_kinds(event.kind) for event in events]
-    for key in {key for key in keys if key}:
-        modules = [operator.module for operator in graph if operator.kind in key]
-        queues[key] = modules if len(modules) == keys.count(key) else []
-    return [queues[key].pop(0) if queues.get(key) else None for key in keys]
-
-
-def _graph_kinds(kind: str) -> tuple[str, ...]:
-    """What the graph calls an event: ``Slice (ND, X32)``, ``native_call_argmax.out``."""
-    if kind.startswith("native_call_"):
-        return ("aten." + kind.removeprefix("native_call_").partition(".")[0],)
-    return _XNNPACK.get(kind.partition(" (")[0], ())
-
-
-_JOINS: Mapping[str, Callable[[Sequence[Event], Sequence[GraphOperator]], Modules]] = {
-    "onnxruntime": join_onnxruntime,
-    "executorch": join_executorch,
-}

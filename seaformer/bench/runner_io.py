@@ -53,14 +53,14 @@ class RunnerRequest:
     stop: Stop = field(default_factory=Stop)
     profile_ops: str | None = None
     marker: bool = False
-    ort_lib: str | None = None
+    library: str | None = None
 
     def argv(self) -> list[str]:
         """The flags; the program itself goes before them."""
         argv = ["--engine", self.engine, "--model", self.model, "--method", self.method]
         argv += ["--threads", str(self.threads), "--seed", str(self.seed)]
-        if self.ort_lib is not None:
-            argv += ["--ort-lib", self.ort_lib]
+        if self.library is not None:
+            argv += ["--library", self.library]
         if self.cpus:
             argv += ["--cpus", ",".join(str(cpu) for cpu in self.cpus)]
         for path in self.inputs:

@@ -14,6 +14,7 @@ from seaformer.commands._print import next_step, steps
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from seaformer.runtime.build.android import EnginePath
     from seaformer.runtime.build.bundle import Bundle
 
 
@@ -32,11 +33,9 @@ def build(
         Path | None, typer.Option(help="arm64: a CMake toolchain file; else Debian's compiler")
     ] = None,
     ndk: Annotated[Path | None, typer.Option(help="arm64: an Android NDK. UNTESTED")] = None,
-    executorch: Annotated[
-        Path | None, typer.Option(help="with --ndk: an ExecuTorch install for Android")
-    ] = None,
-    onnxruntime: Annotated[
-        Path | None, typer.Option(help="with --ndk: onnxruntime-android-VERSION.aar")
+    engine_files: Annotated[
+        list[str] | None,
+        typer.Option(help="with --ndk: NAME=PATH of an engine's install folder or .aar archive"),
     ] = None,
 ) -> None:
     """Build the C++ runner; a build that exists is used as it is.
@@ -46,7 +45,7 @@ def build(
     from seaformer.runtime.build.runner import build_host_runner
 
     known("target", [target], ("host", "arm64"))
-    options = BundleOptions(toolchain, ndk, executorch, onnxruntime)
+    options = BundleOptions(toolchain, ndk, tuple(engine_files or ()))
     options.check(target)
     if target == "arm64":
         with steps() as step:
@@ -66,35 +65,47 @@ class BundleOptions:
 
     toolchain: Path | None = None
     ndk: Path | None = None
-    executorch: Path | None = None
-    onnxruntime: Path | None = None
+    engine_files: tuple[str, ...] = ()
 
     def check(self, target: str) -> None:
-        """Raise ``UsageError`` for options that do not go together."""
-        given = [name for name in self.__dataclass_fields__ if getattr(self, name) is not None]
+        """Raise ``UsageError`` for options that do not go together, or a path without a name."""
+        given = [name for name in self.__dataclass_fields__ if getattr(self, name)]
         if given and target != "arm64":
-            raise UsageError(f"--{given[0]} is for --target arm64, not for {target}.")
+            option = given[0].replace("_", "-")
+            raise UsageError(f"--{option} is for --target arm64, not for {target}.")
         if self.ndk is not None and self.toolchain is not None:
             raise UsageError("--ndk brings its own toolchain: say --ndk or --toolchain.")
-        of_ndk = [name for name in given if name in ("executorch", "onnxruntime")]
-        if of_ndk and self.ndk is None:
+        if self.engine_files and self.ndk is None:
             raise UsageError(
-                f"--{of_ndk[0]} goes with --ndk; without one the engines are the aarch64 wheels "
+                "--engine-files goes with --ndk; without one the engines are the aarch64 wheels "
                 "of the versions installed here."
             )
+        self.engine_paths()
+
+    def engine_paths(self) -> tuple[EnginePath, ...]:
+        """The files of each engine for Android. Raises ``UsageError``."""
+        from seaformer.runtime.build.android import EnginePath
+        from seaformer.runtime.build.engines import wheel_engines
+
+        names = [row.name for row, _ in wheel_engines()]
+        paths = []
+        for text in self.engine_files:
+            name, _, path = text.partition("=")
+            if name not in names or not path:
+                raise UsageError(
+                    f"--engine-files must be NAME=PATH with NAME one of {', '.join(names)} "
+                    f"(got {text})."
+                )
+            paths.append(EnginePath(name, Path(path)))
+        return tuple(paths)
 
     def build(self, step: Callable[[str], None]) -> list[str]:
         """Build or find the bundle, prove that it runs alone, and tell it in lines."""
         from seaformer.runtime.build.android import build_android_bundle
-        from seaformer.runtime.build.bundle import build_arm64_bundle, prove_bundle
+        from seaformer.runtime.build.arm64 import build_arm64_bundle, prove_bundle
 
         if self.ndk is not None:
-            bundle = build_android_bundle(
-                self.ndk,
-                executorch=self.executorch,
-                onnxruntime_aar=self.onnxruntime,
-                progress=step,
-            )
+            bundle = build_android_bundle(self.ndk, self.engine_paths(), progress=step)
             return _lines(bundle, "not run. Building with an NDK is untested; try it on a phone")
         bundle = build_arm64_bundle(step, toolchain_file=self.toolchain)
         step("run it from its folder alone")
@@ -103,8 +114,7 @@ class BundleOptions:
 
 def _lines(bundle: Bundle, proof: str) -> list[str]:
     made = bundle.manifest
-    engines = (("executorch", made.executorch_version), ("onnxruntime", made.onnxruntime_version))
-    held = [f"{name} {version}" for name, version in engines if version]
+    held = [f"{engine.name} {engine.version or ''}".strip() for engine in made.engines]
     return [
         str(bundle.folder),
         f"  {len(made.files)} files, {bundle.size_bytes / 1e6:.1f} MB, {', '.join(held)}",

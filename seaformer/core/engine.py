@@ -57,7 +57,7 @@ class Engine:
         title: the name that its makers give it.
         format: the format it runs, the name of a file in ``export/``.
         suffix: the suffix of such a file.
-        noun: what such a file is called, in a sentence.
+        noun: what such a file is called in a sentence, with its article.
         tools: the distributions that decide what an exported file contains.
         extra: the pip extra that installs them.
         precisions: what it executes.
@@ -101,7 +101,7 @@ ENGINES: tuple[Engine, ...] = (
         title="ONNX Runtime",
         format="onnx",
         suffix=".onnx",
-        noun="ONNX model",
+        noun="an ONNX model",
         tools=("torch", "onnx", "onnxruntime", "onnxsim"),
         profiles=True,
         # onnxruntime 1.31: telemetry (a thread, a database, uploads) is on unless this is set
@@ -120,7 +120,7 @@ ENGINES: tuple[Engine, ...] = (
         title="ExecuTorch",
         format="executorch",
         suffix=".pte",
-        noun="ExecuTorch program",
+        noun="an ExecuTorch program",
         tools=("torch", "executorch"),
         profiles=True,
         wheel=Wheel(
@@ -140,7 +140,7 @@ ENGINES: tuple[Engine, ...] = (
         title="Core ML",
         format="coreml",
         suffix=".mlpackage",
-        noun="Core ML package",
+        noun="a Core ML package",
         tools=("torch", "coremltools"),
         extra="coreml",
         components=False,

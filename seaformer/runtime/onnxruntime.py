@@ -6,14 +6,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-# onnxruntime 1.31: telemetry is on unless this is set before the import.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
-import onnxruntime as ort
-
 from seaformer.core.artifact import TensorInfo
+from seaformer.core.engine import engine
 from seaformer.core.errors import CorruptArtifact
 from seaformer.runtime._session import Array, check_inputs
+
+os.environ.update({k: v for k, v in engine("onnxruntime").environment if k not in os.environ})
+
+import onnxruntime as ort
 
 _DTYPES = {
     "tensor(float)": "float32",

@@ -263,12 +263,15 @@ def test_a_bundle_of_another_version_is_a_row_with_both_and_the_other_engine_goe
     tmp_path: Path,
 ) -> None:
     bundle = open_bundle(damaged(tmp_path))
-    other = replace(bundle, manifest=replace(bundle.manifest, onnxruntime_version="1.0.0"))
+    engines = bundle.manifest.engines
+    old = tuple(replace(e, version="1.0.0") if e.name == "onnxruntime" else e for e in engines)
+    other = replace(bundle, manifest=replace(bundle.manifest, engines=old))
     artifacts = [small(format) for format in FORMATS]
     wrong, right = bench(artifacts, tmp_path / "results", on=target(bundle=other))
     assert wrong.failure is not None
     assert wrong.failure.startswith("The bundle is of another version: expected onnxruntime 1.0.0")
-    assert f"seen {bundle.manifest.onnxruntime_version}" in wrong.failure
+    (version,) = (e.version for e in engines if e.name == "onnxruntime")
+    assert f"seen {version}" in wrong.failure
     assert right.valid
 
 

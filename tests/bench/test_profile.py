@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.bench.operator_events import Event
-from seaformer.bench.profile import join_executorch, join_onnxruntime, profile, profile_each
+from seaformer.bench.operators import executorch, onnxruntime
+from seaformer.bench.operators._events import Event
+from seaformer.bench.profile import profile, profile_each
 from seaformer.bench.run import Bench
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
@@ -61,7 +62,7 @@ GRAPH = (
     ],
 )
 def test_onnxruntimes_names_lead_to_modules(name: str, kind: str, module: str | None) -> None:
-    assert join_onnxruntime([event(name, kind)], GRAPH) == [module]
+    assert onnxruntime.join([event(name, kind)], GRAPH) == [module]
 
 
 def test_the_kth_convolution_xnnpack_ran_is_the_kth_of_the_graph() -> None:
@@ -78,18 +79,18 @@ def test_the_kth_convolution_xnnpack_ran_is_the_kth_of_the_graph() -> None:
         event("Fully Connected (NC, F32) GEMM #1", "Fully Connected (NC, F32) GEMM"),
         event("Fully Connected (NC, F32) GEMM #2", "Fully Connected (NC, F32) GEMM"),
     ]
-    assert join_executorch(events, graph) == [None, "a", "b", "c", "d"]
+    assert executorch.join(events, graph) == [None, "a", "b", "c", "d"]
 
 
 def test_a_kind_that_both_sides_count_differently_is_not_joined() -> None:
     graph = [GraphOperator("aten.add", "a"), GraphOperator("aten.add", "b")]
-    assert join_executorch([event("Add (ND) #1", "Add (ND)")], graph) == [None]
+    assert executorch.join([event("Add (ND) #1", "Add (ND)")], graph) == [None]
 
 
 def test_a_kernel_outside_of_the_delegate_is_joined_by_its_own_name() -> None:
     graph = [GraphOperator("aten.argmax", "tail")]
     name = "native_call_argmax.out"
-    assert join_executorch([event(name, name)], graph) == ["tail"]
+    assert executorch.join([event(name, name)], graph) == ["tail"]
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +234,7 @@ def test_a_profile_takes_twenty_runs_at_most_and_the_whole_network_alone(host: H
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [(remove, "The runner left no profile"), (cut_short, "is no JSON")],
+    [(remove, "The runner left no profile"), (cut_short, "is not JSON")],
 )
 def test_a_profile_that_is_not_there_or_cut_short_is_a_runner_failure(
     host: HostTarget, change: Callable[[RunnerRequest], None], reason: str

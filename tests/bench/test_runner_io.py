@@ -50,13 +50,13 @@ def test_a_request_becomes_flags() -> None:
         output_dir="out",
         profile_ops="ops.json",
         marker=True,
-        ort_lib="l.so",
+        library="l.so",
         warmup=Warmup(runs=0),
         stop=Stop(runs=1),
     )
     assert request.argv() == [
         *("--engine", "onnxruntime", "--model", "dir with blanks/m.onnx", "--method", "forward"),
-        *("--threads", "2", "--seed", "5", "--ort-lib", "l.so", "--cpus", "6,7"),
+        *("--threads", "2", "--seed", "5", "--library", "l.so", "--cpus", "6,7"),
         *("--input", "a.bin", "--input", "b.bin", "--output-dir", "out"),
         *("--warmup", "0", "--runs", "1", "--profile-ops", "ops.json", "--marker"),
     ]

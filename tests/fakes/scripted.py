@@ -23,7 +23,12 @@ from seaformer.core.artifact import (
     manifest_path,
 )
 from seaformer.core.spec import ModelSpec
-from seaformer.runtime.build.bundle import Bundle, BundleFile, BundleManifest
+from seaformer.runtime.build.bundle import (
+    Bundle,
+    BundledEngine,
+    BundleFile,
+    BundleManifest,
+)
 
 BUILD = "scripted"
 SHAPE = (1, 4, 8, 8)
@@ -85,9 +90,9 @@ def scripted_bundle(folder: Path) -> Bundle:
         for path in sorted(home.iterdir())
     )
     content = hashlib.sha256("".join(file.sha256 for file in listed).encode()).hexdigest()[:16]
-    return Bundle(
-        home, BundleManifest(content, BUILD, "", "android", "none", None, "1.0", "", listed)
-    )
+    engines = (BundledEngine("onnxruntime", "1.0"),)
+    made = BundleManifest(content, BUILD, "", "android", "none", engines, "", listed)
+    return Bundle(home, made)
 
 
 def scripted_artifact(

@@ -67,8 +67,8 @@ class CppRunner:
 
     def __call__(self, engine: str, model: Path, *flags: object, fast: bool = True) -> Done:
         argv = [str(self.build.binary), "--engine", engine, "--model", str(model)]
-        if engine == "onnxruntime":
-            argv += ["--ort-lib", str(self.build.onnxruntime_library)]
+        if (library := self.build.library(engine)) is not None:
+            argv += ["--library", str(library)]
         return run_process([*argv, *(FAST if fast else ()), *(str(flag) for flag in flags)])
 
 

@@ -156,6 +156,8 @@ def test_onnxruntime_profile_lands_in_the_file_asked_for(
 def test_version_names_engines_and_sources(cpp: CppRunner) -> None:
     told = json.loads(run_process([str(cpp.build.binary), "--version"]).stdout)
     assert told["engines"] == ["executorch", "onnxruntime"]
+    assert told["linked"].keys() == {"executorch"}
+    assert told["linked"]["executorch"].startswith("1.")
     assert told["runner"]["build_id"] == cpp.build.build_id
     assert told["runner"]["sources_sha256"] == cpp.build.sources_sha256
 
@@ -232,7 +234,7 @@ def test_a_library_that_is_none_is_an_engine_error(
     cpp: CppRunner, models: Models, tmp_path: Path
 ) -> None:
     for library in (tmp_path / "absent.so", models.image):
-        code, kind, said = cpp("onnxruntime", models.onnx, "--ort-lib", library).error
+        code, kind, said = cpp("onnxruntime", models.onnx, "--library", library).error
         assert (code, kind) == (4, "engine")
         assert f"cannot be loaded from {library}" in said
 

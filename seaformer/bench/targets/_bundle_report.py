@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from seaformer.bench.runner_io import RunnerReport
 from seaformer.core.errors import RunnerFailed
-from seaformer.runtime.build.arm64_wheels import public_version
 from seaformer.runtime.build.bundle import Bundle
+from seaformer.runtime.build.engines import public_version
 
 
 def check_bundle(report: RunnerReport, bundle: Bundle) -> RunnerReport:
     """The report, unless another engine or runner answered than the bundle says it holds."""
     made = bundle.manifest
-    told = public_version(report.engine.version)
-    expected = {
-        "executorch": made.executorch_version,
-        "onnxruntime": made.onnxruntime_version,
-    }.get(report.engine.name)
-    if told != expected or report.runner.build_id != made.build_id:
+    name, version = report.engine.name, public_version(report.engine.version)
+    bundled = made.engine(name)
+    # An engine that the manifest does not know the version of was built by hand or is our own.
+    is_same = bundled is not None and bundled.version in (None, version)
+    if not is_same or report.runner.build_id != made.build_id:
+        expected = bundled.version if bundled else "(not in the bundle)"
         raise RunnerFailed(
-            f"The bundle is of another version: expected {report.engine.name} {expected} in build "
-            f"{made.build_id}, seen {told} in build {report.runner.build_id}.",
+            f"The bundle is of another version: expected {name} {expected} in build "
+            f"{made.build_id}, seen {version} in build {report.runner.build_id}.",
             hint="Make it again: seaformer runner build --target arm64",
         )
     return report

@@ -57,11 +57,7 @@ class PhoneRequests:
             inputs=tuple(inputs),
             output_dir=f"{folder}/out" if request.output_dir else None,
             profile_ops=f"{folder}/operators.json" if request.profile_ops else None,
-            ort_lib=(
-                self._bundle.onnxruntime_library(home)
-                if request.engine == "onnxruntime"
-                else request.ort_lib
-            ),
+            library=self._bundle.library(request.engine, home),
         )
         return (*self._bundle.argv(home), *remote.argv())
 
@@ -74,7 +70,7 @@ class PhoneRequests:
             inputs=tuple(shas[1:]),
             output_dir="out" if request.output_dir else None,
             profile_ops="operators" if request.profile_ops else None,
-            ort_lib=None,
+            library=None,
         )
         text = json.dumps([self._bundle.manifest.content_id, *same.argv()])
         self._asked[text] += 1

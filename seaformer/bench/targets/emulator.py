@@ -27,7 +27,8 @@ from seaformer.core.code_blocks import Block
 from seaformer.core.cpu import Core, emulated_cores, find_emulated
 from seaformer.core.errors import ChecksumMismatch, RunnerFailed
 from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
-from seaformer.runtime.build.bundle import Bundle, build_arm64_bundle
+from seaformer.runtime.build.arm64 import build_arm64_bundle
+from seaformer.runtime.build.bundle import Bundle
 from seaformer.runtime.emulator.counter import Counter, build_counter, read_blocks, read_counts
 from seaformer.runtime.emulator.qemu import Qemu, find_qemu
 
@@ -133,8 +134,8 @@ class EmulatorTarget(PlainTarget):
         self, request: RunnerRequest, counts: Path, blocks: Path | None
     ) -> subprocess.CompletedProcess[str]:
         plugin = self._counter.plugin(counts, blocks) if self._counter else ""
-        library = self._bundle.onnxruntime_library() if request.engine == "onnxruntime" else None
-        request = replace(request, marker=True, ort_lib=library, cpus=())
+        library = self._bundle.library(request.engine)
+        request = replace(request, marker=True, library=library, cpus=())
         argv = self._qemu.argv(self._core, [*self._bundle.argv(), *request.argv()], plugin)
         limit = request.timeout_s(_PATIENCE)
         try:

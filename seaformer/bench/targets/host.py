@@ -23,6 +23,7 @@ from pathlib import Path
 
 from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
+from seaformer.core.engine import Engine, engine, timed_engines
 from seaformer.core.errors import RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
 from seaformer.runtime.build.runner import RunnerBuild, build_host_runner
@@ -116,11 +117,15 @@ class HostTarget(PlainTarget):
         return [str(self._build.binary)]
 
     def _with_library(self, request: RunnerRequest) -> RunnerRequest:
-        if self._build is None or request.engine != "onnxruntime":
+        """The request for this machine's library, where the runner opens one for its engine."""
+        row = engine(request.engine)
+        if self._build is None or row.wheel is None or not row.wheel.opened:
             return request
-        if self._build.onnxruntime_library is None:
-            raise RunnerFailed("onnxruntime is not installed: pip install 'seaformer[export]'")
-        return replace(request, ort_lib=str(self._build.onnxruntime_library))
+        library = self._build.library(row.name)
+        if library is None:
+            install = f"pip install 'seaformer[{row.extra}]'"
+            raise RunnerFailed(f"{row.wheel.package} is not installed: {install}")
+        return replace(request, library=str(library))
 
 
 def open_target(progress: Progress | None = None) -> HostTarget:
@@ -136,9 +141,13 @@ def _runner_build(progress: Progress | None) -> tuple[RunnerBuild | None, str]:
     try:
         return build_host_runner(progress), ""
     except SeaFormerError as error:
-        if not any(importlib.util.find_spec(engine) for engine in ("onnxruntime", "executorch")):
+        if not any(_is_installed(row) for row in timed_engines()):
             raise
         return None, error.message
+
+
+def _is_installed(row: Engine) -> bool:
+    return row.wheel is not None and importlib.util.find_spec(row.wheel.package) is not None
 
 
 def busy_share(seconds: float) -> float | None:

@@ -25,7 +25,8 @@ from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.bench.targets._phone_request import PhoneRequests
 from seaformer.core.errors import DeviceError, MeasurementRefused, SeaFormerError, TooHot
 from seaformer.core.measurement import EMULATED, MEASURED, Conditions, DeviceInfo, Flag
-from seaformer.runtime.build.bundle import Bundle, build_arm64_bundle
+from seaformer.runtime.build.arm64 import build_arm64_bundle
+from seaformer.runtime.build.bundle import Bundle
 
 Progress = Callable[[str], None]
 COOL_LIMIT_S, _COOL_LOOK_S = 600.0, 5.0

@@ -9,69 +9,77 @@ from __future__ import annotations
 import re
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seaformer.core import files
+from seaformer.core.engine import Engine, Wheel
 from seaformer.core.errors import SeaFormerError
-from seaformer.runtime.build.toolchain import Wheels, find_wheels
+from seaformer.runtime.build.engines import (
+    EngineFiles,
+    files_in,
+    files_of,
+    installed_engines,
+    public_version,
+    wheel_engines,
+)
 from seaformer.runtime.build.wheels import download, pinned, requirement, unpack, wheel_version
 
 PLATFORM = "manylinux_2_28_aarch64"
 
 
-def engine_versions(say: Callable[[str], None]) -> Wheels:
+def engine_versions(say: Callable[[str], None]) -> tuple[EngineFiles, ...]:
     """The versions a device should run: those installed here, else those of the wheels asked for.
+
+    Only names and versions of the answer are of use: the files are this machine's, or none.
 
     Raises ``MissingExtra`` when nothing is installed and pip cannot have the wheels.
     """
-    installed = find_wheels()
-    if installed.executorch_version or installed.onnxruntime_version:
-        return installed
-    return Wheels(
-        executorch_version=wheel_version(_wheel("executorch", None, say)),
-        onnxruntime_version=wheel_version(_wheel("onnxruntime", None, say)),
+    return installed_engines() or tuple(
+        EngineFiles(row.name, wheel_version(_wheel(row, wheel, None, say)))
+        for row, wheel in wheel_engines()
     )
 
 
-def unpack_arm64_wheels(host: Wheels, folder: Path, say: Callable[[str], None]) -> Wheels:
+def unpack_arm64_wheels(
+    host: Sequence[EngineFiles], folder: Path, say: Callable[[str], None]
+) -> tuple[EngineFiles, ...]:
     """The aarch64 twins of the engines of those versions, unpacked into ``folder``.
 
     Raises ``SeaFormerError`` when a wheel cannot be had or is of another version.
     """
-    found = Wheels()
-    if host.executorch_version is not None:
-        version = _unpack("executorch", host.executorch_version, folder, say)
-        found = Wheels(folder / "executorch", version)
-    if host.onnxruntime_version is not None:
-        version = _unpack("onnxruntime", host.onnxruntime_version, folder, say)
-        libraries = sorted((folder / "onnxruntime" / "capi").glob("libonnxruntime.so*"))
-        if not libraries:
-            raise SeaFormerError(f"The wheel of onnxruntime {version} has no libonnxruntime.so.")
-        found = Wheels(found.executorch_root, found.executorch_version, libraries[-1], version)
-    return found
+    unpacked = []
+    for row, wheel in wheel_engines():
+        installed = files_of(row.name, host)
+        if installed is None or installed.version is None:
+            continue
+        version = _unpack(row, wheel, installed.version, folder, say)
+        own = files_in(row, folder / wheel.package, version)
+        if own is None:
+            lacking = wheel.cmake or wheel.opened
+            raise SeaFormerError(f"The wheel of {wheel.package} {version} has no {lacking}.")
+        unpacked.append(own)
+    return tuple(unpacked)
 
 
-def public_version(version: str) -> str:
-    """Without the local part: the aarch64 wheel of ``1.5.1+cpu`` is ``1.5.1``."""
-    return version.split("+", maxsplit=1)[0]
-
-
-def _unpack(name: str, wanted: str, folder: Path, say: Callable[[str], None]) -> str:
+def _unpack(
+    row: Engine, wheel: Wheel, installed: str, folder: Path, say: Callable[[str], None]
+) -> str:
     """One wheel's files in ``folder``; the version that the wheel itself states."""
-    wheel = _wheel(name, public_version(wanted), say)
+    path = _wheel(row, wheel, public_version(installed), say)
     try:
-        told = _stated_version(wheel)
-        if told != public_version(wanted):
+        version = _stated_version(path)
+        if version != public_version(installed):
             raise SeaFormerError(
-                f"The aarch64 wheel of {name} is version {told}; {wanted} is installed here.",
+                f"The aarch64 wheel of {wheel.package} is version {version}; {installed} is "
+                "installed here.",
                 hint="Both must be the same: a device would run another engine.",
             )
-        unpack(wheel, name, folder)
+        unpack(path, wheel, folder)
     except SeaFormerError:
-        files.remove(wheel)
+        files.remove(path)
         raise
-    return told
+    return version
 
 
 def _stated_version(wheel: Path) -> str:
@@ -85,20 +93,20 @@ def _stated_version(wheel: Path) -> str:
         raise SeaFormerError(
             f"The wheel {wheel.name} cannot be unpacked: {error}.", hint="Try again."
         ) from error
-    found = re.search(r"^Version: (\S+)", text, re.MULTILINE)
-    return public_version(found.group(1)) if found else "unknown"
+    version = re.search(r"^Version: (\S+)", text, re.MULTILINE)
+    return public_version(version.group(1)) if version else "unknown"
 
 
-def _wheel(name: str, version: str | None, say: Callable[[str], None]) -> Path:
+def _wheel(row: Engine, wheel: Wheel, version: str | None, say: Callable[[str], None]) -> Path:
     """The wheel in the cache, or downloaded now. ``None``: of the version asked for."""
     home = files.make_dir(files.cache_dir() / "wheels")
-    wanted = f"{name}=={version}" if version else requirement(name)
+    needed = f"{wheel.package}=={version}" if version else requirement(wheel.package)
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    pattern = f"{name}-{pinned(wanted)}-{python}-*aarch64.whl"
-    if (found := max(home.glob(pattern), default=None)) is not None:
-        return found
-    say(f"Downloading {wanted} for aarch64 (about 20 MB).")
+    pattern = f"{wheel.package}-{pinned(needed)}-{python}-*aarch64.whl"
+    if (cached := max(home.glob(pattern), default=None)) is not None:
+        return cached
+    say(f"Downloading {needed} for aarch64 (about 20 MB).")
     with files.staging(home) as scratch:
-        got = download(wanted, scratch, platform=PLATFORM)
+        got = download(row, needed, scratch, platform=PLATFORM)
         files.publish(got, home / got.name)
         return home / got.name

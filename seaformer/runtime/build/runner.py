@@ -1,11 +1,11 @@
 """Builds the C++ runner (``runner/``) once per content and keeps it in the cache.
 
-What a build depends on is its key: the sources, the ExecuTorch wheel (version and place: the
-binary finds the wheel's libraries by absolute path), the compiler and the machine. ONNX Runtime is
-opened at run time, so its version is looked up here but is no part of the key. A finished build
+What a build depends on is its key: the sources, the engines that are linked (version and place:
+the binary finds their libraries by absolute path), the compiler and the machine. The version of an
+engine that is opened at run time is looked up here but is not a part of the key. A finished build
 is a folder ``runner/<key>/`` that appears whole, by one rename; ``runner.json`` in it says what it
-is. Nothing is imported from the wheels. The bundle for ARM devices is ``_bundle.py``: another
-``Toolchain`` and other ``Wheels``, the same steps.
+is. Nothing is imported from the wheels. The bundle for ARM devices is ``bundle.py``: another
+``Toolchain`` and other ``EngineFiles``, the same steps.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.core import codec, files
 from seaformer.core.errors import CorruptArtifact, MissingExtra, SeaFormerError
-from seaformer.runtime.build.toolchain import Toolchain, Wheels, find_toolchain, find_wheels
+from seaformer.runtime.build.engines import EngineFiles, built_in, files_of, installed_engines
+from seaformer.runtime.build.toolchain import Toolchain, find_toolchain
 from seaformer.runtime.build.wheels import fetch_engines, fetched_engines
 
 Progress = Callable[[str], None]
@@ -32,31 +33,38 @@ SOURCES = Path(__file__).parents[1] / "runner"
 BINARY = "seaformer_runner"
 
 _MANIFEST = "runner.json"
-_SOURCE_SUFFIXES = (".cpp", ".h", ".txt")
+_SOURCE_SUFFIXES = (".cpp", ".h", ".txt", ".cmake")
 _CONFIGURE_SECONDS, _BUILD_SECONDS, _ASK_SECONDS = 180, 900, 20
 _LOG_TAIL_LINES = 25
 
 
 @dataclass(frozen=True)
 class RunnerBuild:
-    """A runner that can be started.
-
-    ``onnxruntime_library`` goes to ``--ort-lib``. ``library_dirs`` are where the binary looks for
-    ExecuTorch's libraries by itself; nothing has to be set.
-    """
+    """A runner that can be started. ``engines`` were built in, ``files`` are what it uses here."""
 
     binary: Path
     build_id: str
     engines: tuple[str, ...]
     compiler: str
-    executorch_version: str | None
-    onnxruntime_version: str | None
-    onnxruntime_library: Path | None
-    library_dirs: tuple[Path, ...]
+    files: tuple[EngineFiles, ...]
     sources_sha256: str
+
+    def library(self, engine: str) -> Path | None:
+        """What goes to ``--library`` for an engine; none where it opens none."""
+        files = files_of(engine, self.files)
+        return files.library if files else None
 
     def __str__(self) -> str:
         return f"{self.binary} ({', '.join(self.engines)})"
+
+
+@dataclass(frozen=True)
+class _Linked:
+    """An engine that was linked: the binary works as long as that version is in that place."""
+
+    name: str
+    version: str | None
+    root: str
 
 
 @dataclass(frozen=True)
@@ -67,8 +75,7 @@ class _Manifest:
     sources_sha256: str
     machine: str
     compiler: str
-    executorch_root: str | None
-    executorch_version: str | None
+    linked: tuple[_Linked, ...]
     engines: tuple[str, ...]
 
 
@@ -77,7 +84,7 @@ def build_host_runner(progress: Progress | None = None) -> RunnerBuild:
 
     ``progress`` is called with a sentence when something takes long. Raises ``MissingExtra``
     naming what is not there and the line that installs it, and ``SeaFormerError`` with the end of
-    the log when the build itself fails. Where no engine is installed, both are fetched.
+    the log when the build itself fails. Where no engine is installed, all are fetched.
     """
     say = progress or (lambda sentence: None)
     if platform.system() != "Linux":
@@ -89,30 +96,28 @@ def build_host_runner(progress: Progress | None = None) -> RunnerBuild:
         toolchain = find_toolchain()
     except MissingExtra:
         # Built before, by a compiler that is gone: still the runner of these sources.
-        if (found := find_host_runner()) is not None:
-            return found
+        if (cached := find_host_runner()) is not None:
+            return cached
         raise
-    wheels = _wheels()
-    if not wheels.any:
-        wheels = fetch_engines(say)
-    wanted = _manifest(wheels, toolchain)
+    engines = _engines() or fetch_engines(say)
+    planned = _manifest(engines, toolchain)
     home = files.make_dir(_cache())
-    folder = home / wanted.build_id
-    if (found := _read(folder, wheels)) is not None:
-        return found
-    with one_builder(home / f".{wanted.build_id}.lock", say):
-        if (found := _read(folder, wheels)) is None:
+    folder = home / planned.build_id
+    if (build := _read(folder, engines)) is not None:
+        return build
+    with one_builder(home / f".{planned.build_id}.lock", say):
+        if (build := _read(folder, engines)) is None:
             say("Building the C++ runner, once for this machine (about 20 s).")
-            _build(folder, wanted, toolchain, wheels)
-            found = _read(folder, wheels)
-    if found is None:
+            _build(folder, planned, toolchain, engines)
+            build = _read(folder, engines)
+    if build is None:
         raise SeaFormerError(f"The runner just built is not usable: {folder}.")
-    return found
+    return build
 
 
 def find_host_runner() -> RunnerBuild | None:
     """The runner for this machine if it is in the cache; nothing is built, no compiler needed."""
-    wheels = _wheels()
+    engines = _engines()
     sources = sources_sha256()
     for folder in sorted(_cache().glob(f"*/{_MANIFEST}")):
         made = _read_manifest(folder.parent)
@@ -120,17 +125,16 @@ def find_host_runner() -> RunnerBuild | None:
             made is not None
             and made.sources_sha256 == sources
             and made.machine == platform.machine()
-            and made.executorch_root == _text(wheels.executorch_root)
-            and made.executorch_version == wheels.executorch_version
+            and made.linked == _linked(engines)
+            and made.engines == built_in(engines)
         ):
-            return _read(folder.parent, wheels)
+            return _read(folder.parent, engines)
     return None
 
 
-def _wheels() -> Wheels:
+def _engines() -> tuple[EngineFiles, ...]:
     """The engines installed beside this Python; where there is none, those fetched before."""
-    installed = find_wheels()
-    return installed if installed.any else fetched_engines()
+    return installed_engines() or fetched_engines()
 
 
 def sources_sha256() -> str:
@@ -146,29 +150,21 @@ def _cache() -> Path:
     return files.cache_dir() / "runner"
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+def _linked(engines: Sequence[EngineFiles]) -> tuple[_Linked, ...]:
+    return tuple(_Linked(e.name, e.version, str(e.root)) for e in engines if e.root is not None)
 
 
-def _engines(wheels: Wheels) -> tuple[str, ...]:
-    # ONNX Runtime's part needs nothing to build, so it is always in: the library may come later.
-    return ("executorch", "onnxruntime") if wheels.executorch_root else ("onnxruntime",)
-
-
-def _manifest(wheels: Wheels, toolchain: Toolchain) -> _Manifest:
-    sources = sources_sha256()
-    parts = (
-        *(sources, platform.machine(), toolchain.name, str(toolchain.compiler)),
-        *(toolchain.identity, str(wheels.executorch_root), str(wheels.executorch_version)),
-    )
+def _manifest(engines: Sequence[EngineFiles], toolchain: Toolchain) -> _Manifest:
+    sources, linked = sources_sha256(), _linked(engines)
+    parts = [sources, platform.machine(), toolchain.name, str(toolchain.compiler)]
+    parts += [toolchain.identity, *built_in(engines), *map(str, linked)]
     return _Manifest(
         build_id=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16],
         sources_sha256=sources,
         machine=platform.machine(),
         compiler=toolchain.identity,
-        executorch_root=_text(wheels.executorch_root),
-        executorch_version=wheels.executorch_version,
-        engines=_engines(wheels),
+        linked=linked,
+        engines=built_in(engines),
     )
 
 
@@ -180,20 +176,16 @@ def _read_manifest(folder: Path) -> _Manifest | None:
         return None
 
 
-def _read(folder: Path, wheels: Wheels) -> RunnerBuild | None:
+def _read(folder: Path, engines: Sequence[EngineFiles]) -> RunnerBuild | None:
     made = _read_manifest(folder)
     if made is None or not os.access(folder / BINARY, os.X_OK):
         return None
-    root = wheels.executorch_root
     return RunnerBuild(
         binary=folder / BINARY,
         build_id=made.build_id,
         engines=made.engines,
         compiler=made.compiler,
-        executorch_version=made.executorch_version,
-        onnxruntime_version=wheels.onnxruntime_version,
-        onnxruntime_library=wheels.onnxruntime_library,
-        library_dirs=(root / "lib",) if root else (),
+        files=tuple(engines),
         sources_sha256=made.sources_sha256,
     )
 
@@ -210,12 +202,14 @@ def one_builder(path: Path, say: Progress) -> Iterator[None]:
         yield
 
 
-def _build(folder: Path, made: _Manifest, toolchain: Toolchain, wheels: Wheels) -> None:
+def _build(
+    folder: Path, made: _Manifest, toolchain: Toolchain, engines: Sequence[EngineFiles]
+) -> None:
     """Configure, compile, try it out, and move it to ``folder``."""
     with files.staging(folder.parent) as scratch:
         tree, result, log = scratch / "tree", scratch / "result", scratch / "build.log"
         result.mkdir()
-        binary = compile_runner(tree, log, made.build_id, toolchain, wheels.executorch_root)
+        binary = compile_runner(tree, log, made.build_id, toolchain, engines)
         shutil.copy2(binary, result / BINARY)
         run_step([str(result / BINARY), "--version"], log, _ASK_SECONDS)
         shutil.copy2(log, result / log.name)
@@ -224,18 +218,18 @@ def _build(folder: Path, made: _Manifest, toolchain: Toolchain, wheels: Wheels) 
 
 
 def configure_argv(
-    tree: Path, build_id: str, toolchain: Toolchain, executorch_root: Path | None
+    tree: Path, build_id: str, toolchain: Toolchain, engines: Sequence[EngineFiles]
 ) -> list[str]:
     """The CMake line that configures the runner in ``tree`` with that toolchain."""
+    prefixes = [str(files.root) for files in engines if files.root is not None]
     settings = {
         "CMAKE_BUILD_TYPE": "Release",
-        "SEAFORMER_WITH_EXECUTORCH": "ON" if executorch_root else "OFF",
-        "SEAFORMER_WITH_ONNXRUNTIME": "ON",
+        "SEAFORMER_ENGINES": ";".join(built_in(engines)),
         "SEAFORMER_BUILD_ID": build_id,
         "SEAFORMER_SOURCES_SHA256": sources_sha256(),
     }
-    if executorch_root is not None:
-        settings["CMAKE_PREFIX_PATH"] = str(executorch_root)
+    if prefixes:
+        settings["CMAKE_PREFIX_PATH"] = ";".join(prefixes)
     if toolchain.file is not None:
         settings["CMAKE_TOOLCHAIN_FILE"] = str(toolchain.file)
     else:
@@ -246,10 +240,10 @@ def configure_argv(
 
 
 def compile_runner(
-    tree: Path, log: Path, build_id: str, toolchain: Toolchain, executorch_root: Path | None
+    tree: Path, log: Path, build_id: str, toolchain: Toolchain, engines: Sequence[EngineFiles]
 ) -> Path:
     """Configure and compile in ``tree``; the binary. Raises ``SeaFormerError`` with the log."""
-    run_step(configure_argv(tree, build_id, toolchain, executorch_root), log, _CONFIGURE_SECONDS)
+    run_step(configure_argv(tree, build_id, toolchain, engines), log, _CONFIGURE_SECONDS)
     run_step([str(toolchain.cmake), "--build", str(tree), "--parallel", "2"], log, _BUILD_SECONDS)
     return tree / BINARY
 

@@ -1,7 +1,6 @@
-"""What a build of the runner stands on: a compiler with CMake, and the engines' wheels.
+"""What compiles the runner: a compiler and CMake, for this machine or for another one.
 
-Everything is found without importing or running anything of the wheels. Building is
-``_runner_build.py``'s business.
+The engines it is built with are in ``engines.py``, the build itself is in ``runner.py``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 
 from seaformer.core.errors import MissingExtra, UsageError
@@ -39,37 +37,6 @@ class Toolchain:
     generator: str
     file: Path | None = None
     settings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Wheels:
-    """The engines found: a CMake prefix for ExecuTorch, a shared library for ONNX Runtime."""
-
-    executorch_root: Path | None = None
-    executorch_version: str | None = None
-    onnxruntime_library: Path | None = None
-    onnxruntime_version: str | None = None
-
-    @property
-    def any(self) -> bool:
-        """Whether there is an engine at all."""
-        return self.executorch_root is not None or self.onnxruntime_library is not None
-
-
-def find_wheels() -> Wheels:
-    """The engines installed beside this Python, found without importing them."""
-    executorch, onnxruntime = _package("executorch"), _package("onnxruntime")
-    has_cmake = (
-        executorch is not None
-        and (executorch / "share" / "cmake" / "executorch-config.cmake").is_file()
-    )
-    libraries = sorted((onnxruntime / "capi").glob("libonnxruntime.so*")) if onnxruntime else []
-    return Wheels(
-        executorch_root=executorch if has_cmake else None,
-        executorch_version=_version("executorch") if has_cmake else None,
-        onnxruntime_library=libraries[-1] if libraries else None,
-        onnxruntime_version=_version("onnxruntime") if libraries else None,
-    )
 
 
 def find_toolchain() -> Toolchain:
@@ -135,7 +102,7 @@ def _compiler() -> Path:
 def _cmake() -> Path:
     """The newest enough of: the ``cmake`` package beside this Python, then the PATH."""
     hint = "pip install 'cmake>=3.28'"
-    package = _package("cmake")
+    package = package_folder("cmake")
     on_path = shutil.which("cmake")
     candidates = [package / "data" / "bin" / "cmake"] if package else []
     candidates += [Path(on_path)] if on_path else []
@@ -152,7 +119,7 @@ def _cmake() -> Path:
     raise MissingExtra("The runner needs CMake 3.28 or newer, found none.", hint=hint)
 
 
-def _package(name: str) -> Path | None:
+def package_folder(name: str) -> Path | None:
     """The folder of an installed package; nothing of it is run."""
     try:
         spec = importlib.util.find_spec(name)
@@ -160,13 +127,6 @@ def _package(name: str) -> Path | None:
         return None
     locations = list(spec.submodule_search_locations or ()) if spec else []
     return Path(locations[0]) if locations else None
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _first_line(argv: list[str]) -> str:

@@ -4,8 +4,7 @@
 
 A fresh process through the engines' Python packages, pinned before anything is loaded. It shares
 the rules with ``runner/`` and no code. A call through Python adds some tens of microseconds to a
-sample and the interpreter's memory to the peak, so its rows are marked. Not here: per-operator
-events of ExecuTorch, and markers.
+sample and the interpreter's memory to the peak, so its rows are marked. Not here: markers.
 """
 
 from __future__ import annotations
@@ -27,14 +26,8 @@ import numpy as np
 
 from seaformer.core.plan import Stop, Warmup
 from seaformer.runtime.python_runner import rules
-from seaformer.runtime.python_runner.engines import (
-    Array,
-    Engine,
-    ExecutorchEngine,
-    OnnxRuntimeEngine,
-    Spec,
-    random_array,
-)
+from seaformer.runtime.python_runner.engines import ENGINES
+from seaformer.runtime.python_runner.engines._engine import Array, Engine, Spec, random_array
 from seaformer.runtime.python_runner.flags import (
     ENGINE,
     IO,
@@ -43,6 +36,7 @@ from seaformer.runtime.python_runner.flags import (
     RunnerProblem,
     parse_flags,
 )
+from seaformer.runtime.python_runner.model_file import check_model
 
 _KINDS = {USAGE: "usage", MODEL: "model", ENGINE: "engine", IO: "io"}
 _WARMUP_SAMPLES_KEPT = 1000
@@ -90,12 +84,14 @@ def _answer(flags: argparse.Namespace) -> Json:
         "build_id": f"python-{version}",
     }
     if flags.version:
-        return {"schema": 1, "runner": runner, "engines": ["executorch", "onnxruntime"]}
-    _check_model(flags.model, flags.engine)
+        return {"schema": 1, "runner": runner, "engines": list(ENGINES.names())}
+    check_model(flags.model, flags.engine)
     _pin(flags.cpus)
     if flags.output_dir is not None:
         _make_writable(flags.output_dir)
-    engine = _engine(flags)
+    engine: Engine = ENGINES.load(flags.engine).open_engine(
+        flags.model, int(flags.threads), flags.profile_ops
+    )
     report: Json = {
         **{"schema": 1, "runner": runner},
         "engine": {"name": engine.name, "version": engine.version},
@@ -110,41 +106,6 @@ def _version() -> str:
         return metadata.version("seaformer")
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _engine(flags: argparse.Namespace) -> Engine:
-    wanted = (flags.model, int(flags.threads), flags.profile_ops)
-    if flags.engine == "executorch":
-        return ExecutorchEngine(*wanted)
-    return OnnxRuntimeEngine(*wanted)
-
-
-def _check_model(model: Path, engine: str) -> None:
-    """The sentences for a file that is missing, empty, or the other engine's."""
-    try:
-        with model.open("rb") as stream:
-            head = stream.read(40)
-    except OSError as error:
-        raise RunnerProblem(MODEL, f"Model {model}: {error.strerror}.") from error
-    if not head:
-        raise RunnerProblem(MODEL, f"Model {model} is empty.")
-    is_program = head[4:6] == b"ET"
-    if is_program and engine != "executorch":
-        raise RunnerProblem(
-            MODEL,
-            f"{model} is an ExecuTorch program; {engine} runs ONNX models. "
-            "Use --engine executorch.",
-        )
-    if not is_program and engine == "executorch":
-        raise RunnerProblem(MODEL, f"{model} is no ExecuTorch program.")
-    if is_program and head[8:12] == b"eh00":
-        program, base, segment = (int.from_bytes(head[i : i + 8], "little") for i in (16, 24, 32))
-        long_header = int.from_bytes(head[12:16], "little") >= 32
-        expected = max(program, base + (segment if long_header else 0) if base else 0)
-        if expected > (seen := model.stat().st_size):
-            raise RunnerProblem(
-                MODEL, f"{model} is truncated: expected {expected} bytes, found {seen}."
-            )
 
 
 def _pin(cpus: list[int]) -> None:

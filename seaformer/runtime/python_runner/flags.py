@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from seaformer.runtime.python_runner.engines import ENGINES
+
 USAGE, MODEL, ENGINE, IO = 2, 3, 4, 5
 
 
@@ -54,9 +56,9 @@ def _parser() -> _Parser:
     at_least_one, above_zero = _number(int, 1, 1e15), _number(float, 1e-9, 1e9)
     parser = _Parser(prog="python runner", allow_abbrev=False)
     add = parser.add_argument
-    add("--engine", choices=("executorch", "onnxruntime"))
+    add("--engine", choices=ENGINES.names())
     add("--model", type=Path)
-    add("--ort-lib", help="ignored: the Python package brings its own library")
+    add("--library", help="ignored: a Python package brings its own")
     add("--method", default="forward")
     add("--threads", type=_number(int, 1, cores), default=1)
     add("--cpus", type=_cpu_list, default=[])

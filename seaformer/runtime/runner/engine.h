@@ -1,13 +1,12 @@
-// What an engine must do to be timed. One implementation per runtime: engine_executorch.cpp,
-// engine_onnxruntime.cpp. An engine runs one method of one model in this process and owns every
-// buffer the runtime sees. No timing and no printing in an engine.
+// What an engine must do to be timed. One implementation per runtime, engine_<name>.cpp, which
+// registers itself (registry.h). An engine runs one method of one model in this process and owns
+// every buffer the runtime sees. No timing and no printing in an engine.
 //
 // Order of calls: prepare, (methods | load), set_inputs, then run as often as wanted.
 // After a call failed, only the destructor may follow.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -60,19 +59,12 @@ class Engine {
   [[nodiscard]] virtual int64_t effective_threads() const = 0;
 
   // Only runs between record(true) and record(false) leave events. Without a profile_path: nothing.
-  // ONNX Runtime records from its start to its end and ignores this: its file holds every run.
+  // An engine that can only record from its start to its end ignores this: its file holds every
+  // run.
   virtual void record(bool on) { (void)on; }
 
   // Writes the events to the profile_path of the request and ends profiling.
   [[nodiscard]] virtual Status write_profile() { return ok_status(); }
 };
-
-// The engine, or why this process cannot have it (kEngine). On failure *out is unchanged.
-[[nodiscard]] Status make_executorch_engine(std::unique_ptr<Engine>* out);
-
-// Opens `library`, or libonnxruntime.so.1 / libonnxruntime.so by the loader's own search when it
-// is empty. The library stays open until the process ends.
-[[nodiscard]] Status make_onnxruntime_engine(const std::string& library,
-                                             std::unique_ptr<Engine>* out);
 
 }  // namespace seaformer

@@ -20,7 +20,8 @@
 #include <vector>
 
 #include "engine.h"
-#include "op_tracer.h"
+#include "executorch_tracer.h"
+#include "registry.h"
 
 // The thread pool's header is not in the wheel; these members of it are (checked with 1.5.1: nm on
 // libexecutorch_threadpool.so). Drop when the wheel ships extension/threadpool/threadpool.h.
@@ -323,13 +324,14 @@ class ExecutorchEngine final : public Engine {
   std::unique_ptr<et::Method> method_;
 };
 
-}  // namespace
-
-Status make_executorch_engine(std::unique_ptr<Engine>* out) {
+Status make(const std::string&, std::unique_ptr<Engine>* out) {
   et::register_pal(et::PalImpl::create(keep_errors, __FILE__));
   et::runtime_init();
   *out = std::make_unique<ExecutorchEngine>();
   return ok_status();
 }
 
+const RegisterEngine registered({"executorch", SEAFORMER_ET_VERSION, make});
+
+}  // namespace
 }  // namespace seaformer

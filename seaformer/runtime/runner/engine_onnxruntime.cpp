@@ -14,6 +14,7 @@
 #include "device_state.h"
 #include "engine.h"
 #include "onnxruntime_abi.h"
+#include "registry.h"
 
 namespace seaformer {
 namespace {
@@ -283,12 +284,12 @@ Status cannot_open(const std::string& library, const std::string& reason) {
     return engine_error("ONNX Runtime cannot be loaded from " + library + ": " + reason + ".");
   }
   return engine_error("ONNX Runtime is not where the loader looks (" + reason +
-                      "): name it with --ort-lib.");
+                      "): name it with --library.");
 }
 
-}  // namespace
-
-Status make_onnxruntime_engine(const std::string& library, std::unique_ptr<Engine>* out) {
+// Opens `library`, or libonnxruntime.so.1 / libonnxruntime.so by the loader's own search when it is
+// empty. The library stays open until the process ends.
+Status make(const std::string& library, std::unique_ptr<Engine>* out) {
   // onnxruntime 1.31.1 ships with telemetry on: a thread of its own, a database under ~/.cache and
   // uploads, all inside the process that is timed. Its documented switch (Privacy.md), read when
   // the environment is created; a user who set it to something else keeps that.
@@ -316,4 +317,7 @@ Status make_onnxruntime_engine(const std::string& library, std::unique_ptr<Engin
   return ok_status();
 }
 
+const RegisterEngine registered({"onnxruntime", /*linked_version=*/"", make});
+
+}  // namespace
 }  // namespace seaformer

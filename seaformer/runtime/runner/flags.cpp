@@ -57,20 +57,23 @@ Setter positive(const std::string& flag, bool zero_allowed, double* out) {
   };
 }
 
-Status set_engine(const std::string& value, std::string* out) {
-  if (value != "executorch" && value != "onnxruntime") {
-    return bad_value("--engine", value, "executorch or onnxruntime");
-  }
-  *out = value;
-  return ok_status();
+Setter one_of(const std::string& flag, const std::vector<std::string>& names, std::string* out) {
+  return [=](const std::string& value) {
+    if (std::find(names.begin(), names.end(), value) == names.end()) {
+      return bad_value(flag, value, listed(names, " or "));
+    }
+    *out = value;
+    return ok_status();
+  };
 }
 
-std::map<std::string, Setter> value_flags(int64_t cpus, Flags* f) {
+std::map<std::string, Setter> value_flags(int64_t cpus, const std::vector<std::string>& engines,
+                                          Flags* f) {
   const auto one = int64_t{1};
   return {
-      {"--engine", [=](const std::string& value) { return set_engine(value, &f->engine); }},
+      {"--engine", one_of("--engine", engines, &f->engine)},
       {"--model", text("--model", &f->model)},
-      {"--ort-lib", text("--ort-lib", &f->ort_lib)},
+      {"--library", text("--library", &f->library)},
       {"--method", text("--method", &f->method)},
       {"--threads", integer("--threads", 1, cpus, &f->threads)},
       {"--cpus", [=](const std::string& value) { return parse_cpu_list(value, &f->cpus); }},
@@ -100,9 +103,11 @@ bool set_switch(const std::string& name, Flags* f) {
   return true;
 }
 
-Status check_together(const Flags& f) {
+Status check_together(const Flags& f, const std::vector<std::string>& engines) {
   if (f.mode == Mode::kVersion || f.mode == Mode::kHelp) return ok_status();
-  if (f.engine.empty()) return usage_error("--engine is missing: executorch or onnxruntime.");
+  if (f.engine.empty()) {
+    return usage_error("--engine is missing: " + listed(engines, " or ") + ".");
+  }
   if (f.model.empty()) return usage_error("--model is missing: the file to run.");
   if (f.warmup.fixed_runs < 0 && f.warmup.min_secs > f.warmup.max_secs) {
     return usage_error("--warmup-min-secs is more than --warmup-max-secs.");
@@ -152,9 +157,10 @@ Status parse_cpu_list(const std::string& text_, std::vector<int>* cpus) {
   return ok_status();
 }
 
-Status parse_flags(const std::vector<std::string>& arguments, int64_t online_cpus, Flags* flags) {
+Status parse_flags(const std::vector<std::string>& arguments, int64_t online_cpus,
+                   const std::vector<std::string>& engines, Flags* flags) {
   *flags = Flags{};
-  const auto setters = value_flags(online_cpus, flags);
+  const auto setters = value_flags(online_cpus, engines, flags);
   for (size_t i = 0; i < arguments.size(); ++i) {
     const size_t equals = is_flag(arguments[i]) ? arguments[i].find('=') : std::string::npos;
     const std::string name = arguments[i].substr(0, equals);
@@ -177,13 +183,17 @@ Status parse_flags(const std::vector<std::string>& arguments, int64_t online_cpu
       return status;
     }
   }
-  return check_together(*flags);
+  return check_together(*flags, engines);
 }
 
-const char* usage_text() {
+std::string usage_text(const std::vector<std::string>& engines) {
+  std::string names;
+  for (const std::string& name : engines) names += (names.empty() ? "" : "|") + name;
   return R"(seaformer_runner: times one method of one model in this process, prints one JSON line.
 
-  --engine executorch|onnxruntime --model FILE [--ort-lib PATH] [--method forward]
+  --engine )" + names + R"( --model FILE [--method forward]
+  --library PATH           the engine's shared library, where it is opened at run time; absent:
+                           the loader's own search
   --threads N              exact; 1 is the calling thread without a pool
   --cpus 7 | 0-3,6         pin the process before loading
   --input FILE ...         raw little-endian tensors: float32 for float inputs of any width,

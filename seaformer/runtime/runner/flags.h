@@ -1,5 +1,5 @@
 // The runner's command line: text in, a checked record out. No file is opened here and no engine
-// is asked; the number of CPUs is handed in.
+// is asked; the number of CPUs and the engines' names are handed in.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@ enum class Mode { kRun, kListMethods, kVersion, kHelp };
 
 struct Flags {
   Mode mode = Mode::kRun;
-  std::string engine;            // "executorch" or "onnxruntime"
+  std::string engine;            // one of the known names
   std::string model;             // path
-  std::string ort_lib;           // path of libonnxruntime; empty: searched by name
+  std::string library;           // of an engine that opens one; empty: searched by name
   std::string method = "forward";
   int64_t threads = 1;           // 1 = the calling thread, no pool
   std::vector<int> cpus;         // ascending, no repeats; empty: affinity is left as it is
@@ -33,12 +33,12 @@ struct Flags {
 // Parses argv[1..]. `--flag value` and `--flag=value` are the same; `--input` takes several files.
 // On failure (always Failure::kUsage) *flags holds no meaning.
 [[nodiscard]] Status parse_flags(const std::vector<std::string>& arguments, int64_t online_cpus,
-                                 Flags* flags);
+                                 const std::vector<std::string>& engines, Flags* flags);
 
 // "7" or "0-3,6": ascending without repeats. On failure *cpus is unchanged.
 [[nodiscard]] Status parse_cpu_list(const std::string& text, std::vector<int>* cpus);
 
 // What --help prints.
-[[nodiscard]] const char* usage_text();
+[[nodiscard]] std::string usage_text(const std::vector<std::string>& engines);
 
 }  // namespace seaformer

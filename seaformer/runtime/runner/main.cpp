@@ -13,6 +13,7 @@
 #include "engine.h"
 #include "flags.h"
 #include "model_file.h"
+#include "registry.h"
 #include "report.h"
 #include "session.h"
 
@@ -33,28 +34,9 @@ BuildInfo build_info() {
 }
 
 std::string version_line() {
-  std::vector<std::string> engines;
-  std::string executorch_version;
-#if defined(SEAFORMER_WITH_EXECUTORCH)
-  engines.emplace_back("executorch");
-  executorch_version = SEAFORMER_ET_VERSION;
-#endif
-#if defined(SEAFORMER_WITH_ONNXRUNTIME)
-  engines.emplace_back("onnxruntime");
-#endif
-  return version_json(build_info(), engines, executorch_version);
-}
-
-// On success *engine is an engine; on failure it is unchanged.
-Status make_engine(const Flags& flags, std::unique_ptr<Engine>* engine) {
-#if defined(SEAFORMER_WITH_EXECUTORCH)
-  if (flags.engine == "executorch") return make_executorch_engine(engine);
-#endif
-#if defined(SEAFORMER_WITH_ONNXRUNTIME)
-  if (flags.engine == "onnxruntime") return make_onnxruntime_engine(flags.ort_lib, engine);
-#endif
-  (void)engine;
-  return engine_error("This runner was built without " + flags.engine + ".");
+  std::vector<BuiltEngine> built;
+  for (const EngineMaker& maker : engines()) built.push_back({maker.name, maker.linked_version});
+  return version_json(build_info(), built);
 }
 
 // The part of answer() that an engine does.
@@ -74,7 +56,7 @@ Status run(const Flags& flags, Engine* engine, Report* report, std::string* line
 // Does what the flags ask for; *line is what belongs on stdout.
 Status answer(const Flags& flags, std::string* line) {
   if (flags.mode == Mode::kVersion) return *line = version_line(), ok_status();
-  if (flags.mode == Mode::kHelp) return *line = usage_text(), ok_status();
+  if (flags.mode == Mode::kHelp) return *line = usage_text(known_engines()), ok_status();
   Report report;
   report.build = build_info();
   if (Status status = inspect_model(flags.model, &report.model); !status.ok()) return status;
@@ -84,7 +66,9 @@ Status answer(const Flags& flags, std::string* line) {
     if (Status status = set_affinity(flags.cpus); !status.ok()) return status;
   }
   std::unique_ptr<Engine> engine;
-  if (Status status = make_engine(flags, &engine); !status.ok()) return status;
+  if (Status status = make_engine(flags.engine, flags.library, &engine); !status.ok()) {
+    return status;
+  }
   return run(flags, engine.get(), &report, line);
 }
 
@@ -92,7 +76,8 @@ Status parse_and_answer(int argc, char** argv, std::string* line) {
   try {
     Flags flags;
     const std::vector<std::string> arguments(argv + 1, argv + argc);
-    if (Status status = parse_flags(arguments, online_cpus(), &flags); !status.ok()) return status;
+    Status status = parse_flags(arguments, online_cpus(), known_engines(), &flags);
+    if (!status.ok()) return status;
     return answer(flags, line);
   } catch (const std::exception& error) {
     return engine_error(std::string("The runner met an error of its own: ") + error.what() + ".");

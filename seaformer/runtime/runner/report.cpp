@@ -91,15 +91,17 @@ std::string methods_json(const Report& report) {
   return json.end_object().text();
 }
 
-std::string version_json(const BuildInfo& build, const std::vector<std::string>& engines,
-                         const std::string& executorch_version) {
+std::string version_json(const BuildInfo& build, const std::vector<BuiltEngine>& engines) {
   JsonWriter json;
   json.begin_object().field("schema", kSchema);
   write_runner(build, &json);
-  json.field("engines", engines).key("executorch_version");
-  if (executorch_version.empty()) json.null();
-  else json.value(executorch_version);
-  return json.end_object().text();
+  json.key("engines").begin_array();
+  for (const BuiltEngine& engine : engines) json.value(engine.name);
+  json.end_array().key("linked").begin_object();
+  for (const BuiltEngine& engine : engines) {
+    if (!engine.linked_version.empty()) json.field(engine.name, engine.linked_version);
+  }
+  return json.end_object().end_object().text();
 }
 
 std::string error_json(const Status& status) {

@@ -25,6 +25,12 @@ struct BuildInfo {
   std::string sources_sha256;
 };
 
+// An engine in this binary and the version of it that was linked, empty where none was.
+struct BuiltEngine {
+  std::string name;
+  std::string linked_version;
+};
+
 struct InputReport {
   TensorSpec spec;
   std::string source;  // "file" or "random"
@@ -71,8 +77,7 @@ constexpr size_t kWarmupSamplesKept = 1000;
 [[nodiscard]] std::string report_json(const Report& report);
 [[nodiscard]] std::string methods_json(const Report& report);
 [[nodiscard]] std::string version_json(const BuildInfo& build,
-                                       const std::vector<std::string>& engines,
-                                       const std::string& executorch_version);
+                                       const std::vector<BuiltEngine>& engines);
 [[nodiscard]] std::string error_json(const Status& status);
 
 }  // namespace seaformer

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace seaformer {
 
@@ -39,5 +40,15 @@ inline Status usage_error(std::string text) { return {Failure::kUsage, std::move
 inline Status model_error(std::string text) { return {Failure::kModel, std::move(text)}; }
 inline Status engine_error(std::string text) { return {Failure::kEngine, std::move(text)}; }
 inline Status io_error(std::string text) { return {Failure::kIo, std::move(text)}; }
+
+// For such a sentence: "a", "a or b", "a, b or c" where `last` is " or ".
+inline std::string listed(const std::vector<std::string>& words, const std::string& last) {
+  std::string text;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 < words.size() ? ", " : last;
+    text += words[i];
+  }
+  return text;
+}
 
 }  // namespace seaformer

@@ -27,19 +27,11 @@ from seaformer.core.errors import (
     UsageError,
 )
 from seaformer.runtime.build import arm64_wheels as _arm64_wheels
-from seaformer.runtime.build.android import build_android_bundle
+from seaformer.runtime.build.android import EnginePath, build_android_bundle
+from seaformer.runtime.build.arm64 import build_arm64_bundle, find_arm64_bundle, prove_bundle
 from seaformer.runtime.build.arm64_wheels import unpack_arm64_wheels
-from seaformer.runtime.build.bundle import (
-    LOADER,
-    MANIFEST,
-    ONNXRUNTIME,
-    Bundle,
-    build_arm64_bundle,
-    find_arm64_bundle,
-    open_bundle,
-    prove_bundle,
-)
-from seaformer.runtime.build.toolchain import Wheels, find_wheels
+from seaformer.runtime.build.bundle import LOADER, MANIFEST, Bundle, open_bundle
+from seaformer.runtime.build.engines import EngineFiles, installed_engines
 from tests import arm
 from tests.runtime.conftest import Models, output
 
@@ -69,10 +61,12 @@ def run(bundle: Bundle, *flags: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_bundle_is_named_after_its_contents_and_says_what_is_in_it() -> None:
-    made, here = arm.needed(arm.bundle), find_wheels()
+    made = arm.needed(arm.bundle)
     assert made.folder.name == made.manifest.content_id
-    assert made.manifest.executorch_version == (here.executorch_version or "").split("+")[0]
-    assert made.manifest.onnxruntime_version == here.onnxruntime_version
+    here = {engine.name: engine.version or "" for engine in installed_engines()}
+    versions = {engine.name: engine.version for engine in made.manifest.engines}
+    assert versions == {name: version.split("+")[0] for name, version in here.items()}
+    assert versions.keys() == {"executorch", "onnxruntime"}
     listed = {file.name for file in made.manifest.files} | {MANIFEST}
     assert listed == {path.name for path in made.folder.iterdir()}
     assert made.size_bytes == sum(file.size_bytes for file in made.manifest.files)
@@ -93,7 +87,9 @@ def test_a_copied_bundle_answers_as_the_eager_model_from_its_folder_alone(
     model = models.pte if engine == "executorch" else models.onnx
     flags = ["--engine", engine, "--model", str(model), "--input", str(models.image)]
     flags += ["--warmup", "0", "--runs", "1", "--output-dir", str(tmp_path / "out"), "--marker"]
-    flags += ["--ort-lib", copy.onnxruntime_library(".")] if engine == "onnxruntime" else []
+    library = copy.library(engine, ".")
+    assert (library is not None) == (engine == "onnxruntime")
+    flags += ["--library", library] if library else []
     done = run(copy, *flags)
     assert done.returncode == 0, done.stderr
     report = RunnerReport.parse(done.stdout)
@@ -109,7 +105,7 @@ def test_a_bundle_opens_no_library_of_another_place() -> None:
     assert "empty environment" in proof
 
 
-@pytest.mark.parametrize("name", ["libstdc++.so.6", ONNXRUNTIME, LOADER])
+@pytest.mark.parametrize("name", ["libstdc++.so.6", "libonnxruntime.so.1", LOADER])
 def test_a_bundle_without_a_library_is_refused_by_that_name(name: str, copy: Bundle) -> None:
     (copy.folder / name).unlink()
     with pytest.raises(ChecksumMismatch, match=f"{name} is missing".replace("+", r"\+")) as caught:
@@ -159,7 +155,8 @@ def test_on_a_device_the_bundled_loader_starts_the_runner() -> None:
     home = "/data/local/tmp/seaformer"
     loader = [f"{home}/ld-linux-aarch64.so.1", "--library-path", home]
     assert made.argv(home) == [*loader, f"{home}/seaformer_runner"]
-    assert made.onnxruntime_library(home) == f"{home}/libonnxruntime.so.1"
+    assert made.library("executorch", home) is None
+    assert made.library("onnxruntime", home) == f"{home}/libonnxruntime.so.1"
     android = replace(made, manifest=replace(made.manifest, system="android"))
     assert android.argv(home) == [f"{home}/seaformer_runner"]
 
@@ -180,8 +177,7 @@ def test_a_wheel_of_another_version_is_refused_and_thrown_away(
 ) -> None:
     monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path))
     path = fake_wheel(tmp_path, name, "1.5.1", "1.4.0")
-    wheels = {"executorch": Wheels(tmp_path, "1.5.1+cpu"), "onnxruntime": Wheels(None, None)}
-    host = replace(wheels[name], onnxruntime_version="1.5.1" if name != "executorch" else None)
+    host = [EngineFiles(name, "1.5.1+cpu" if name == "executorch" else "1.5.1")]
     with pytest.raises(SeaFormerError, match=f"wheel of {name} is version 1.4.0; 1.5.1") as caught:
         unpack_arm64_wheels(host, tmp_path / "out", lambda sentence: None)
     assert "Both must be the same" in caught.value.hint
@@ -193,14 +189,15 @@ def test_without_an_engine_here_a_device_gets_the_versions_asked_for(
 ) -> None:
     monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setattr(_arm64_wheels, "find_wheels", Wheels)
+    monkeypatch.setattr(_arm64_wheels, "installed_engines", tuple)
     fake_wheel(tmp_path, "executorch", "1.4.0", "1.4.0")
+    fake_wheel(tmp_path, "onnxruntime", "1.31.1", "1.31.1")
     with pytest.raises(MissingExtra, match=r"executorch==1\.5\.1 for manylinux"):
         _arm64_wheels.engine_versions(lambda sentence: None)
     fake_wheel(tmp_path, "executorch", "1.5.1", "1.5.1")
-    fake_wheel(tmp_path, "onnxruntime", "1.31.1", "1.31.1")
-    found = _arm64_wheels.engine_versions(lambda sentence: None)
-    assert (found.executorch_version, found.onnxruntime_version) == ("1.5.1", "1.31.1")
+    engines = _arm64_wheels.engine_versions(lambda sentence: None)
+    versions = {engine.name: engine.version for engine in engines}
+    assert versions == {"executorch": "1.5.1", "onnxruntime": "1.31.1"}
 
 
 def test_a_wheel_that_is_cut_short_is_thrown_away(
@@ -210,7 +207,7 @@ def test_a_wheel_that_is_cut_short_is_thrown_away(
     path = fake_wheel(tmp_path, "onnxruntime", "1.31.1", "1.31.1")
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(SeaFormerError, match="cannot be unpacked"):
-        unpack_arm64_wheels(Wheels(onnxruntime_version="1.31.1"), tmp_path / "out", print)
+        unpack_arm64_wheels([EngineFiles("onnxruntime", "1.31.1")], tmp_path / "out", print)
     assert not path.exists()
 
 
@@ -241,8 +238,10 @@ def test_a_bundle_that_is_cached_needs_no_compiler(monkeypatch: pytest.MonkeyPat
     [
         (BundleOptions(toolchain=Path("a.cmake")), "host", "--toolchain is for --target arm64"),
         (BundleOptions(ndk=Path("n"), toolchain=Path("t")), "arm64", "say --ndk or --toolchain"),
-        (BundleOptions(executorch=Path("e")), "arm64", "--executorch goes with --ndk"),
-        (BundleOptions(onnxruntime=Path("o")), "arm64", "--onnxruntime goes with --ndk"),
+        (BundleOptions(engine_files=("executorch=e",)), "host", "--engine-files is for --target"),
+        (BundleOptions(engine_files=("executorch=e",)), "arm64", "--engine-files goes with --ndk"),
+        (BundleOptions(ndk=Path("n"), engine_files=("e",)), "arm64", r"must be NAME=PATH .*got e"),
+        (BundleOptions(ndk=Path("n"), engine_files=("coreml=e",)), "arm64", "got coreml=e"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
@@ -259,12 +258,12 @@ def test_a_toolchain_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> 
 
 
 def test_an_ndk_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no Android NDK"):
-        build_android_bundle(tmp_path, executorch=tmp_path)
+    with pytest.raises(UsageError, match="is not an Android NDK"):
+        build_android_bundle(tmp_path, [EnginePath("executorch", tmp_path)])
     file = tmp_path / "build" / "cmake" / "android.toolchain.cmake"
     files.write_text(file, "")
-    with pytest.raises(UsageError, match="needs an ExecuTorch install"):
-        build_android_bundle(tmp_path)
+    with pytest.raises(UsageError, match="requires an engine built for Android"):
+        build_android_bundle(tmp_path, [])
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,9 @@ import pytest
 from seaformer.core.errors import MissingExtra, SeaFormerError
 from seaformer.runtime.build import runner as _runner_build
 from seaformer.runtime.build import toolchain as _toolchain
+from seaformer.runtime.build.engines import EngineFiles, files_of, installed_engines
 from seaformer.runtime.build.runner import SOURCES, build_host_runner, find_host_runner
-from seaformer.runtime.build.toolchain import Wheels, find_toolchain, find_wheels
+from seaformer.runtime.build.toolchain import find_toolchain
 from tests.requirements import skip_for
 from tests.runtime.conftest import CppRunner, Models
 
@@ -27,11 +27,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def onnx_only(monkeypatch: pytest.MonkeyPatch) -> Wheels:
+def onnx_only(monkeypatch: pytest.MonkeyPatch) -> tuple[EngineFiles, ...]:
     """As where the ExecuTorch wheel is not installed; such a build takes a few seconds."""
-    wheels = replace(find_wheels(), executorch_root=None, executorch_version=None)
-    monkeypatch.setattr(_runner_build, "find_wheels", lambda: wheels)
-    return wheels
+    engines = tuple(e for e in installed_engines() if e.name == "onnxruntime")
+    monkeypatch.setattr(_runner_build, "installed_engines", lambda: engines)
+    return engines
 
 
 def test_a_second_build_is_the_first_one(cpp: CppRunner) -> None:
@@ -39,9 +39,14 @@ def test_a_second_build_is_the_first_one(cpp: CppRunner) -> None:
     assert build_host_runner(said.append) == cpp.build == find_host_runner()
     assert said == []
     assert cpp.build.engines == ("executorch", "onnxruntime")
-    assert cpp.build.executorch_version
-    assert cpp.build.onnxruntime_library is not None
-    assert all(folder.is_dir() for folder in cpp.build.library_dirs)
+    linked, opened = (files_of(name, cpp.build.files) for name in cpp.build.engines)
+    assert linked is not None
+    assert linked.version
+    assert linked.root is not None
+    assert linked.root.is_dir()
+    assert cpp.build.library("executorch") is None
+    assert opened is not None
+    assert opened.library == cpp.build.library("onnxruntime") is not None
 
 
 @pytest.mark.usefixtures("cpp", "onnx_only")
@@ -59,7 +64,7 @@ def test_two_builders_at_once_give_one_build_with_the_engine_there_is(
     made = sorted(path.name for path in build.binary.parent.iterdir())
     assert made == ["build.log", "runner.json", "seaformer_runner"]
     assert build.engines == ("onnxruntime",)
-    assert build.library_dirs == ()
+    assert files_of("executorch", build.files) is None
     assert CppRunner(build)("onnxruntime", models.onnx).report.engine.name == "onnxruntime"
     code, kind, message = CppRunner(build)("executorch", models.pte).error
     assert (code, kind) == (4, "engine")
@@ -106,7 +111,7 @@ def test_no_compiler_names_the_line_that_installs_it(
 
 
 def test_an_old_cmake_is_told_from_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_toolchain, "_package", lambda name: None)
+    monkeypatch.setattr(_toolchain, "package_folder", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CXX", str(_program(tmp_path / "c++", "c++ 12")))
     with pytest.raises(MissingExtra, match=r"CMake 3\.28 or newer, found none"):
@@ -126,10 +131,10 @@ def test_an_old_cmake_is_told_from_none(tmp_path: Path, monkeypatch: pytest.Monk
 def test_no_engine_that_is_installed_or_can_be_fetched_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_runner_build, "find_wheels", Wheels)
+    monkeypatch.setattr(_runner_build, "installed_engines", tuple)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    with pytest.raises(MissingExtra, match="executorch==") as raised:
+    with pytest.raises(MissingExtra, match=r"onnxruntime<.* is not installed") as raised:
         build_host_runner()
     assert "pip install 'seaformer[export]'" in raised.value.hint
 
@@ -142,9 +147,13 @@ def test_cpp_unit_tests_pass(tmp_path: Path) -> None:
     ctest = tools.cmake.with_name("ctest")
     configure: list[str | Path] = [tools.cmake, "-S", SOURCES, "-B", tmp_path]
     configure += ["-G", tools.generator]
-    off = [f"-DSEAFORMER_WITH_{engine}=OFF" for engine in ("EXECUTORCH", "ONNXRUNTIME")]
     steps: tuple[list[str | Path], ...] = (
-        [*configure, *off, "-DSEAFORMER_BUILD_TESTS=ON", "-DCMAKE_CXX_FLAGS=-Werror"],
+        [
+            *configure,
+            "-DSEAFORMER_ENGINES=",
+            "-DSEAFORMER_BUILD_TESTS=ON",
+            "-DCMAKE_CXX_FLAGS=-Werror",
+        ],
         [tools.cmake, "--build", tmp_path, "--parallel", "2"],
         [ctest, "--test-dir", tmp_path, "--output-on-failure", "--no-tests=error"],
     )

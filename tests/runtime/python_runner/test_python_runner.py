@@ -63,7 +63,7 @@ def test_errors_have_the_kinds_and_codes_of_the_cpp_runner(
         (("executorch", models.pte, "--cpus", 4095), 2, "usage", "--cpus 4095 was refused"),
         (("executorch", models.pte, "--speed", 1), 2, "usage", "--speed"),
         (("executorch", cut), 3, "model", "is truncated: expected"),
-        (("executorch", models.onnx), 3, "model", "is no ExecuTorch program"),
+        (("executorch", models.onnx), 3, "model", "is not an ExecuTorch program"),
         (("onnxruntime", models.pte), 3, "model", "Use --engine executorch"),
         (("onnxruntime", tmp_path / "absent"), 3, "model", "No such file"),
         (("onnxruntime", models.onnx, "--method", "x"), 3, "model", "it has forward."),

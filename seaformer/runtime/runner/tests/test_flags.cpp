@@ -10,11 +10,12 @@ using seaformer::Status;
 
 namespace {
 
+const std::vector<std::string> kEngines = {"executorch", "onnxruntime"};
 const std::vector<std::string> kBase = {"--engine", "executorch", "--model", "m.pte"};
 
 Status parse(std::vector<std::string> extra, Flags* flags, int64_t cpus = 4) {
   extra.insert(extra.begin(), kBase.begin(), kBase.end());
-  return seaformer::parse_flags(extra, cpus, flags);
+  return seaformer::parse_flags(extra, cpus, kEngines, flags);
 }
 
 std::string message(const std::vector<std::string>& extra) {
@@ -99,12 +100,19 @@ TEST("limits that contradict each other are refused") {
 
 TEST("engine and model are asked for, but not by version and help") {
   Flags flags;
-  CHECK(!seaformer::parse_flags({"--model", "m"}, 4, &flags).ok());
-  CHECK(!seaformer::parse_flags({"--engine", "executorch"}, 4, &flags).ok());
-  CHECK(!seaformer::parse_flags({"--engine", "tflite", "--model", "m"}, 4, &flags).ok());
-  CHECK(seaformer::parse_flags({"--version"}, 4, &flags).ok());
+  CHECK(!seaformer::parse_flags({"--model", "m"}, 4, kEngines, &flags).ok());
+  CHECK(!seaformer::parse_flags({"--engine", "executorch"}, 4, kEngines, &flags).ok());
+  const std::vector<std::string> unknown = {"--engine", "tflite", "--model", "m"};
+  CHECK_EQ(seaformer::parse_flags(unknown, 4, kEngines, &flags).message,
+           std::string("--engine tflite is not possible: expected executorch or onnxruntime."));
+  CHECK(seaformer::parse_flags({"--version"}, 4, kEngines, &flags).ok());
   CHECK(flags.mode == Mode::kVersion);
-  CHECK(seaformer::parse_flags({"--help"}, 4, &flags).ok());
+  CHECK(seaformer::parse_flags({"--help"}, 4, kEngines, &flags).ok());
+}
+
+TEST("help names the engines it was given") {
+  CHECK(seaformer::usage_text({"one", "two"}).find("--engine one|two --model") !=
+        std::string::npos);
 }
 
 RUN_TESTS()

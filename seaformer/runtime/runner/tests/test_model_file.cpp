@@ -6,7 +6,6 @@
 #include "check.h"
 
 using seaformer::ModelFile;
-using seaformer::ModelFormat;
 using seaformer::Status;
 
 namespace {
@@ -27,6 +26,10 @@ std::string pte(unsigned char size) {
   return bytes;
 }
 
+std::string engine_of(const ModelFile& file) {
+  return file.format == nullptr ? "none" : file.format->engine;
+}
+
 const std::string kOnnx = std::string("\x08\x08\x12\x01x\x3a\x03", 7) + "abc";
 
 }  // namespace
@@ -34,14 +37,18 @@ const std::string kOnnx = std::string("\x08\x08\x12\x01x\x3a\x03", 7) + "abc";
 TEST("programs and models are told by their content") {
   ModelFile file;
   CHECK(inspect(pte(40), &file).ok());
-  CHECK(file.format == ModelFormat::kExecutorch);
+  CHECK_EQ(engine_of(file), std::string("executorch"));
   CHECK_EQ(file.size_bytes, 40);
   CHECK(inspect(kOnnx, &file).ok());
-  CHECK(file.format == ModelFormat::kOnnx);
+  CHECK_EQ(engine_of(file), std::string("onnxruntime"));
   CHECK(inspect(std::string("PK\x03\x04", 4) + std::string(60, 'z'), &file).ok());
-  CHECK(file.format == ModelFormat::kZip);
+  CHECK(file.is_zip);
+  CHECK_EQ(engine_of(file), std::string("none"));
   CHECK(inspect("just some text that is long enough to be a model of some kind", &file).ok());
-  CHECK(file.format == ModelFormat::kUnknown);
+  CHECK(!file.is_zip);
+  CHECK_EQ(engine_of(file), std::string("none"));
+  CHECK(inspect("\x18\x01\x02\x03ORTM" + std::string(60, 'z'), &file).ok());
+  CHECK_EQ(engine_of(file), std::string("onnxruntime"));
 }
 
 TEST("a program that is cut short says how long it should be") {
@@ -64,13 +71,24 @@ TEST("missing and empty files and folders are errors") {
   CHECK(!seaformer::inspect_model(".", &file).ok());
 }
 
-TEST("the wrong engine is told which is right") {
-  const Status status =
-      seaformer::check_engine({"m.onnx", 1, ModelFormat::kOnnx}, "executorch");
-  CHECK_EQ(status.message, std::string("m.onnx is an ONNX model; executorch runs ExecuTorch "
-                                       "programs. Use --engine onnxruntime."));
-  CHECK(seaformer::check_engine({"m", 1, ModelFormat::kExecutorch}, "executorch").ok());
-  CHECK(!seaformer::check_engine({"m", 1, ModelFormat::kUnknown}, "executorch").ok());
+TEST("the right engine is named beside the wrong one") {
+  ModelFile file;
+  CHECK(inspect(kOnnx, &file).ok());
+  CHECK_EQ(seaformer::check_engine(file, "executorch").message,
+           std::string("model.bin is an ONNX model; executorch runs ExecuTorch programs. "
+                       "Use --engine onnxruntime."));
+  CHECK(seaformer::check_engine(file, "onnxruntime").ok());
+  CHECK(inspect(pte(40), &file).ok());
+  CHECK(seaformer::check_engine(file, "executorch").ok());
+}
+
+TEST("a file of no format says what was expected") {
+  CHECK_EQ(seaformer::check_engine({"m", 1, nullptr, false}, "executorch").message,
+           std::string("m is neither an ExecuTorch program nor an ONNX model."));
+  CHECK_EQ(seaformer::check_engine({"m", 1, nullptr, true}, "executorch").message,
+           std::string("m is a zip file (a PyTorch checkpoint?); expected an ExecuTorch program "
+                       "or an ONNX model."));
+  CHECK(seaformer::check_engine({"m", 1, nullptr, false}, "one without a format").ok());
 }
 
 RUN_TESTS()

@@ -7,15 +7,9 @@ from typing import Any
 
 import pytest
 
-from seaformer.bench.operator_events import (
-    Event,
-    Run,
-    between_ns,
-    medians_ns,
-    parse_executorch,
-    parse_onnxruntime,
-    typical,
-)
+from seaformer.bench.operators import executorch as executorch_operators
+from seaformer.bench.operators import onnxruntime as onnxruntime_operators
+from seaformer.bench.operators._events import Event, Run, between_ns, medians_ns, typical
 from seaformer.core.errors import RunnerFailed
 
 GEMM = "Fully Connected (NC, F32) GEMM"
@@ -48,7 +42,7 @@ def trace(*durations: int) -> str:
 
 
 def test_onnxruntimes_microseconds_become_nanoseconds_from_the_beginning_of_the_run() -> None:
-    (run,) = parse_onnxruntime(trace(600), 1)
+    (run,) = onnxruntime_operators.parse(trace(600), 1)
     assert run == Run(
         600_000,
         (
@@ -59,7 +53,7 @@ def test_onnxruntimes_microseconds_become_nanoseconds_from_the_beginning_of_the_
 
 
 def test_runs_before_the_timed_ones_were_warm_up_and_are_left_out() -> None:
-    runs = parse_onnxruntime(trace(900, 800, 610, 600), 2)
+    runs = onnxruntime_operators.parse(trace(900, 800, 610, 600), 2)
     assert [run.duration_ns for run in runs] == [610_000, 600_000]
 
 
@@ -78,13 +72,13 @@ def test_the_type_a_node_computed_in_is_that_of_its_first_output(told: object, d
     event = node("/stem/Conv_kernel_time", "Conv", 1001, 5) | {
         "args": {"op_name": "Conv", "output_type_shape": told}
     }
-    (run,) = parse_onnxruntime(json.dumps([event, run_event(1000, 10)]), 1)
+    (run,) = onnxruntime_operators.parse(json.dumps([event, run_event(1000, 10)]), 1)
     assert run.events[0].dtype == dtype
 
 
 def test_fewer_runs_in_the_profile_than_were_timed_is_said() -> None:
     with pytest.raises(RunnerFailed, match="has 2 runs, 3 were timed"):
-        parse_onnxruntime(trace(500, 500), 3)
+        onnxruntime_operators.parse(trace(500, 500), 3)
 
 
 def et(run: int, name: str, start: int, ns: int, kind: str = "delegate") -> dict[str, Any]:
@@ -110,7 +104,7 @@ def executorch(*scales: int) -> str:
 def test_executorchs_delegate_events_and_own_kernels_are_kept_and_the_calls_around_them_not() -> (
     None
 ):
-    (run,) = parse_executorch(executorch(1), 1)
+    (run,) = executorch_operators.parse(executorch(1), 1)
     assert run.duration_ns == 100_000
     assert [(e.name, e.kind, e.start_ns, e.duration_ns, e.dtype) for e in run.events] == [
         ("Convolution (NHWC, F16) IGEMM #1", "Convolution (NHWC, F16) IGEMM", 100, 3000, "float16"),
@@ -123,11 +117,11 @@ def test_executorchs_delegate_events_and_own_kernels_are_kept_and_the_calls_arou
 def test_a_run_without_its_whole_is_refused() -> None:
     lost = [e for e in json.loads(executorch(1)) if e["name"] != "Method::execute"]
     with pytest.raises(RunnerFailed, match="without Method::execute"):
-        parse_executorch(json.dumps(lost), 1)
+        executorch_operators.parse(json.dumps(lost), 1)
 
 
-@pytest.mark.parametrize("parse", [parse_onnxruntime, parse_executorch])
-@pytest.mark.parametrize(("text", "reason"), [("[{", "is no JSON"), ("{}", "is no list")])
+@pytest.mark.parametrize("parse", [onnxruntime_operators.parse, executorch_operators.parse])
+@pytest.mark.parametrize(("text", "reason"), [("[{", "is not JSON"), ("{}", "is not a list")])
 def test_a_profile_that_was_cut_short_is_one_sentence(parse: Any, text: str, reason: str) -> None:
     with pytest.raises(RunnerFailed, match=reason):
         parse(text, 1)
@@ -137,16 +131,16 @@ def test_runs_that_differ_in_their_operators_are_refused() -> None:
     events = json.loads(executorch(1, 1))
     events[0]["name"] = "Add (ND) #1"
     with pytest.raises(RunnerFailed, match="same operators in the same order"):
-        parse_executorch(json.dumps(events), 2)
+        executorch_operators.parse(json.dumps(events), 2)
 
 
 def test_a_run_without_operators_is_refused() -> None:
     with pytest.raises(RunnerFailed, match="same operators in the same order"):
-        parse_onnxruntime(json.dumps([run_event(1000, 10)]), 1)
+        onnxruntime_operators.parse(json.dumps([run_event(1000, 10)]), 1)
 
 
 def test_the_typical_run_is_the_one_of_median_duration_and_medians_are_by_operator() -> None:
-    runs = parse_executorch(executorch(3, 1, 2, 9), 4)
+    runs = executorch_operators.parse(executorch(3, 1, 2, 9), 4)
     assert typical(runs).duration_ns == 200_000
     assert medians_ns(runs) == (7_500, 0, 1_000, 7_000)
     assert between_ns(runs) == 234_500  # half of 186 and 283 us, the middle two

@@ -1,5 +1,5 @@
-// See op_tracer.h.
-#include "op_tracer.h"
+// See executorch_tracer.h.
+#include "executorch_tracer.h"
 
 #include <executorch/runtime/platform/platform.h>
 

@@ -1,0 +1,73 @@
+"""``Run`` and ``Event``: a profiled inference and its operators, whatever engine it ran on."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seaformer.core.errors import RunnerFailed
+
+Modules = list[str | None]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One operator of one run; ``start_ns`` counts from the beginning of the run.
+
+    ``dtype`` is numpy's name of the type it really computed in; empty where the engine is silent.
+    """
+
+    name: str
+    kind: str
+    start_ns: int
+    duration_ns: int
+    dtype: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One timed inference and its operators in order."""
+
+    duration_ns: int
+    events: tuple[Event, ...]
+
+
+def typical(runs: Sequence[Run]) -> Run:
+    """The run that took the median time (the lower one of two)."""
+    return sorted(runs, key=lambda run: run.duration_ns)[(len(runs) - 1) // 2]
+
+
+def medians_ns(runs: Sequence[Run]) -> tuple[int, ...]:
+    """The median duration of each operator over all runs."""
+    columns = zip(*(run.events for run in runs), strict=True)
+    return tuple(round(statistics.median(e.duration_ns for e in column)) for column in columns)
+
+
+def between_ns(runs: Sequence[Run]) -> int:
+    """The median of what a run takes beyond its operators."""
+    rests = (run.duration_ns - sum(event.duration_ns for event in run.events) for run in runs)
+    return max(0, round(statistics.median(rests)))
+
+
+def array(text: str) -> list[dict[str, Any]]:
+    """The objects of a profile that is a JSON array."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise RunnerFailed(f"The profile the runner wrote is not JSON: {error}.") from error
+    if not isinstance(data, list):
+        raise RunnerFailed("The profile the runner wrote is not a list of events.")
+    return data
+
+
+def checked(found: Sequence[Run], runs: int) -> tuple[Run, ...]:
+    """Every run there, and each with the same operators in the same order."""
+    if len(found) != runs:
+        raise RunnerFailed(f"The profile has {len(found)} runs, {runs} were timed.")
+    names = [tuple(event.name for event in run.events) for run in found]
+    if not names[0] or any(other != names[0] for other in names):
+        raise RunnerFailed("The profile's runs do not have the same operators in the same order.")
+    return tuple(found)

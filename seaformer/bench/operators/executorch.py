@@ -1,0 +1,84 @@
+"""ExecuTorch's events, one per line as ``executorch_tracer.h`` writes them: timed runs alone.
+
+XNNPACK's own events have a resolution of one microsecond. It numbers its operators and names none:
+the k-th of a kind is the k-th of the graph. That holds for a kind when both count the same (always
+so for convolutions: checked for every variant by the kinds' sequence); the others, its own
+transposes and clamps, go with what ran before them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from seaformer.bench.operators._events import Event, Modules, Run, array, checked
+from seaformer.core.errors import RunnerFailed
+from seaformer.core.operators import GraphOperator
+
+_NATIVE = "native_call_"
+_DTYPES = {"F32": "float32", "F16": "float16"}
+# What XNNPACK calls an operator: what the graph calls it.
+_XNNPACK = {
+    "Fully Connected": ("aten.convolution", "aten.linear", "aten.addmm"),
+    "Convolution": ("aten.convolution", "aten.linear", "aten.addmm"),
+    "Batch Matrix Multiply": ("aten.bmm",),
+    "Softmax": ("aten._softmax",),
+    "Average Pooling": ("aten.avg_pool2d",),
+    "Resize Bilinear": ("aten.upsample_bilinear2d",),
+    "Slice": ("aten.slice_copy",),
+    "Static Reshape": ("aten.view_copy",),
+    "Add": ("aten.add",),
+    "Multiply": ("aten.mul",),
+}
+
+
+def parse(text: str, runs: int) -> tuple[Run, ...]:
+    """The events of delegates and of kernels outside of them; calls around both are left out."""
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for event in array(text):
+        groups.setdefault(event["run"], []).append(event)
+    return checked([_run(groups[number]) for number in sorted(groups)], runs)
+
+
+def _run(events: Sequence[dict[str, Any]]) -> Run:
+    whole = next((event for event in events if event["name"] == "Method::execute"), None)
+    if whole is None:
+        raise RunnerFailed("The profile has a run without Method::execute.")
+    return Run(
+        whole["duration_ns"],
+        tuple(
+            Event(
+                event["name"],
+                event["name"].partition(" #")[0],
+                event["start_ns"] - whole["start_ns"],
+                event["duration_ns"],
+                _dtype(event["name"]),
+            )
+            for event in events
+            if event["kind"] == "delegate" or event["name"].startswith(_NATIVE)
+        ),
+    )
+
+
+def _dtype(name: str) -> str:
+    """``float16`` of ``Fully Connected (NC, F16) GEMM #1``; an ``X16`` only moves bits."""
+    found = re.search(r"\([A-Z]+, (F16|F32)\)", name)
+    return _DTYPES[found.group(1)] if found else ""
+
+
+def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:
+    """By order within each kind of which there are as many in the graph."""
+    queues: dict[tuple[str, ...], list[str]] = {}
+    keys = [_graph_kinds(event.kind) for event in events]
+    for key in {key for key in keys if key}:
+        modules = [operator.module for operator in graph if operator.kind in key]
+        queues[key] = modules if len(modules) == keys.count(key) else []
+    return [queues[key].pop(0) if queues.get(key) else None for key in keys]
+
+
+def _graph_kinds(kind: str) -> tuple[str, ...]:
+    """What the graph calls an event: ``Slice (ND, X32)``, ``native_call_argmax.out``."""
+    if kind.startswith(_NATIVE):
+        return ("aten." + kind.removeprefix(_NATIVE).partition(".")[0],)
+    return _XNNPACK.get(kind.partition(" (")[0], ())

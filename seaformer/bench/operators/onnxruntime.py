@@ -1,0 +1,78 @@
+"""ONNX Runtime writes a Chrome trace of the whole process: microseconds, warm-up too.
+
+An operator is an event of ``cat`` ``Node`` within a ``model_run``. It is named after its node, or
+after the output of the last node fused into it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from seaformer.bench.operators._events import Event, Modules, Run, array, checked
+from seaformer.core.operators import GraphOperator
+
+_NODE_END = "_kernel_time"
+_CAST = "InsertedPrecisionFreeCast_"
+_DTYPES = {"float": "float32"}  # other types have numpy's names
+
+
+def parse(text: str, runs: int) -> tuple[Run, ...]:
+    """The last ``runs`` inferences of a trace; those before were warm-up."""
+    found = [event for event in array(text) if event.get("ph") == "X"]
+    whole = [event for event in found if event.get("name") == "model_run"][-runs:]
+    nodes = [event for event in found if event.get("cat") == "Node"]
+    return checked([_run(event, nodes) for event in whole], runs)
+
+
+def _run(whole: dict[str, Any], nodes: Sequence[dict[str, Any]]) -> Run:
+    begin, end = whole["ts"], whole["ts"] + whole["dur"]
+    inside = (node for node in nodes if begin <= node["ts"] <= end)
+    return Run(
+        1000 * whole["dur"],
+        tuple(
+            Event(
+                str(node["name"]).removesuffix(_NODE_END),
+                str(node.get("args", {}).get("op_name", "")),
+                1000 * (node["ts"] - begin),
+                1000 * node["dur"],
+                _dtype(node.get("args", {}).get("output_type_shape")),
+            )
+            for node in sorted(inside, key=lambda node: node["ts"])
+        ),
+    )
+
+
+def _dtype(outputs: object) -> str:
+    """The type of the first output: ``[{"float": [1, 16, 32, 48]}]``."""
+    if not (isinstance(outputs, list) and outputs and isinstance(outputs[0], dict)):
+        return ""
+    told = next(iter(outputs[0]), "")
+    return _DTYPES.get(told, told)
+
+
+def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:
+    """By name: a fused convolution may bear the name of the activation behind it.
+
+    The runtime's optimisations leave the original name within the new one: a layout's suffix, a
+    fusion as one more part of the path, the name of the value that an inserted cast feeds.
+    """
+    any_kind = {name: operator.module for operator in graph for name in operator.names}
+    convolutions = {
+        name: operator.module
+        for operator in graph
+        if operator.kind == "Conv"
+        for name in operator.names
+    }
+    found: Modules = []
+    for event in events:
+        name = re.sub(r"(_nchwc|_token_\d+)+$", "", event.name).removeprefix(_CAST)
+        first = convolutions if event.kind.endswith("Conv") else any_kind
+        tries = [
+            known.get(part)
+            for part in (name, name.rpartition("/")[0])
+            for known in (first, any_kind)
+        ]
+        found.append(next((module for module in tries if module is not None), None))
+    return found
