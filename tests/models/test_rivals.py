@@ -1,26 +1,20 @@
-"""The rivals: their costs, their checkpoints in every layout, what they refuse."""
+"""The rivals: their costs, their answers, their checkpoints, what is particular to each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from seaformer.agreement import images
-from seaformer.core.errors import ShapeError, UsageError, WeightsMismatch
-from seaformer.core.spec import ModelSpec
-from seaformer.models import FAMILIES, _complexity, create_model, model_spec
-from seaformer.models.segformer import SegFormer
+from seaformer.models import FAMILIES, _complexity, create_model
 from seaformer.models.setr import PositionedTokens
 from seaformer.models.topformer import TopFormer
-from tests import requirements
+from tests.models.meta import on_meta
 
-State = dict[str, Tensor]
 # Parameters and multiply-accumulates (G) of the official implementations, counted with them.
 OFFICIAL = {
     "topformer_t.ade20k": (1_389_654, 0.534),
@@ -36,17 +30,13 @@ OFFICIAL = {
     "setr_naive_l.ade20k": (304_450_710, 362.9),
     "setr_pup_l.ade20k": (308_318_870, 425.2),
 }
+
+
 TORCHVISION = {  # as its documentation prints them
     ("mobilenetv3_l.imagenet", 1000): 5_483_032,
     ("mobilenetv3_s.imagenet", 1000): 2_542_856,
     ("mobilenetv3_l.ade20k", 21): 3_221_538,
 }
-
-
-def on_meta(name: str, **changes: Any) -> tuple[nn.Module, ModelSpec]:
-    spec = model_spec(name, **changes)
-    with torch.device("meta"):
-        return FAMILIES.load(spec.family).build(spec).eval(), spec
 
 
 @pytest.mark.parametrize("name", OFFICIAL)
@@ -129,205 +119,6 @@ def test_a_rivals_weights_load_back_under_their_official_names(name: str, tmp_pa
     torch.save({"state_dict": state}, tmp_path / "w.pth")
     again = create_model(name, checkpoint=tmp_path / "w.pth").state_dict()
     assert all(torch.equal(value, again[key]) for key, value in first.state_dict().items())
-
-
-# SegFormer's three layouts ---------------------------------------------------------------------
-
-
-WIDE = {"hidden_sizes": [64, 128, 320, 512]}
-HUGGING_FACE: dict[str, dict[str, Any]] = {  # what differs from the library's defaults
-    "segformer_b0": {},
-    "segformer_b1": WIDE,
-    "segformer_b2": WIDE | {"depths": [3, 4, 6, 3], "decoder_hidden_size": 768},
-}
-
-
-def hugging_face(**config: Any) -> nn.Module:
-    transformers = requirements.module("transformers", requirements.ZOO)
-    made = transformers.SegformerForSemanticSegmentation
-    torch.manual_seed(0)
-    network = made(made.config_class(num_labels=150, **config)).eval()
-    for module in network.modules():  # the library's norms start at one and zero
-        if isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.7, 1.3)
-            nn.init.normal_(module.bias, std=0.1)
-        elif isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=module.in_features**-0.5)
-    assert isinstance(network, nn.Module)
-    return network
-
-
-def on_the_hub(key: str) -> str:
-    """What files on the hub call a module of transformers 5 in memory."""
-    for stage in range(4):
-        prefix = f"segformer.stages.{stage}."
-        if not key.startswith(prefix):
-            continue
-        rest = key.removeprefix(prefix)
-        if rest.startswith("patch_embeddings."):
-            return f"segformer.encoder.patch_embeddings.{stage}.{rest.partition('.')[2]}"
-        if rest.startswith("layer_norm."):
-            return f"segformer.encoder.layer_norm.{stage}.{rest.partition('.')[2]}"
-        rest = rest.removeprefix("blocks.")
-        for memory, hub in {
-            "layernorm_before": "layer_norm_1",
-            "layernorm_after": "layer_norm_2",
-            "attention.q_proj": "attention.self.query",
-            "attention.k_proj": "attention.self.key",
-            "attention.v_proj": "attention.self.value",
-            "attention.o_proj": "attention.output.dense",
-            "attention.sequence_reduction.sequence_reduction": "attention.self.sr",
-            "attention.sequence_reduction.layer_norm": "attention.self.layer_norm",
-            "mlp.fc1": "mlp.dense1",
-            "mlp.fc2": "mlp.dense2",
-        }.items():
-            rest = rest.replace(memory, hub)
-        return f"segformer.encoder.block.{stage}.{rest}"
-    return key.replace("linear_projections", "linear_c")
-
-
-@pytest.mark.parametrize("name", HUGGING_FACE)
-@pytest.mark.parametrize("rename", [on_the_hub, str], ids=["names on the hub", "names in memory"])
-def test_a_segformer_of_hugging_face_loads_and_computes_the_same(
-    rename: Callable[[str], str], name: str, tmp_path: Path
-) -> None:
-    theirs = hugging_face(**HUGGING_FACE[name])
-    state = {rename(key): value for key, value in theirs.state_dict().items()}
-    torch.save(state, tmp_path / "w.pth")
-    model = create_model(name, checkpoint=tmp_path / "w.pth")
-    for module in model.modules():
-        if isinstance(module, nn.LayerNorm):
-            module.eps = 1e-5  # the library's, everywhere
-    image = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected, seen = theirs(image).logits, model(image)
-    assert float((seen - expected).abs().max() / expected.std()) < 1e-5
-
-
-def in_mmsegmentation(network: SegFormer) -> State:
-    """The weights as mmsegmentation keeps them, written out here without the reader's tables."""
-    found: State = {}
-    state = network.state_dict()
-    for key in state:
-        part = key.split(".")
-        if part[0] == "head":
-            where = {
-                "fuse": "fusion_conv",
-                "classify": "conv_seg",
-                "project": f"convs.{part[2]}",
-            }[part[1]]
-            tail = part[3:] if part[1] == "project" else part[2:]
-            found[".".join(["decode_head", where, *tail])] = state[key]
-            continue
-        stage, rest = f"backbone.layers.{part[2]}", part[3:]
-        if rest[0] == "layers":
-            layer, rest = f"{stage}.1.{rest[1]}", rest[2:]
-            leaf = rest[-1]
-            if rest[0] in ("norm1", "norm2"):
-                found[f"{layer}.{rest[0]}.{leaf}"] = state[key]
-            elif rest[1] == "to_q":
-                kv = state[key.replace("to_q", "to_kv")]
-                found[f"{layer}.attn.attn.in_proj_{leaf}"] = torch.cat([state[key], kv])
-            elif rest[1] != "to_kv":
-                name = {
-                    "project": "attn.attn.out_proj",
-                    "reduce": "attn.sr",
-                    "norm": "attn.norm",
-                    "fc1": "ffn.layers.0",
-                    "depthwise": "ffn.layers.1",
-                    "fc2": "ffn.layers.4",
-                }[rest[1]]
-                value = state[key]
-                as_conv = rest[1] in ("fc1", "fc2") and leaf == "weight"
-                found[f"{layer}.{name}.{leaf}"] = value[:, :, None, None] if as_conv else value
-        else:
-            name = {"embed": "0.projection", "embed_norm": "0.norm", "norm": "2"}[rest[0]]
-            found[f"{stage}.{name}.{rest[-1]}"] = state[key]
-    return found
-
-
-def test_a_segformer_of_mmsegmentation_loads(tmp_path: Path) -> None:
-    first = create_model("segformer_b0_mmseg", seed=1)
-    assert isinstance(first, SegFormer)
-    torch.save({"state_dict": in_mmsegmentation(first)}, tmp_path / "w.pth")
-    again = create_model("segformer_b0_mmseg", checkpoint=tmp_path / "w.pth").state_dict()
-    assert all(torch.equal(value, again[key]) for key, value in first.state_dict().items())
-
-
-def test_what_official_segformers_hold_without_using_it_is_left_out(tmp_path: Path) -> None:
-    first = create_model("segformer_b0", seed=1)
-    names = FAMILIES.load("segformer").official_keys(first)
-    state = {names[key]: value for key, value in first.state_dict().items()}
-    state |= {"decode_head.conv_seg.weight": torch.zeros(150, 128, 1, 1)}
-    torch.save(state, tmp_path / "w.pth")
-    create_model("segformer_b0", checkpoint=tmp_path / "w.pth")
-
-
-# What is refused -------------------------------------------------------------------------------
-
-
-def refusal(folder: Path, of: str, asked: str, **changes: Any) -> str:
-    """What is said to a checkpoint of one model when another is asked for."""
-    made = create_model(of, seed=1, **changes)
-    names = FAMILIES.load(made.spec.family).official_keys(made)
-    torch.save({names[k]: v for k, v in made.state_dict().items()}, folder / "w.pth")
-    with pytest.raises(WeightsMismatch) as caught:
-        create_model(asked, checkpoint=folder / "w.pth")
-    return f"{caught.value.message} {caught.value.hint}"
-
-
-@pytest.mark.parametrize(
-    ("of", "changes", "asked", "advice"),
-    [
-        ("topformer_s", {}, "topformer_t", "use --model topformer_s.ade20k."),
-        ("topformer_t_light", {}, "topformer_t", "use --model topformer_t_light.ade20k."),
-        ("topformer_t", {}, "seaformer_t", "use --model topformer_t.ade20k."),
-        ("topformer_t", {"classes": 7}, "topformer_t", "add --classes 7."),
-        ("topformer_b.cityscapes", {}, "topformer_b", "--model topformer_b.cityscapes."),
-        ("segformer_b1", {}, "segformer_b0", "use --model segformer_b1.ade20k."),
-        ("segformer_b0", {"classes": 19}, "segformer_b0", "add --classes 19."),
-        ("setr_naive_t", {}, "setr_pup_t", "use --model setr_naive_t.ade20k."),
-        ("setr_mla_t", {"classes": 3}, "setr_mla_t", "add --classes 3."),
-        ("mobilenetv3_s.imagenet", {}, "mobilenetv3_s", "--model mobilenetv3_s.imagenet."),
-        ("mobilenetv3_l", {"classes": 21}, "mobilenetv3_l", "add --classes 21."),
-        ("mobilevit_xxs.imagenet_256", {}, "mobilevit_xs.imagenet_256", "mobilevit_xxs.imagenet"),
-    ],
-)
-def test_a_checkpoint_of_another_model_or_task_or_class_count_says_what_to_use(
-    of: str, changes: dict[str, Any], asked: str, advice: str, tmp_path: Path
-) -> None:
-    assert advice in refusal(tmp_path, of, asked, **changes)
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "part"),
-    [
-        ("topformer_t", (80, 64), "multiples of 32, not 80x64"),
-        ("segformer_b0", (48, 64), "multiples of 32, not 48x64"),
-        ("setr_naive_t", (72, 64), "multiples of 16, not 72x64"),
-        ("mobilevit_xxs.imagenet_256", (96, 64), "multiples of 64, not 96x64"),
-        ("mobilevit_xxs.imagenet_256", (32, 32), "64 to 4096"),
-    ],
-)
-def test_a_size_a_family_cannot_take_is_refused_with_its_own_step(
-    name: str, size: tuple[int, int], part: str
-) -> None:
-    with pytest.raises(ShapeError) as caught:
-        model_spec(name, size=size)
-    assert part in caught.value.message
-    assert caught.value.hint
-
-
-def test_setr_takes_sizes_that_seaformer_does_not() -> None:
-    assert model_spec("setr_naive_t", size=(80, 48)).output_shape == (1, 150, 20, 12)
-
-
-def test_a_library_model_has_no_fields_to_override() -> None:
-    with pytest.raises(UsageError, match="no override 'width'"):
-        create_model("mobilenetv2_100.imagenet", width=2)
-
-
-# What is particular to one of them --------------------------------------------------------------
 
 
 def test_setrs_positions_are_resized_and_the_class_token_keeps_its_own() -> None:

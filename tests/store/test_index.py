@@ -1,52 +1,21 @@
-"""The index of a results folder, merging and pruning: the files stay the truth."""
+"""The index of a results folder, and one measurement found in it: the files stay the truth."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import fields, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seaformer.core import files
-from seaformer.core.errors import CorruptArtifact, UnknownName, UsageError
-from seaformer.core.measurement import SCHEMA, Measurement, MethodRun, document
-from seaformer.store.index import Listing, index_path, list_results
-from seaformer.store.merge import merge, plan_merge
-from seaformer.store.prune import plan_prune, prune
+from seaformer.core.errors import CorruptArtifact, UnknownName
+from seaformer.core.measurement import SCHEMA, document
+from seaformer.store.index import index_path, list_results
 from seaformer.store.results import ResultStore, find_run
 from tests.fakes.measurements import HOST, OFF_CORE, emulated, failed, measurement
-
-RECORDED = Path(__file__).parents[1] / "fixtures" / "results"
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ResultStore:
-    return ResultStore(tmp_path / "results")
-
-
-def filled(store: ResultStore, *measurements: Measurement) -> list[Path]:
-    return [store.append(one) for one in measurements]
-
-
-def ids(listing: Listing) -> list[str]:
-    return [entry.id for entry in listing.entries]
-
-
-def snapshot(root: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
-
-
-# The index.
+from tests.store.stores import filled, ids, snapshot
 
 
 def test_a_second_listing_opens_no_file(store: ResultStore) -> None:
@@ -166,60 +135,6 @@ def test_two_devices_with_one_id_are_told(store: ResultStore) -> None:
     assert listing.entries[0].key != listing.entries[1].key
 
 
-# Schemas.
-
-
-@pytest.mark.parametrize("file", sorted(RECORDED.glob("*.json")), ids=lambda path: path.stem)
-def test_a_recorded_file_of_every_schema_still_loads(store: ResultStore, file: Path) -> None:
-    folder = store.root / "runs" / "x"
-    folder.mkdir(parents=True)
-    shutil.copy(file, folder)
-    loaded = store.load()
-    assert loaded.damaged == ()
-    (one,) = loaded.measurements
-    assert one.schema == int(file.stem.partition("_")[0].removeprefix("schema"))
-    assert (one.facts is None) == (one.schema == 1)
-    (entry,) = list_results(store.root).entries
-    assert entry.schema == one.schema
-    assert (entry.instructions is not None) == (one.source == "emulated")
-
-
-def test_there_is_a_recorded_file_of_every_schema() -> None:
-    told = {json.loads(path.read_text())["schema"] for path in RECORDED.glob("*.json")}
-    assert told == set(range(1, SCHEMA + 1))
-
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "results.md"
-
-
-@pytest.mark.parametrize("noun", [Measurement, MethodRun])
-def test_every_field_is_documented(noun: type) -> None:
-    text = DOCUMENT.read_text(encoding="utf-8")
-    assert [f.name for f in fields(noun) if f"`{f.name}`" not in text] == []
-
-
-def test_every_schema_is_documented() -> None:
-    text = DOCUMENT.read_text(encoding="utf-8")
-    assert all(f"\n| {number} | " in text for number in range(1, SCHEMA + 1))
-
-
-def test_the_lines_in_the_document_load_everything_without_this_package(
-    store: ResultStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    filled(store, measurement(1), failed(2), emulated(3))
-    monkeypatch.chdir(store.root.parent)
-    code = DOCUMENT.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
-    told: dict[str, Any] = {}
-    exec(code, told)
-    runs = told["runs"].set_index("id").sort_index()
-    assert list(runs.index) == [measurement(n).id for n in (1, 2, 3)]
-    assert runs["valid"].tolist() == [True, False, True]
-    assert runs["median_ms"].notna().tolist() == [True, False, False]
-
-
-# One measurement.
-
-
 def test_a_measurement_is_found_by_its_id_its_beginning_or_its_file(store: ResultStore) -> None:
     one, _ = filled(store, measurement(1), measurement(2))
     for which in (measurement(1).id, measurement(1).id[:16], str(one)):
@@ -238,141 +153,3 @@ def test_a_damaged_measurement_cannot_be_shown(store: ResultStore) -> None:
     path.write_text("{")
     with pytest.raises(CorruptArtifact, match="not readable JSON"):
         find_run(store.root, measurement(1).id)
-
-
-# Merging.
-
-
-def test_a_merge_copies_what_is_new_byte_by_byte(store: ResultStore, tmp_path: Path) -> None:
-    filled(store, measurement(1))
-    theirs = ResultStore(tmp_path / "theirs")
-    filled(theirs, measurement(1), emulated(2))
-    before = snapshot(theirs.root)
-    plan = plan_merge(store, [theirs.root])
-    assert (len(plan.copies), plan.present, plan.devices) == (1, 1, ("emulator-cortex-a76",))
-    assert (plan.conflicts, plan.damaged, plan.namesakes) == ((), (), ())
-    merge(plan, store)
-    assert snapshot(theirs.root) == before
-    assert {
-        name: content for name, content in snapshot(store.root).items() if name in before
-    } == before
-    assert plan_merge(store, [theirs.root]).copies == ()
-
-
-def test_a_merge_takes_a_single_file_and_many_sources(store: ResultStore, tmp_path: Path) -> None:
-    one = filled(ResultStore(tmp_path / "a"), measurement(1))[0]
-    filled(ResultStore(tmp_path / "b"), measurement(1), measurement(2))
-    plan = plan_merge(store, [one, tmp_path / "b"])
-    merge(plan, store)
-    assert ids(list_results(store.root)) == [measurement(1).id, measurement(2).id]
-
-
-def test_a_measurement_with_the_same_id_and_other_content_is_a_conflict(
-    store: ResultStore, tmp_path: Path
-) -> None:
-    filled(store, measurement(1))
-    filled(ResultStore(tmp_path / "theirs"), measurement(1, command="another"))
-    before = snapshot(store.root)
-    plan = plan_merge(store, [tmp_path / "theirs"])
-    assert plan.copies == ()
-    assert "has the id" in plan.conflicts[0].reason
-    merge(plan, store)
-    assert snapshot(store.root) == before
-
-
-def test_a_damaged_file_is_told_and_not_copied(store: ResultStore, tmp_path: Path) -> None:
-    theirs = ResultStore(tmp_path / "theirs")
-    (path,) = filled(theirs, measurement(1))
-    path.with_name("cut.json").write_text(path.read_text()[:99])
-    plan = plan_merge(store, [theirs.root])
-    merge(plan, store)
-    assert [Path(file.path).name for file in plan.damaged] == ["cut.json"]
-    assert path.with_name("cut.json").exists()
-    assert len(list(store.root.rglob("*.json"))) == 2
-
-
-def test_two_devices_that_share_an_id_are_told_and_kept_apart(
-    store: ResultStore, tmp_path: Path
-) -> None:
-    filled(store, measurement(1))
-    described = (store.root / "devices" / "host-example.json").read_bytes()
-    other = replace(HOST, model="Another CPU 3")
-    filled(ResultStore(tmp_path / "theirs"), measurement(2, device=other))
-    plan = plan_merge(store, [tmp_path / "theirs"])
-    assert plan.namesakes == (
-        "Two devices share the id host-example: model Example CPU 9 here, Another CPU 3 there. "
-        "Tables keep them apart.",
-    )
-    merge(plan, store)
-    assert (store.root / "devices" / "host-example.json").read_bytes() == described
-    assert len(list_results(store.root).entries) == 2
-
-
-def test_a_new_kernel_makes_no_other_device(store: ResultStore, tmp_path: Path) -> None:
-    filled(store, measurement(1))
-    newer = replace(HOST, system="Linux 7.0")
-    filled(ResultStore(tmp_path / "theirs"), measurement(2, device=newer))
-    assert plan_merge(store, [tmp_path / "theirs"]).namesakes == ()
-
-
-@pytest.mark.parametrize("what", ["nothing", "empty", "itself"])
-def test_a_source_that_holds_nothing_is_refused(
-    store: ResultStore, tmp_path: Path, what: str
-) -> None:
-    filled(store, measurement(1))
-    (tmp_path / "empty").mkdir()
-    source = {"itself": store.root}.get(what, tmp_path / what)
-    with pytest.raises(UsageError):
-        plan_merge(store, [source])
-
-
-# Pruning.
-
-
-def pruned(store: ResultStore, **how: Any) -> list[str]:
-    now = datetime(2026, 7, 30, tzinfo=UTC)
-    return [one.entry.id for one in plan_prune(list_results(store.root).entries, now=now, **how)]
-
-
-def test_the_newest_of_every_key_stay(store: ResultStore) -> None:
-    filled(store, *(measurement(n) for n in (1, 2, 3)), measurement(4, precision="fp16"))
-    filled(store, emulated(5))
-    assert pruned(store, keep=1) == [measurement(1).id, measurement(2).id]
-    assert pruned(store, keep=3) == []
-
-
-def test_failures_go_when_a_newer_run_is_valid_and_only_then(store: ResultStore) -> None:
-    filled(store, failed(1), measurement(2, flags=(OFF_CORE,)), measurement(3), failed(4))
-    assert pruned(store) == [measurement(2).id]
-    assert pruned(store, keep=1) == [measurement(2).id]
-
-
-def test_the_last_valid_one_stays_behind_newer_failures(store: ResultStore) -> None:
-    filled(store, measurement(1), *(measurement(n, flags=(OFF_CORE,)) for n in (2, 3)))
-    assert pruned(store, keep=1) == []
-
-
-def test_only_what_is_old_goes(store: ResultStore) -> None:
-    filled(store, *(measurement(n) for n in (1, 2)))
-    filled(store, measurement(3, created_at="no date"))
-    assert pruned(store, keep=1, older_than_days=1) == []
-    assert pruned(store, keep=1, older_than_days=0) != []
-
-
-def test_pruning_deletes_what_it_said_and_no_damaged_file(store: ResultStore) -> None:
-    paths = filled(store, *(measurement(n) for n in (1, 2)))
-    bad = paths[0].with_name("cut.json")
-    bad.write_text("{")
-    before = snapshot(store.root)
-    outdated = plan_prune(list_results(store.root).entries, keep=1)
-    assert snapshot(store.root) == before
-    prune(store.root, outdated)
-    assert not paths[0].exists()
-    assert paths[1].exists()
-    assert bad.exists()
-
-
-@pytest.mark.parametrize(("keep", "older_than_days"), [(0, 0), (5, -1)])
-def test_a_plan_that_keeps_nothing_is_refused(keep: int, older_than_days: int) -> None:
-    with pytest.raises(UsageError, match="--keep is 1 or more"):
-        plan_prune((), keep=keep, older_than_days=older_than_days)

@@ -1,0 +1,73 @@
+"""Rivals: checkpoints of another model, and sizes they do not take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seaformer.core.errors import ShapeError, UsageError, WeightsMismatch
+from seaformer.models import FAMILIES, create_model, model_spec
+
+
+def refusal(folder: Path, of: str, asked: str, **changes: Any) -> str:
+    """What is said to a checkpoint of one model when another is asked for."""
+    made = create_model(of, seed=1, **changes)
+    names = FAMILIES.load(made.spec.family).official_keys(made)
+    torch.save({names[k]: v for k, v in made.state_dict().items()}, folder / "w.pth")
+    with pytest.raises(WeightsMismatch) as caught:
+        create_model(asked, checkpoint=folder / "w.pth")
+    return f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("of", "changes", "asked", "advice"),
+    [
+        ("topformer_s", {}, "topformer_t", "use --model topformer_s.ade20k."),
+        ("topformer_t_light", {}, "topformer_t", "use --model topformer_t_light.ade20k."),
+        ("topformer_t", {}, "seaformer_t", "use --model topformer_t.ade20k."),
+        ("topformer_t", {"classes": 7}, "topformer_t", "add --classes 7."),
+        ("topformer_b.cityscapes", {}, "topformer_b", "--model topformer_b.cityscapes."),
+        ("segformer_b1", {}, "segformer_b0", "use --model segformer_b1.ade20k."),
+        ("segformer_b0", {"classes": 19}, "segformer_b0", "add --classes 19."),
+        ("setr_naive_t", {}, "setr_pup_t", "use --model setr_naive_t.ade20k."),
+        ("setr_mla_t", {"classes": 3}, "setr_mla_t", "add --classes 3."),
+        ("mobilenetv3_s.imagenet", {}, "mobilenetv3_s", "--model mobilenetv3_s.imagenet."),
+        ("mobilenetv3_l", {"classes": 21}, "mobilenetv3_l", "add --classes 21."),
+        ("mobilevit_xxs.imagenet_256", {}, "mobilevit_xs.imagenet_256", "mobilevit_xxs.imagenet"),
+    ],
+)
+def test_a_checkpoint_of_another_model_or_task_or_class_count_says_what_to_use(
+    of: str, changes: dict[str, Any], asked: str, advice: str, tmp_path: Path
+) -> None:
+    assert advice in refusal(tmp_path, of, asked, **changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "part"),
+    [
+        ("topformer_t", (80, 64), "multiples of 32, not 80x64"),
+        ("segformer_b0", (48, 64), "multiples of 32, not 48x64"),
+        ("setr_naive_t", (72, 64), "multiples of 16, not 72x64"),
+        ("mobilevit_xxs.imagenet_256", (96, 64), "multiples of 64, not 96x64"),
+        ("mobilevit_xxs.imagenet_256", (32, 32), "64 to 4096"),
+    ],
+)
+def test_a_size_a_family_cannot_take_is_refused_with_its_own_step(
+    name: str, size: tuple[int, int], part: str
+) -> None:
+    with pytest.raises(ShapeError) as caught:
+        model_spec(name, size=size)
+    assert part in caught.value.message
+    assert caught.value.hint
+
+
+def test_setr_takes_sizes_that_seaformer_does_not() -> None:
+    assert model_spec("setr_naive_t", size=(80, 48)).output_shape == (1, 150, 20, 12)
+
+
+def test_a_library_model_has_no_fields_to_override() -> None:
+    with pytest.raises(UsageError, match="no override 'width'"):
+        create_model("mobilenetv2_100.imagenet", width=2)
