@@ -3,7 +3,7 @@
 Packages are looked up by their metadata and never imported, so that it works in the base install
 and answers at once. Only three things are needed to bench on this host: a runtime, and a results
 and a cache folder that can be written to; everything else that is missing costs a feature, not
-the command (``exit_code``). What the checks look like is ``lines``.
+the command (``exit_code``). What the checks look like is ``page``.
 """
 
 from __future__ import annotations
@@ -11,19 +11,17 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from seaformer.bench.machine import Machine
 from seaformer.core import files
 from seaformer.core.cpu import emulated_cores
 from seaformer.core.engine import engines, timed_engines
 from seaformer.core.errors import MissingExtra, SeaFormerError
+from seaformer.report.terminal import Block, Facts, Line
 from seaformer.runtime.emulator.qemu import PROGRAM, counts_instructions
 from seaformer.store.results import RESULTS_VARIABLE, results_dir
 
@@ -31,6 +29,7 @@ OK: Literal["ok"] = "ok"
 MISSING: Literal["missing"] = "missing"
 WARNING: Literal["warning"] = "warning"
 
+_EXPORT = "pip install 'seaformer[export]'"
 _CPU = Path("/sys/devices/system/cpu")
 _LEAST_CMAKE = (3, 28)
 _LEAST_CACHE_BYTES, _LEAST_RESULTS_BYTES, _LEAST_MEMORY_BYTES = 2e9, 1e8, 1e9
@@ -49,84 +48,6 @@ class Check:
     found: str
     remedy: str = ""
     needed: bool = False
-
-
-class Machine:
-    """How this computer is asked. A test hands in another one."""
-
-    def package(self, name: str) -> str | None:
-        """The installed version of a Python package; nothing is imported."""
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            return None
-
-    def pinned(self, name: str) -> str | None:
-        """The one version seaformer asks for, where it asks for exactly one."""
-        try:
-            wanted = metadata.requires("seaformer") or ()
-        except metadata.PackageNotFoundError:  # run from a checkout that is not installed
-            return None
-        for line in wanted:
-            if found := re.match(rf"{re.escape(name)}==([\w.]+)", line):
-                return found.group(1)
-        return None
-
-    def program(self, name: str) -> Path | None:
-        """Where a program is: beside this Python (PyPI's cmake) or on the PATH."""
-        beside = str(Path(sys.executable).parent)
-        found = shutil.which(name, path=beside) or shutil.which(name)
-        return Path(found) if found else None
-
-    def first_line(self, *command: str) -> str:
-        """The first line a program prints, or nothing when it fails or takes over ten seconds."""
-        try:
-            ran = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-        except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-            return ""
-        lines = ran.stdout.strip().splitlines()
-        return lines[0].strip() if ran.returncode == 0 and lines else ""
-
-    def text(self, path: Path) -> str | None:
-        """What a file of the kernel says."""
-        try:
-            return path.read_text(errors="replace").strip()
-        except OSError:
-            return None
-
-    def cores(self) -> tuple[int, ...]:
-        """The cores this process may run on."""
-        if hasattr(os, "sched_getaffinity"):
-            return tuple(sorted(os.sched_getaffinity(0)))
-        return tuple(range(os.cpu_count() or 1))
-
-    def load(self) -> float:
-        """The one-minute load average."""
-        return os.getloadavg()[0]
-
-    def free_bytes(self, folder: Path) -> int:
-        """Free space where ``folder`` is or will be."""
-        return shutil.disk_usage(_nearest(folder)).free
-
-    def writable(self, folder: Path) -> str:
-        """Nothing when ``folder`` can be written to or made, else why not. It is not made."""
-        home = _nearest(folder)
-        if not (home.is_dir() and os.access(home, os.W_OK | os.X_OK)):
-            return f"{home} cannot be written to"
-        return ""
-
-    def fetched_engines(self) -> str:
-        """The engines that were fetched for a base install, or nothing."""
-        from seaformer.runtime.build.wheels import fetched_engines
-
-        return ", ".join(f"{engine.name} {engine.version}" for engine in fetched_engines())
-
-    def host_runner(self) -> str | None:
-        """The C++ runner built for this host, if it has been built."""
-        from seaformer.runtime.build.runner import find_host_runner
-
-        found = find_host_runner()
-        return None if found is None else str(found)
 
 
 def diagnose(
@@ -160,27 +81,37 @@ def exit_code(checks: Iterable[Check]) -> int:
     return MissingExtra.exit_code if lacking else 0
 
 
-def lines(checks: Sequence[Check]) -> tuple[str, ...]:
-    """``-[✓] name  what was found``, the remedy under it, and a sentence at the end."""
+def page(checks: Sequence[Check]) -> list[Block]:
+    """``-[✓] name  what was found``, the remedy under it, and what is possible at the end."""
     marks = {OK: "✓", WARNING: "!", MISSING: "x"}
-    width = max((len(check.name) for check in checks), default=0)
-    shown = []
+    facts = []
     for check in checks:
-        shown.append(f"-[{marks[check.status]}] {check.name:{width}}  {check.found}")
+        facts.append((f"-[{marks[check.status]}] {check.name}", check.found))
         if check.remedy and check.status != OK:
-            shown.append(f"{'':{width + 7}}{check.remedy}")
-    lacking = [check.name for check in checks if check.needed and check.status == MISSING]
-    if lacking:
-        return (*shown, f"A host bench is not possible yet: {', '.join(lacking)}.")
-    return (*shown, "A host bench is possible: seaformer bench --variant t --threads 1")
+            facts.append(("", check.remedy))
+    needed, exporters = _lacking(checks)
+    if needed:
+        end = f"A host bench is not possible yet: {', '.join(needed)}."
+    elif exporters:
+        end = f"A host bench of exported files is possible. An export needs {exporters[0]}."
+    else:
+        end = "Exports and a host bench are possible."
+    return [Facts(tuple(facts)), Line(end)]
 
 
-def _nearest(folder: Path) -> Path:
-    """``folder``, or the first folder above it that exists."""
-    home = folder.absolute()
-    while not home.exists() and home != home.parent:
-        home = home.parent
-    return home
+def next_line(checks: Sequence[Check]) -> str:
+    """The command to type next: what installs the first thing that is missing, else a bench."""
+    needed, exporters = _lacking(checks)
+    remedies = {check.name: check.remedy for check in checks}
+    lacking = [*needed, *exporters]
+    return remedies[lacking[0]] if lacking else "seaformer bench --variant t --threads 1"
+
+
+def _lacking(checks: Sequence[Check]) -> tuple[list[str], list[str]]:
+    """What a host bench lacks, and what an export does."""
+    missing = [check for check in checks if check.status == MISSING]
+    needed = [check.name for check in missing if check.needed]
+    return needed, [check.name for check in missing if check.remedy == _EXPORT]
 
 
 def _tools() -> dict[str, str]:
@@ -212,7 +143,7 @@ def _runtime(machine: Machine) -> Check:
         return Check("a runtime", OK, f"fetched: {fetched}", needed=True)
     if machine.package("pip") is None:
         text = f"neither {' nor '.join(packages)}, and no pip to fetch them"
-        return Check("a runtime", MISSING, text, "pip install 'seaformer[export]'", needed=True)
+        return Check("a runtime", MISSING, text, _EXPORT, needed=True)
     text = "none installed: the first bench fetches them (45 MB)"
     return Check("a runtime", WARNING, text, "seaformer runner build", needed=True)
 

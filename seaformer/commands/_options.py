@@ -37,6 +37,9 @@ AdbHost = Annotated[
     str, typer.Option("--adb-host", help="HOST[:PORT] of another machine's adb server")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+Wide = Annotated[
+    bool, typer.Option("--wide", help="print every column, also where lines get too long")
+]
 
 
 @dataclass(frozen=True)

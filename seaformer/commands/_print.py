@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from seaformer.core.errors import SeaFormerError
 
 if TYPE_CHECKING:
     from seaformer.export._request import ExportRequest
+    from seaformer.report.terminal import Block
 
 INTERRUPTED = 130
 
@@ -67,14 +69,20 @@ def github_summary(fitting: Callable[[int], str]) -> str:
     return named
 
 
-def wide_print(renderable: Any) -> None:
-    """Print a table uncut, also where the output is no terminal."""
-    from rich.console import Console
+def show(page: Iterable[Block], wide: bool = False) -> None:
+    """Print a page, fitted to the terminal; a pipe gets everything, and so does ``--wide``."""
+    from seaformer.report.terminal import lines, plain
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=Console(width=10_000).measure(renderable).maximum)
-    console.print(renderable)
+    if not sys.stdout.isatty():
+        sys.stdout.write(plain(page))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    width = None if wide else shutil.get_terminal_size().columns
+    console = Console(highlight=False)
+    for line in lines(page, width):
+        console.print(Text.assemble(*line), soft_wrap=True)
 
 
 def print_json(document: Any) -> None:

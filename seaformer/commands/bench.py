@@ -16,6 +16,7 @@ from seaformer.commands._options import (
     ModelOptions,
     PlanOptions,
     Results,
+    Wide,
     grouped,
 )
 from seaformer.commands._parse import export_requests, profile_kinds, run_plan
@@ -25,9 +26,9 @@ from seaformer.commands._print import (
     next_step,
     notice,
     print_json,
+    show,
     steps,
     titled,
-    wide_print,
 )
 from seaformer.core.engine import timed_formats
 
@@ -51,6 +52,7 @@ def bench(
         str, typer.Option(help="also: ops, time by operator; blocks, all code emulated; ops,blocks")
     ] = "",
     results: Results = "",
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Time artifacts on one core in fresh processes; models without a file are exported first."""
@@ -70,42 +72,38 @@ def bench(
         fleet = Fleet(list_targets(where.device, options), order, step)
         files += [request.cached(titled(step, request)) for request in requests]
         outcomes = fleet.run(files)
-    _show(outcomes, store.root, as_json)
+    _show(outcomes, store.root, as_json, wide)
     _exit_for(outcomes)
 
 
-def _show(outcomes: Sequence[Outcome], root: Path, as_json: bool) -> None:
-    _show_measurements([each for one in outcomes for each in one.measured], root, as_json)
+def _show(outcomes: Sequence[Outcome], root: Path, as_json: bool, wide: bool) -> None:
+    _show_measurements([each for one in outcomes for each in one.measured], root, as_json, wide)
     for one in outcomes:
-        _show_profiles(one.profiles, one.refused, root, as_json)
+        _show_profiles(one.profiles, one.refused, root, as_json, wide)
         print("".join(f"{line}\n" for line in one.blocks), end="", file=sys.stderr)
 
 
-def _show_measurements(measured: list[Measurement], root: Path, as_json: bool) -> None:
+def _show_measurements(measured: list[Measurement], root: Path, as_json: bool, wide: bool) -> None:
     from seaformer.core.measurement import document
-    from seaformer.report.renderers import terminal
-    from seaformer.report.table import table_of
+    from seaformer.report.renderers.terminal import run_page
 
     if as_json:
         print_json([document(measurement) for measurement in measured])
         return
-    for device in dict.fromkeys(measurement.device.id for measurement in measured):
-        mine = [measurement for measurement in measured if measurement.device.id == device]
-        table = table_of(mine)
-        terminal.console(table).print(terminal.tables(table))
+    show(run_page(measured), wide)
     next_step(f"seaformer report --results {shlex.quote(str(root))}")
 
 
 def _show_profiles(
-    profiles: Iterable[Profile], refused: Iterable[str], root: Path, as_json: bool
+    profiles: Iterable[Profile], refused: Iterable[str], root: Path, as_json: bool, wide: bool
 ) -> None:
     """Tables on stdout (not beside JSON); each profile and its trace go to files under ``root``."""
-    from seaformer.report.profile import profile_tables, write_profile
+    from seaformer.report.profile import profile_page, write_profile
 
     for profile in profiles:
         trace = write_profile(profile, root)
         if not as_json:
-            wide_print(profile_tables(profile))
+            show(profile_page(profile), wide)
         print(f"Trace: {trace} (opens in https://ui.perfetto.dev)", file=sys.stderr)
     for sentence in refused:
         print(sentence, file=sys.stderr)

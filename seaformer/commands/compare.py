@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seaformer.commands._print import github_summary, print_json, wide_print
+from seaformer.commands._options import Wide
+from seaformer.commands._print import github_summary, print_json, show
 
 if TYPE_CHECKING:
     from seaformer.compare.rows import Comparison
@@ -24,6 +26,7 @@ def compare(
     fail_on_missing: Annotated[
         bool, typer.Option("--fail-on-missing", help="a row only BASE has is a regression")
     ] = False,
+    wide: Wide = False,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="never end with exit code 6")] = False,
     results: Annotated[
         str, typer.Option("--results", help="the folder a commit is asked for")
@@ -48,12 +51,12 @@ def compare(
     folder = results_dir(results or None)
     names = [item.strip() for item in allow.split(",") if item.strip()]
     found = compare_sides(load_side(base, folder), load_side(new, folder), limits, allow=names)
-    _show(found, limits, format)
+    _show(found, limits, format, wide)
     if not no_gate:
         gate(found, missing=fail_on_missing)
 
 
-def _show(found: Comparison, limits: Limits, format: str) -> None:
+def _show(found: Comparison, limits: Limits, format: str, wide: bool) -> None:
     from seaformer.compare import document as comparison
     from seaformer.report.renderers.github import fitted
 
@@ -67,26 +70,4 @@ def _show(found: Comparison, limits: Limits, format: str) -> None:
         github_summary(lambda room: fitted(comparison.markdown(found, limits), room, _ALL))
         print(comparison.github(found), end="")
     else:
-        wide_print(_table(found))
-        for line in (comparison.headline(found), *comparison.remarks(found)):
-            print(line)
-
-
-def _table(found: Comparison) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from seaformer.compare.document import cells
-
-    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    shown.add_column("")
-    shown.add_column("row")
-    shown.add_column("fact")
-    for name in ("base", "new", "ratio", "95 % interval"):
-        shown.add_column(name, justify="right")
-    shown.add_column("verdict")
-    styles = {"✗": "bold red", "!": "yellow", "✓": "green", "?": "magenta"}
-    for line in cells(found):
-        shown.add_row(*map(Text, line), style=styles.get(line[0], ""))
-    return shown
+        show(comparison.page(found, everything=wide or not sys.stdout.isatty()), wide)

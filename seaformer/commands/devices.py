@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seaformer.commands._options import AdbHost, AsJson
-from seaformer.commands._print import next_step, print_json
+from seaformer.commands._print import next_step, print_json, show
 
 
 def devices(
@@ -21,14 +21,16 @@ def devices(
     from seaformer.android_bench.devices import list_phones
     from seaformer.core import codec
     from seaformer.core.errors import DeviceError
-    from seaformer.report.phones import phone_lines
+    from seaformer.report.phones import phone_page
+    from seaformer.report.terminal import Line
 
     phones = list_phones(Finder(adb_host), device)
     ready = [phone for phone in phones if not phone.error]
     if as_json:
         print_json([codec.to_json(phone) for phone in phones])
     else:
-        print("\n\n".join("\n".join(phone_lines(phone)) for phone in phones))
+        for number, phone in enumerate(phones):
+            show([*[Line("")] * bool(number), *phone_page(phone)])
     if not ready:
         raise typer.Exit(DeviceError.exit_code)
     if not as_json:

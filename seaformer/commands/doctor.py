@@ -5,12 +5,14 @@ from __future__ import annotations
 import typer
 
 from seaformer.commands._options import Results
+from seaformer.commands._print import next_step, show
 
 
 def doctor(results: Results = "") -> None:
     """What is installed, what is missing, and the line that installs it."""
-    from seaformer.bench.doctor import diagnose, exit_code, lines
+    from seaformer.bench.doctor import diagnose, exit_code, next_line, page
 
     checks = diagnose(results=results or None)
-    print("\n".join(lines(checks)))
+    show(page(checks))
+    next_step(next_line(checks))
     raise typer.Exit(exit_code(checks))

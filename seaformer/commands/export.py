@@ -10,7 +10,7 @@ import typer
 
 from seaformer.commands._options import AsJson, ModelOptions, grouped
 from seaformer.commands._parse import export_requests
-from seaformer.commands._print import next_step, print_json, relative, steps, titled
+from seaformer.commands._print import next_step, print_json, relative, show, steps, titled
 from seaformer.core.engine import DEFAULT_FORMAT, formats
 
 
@@ -24,7 +24,7 @@ def export(
 ) -> None:
     """Export models to files that mobile runtimes run, each proved equal to PyTorch."""
     from seaformer.core import codec
-    from seaformer.report.artifact import artifact_lines
+    from seaformer.report.artifact import artifact_page
 
     artifacts = []
     with steps() as step:
@@ -32,8 +32,7 @@ def export(
             artifact = request.export(out, titled(step, request))
             artifacts.append(artifact)
             if not as_json:
-                print(f"{artifact.path}")
-                print("".join(f"  {line}\n" for line in artifact_lines(artifact)), end="")
+                show(artifact_page(artifact))
     if as_json:
         print_json([codec.to_json(each) | {"path": str(each.path)} for each in artifacts])
         return

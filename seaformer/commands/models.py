@@ -6,22 +6,23 @@ from typing import Annotated
 
 import typer
 
-from seaformer.commands._options import AsJson
-from seaformer.commands._print import next_step, print_json, wide_print
+from seaformer.commands._options import AsJson, Wide
+from seaformer.commands._print import next_step, print_json, show
 
 
 def models(
     glob: Annotated[str, typer.Argument(help="a name or glob: seaformer_t, 'seaformer_?.*'")] = "*",
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """The zoo: parameters, MACs, input, the paper's row, and the formats that were proved."""
     from seaformer.models import find_models, list_models
-    from seaformer.report.zoo import zoo_document, zoo_rows, zoo_table
+    from seaformer.report.zoo import zoo_document, zoo_page, zoo_rows
 
     names = list_models(glob) or list_models(f"{glob}.*") or find_models(glob)
     rows = zoo_rows(names)
     if as_json:
         print_json([zoo_document(row) for row in rows])
         return
-    wide_print(zoo_table(rows))
+    show(zoo_page(rows), wide)
     next_step(f"seaformer export --model {names[0]}")

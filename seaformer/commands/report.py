@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from seaformer.commands._options import ROWS_SHOWN, Results
-from seaformer.commands._print import github_summary
+from seaformer.commands._options import ROWS_SHOWN, Results, Wide
+from seaformer.commands._print import github_summary, show
 
 
 def report(
+    wide: Wide = False,
     results: Results = "",
     github: Annotated[
         bool, typer.Option("--github", help="a summary for $GITHUB_STEP_SUMMARY, or on stdout")
@@ -32,7 +33,7 @@ def report(
         return
     table = written.report.table
     if len(table.rows) <= ROWS_SHOWN:
-        terminal.console(table).print(terminal.tables(table))
+        show(terminal.page(table), wide)
     else:
         print(f"{len(table.rows)} rows, too many for a terminal; they are in")
     for path in written.paths:

@@ -6,25 +6,24 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seaformer.commands._options import PlanOptions, Results, grouped
+from seaformer.commands._options import PlanOptions, Results, Wide, grouped
 from seaformer.commands._print import (
     INTERRUPTED,
     command_line,
     next_step,
     notice,
     print_json,
-    wide_print,
+    show,
 )
 from seaformer.core.engine import DEFAULT_FORMAT, timed_formats
 
 if TYPE_CHECKING:
     from seaformer.reproduce.plan import PaperTable, PlannedRow, Work
     from seaformer.reproduce.run import Answer, Outcome, Progress
-    from seaformer.reproduce.table import ReproducedRow
 
 _FORMATS = ("text", "md", "json")
 
@@ -41,6 +40,7 @@ def reproduce(
     again: Annotated[bool, typer.Option("--again", help="measure what is there already")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print the plan")] = False,
     format: Annotated[str, typer.Option(help="text, md or json")] = "text",
+    wide: Wide = False,
     results: Results = "",
 ) -> None:
     """Export and measure what a table of the paper needs; goes on where it was interrupted.
@@ -49,6 +49,7 @@ def reproduce(
     computer its own times. docs/reproduce.md tells how the paper measured.
     """
     from seaformer.commands._parse import known, run_plan
+    from seaformer.reproduce.page import plan_page
     from seaformer.reproduce.plan import find_table, plan, work_of
     from seaformer.reproduce.run import cached_files, run_works, states
     from seaformer.store.results import ResultStore, results_dir
@@ -62,14 +63,15 @@ def reproduce(
     store = ResultStore(results_dir(results or None))
     if dry_run:
         left = states(works, store, cached_files(runtime), run, device)
-        _show_plan(chosen, rows, left)
+        show(plan_page(chosen, rows, left), wide)
+        next_step(shlex.join(["seaformer", *(w for w in sys.argv[1:] if w != "--dry-run")]))
         return
     with _progress() as step:
         outcome = run_works(
             works, device, store, run, cached_files(runtime),
             progress=step, say=notice, command=command_line(), again=again,
         )  # fmt: skip
-    _show(chosen, rows, outcome.answers, format)
+    _show(chosen, rows, outcome.answers, format, wide)
     next_step(f"seaformer report --results {shlex.quote(str(store.root))}")
     _exit_for(outcome)
 
@@ -99,33 +101,16 @@ def _line(step: Progress) -> str:
     return f"{step.done} of {step.total}, about {left} left: {step.what}"
 
 
-def _show_plan(table: PaperTable, rows: Sequence[PlannedRow], states: Mapping[Work, str]) -> None:
-    """Each line of the paper, the file it needs, and how far that is."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title=table.title)
-    for name in (*table.identity, "precision", "paper", "model", "to do"):
-        shown.add_column(name.replace("_", " "))
-    for row in rows:
-        paper = "-" if row.published is None else f"{row.published:g} {row.unit}"
-        absent = f"missing: {row.absent or 'no model of that name'}"
-        state = states[row.work] if row.work else absent
-        cells = (*row.label, row.precision, paper, row.model or "-", state)
-        shown.add_row(*map(Text, cells))
-    wide_print(shown)
-    ready = sum(bool(row.model) for row in rows)
-    files = "1 file is" if len(states) == 1 else f"{len(states)} files are"
-    print(f"{ready} of {len(rows)} lines have a model; {files} to be measured.")
-    next_step(shlex.join(["seaformer", *(word for word in sys.argv[1:] if word != "--dry-run")]))
-
-
 def _show(
-    table: PaperTable, rows: Sequence[PlannedRow], answers: Mapping[Work, Answer], format: str
+    table: PaperTable,
+    rows: Sequence[PlannedRow],
+    answers: Mapping[Work, Answer],
+    format: str,
+    wide: bool,
 ) -> None:
     from seaformer.core import codec
-    from seaformer.reproduce.table import markdown, notes, reproduce_rows
+    from seaformer.reproduce.page import markdown, page
+    from seaformer.reproduce.table import reproduce_rows
 
     reproduced = reproduce_rows(rows, answers)
     if format == "json":
@@ -133,26 +118,7 @@ def _show(
     elif format == "md":
         print(markdown(table, reproduced), end="")
     else:
-        wide_print(_text_table(table, reproduced))
-        print("\n".join(notes(table, reproduced)))
-
-
-def _text_table(table: PaperTable, found: Sequence[ReproducedRow]) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from seaformer.reproduce.table import cells, header
-
-    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title=table.title)
-    words = (*(name.replace("_", " ") for name in table.identity), "precision", "scope", "note")
-    for name in header(table, found):
-        style = "cyan" if name.startswith("paper") else ""
-        shown.add_column(name, justify="left" if name in words else "right", style=style)
-    for row in found:
-        style = "" if row.measurement_id else "dim"
-        shown.add_row(*map(Text, cells(table, row, found)), style=style)
-    return shown
+        show(page(table, reproduced), wide)
 
 
 def _exit_for(outcome: Outcome) -> None:

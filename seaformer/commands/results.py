@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seaformer.commands._options import ROWS_SHOWN, AsJson, Results
-from seaformer.commands._print import next_step, print_json, wide_print
+from seaformer.commands._options import ROWS_SHOWN, AsJson, Results, Wide
+from seaformer.commands._print import next_step, print_json, show
 
 if TYPE_CHECKING:
     from seaformer.store.index import IndexEntry, Listing
@@ -29,10 +28,13 @@ def list_stored(
     limit: Annotated[int, typer.Option(help="the newest so many; 0: all")] = ROWS_SHOWN,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="make the index anew")] = False,
     results: Results = "",
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Stored measurements, newest first. Only files that are new or changed are opened."""
     from seaformer.core import codec
+    from seaformer.report.listing import LISTING
+    from seaformer.report.terminal import Line, Table
     from seaformer.store.index import list_results
     from seaformer.store.results import results_dir
 
@@ -46,17 +48,18 @@ def list_stored(
     elif not listing.entries:
         print(f"No measurement is stored under {root}.")
     else:
-        wide_print(_list_table(shown))
-        print(f"{len(shown)} of {len(listing.entries)} measurements under {root}")
+        count = f"{len(shown)} of {len(listing.entries)} measurements under {root}"
+        show([Table(LISTING, shown), Line(count)], wide)
     _warn(listing)
     if shown and not as_json:
         next_step(f"seaformer results show {shown[0].id}")
 
 
-@app.command()
-def show(
+@app.command("show")
+def show_stored(
     which: Annotated[str, typer.Argument(metavar="ID", help="an id, its beginning, or a file")],
     results: Results = "",
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """One measurement: what ran, where, in which state, every figure, and what made it."""
@@ -65,6 +68,7 @@ def show(
     from seaformer.report import build
     from seaformer.report.measurement import lines
     from seaformer.report.renderers import terminal
+    from seaformer.report.terminal import Line
     from seaformer.store.results import find_run, results_dir
 
     root = results_dir(results or None)
@@ -73,8 +77,8 @@ def show(
         print_json(document(measurement))
         return
     table = build(Runs((measurement,))).table
-    terminal.console(table).print(terminal.tables(table))
-    print("\n".join([f"file: {path}", *lines(measurement)]))
+    about = [f"file: {path}", *lines(measurement)]
+    show([*terminal.page(table), *(Line(each, hang=2) for each in about)], wide)
 
 
 @app.command()
@@ -161,26 +165,3 @@ def _show_merge(plan: MergePlan, store: ResultStore, dry_run: bool) -> None:
         print(sentence, file=sys.stderr)
     if not dry_run:
         next_step("seaformer report")
-
-
-def _list_table(entries: Sequence[IndexEntry]) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from seaformer.report import words
-
-    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("id", "model", "HxW", "format", "precision", "scope", "device", "source"):
-        shown.add_column(name)
-    shown.add_column("median ms", justify="right")
-    shown.add_column("instructions M", justify="right")
-    shown.add_column("valid")
-    for one in entries:
-        ms = words.ms(one.median_ms) if one.source == "measured" else words.NOTHING
-        counted = words.instructions(one.instructions)
-        state = "failed" if one.failure is not None else ("yes" if one.valid else "no")
-        names = (one.id, one.model, one.size, one.format, one.precision, one.scope)
-        row = (*names, one.device, one.source, ms, counted, state)
-        shown.add_row(*(Text(words.clean(cell)) for cell in row))
-    return shown

@@ -23,11 +23,24 @@ from seaformer.core import codec
 from seaformer.report import words
 from seaformer.report.templates import Grid
 from seaformer.report.templates import markdown as fill_markdown
+from seaformer.report.terminal import Block, Cell, Column, Line, Table
 
 FORMATS = ("text", "md", "json", "github", "benchmark")
 _MARKS = {REGRESSION: "✗", WARNING: "!", SAME: "=", BETTER: "✓", UNKNOWN: "?"}
 _ORDER = (REGRESSION, WARNING, UNKNOWN, BETTER, SAME)
-_HEADER = ("", "row", "fact", "base", "new", "ratio", "95 % interval", "verdict")
+_STYLES = {REGRESSION: "bold red", WARNING: "yellow", BETTER: "green", UNKNOWN: "magenta"}
+_ALWAYS = ("latency", "instructions")  # shown on a terminal though they are the same
+Pair = tuple[ComparedRow, Finding]
+_COLUMNS: tuple[Column[Pair], ...] = (
+    Column("", lambda pair: Cell(_MARKS[pair[1].verdict], style=_STYLES.get(pair[1].verdict, ""))),
+    Column("fact", lambda pair: pair[1].fact),
+    Column("base", lambda pair: figure(pair[1].base, pair[1].unit), right=True),
+    Column("new", lambda pair: figure(pair[1].new, pair[1].unit), right=True),
+    Column("ratio", lambda pair: _ratio(pair[1]), right=True),
+    Column("95 % interval", lambda pair: _interval(pair[1]), rank=1, right=True),
+    Column("verdict", lambda pair: _verdict(pair[1]), below="{}"),
+)
+_HEADER = ("", "row", *(column.name for column in _COLUMNS[1:]))
 
 
 @dataclass(frozen=True)
@@ -46,9 +59,36 @@ class Document:
 
 def cells(comparison: Comparison) -> list[tuple[str, ...]]:
     """A line per finding, the worst first: mark, row, fact, base, new, ratio, interval, verdict."""
-    findings = [(row, finding) for row in comparison.rows for finding in row.findings]
-    findings.sort(key=lambda pair: (_ORDER.index(pair[1].verdict), pair[0].key))
-    return [_cells(row, finding) for row, finding in findings]
+    pairs = [(row, finding) for row in comparison.rows for finding in row.findings]
+    pairs.sort(key=lambda pair: (_ORDER.index(pair[1].verdict), pair[0].key))
+    return [_cells(row, finding) for row, finding in pairs]
+
+
+def page(comparison: Comparison, *, everything: bool = True) -> list[Block]:
+    """For a terminal: the facts of each row below its name, the worst row first.
+
+    Without ``everything``, facts that are the same are counted only, but for times and counts.
+    """
+    pairs = [(row, finding) for row in comparison.rows for finding in row.findings]
+    shown = [
+        (row, finding)
+        for row, finding in pairs
+        if everything or finding.verdict != SAME or finding.fact in _ALWAYS
+    ]
+    worst = {
+        row.key: min(_ORDER.index(finding.verdict) for finding in row.findings)
+        for row in comparison.rows
+        if row.findings
+    }
+    shown.sort(key=lambda p: (worst[p[0].key], p[0].key, _ORDER.index(p[1].verdict)))
+    unchanged = len(pairs) - len(shown)
+    folded = f"{words.counted(unchanged, 'fact')} unchanged; --wide prints everything."
+    return [
+        Table(_COLUMNS, shown, group=lambda pair: pair[0].key.name),
+        *([Line(folded, "dim")] if unchanged else []),
+        Line(headline(comparison)),
+        *(Line(remark, hang=2) for remark in remarks(comparison)),
+    ]
 
 
 def headline(comparison: Comparison) -> str:
@@ -152,22 +192,22 @@ def _half_width(finding: Finding) -> float | None:
 
 
 def _cells(row: ComparedRow, finding: Finding) -> tuple[str, ...]:
-    span = ""
-    if finding.low is not None and finding.high is not None:
-        span = f"{finding.low:.3f}–{finding.high:.3f}"
-    ratio = "" if finding.ratio is None else f"{finding.ratio:.3f}"
-    verdict = f"{finding.verdict}: {finding.why}" if finding.why else finding.verdict
-    plain = (
-        _MARKS[finding.verdict],
-        row.key.name,
-        finding.fact,
-        figure(finding.base, finding.unit),
-        figure(finding.new, finding.unit),
-        ratio,
-        span,
-        verdict,
-    )
-    return tuple(map(words.clean, plain))
+    mark, *others = (words.clean(column.text((row, finding))) for column in _COLUMNS)
+    return (mark, words.clean(row.key.name), *others)
+
+
+def _ratio(finding: Finding) -> str:
+    return "" if finding.ratio is None else f"{finding.ratio:.3f}"
+
+
+def _interval(finding: Finding) -> str:
+    if finding.low is None or finding.high is None:
+        return ""
+    return f"{finding.low:.3f}–{finding.high:.3f}"
+
+
+def _verdict(finding: Finding) -> str:
+    return f"{finding.verdict}: {finding.why}" if finding.why else finding.verdict
 
 
 def figure(value: float | None, unit: str) -> str:

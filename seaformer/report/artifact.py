@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from seaformer.core.artifact import Artifact, Delegation, Parity, ParityCase, TensorInfo
+from seaformer.report.terminal import Block, Line
 
 _OUTSIDE_SHOWN = 12
+
+
+def artifact_page(artifact: Artifact) -> list[Block]:
+    """The file's name, and what is known of it below."""
+    return [Line(str(artifact.path)), *(Line(each, "", 2, 6) for each in artifact_lines(artifact))]
 
 
 def artifact_lines(artifact: Artifact) -> list[str]:

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 
 from seaformer.core.measurement import Cluster
 from seaformer.core.phone import PhoneReport
+from seaformer.report.terminal import Block, Facts, Line
 
 _STATUS = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 
 
-def phone_lines(phone: PhoneReport) -> list[str]:
+def phone_page(phone: PhoneReport) -> list[Block]:
     """The serial and what it is, then a line for each thing that is known."""
     title = [phone.model, f"Android {phone.android}" if phone.android else "", phone.soc]
     head = f"{phone.serial}  {', '.join(filter(None, title)) or phone.state}"
-    return [head, *(f"  {name:<8} {text}" for name, text in _rows(phone) if text)]
+    facts = tuple((name, text) for name, text in _rows(phone) if text)
+    return [Line(head, "bold", hang=2), Facts(facts, indent=2)]
 
 
 def _rows(phone: PhoneReport) -> Iterator[tuple[str, str]]:

@@ -6,46 +6,43 @@ The trace is Chrome's JSON format; it opens in https://ui.perfetto.dev or chrome
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
-
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from seaformer.core import codec, files
 from seaformer.core.files import safe_name
 from seaformer.core.measurement import EMULATED
 from seaformer.core.profile import OperatorTime, Profile
 from seaformer.report import words
+from seaformer.report.terminal import Block, Column, Line, Table
 
 TOP = 15
 _NOTE = (
     "Taken under the engine's profiler, which slows it: no latency. ~ marks an operator of the "
     "engine's own, put with the one before it. XNNPACK tells whole microseconds."
 )
-Line = tuple[str, ...]
+Share = tuple[str, ...]
 
 
-def profile_tables(profile: Profile, top: int = TOP) -> RenderableType:
+def profile_page(profile: Profile, top: int = TOP) -> list[Block]:
     """The ``top`` operators, all kinds and all components, each with its cumulative share."""
     kind = "emulated, " if profile.source == EMULATED else ""
     title = (
-        f"Operators of {words.clean(profile.model)}, {profile.runtime} {profile.runtime_version}, "
+        f"Operators of {profile.model}, {profile.runtime} {profile.runtime_version}, "
         f"{profile.precision}: {kind}{words.ms(profile.inference_ns / 1e6)} ms profiled, median "
         f"of {profile.runs} runs, {len(profile.operators)} operators"
     )
-    return Group(
-        Text(title, "italic"),
-        Text(executed_line(profile)),
+    return [
+        Line(title, "italic", hang=2),
+        Line(executed_line(profile), hang=2),
         _table(profile, ("operator", "module"), operator_lines(profile, top)),
-        Text(""),
+        Line(""),
         _table(profile, ("kind", "operators"), group_lines(profile, "kind")),
-        Text(""),
+        Line(""),
         _table(profile, ("component", "operators"), group_lines(profile, "component")),
-        Text(_NOTE, "dim"),
-    )
+        Line(_NOTE, "dim"),
+    ]
 
 
 def executed_line(profile: Profile) -> str:
@@ -67,14 +64,14 @@ def write_profile(profile: Profile, root: Path) -> Path:
     return trace
 
 
-def operator_lines(profile: Profile, top: int = TOP) -> list[Line]:
+def operator_lines(profile: Profile, top: int = TOP) -> list[Share]:
     """(operator, module, ms, share, cumulative share), slowest first."""
     ordered = sorted(profile.operators, key=lambda operator: -operator.median_ns)
     named = [(o.name, _module(o), o.median_ns) for o in ordered[:top]]
     return _with_shares(named, profile.inference_ns)
 
 
-def group_lines(profile: Profile, field: str) -> list[Line]:
+def group_lines(profile: Profile, field: str) -> list[Share]:
     """(kind or component, how many, ms, share, cumulative share) and what no operator covers."""
     groups: dict[str, list[int]] = {}
     for operator in profile.operators:
@@ -142,9 +139,9 @@ def _module(operator: OperatorTime) -> str:
     return operator.module if operator.exact else f"~ {operator.module}"
 
 
-def _with_shares(lines: Sequence[tuple[str, str, int]], whole_ns: int) -> list[Line]:
+def _with_shares(lines: Sequence[tuple[str, str, int]], whole_ns: int) -> list[Share]:
     total = 0.0
-    found: list[Line] = []
+    found: list[Share] = []
     for first, second, ns in lines:
         share = ns / whole_ns if whole_ns else 0.0
         total += share
@@ -153,14 +150,14 @@ def _with_shares(lines: Sequence[tuple[str, str, int]], whole_ns: int) -> list[L
     return found
 
 
-def _table(profile: Profile, names: Sequence[str], lines: Iterable[Line]) -> Table:
+def _table(profile: Profile, names: tuple[str, str], lines: Sequence[Share]) -> Table[Share]:
     """Times on an emulated core are named so: they rank operators for the emulator alone."""
-    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in names:
-        shown.add_column(name, overflow="fold")
-    time = "emulated\nms" if profile.source == EMULATED else "time\nms"
-    for name in (time, "share of\ninference", "cumulative\nshare"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    for line in lines:
-        shown.add_row(*map(Text, line))
-    return shown
+    time = "emulated" if profile.source == EMULATED else "time"
+    columns: tuple[Column[Share], ...] = (
+        Column(names[0], itemgetter(0), key=True),
+        Column(names[1], itemgetter(1), rank=2),
+        Column(time, itemgetter(2), "ms", right=True),
+        Column("share of", itemgetter(3), "inference", right=True),
+        Column("cumulative", itemgetter(4), "share", rank=1, right=True),
+    )
+    return Table(columns, lines)

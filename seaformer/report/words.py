@@ -40,9 +40,9 @@ def span(low: float | None, high: float | None) -> str:
     return NOTHING if low is None or high is None else f"{ms(low)}–{ms(high)}"
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """``1 file``, ``2 files``; ``plural`` where it is not made with an s."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def mb(value: float | None) -> str:

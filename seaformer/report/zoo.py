@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from rich import box
-from rich.table import Table
-
 from seaformer.core import codec, proof, zoo
 from seaformer.core.paper import Absent
 from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec, PaperRow
+from seaformer.report.terminal import Block, Column, Table
 
 
 class ZooRow(NamedTuple):
@@ -52,41 +50,32 @@ def zoo_rows(names: Iterable[str] | None = None) -> list[ZooRow]:
     ]
 
 
-HEADERS = (
-    *("model", "task", "input", "classes", "params M", "MACs G", "FLOPs G"),
-    *("paper's row", "paper M", "diff %", "paper G", "diff %", "paper ms", "proved"),
+def _paper(row: ZooRow) -> PaperRow:
+    return row.spec.paper or PaperRow("", "")
+
+
+def _papers_row(row: ZooRow) -> str:
+    """``2: SeaFormer-T``: the paper's table and its line."""
+    number = _paper(row).table.removeprefix("table")[:2].lstrip("0")
+    return f"{number}: {_paper(row).label}" if number else ""
+
+
+COLUMNS: tuple[Column[ZooRow], ...] = (
+    Column("model", lambda row: row.spec.name, key=True),
+    Column("task", lambda row: row.spec.task, rank=10, shared=True),
+    Column("input", lambda row: f"{row.spec.height}x{row.spec.width}", right=True),
+    Column("classes", lambda row: str(row.spec.classes), rank=11, right=True),
+    Column("params", lambda row: f"{row.params / 1e6:.2f}", "M", right=True),
+    Column("MACs", lambda row: f"{row.macs / 1e9:.3f}", "G", right=True),
+    Column("FLOPs", lambda row: f"{row.flops / 1e9:.3f}", "G", rank=5, right=True),
+    Column("paper's row", _papers_row, rank=8),
+    Column("paper", lambda row: _plain(_paper(row).params_m), "M", rank=6, right=True),
+    Column("diff", lambda row: _plain(row.differences_percent[0], "+.1f"), "%", rank=3, right=True),
+    Column("paper", lambda row: _plain(_paper(row).flops_g), "G", rank=7, right=True),
+    Column("diff", lambda row: _plain(row.differences_percent[1], "+.1f"), "%", rank=4, right=True),
+    Column("paper", lambda row: _plain(_paper(row).latency_ms), "ms", rank=1, right=True),
+    Column("proved", lambda row: row.proved, rank=9),
 )
-_LEFT = ("model", "task", "paper's row", "proved")
-
-
-def zoo_cells(row: ZooRow) -> tuple[str, ...]:
-    """One model's cells; the paper's are empty where it has no such row."""
-    spec = row.spec
-    return (
-        spec.name,
-        spec.task,
-        f"{spec.height}x{spec.width}",
-        str(spec.classes),
-        f"{row.params / 1e6:.2f}",
-        f"{row.macs / 1e9:.3f}",
-        f"{row.flops / 1e9:.3f}",
-        *_paper_cells(spec.paper or PaperRow("", ""), *row.differences_percent),
-        row.proved,
-    )
-
-
-def _paper_cells(
-    paper: PaperRow, params_percent: float | None, flops_percent: float | None
-) -> tuple[str, ...]:
-    number = paper.table.removeprefix("table")[:2].lstrip("0")
-    return (
-        f"{number}: {paper.label}" if number else "",
-        _plain(paper.params_m),
-        _plain(params_percent, "+.1f"),
-        _plain(paper.flops_g),
-        _plain(flops_percent, "+.1f"),
-        _plain(paper.latency_ms),
-    )
 
 
 def difference_percent(ours: float, papers: float) -> float:
@@ -117,19 +106,9 @@ def zoo_document(row: ZooRow) -> dict[str, object]:
     }
 
 
-def zoo_table(rows: Iterable[ZooRow]) -> Table:
+def zoo_page(rows: Iterable[ZooRow]) -> list[Block]:
     """For a terminal."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in HEADERS:
-        table.add_column(header, justify="left" if header in _LEFT else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*zoo_cells(row))
-    return table
-
-
-def zoo_markdown(rows: Iterable[ZooRow]) -> str:
-    """For the documentation."""
-    return markdown_table(HEADERS, (zoo_cells(row) for row in rows))
+    return [Table(COLUMNS, tuple(rows))]
 
 
 class ExportRow(NamedTuple):

@@ -15,7 +15,7 @@ from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.components import Component, components
 from seaformer.report.table import rows as rows_of
-from seaformer.reproduce.plan import PERCENT, PaperTable, PlannedRow, Work
+from seaformer.reproduce.plan import PERCENT, PlannedRow, Work
 from seaformer.reproduce.run import Answer
 
 MISSING = "no model of that name in the zoo"
@@ -127,103 +127,3 @@ def _relative(row: ReproducedRow, reference: ReproducedRow | None) -> Reproduced
         relative_paper=row.planned.published / base if row.planned.published and base else None,
         relative_ours=mine / ours if mine and ours else None,
     )
-
-
-def header(table: PaperTable, rows: Sequence[ReproducedRow]) -> tuple[str, ...]:
-    """The columns' names; ours is named after the device."""
-    device = next((row.device for row in rows if row.device), "ours")
-    names = [column.replace("_", " ") for column in table.identity]
-    if table.components:
-        return (*names, "paper %", f"{device} %", *_ours_header(rows, device), "scope", "note")
-    return (
-        *(*names, "precision", *(name for name, _ in _about(table, rows)), "paper ms"),
-        *_ours_header(rows, device),
-        *("ratio to paper", "paper, relative", "ours, relative", "scope", "note"),
-    )
-
-
-def cells(table: PaperTable, row: ReproducedRow, rows: Sequence[ReproducedRow]) -> tuple[str, ...]:
-    """One line as text, in the order of ``header``."""
-    line, ours = row.planned, _ours(row, rows)
-    end = (row.scope or _NOTHING, row.reason)
-    if table.components:
-        return _clean(*line.label, _number(line.published), _number(row.share, 1), *ours, *end)
-    values = (getattr(line, field) for _, field in _about(table, rows))
-    about = (line.precision, *map(_number, values))
-    relative = (_number(row.relative_paper, 2), _number(row.relative_ours, 2))
-    return _clean(*line.label, *about, _number(line.published), *ours, _ratio(row), *relative, *end)
-
-
-def notes(table: PaperTable, rows: Sequence[ReproducedRow]) -> list[str]:
-    """What the table is and is not, below it."""
-    done = [row for row in rows if row.measurement_id]
-    lines = [f"{len(done)} of {words.counted(len(rows), 'line')} measured."]
-    targets = {row.target for row in done}
-    if "emulator" in targets:
-        lines.append(
-            "An emulated core gives instructions, which are counted, and no time: nothing of it "
-            "is to be divided by the paper's milliseconds."
-        )
-    if "host" in targets:
-        lines.append(
-            "This computer is not the paper's Snapdragon 865: the ratio compares machines. What "
-            "can be compared are the relative columns."
-        )
-    reference = reference_of(rows)
-    if reference:
-        lines.append(f"Relative figures are over {reference}.")
-    lines.append("How the paper measured, and what differs here: docs/reproduce.md.")
-    return lines
-
-
-def markdown(table: PaperTable, rows: Sequence[ReproducedRow]) -> str:
-    """The whole table as Markdown."""
-    lines = [header(table, rows), tuple("---" for _ in header(table, rows))]
-    lines += [cells(table, row, rows) for row in rows]
-    grid = "\n".join(f"| {' | '.join(c.replace('|', '/') for c in line)} |" for line in lines)
-    listed = "\n".join(f"- {note}" for note in notes(table, rows))
-    return f"## {table.title}\n\n{grid}\n\n{listed}\n"
-
-
-def _about(table: PaperTable, rows: Sequence[ReproducedRow]) -> list[tuple[str, str]]:
-    """Columns of the paper beside the latency, and our fields for them; none that is empty."""
-    columns = (
-        *(("paper M", "params_m"), ("paper G", "flops_g")),
-        (f"paper {table.metric_name}", "metric"),
-    )
-    return [
-        (name, field)
-        for name, field in columns
-        if any(getattr(row.planned, field) is not None for row in rows)
-    ]
-
-
-def _ours_header(rows: Sequence[ReproducedRow], device: str) -> tuple[str, ...]:
-    counted = any(row.instructions is not None for row in rows)
-    timed = any(row.median_ms is not None for row in rows) or not counted
-    names = (f"{device} ms", "95 % interval ms") if timed else ()
-    return (*names, *((f"{device} instructions M",) if counted else ()))
-
-
-def _ours(row: ReproducedRow, rows: Sequence[ReproducedRow]) -> tuple[str, ...]:
-    counted = any(other.instructions is not None for other in rows)
-    timed = any(other.median_ms is not None for other in rows) or not counted
-    span = words.span(row.ci95_low_ms, row.ci95_high_ms)
-    times = (words.ms(row.median_ms), span) if timed else ()
-    return (*times, *((words.instructions(row.instructions),) if counted else ()))
-
-
-def _ratio(row: ReproducedRow) -> str:
-    if row.ratio is None or row.ratio_low is None or row.ratio_high is None:
-        return _NOTHING
-    return f"{row.ratio:.3f} ({row.ratio_low:.3f}–{row.ratio_high:.3f})"
-
-
-def _number(value: float | None, digits: int | None = None) -> str:
-    if value is None:
-        return _NOTHING
-    return f"{value:g}" if digits is None else f"{value:.{digits}f}"
-
-
-def _clean(*texts: str) -> tuple[str, ...]:
-    return tuple(map(words.clean, texts))

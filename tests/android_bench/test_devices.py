@@ -19,7 +19,8 @@ from seaformer.bench.target import choose_cores
 from seaformer.core import codec
 from seaformer.core.errors import DeviceError, DeviceLost, NoDevice
 from seaformer.core.phone import PhoneReport
-from seaformer.report.phones import phone_lines
+from seaformer.report.phones import phone_page
+from seaformer.report.terminal import plain
 from tests.android_bench.test_parse import PHONES, text
 from tests.fakes.adb import PrivateAdb
 from tests.fakes.phone import FakePhone
@@ -110,7 +111,7 @@ def test_the_core_shown_is_the_one_a_bench_pins_to(phone: str) -> None:
 
 def test_a_mi_10_is_a_snapdragon_865_with_its_prime_core_free_of_surprises() -> None:
     report = reported(SpokenFinder({"S": ("device", answer("mi10_android11"))}))["S"]
-    assert "\n".join(phone_lines(report)) == (
+    assert plain(phone_page(report)) == (
         "S  Xiaomi Mi 10, Android 11, Snapdragon 865 (SM8250, kona)\n"
         "  state    device, usb\n"
         "  through  adb server (it runs)\n"
@@ -119,13 +120,13 @@ def test_a_mi_10_is_a_snapdragon_865_with_its_prime_core_free_of_surprises() -> 
         "  pinned   cpu7 (taskset 80), unless --core is given\n"
         "  free     69.8 GB in /data/local/tmp\n"
         "  battery  87 %, 29.1 °C, charging\n"
-        "  heat     thermal status 0 (none), skin 31.2 °C"
+        "  heat     thermal status 0 (none), skin 31.2 °C\n"
     )
 
 
 def test_a_hot_phone_without_its_prime_core_says_all_of_it() -> None:
     report = reported(SpokenFinder({"S": ("device", answer("mi10_android12"))}))["S"]
-    lines = "\n".join(phone_lines(report))
+    lines = plain(phone_page(report))
     assert "offline  cpu7" in lines
     assert "pinned   cpu6 (taskset 40)" in lines
     assert "thermal status 2 (moderate), skin 43.6 °C" in lines
@@ -148,7 +149,7 @@ def test_a_phone_that_is_lost_or_refused_leaves_the_others_whole() -> None:
     assert "Allow" in found["stranger"].hint
     assert found["good"].model == "Google Pixel 6"
     assert "did not answer to the end" in found["torn"].error
-    assert "error    lost: gone.\n  do       Plug it in." in "\n".join(phone_lines(found["lost"]))
+    assert "error    lost: gone.\n  do       Plug it in." in plain(phone_page(found["lost"]))
 
 
 def test_a_field_that_cannot_be_read_is_a_note_and_the_rest_stays() -> None:

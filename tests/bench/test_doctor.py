@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from seaformer.bench.doctor import Check, Machine, diagnose, exit_code, lines
+from seaformer.bench.doctor import Check, diagnose, exit_code, next_line, page
+from seaformer.bench.machine import Machine
 from seaformer.core.errors import SeaFormerError
+from seaformer.report.terminal import plain
 
 CPUINFO = "processor\t: 0\nmodel name\t: Example CPU 9\ncpu MHz\t\t: 2596.128\n"
 CPUFREQ = "/sys/devices/system/cpu/cpu{}/cpufreq/{}"
@@ -94,6 +97,10 @@ def no_compiler_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CXX", raising=False)
 
 
+def lines(checks: Iterable[Check]) -> list[str]:
+    return plain(page(tuple(checks))).splitlines()
+
+
 def found(machine: Machine, name: str) -> Check:
     return next(check for check in diagnose(machine) if check.name == name)
 
@@ -102,7 +109,8 @@ def test_a_complete_machine_has_nothing_to_remedy() -> None:
     checks = diagnose(Pretend())
     assert {check.status for check in checks} == {"ok"}
     assert exit_code(checks) == 0
-    assert lines(checks)[-1].startswith("A host bench is possible")
+    assert lines(checks)[-1] == "Exports and a host bench are possible."
+    assert next_line(checks) == "seaformer bench --variant t --threads 1"
 
 
 def test_a_bare_machine_names_what_installs_each_thing() -> None:
@@ -127,6 +135,22 @@ def test_only_what_a_host_bench_needs_decides_the_exit_code() -> None:
     assert exit_code(without_runtime) == 2
     assert lines(without_runtime)[-1] == "A host bench is not possible yet: a runtime."
     assert exit_code(diagnose(Pretend(refused="/ cannot be written to"))) == 2
+
+
+def test_without_torch_the_next_line_is_what_installs_it_and_not_a_bench_that_fails() -> None:
+    checks = diagnose(Pretend(packages={"pip": "26.0"}, fetched="executorch 1.5.1"))
+    assert exit_code(checks) == 0
+    assert lines(checks)[-1] == (
+        "A host bench of exported files is possible. An export needs torch."
+    )
+    assert next_line(checks) == "pip install 'seaformer[export]'"
+
+
+def test_without_a_runtime_the_next_line_is_what_brings_one() -> None:
+    checks = diagnose(Pretend(packages={"torch": "2.13.0"}))
+    assert next_line(checks) == "pip install 'seaformer[export]'"
+    refused = diagnose(Pretend(refused="/ cannot be written to"))
+    assert next_line(refused).startswith("export SEAFORMER_CACHE=")
 
 
 def test_one_runtime_is_enough() -> None:
@@ -220,10 +244,10 @@ def test_a_runner_that_cannot_be_looked_for_is_no_crash() -> None:
 
 def test_a_line_has_a_mark_a_name_and_what_was_found_with_the_remedy_under_it() -> None:
     checks = (Check("adb", "missing", "adb not found", "sudo apt-get install adb"),)
-    assert lines(checks)[:2] == (
+    assert lines(checks)[:2] == [
         "-[x] adb  adb not found",
         "          sudo apt-get install adb",
-    )
+    ]
     assert lines((Check("adb", "ok", "1.0.41", "unused"),))[0] == "-[✓] adb  1.0.41"
 
 

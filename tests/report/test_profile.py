@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from seaformer.core import codec, files
 from seaformer.core.measurement import EMULATED, MEASURED
@@ -18,9 +16,10 @@ from seaformer.report.profile import (
     executed_line,
     group_lines,
     operator_lines,
-    profile_tables,
+    profile_page,
     write_profile,
 )
+from seaformer.report.terminal import plain
 from tests.fakes.measurements import measurement
 from tests.traces import assert_is_of, check_trace
 
@@ -110,9 +109,7 @@ def test_convolutions_are_told_from_conversions_and_matrix_products(
 
 
 def text(profile: Profile) -> str:
-    stream = io.StringIO()
-    Console(file=stream, width=140, color_system=None).print(profile_tables(profile))
-    return stream.getvalue()
+    return plain(profile_page(profile), 140)
 
 
 def test_tables_say_that_they_are_profiled_and_no_latency(found: Profile) -> None:

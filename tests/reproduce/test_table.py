@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from seaformer.core.counts import Counts
 from seaformer.core.measurement import Flag, Measurement, MethodRun
+from seaformer.reproduce import page
 from seaformer.reproduce import table as reproduction
 from seaformer.reproduce.plan import TABLES, Work, plan, work_of
 from seaformer.reproduce.run import Answer
@@ -35,8 +36,7 @@ def counted(instructions: int) -> MethodRun:
 
 def line_of(found: tuple[ReproducedRow, ...], name: str) -> dict[str, str]:
     row = next(row for row in found if row.planned.label[0] == name)
-    names = reproduction.header(TABLE, found)
-    return dict(zip(names, reproduction.cells(TABLE, row, found), strict=True))
+    return {column.title: column.text(row) for column in page.columns(TABLE, found)}
 
 
 def test_a_measured_line_has_ratio_interval_and_scope_beside_the_papers() -> None:
@@ -52,7 +52,7 @@ def test_a_measured_line_has_ratio_interval_and_scope_beside_the_papers() -> Non
     assert (told["paper, relative"], told["scope"]) == ("1.68", "logits")
     assert told["ours, relative"].startswith(("1.9", "2.0"))
     assert reproduction.reference_of(found) == "SeaFormer-T Light Head"
-    assert any("ratio compares machines" in note for note in reproduction.notes(TABLE, found))
+    assert any("ratio compares machines" in note for note in page.notes(TABLE, found))
 
 
 def test_the_papers_column_is_the_papers_whatever_was_measured() -> None:
@@ -70,7 +70,7 @@ def test_an_emulated_core_fills_instructions_and_no_time_anywhere() -> None:
     assert told["qemu Cortex-A76 instructions M"] == "123.00"
     assert told["ratio to paper"] == "-"
     assert not any(name.endswith(" ms") and name != "paper ms" for name in told)
-    text = reproduction.markdown(TABLE, found)
+    text = page.markdown(TABLE, found)
     assert "20." not in text.partition("SeaFormer-T |")[2].partition("\n")[0]
     assert "no time" in text
 
@@ -111,13 +111,7 @@ def test_figure_10_compares_shares_with_shares() -> None:
         "head": 5,
     }
     assert all(row.ratio is None for row in found)
-    first = dict(
-        zip(
-            reproduction.header(table, found),
-            reproduction.cells(table, found[0], found),
-            strict=True,
-        )
-    )
+    first = {column.title: column.text(found[0]) for column in page.columns(table, found)}
     assert (first["component"], first["paper %"]) == ("shared STEM", "49")
     assert first["Example CPU 9 %"].startswith(("49.", "50."))
 

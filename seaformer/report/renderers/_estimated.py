@@ -9,14 +9,33 @@ from __future__ import annotations
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report import words
+from seaformer.report.renderers._columns import MODEL, PRECISION, RUNTIME, SCOPE, SIZE, VALID
+from seaformer.report.terminal import Column
 
 TITLE = "Estimated"
 NOTE = "computed, not measured: nothing ran on the device that a row names."
-WORDS = ("source", "model", "HxW", "runtime", "precision", "scope", "device", "valid")
-HEADER = (
-    *WORDS[:-1],
-    *("estimated ms", "95 % interval ms", "valid", f"{words.PAPER_SIDE} ms"),
+COLUMNS: tuple[Column[ResultRow], ...] = (
+    Column("source", lambda row: row.source, shared=True),
+    MODEL,
+    SIZE,
+    RUNTIME,
+    PRECISION,
+    SCOPE,
+    Column("device", lambda row: row.device_name, key=True, shared=True),
+    Column("estimated", lambda row: words.ms(row.median_ms), "ms", right=True),
+    Column("95 % interval", words.interval, "ms", rank=1, right=True),
+    VALID,
+    Column(
+        words.PAPER_SIDE,
+        lambda row: words.published(row.paper_ms),
+        "ms",
+        rank=2,
+        right=True,
+        apart=True,
+        style="cyan",
+    ),
 )
+HEADER = tuple(column.title for column in COLUMNS)
 
 
 def rows_of(table: ResultTable) -> ResultTable:
@@ -26,7 +45,4 @@ def rows_of(table: ResultTable) -> ResultTable:
 
 def cells(row: ResultRow) -> list[str]:
     """One cell for each of ``HEADER``."""
-    names = [row.source, words.model(row), row.size, words.runtime(row), row.precision, row.scope]
-    figures = [words.ms(row.median_ms), words.interval(row), words.validity(row)]
-    plain = [*names, row.device_name, *figures, words.published(row.paper_ms)]
-    return list(map(words.clean, plain))
+    return [words.clean(column.text(row)) for column in COLUMNS]

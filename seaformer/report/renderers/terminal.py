@@ -1,33 +1,60 @@
-"""The table a command prints: latencies on the left, the paper's figures on their own side.
+"""What a command prints of measurements: latencies, and the paper's figures on their own side.
 
-Emulated rows stand in a table of their own: what was counted, and no milliseconds.
-Nothing is printed here; ``console`` gives one wide enough that no figure is cut.
+Emulated rows stand in a table of their own: what was counted, and no milliseconds. How a table is
+fitted to a terminal is not decided here (``report/terminal``).
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable
-from typing import IO
+from collections.abc import Iterable, Sequence
 
-from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.measure import Measurement as Width
-from rich.table import Table
-from rich.text import Text
-
-from seaformer.core.measurement import EMULATED, MEASURED, Flag
+from seaformer.core.measurement import EMULATED, MEASURED, Flag, Measurement
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report import words
-from seaformer.report.components import components
+from seaformer.report.components import Component, components
+from seaformer.report.ratios import ratio_sentences
 from seaformer.report.renderers import STDOUT, _emulated, _estimated
-from seaformer.report.table import Report, standing_alone
+from seaformer.report.renderers._columns import (
+    MODEL,
+    PRECISION,
+    RUNTIME,
+    SCOPE,
+    SIZE,
+    SIZE_MB,
+    VALID,
+)
+from seaformer.report.table import Report, standing_alone, table_of
+from seaformer.report.terminal import Block, Column, Line, Table, plain
 
 FILES: tuple[str, ...] = ()
 EMPTY = "No measurements yet. Make the first: seaformer bench --variant t --threads 1"
-_PAPER_HEADER = "paper\nSD865, TNN\n1 core, ms"
-_TITLE, _GAP = "italic", Text("")
-_STYLES = {"yes": "green", "no": "red", "failed": "bold red"}
+_TITLE, _GAP = "italic", Line("")
+LATENCY: tuple[Column[ResultRow], ...] = (
+    MODEL,
+    SIZE,
+    RUNTIME,
+    PRECISION,
+    SCOPE,
+    Column("median", lambda row: words.ms(row.median_ms), "ms", right=True, style="bold"),
+    Column("95 % interval", words.interval, "ms", rank=1, right=True),
+    Column("p90", lambda row: words.ms(row.p90_ms), "ms", rank=3, right=True),
+    Column("p99", lambda row: words.ms(row.p99_ms), "ms", rank=5, right=True),
+    Column("min", lambda row: words.ms(row.min_ms), "ms", rank=4, right=True),
+    Column("peak", lambda row: words.mb(row.peak_mb), "MB", rank=6, right=True),
+    Column("load", lambda row: words.ms(row.load_ms), "ms", rank=8, right=True),
+    SIZE_MB,
+    VALID,
+    Column(
+        "paper",
+        lambda row: words.published(row.paper_ms),
+        "ms",
+        ("SD865, TNN", "1 core"),
+        rank=2,
+        right=True,
+        apart=True,
+        style="cyan",
+    ),
+)
 
 
 def render(report: Report) -> dict[str, str]:
@@ -35,180 +62,113 @@ def render(report: Report) -> dict[str, str]:
     return {STDOUT: text(report.table)}
 
 
-def tables(table: ResultTable) -> RenderableType:
-    """Everything there is to show of ``table``, in its order."""
-    if not table.rows:
-        return Text(EMPTY)
-    parts: list[RenderableType] = []
-    measured, emulated = table.of(MEASURED), table.of(EMULATED)
-    estimated = _estimated.rows_of(table)
-    if measured.rows:
-        parts += [Text("Latency", _TITLE), _latency(measured), *_conditions(measured), _GAP]
-    if emulated.rows:
-        title = Text(f"Emulated: {_emulated.note(emulated.rows)}", _TITLE)
-        parts += [title, _counts(emulated), *_conditions(emulated), _GAP]
-    if estimated.rows:
-        parts += [Text(f"{_estimated.TITLE}: {_estimated.NOTE}", _TITLE), _guesses(estimated), _GAP]
-    tables = [part for rows in _by_measurement(table) for part in _components(rows)]
-    parts += [*tables, Text(words.REMAINDER, "dim"), _GAP] if tables else []
-    return Group(*parts, *_remarks(table))
-
-
-def console(table: ResultTable, file: IO[str] | None = None) -> Console:
-    """A console as wide as the terminal, or wider where the table would lose figures."""
-    found = Console(file=file)
-    needed = _needed_width(table)
-    return found if found.width >= needed else Console(file=file, width=needed)
-
-
 def text(table: ResultTable) -> str:
-    """The table as plain text without colours, the same on every machine."""
-    stream = io.StringIO()
-    plain = Console(file=stream, width=_needed_width(table), color_system=None, _environ={})
-    plain.print(tables(table))
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+    """The table as plain text, each row in one line."""
+    return plain(page(table))
 
 
-def _needed_width(table: ResultTable) -> int:
-    wide = Console(file=io.StringIO(), width=10_000, _environ={})
-    shown = tables(table)
-    parts = shown.renderables if isinstance(shown, Group) else [shown]
-    grids = [part for part in parts if isinstance(part, Table)]
-    return max([80, *(Width.get(wide, wide.options, part).maximum for part in grids)])
+def run_page(measurements: Sequence[Measurement]) -> list[Block]:
+    """What a bench has just measured: a table per device, then what its rows say of each other."""
+    blocks: list[Block] = []
+    for device in dict.fromkeys(one.device.id for one in measurements):
+        blocks += page(table_of(one for one in measurements if one.device.id == device))
+    return [*blocks, *(Line(each, hang=2) for each in ratio_sentences(measurements))]
 
 
-def _grid() -> Table:
-    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+def page(table: ResultTable) -> list[Block]:
+    """Everything there is to show of ``table``, in its order."""
+    rows = standing_alone(table).rows
+    measured = [row for row in rows if row.source == MEASURED]
+    emulated = [row for row in rows if row.source == EMULATED]
+    others = [row for row in rows if row.source not in (MEASURED, EMULATED)]
+    blocks: list[Block] = [] if rows else [Line(EMPTY)]
+    if measured:
+        blocks += [Line("Latency", _TITLE), Table(LATENCY, measured), *_conditions(measured), _GAP]
+    if emulated:
+        title = Line(f"Emulated: {_emulated.note(emulated)}", _TITLE)
+        counts = Table(_emulated.COLUMNS, emulated)
+        blocks += [title, counts, *_conditions(emulated), _GAP]
+    if others:
+        title = Line(f"{_estimated.TITLE}: {_estimated.NOTE}", _TITLE)
+        blocks += [title, Table(_estimated.COLUMNS, others), _GAP]
+    return [*blocks, *_components(table), *_remarks(table)]
 
 
-def _counts(table: ResultTable) -> Table:
-    shown = _grid()
-    for name in _emulated.HEADER:
-        left = name in _emulated.WORDS
-        broken = name.replace(" ", "\n", 1)
-        shown.add_column(broken, justify="left" if left else "right", no_wrap=not left)
-    for row in standing_alone(table).rows:
-        *cells, validity = _emulated.cells(row)
-        style = _STYLES[validity.split(":")[0].split(" ")[0]]
-        shown.add_row(*map(Text, cells), Text(validity, style=style))
-    return shown
-
-
-def _guesses(table: ResultTable) -> Table:
-    shown = _grid()
-    for name in _estimated.HEADER:
-        shown.add_column(name, justify="left" if name in _estimated.WORDS else "right")
-    for row in standing_alone(table).rows:
-        shown.add_row(*map(Text, _estimated.cells(row)))
-    return shown
-
-
-def _latency(table: ResultTable) -> Table:
-    shown = _grid()
-    for name in ("model", "runtime", "precision", "scope"):
-        shown.add_column(name, overflow="fold")
-    many_sizes = len({row.size for row in table.rows}) > 1
-    if many_sizes:
-        shown.add_column("HxW", no_wrap=True)
-    shown.add_column("median\nms", justify="right", no_wrap=True, style="bold")
-    for name in ("95 % interval\nms", "p90\nms", "p99\nms", "min\nms"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    for name in ("peak\nMB", "load\nms", "size\nMB"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column("valid", overflow="fold")
-    shown.add_column("║\n║\n║", no_wrap=True, style="dim")
-    shown.add_column(_PAPER_HEADER, justify="right", no_wrap=True, style="cyan")
-    for row in standing_alone(table).rows:
-        shown.add_row(*_cells(row, many_sizes))
-    return shown
-
-
-def _cells(row: ResultRow, with_size: bool) -> list[str | Text]:
-    validity = words.validity(row)
-    style = _STYLES[validity.split(":")[0].split(" ")[0]]
-    names = [words.model(row), words.runtime(row), row.precision, row.scope]
-    names += [row.size] if with_size else []
-    times = [words.ms(row.median_ms), words.interval(row)]
-    times += [words.ms(value) for value in (row.p90_ms, row.p99_ms, row.min_ms)]
-    costs = [words.mb(row.peak_mb), words.ms(row.load_ms), words.mb(row.size_mb)]
-    plain = [Text(words.clean(cell)) for cell in (*names, *times, *costs)]
-    return [*plain, Text(validity, style=style), "║", words.published(row.paper_ms)]
-
-
-def _conditions(table: ResultTable) -> list[Text]:
+def _conditions(rows: Iterable[ResultRow]) -> list[Line]:
     """Device, core, threads, frequency and runner of the rows, each combination once."""
-    lines = dict.fromkeys(_condition(row) for row in table.rows if row.processes)
-    return [Text(line, style="dim") for line in lines]
+    lines = []
+    for row in rows:
+        core = f"core {words.core(row)}, frequency {words.frequency(row)}, "
+        threads = words.counted(row.threads, "thread")
+        runs = f"runner {row.runner}, {words.counted(row.processes, 'process', 'processes')}"
+        where = f"{row.device_name} ({row.target}), {core * (row.source == MEASURED)}"
+        lines += [f"{where}{threads}, {runs}"] if row.processes else []
+    return [Line(line, "dim", hang=2) for line in dict.fromkeys(lines)]
 
 
-def _condition(row: ResultRow) -> str:
-    device = f"{words.clean(row.device_name)} ({words.clean(row.target)})"
-    threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"
-    parts = [device]
-    if row.source == MEASURED:
-        parts += [f"core {words.core(row)}", f"frequency {words.frequency(row)}"]
-    parts += [threads, f"runner {words.clean(row.runner)}", f"{row.processes} processes"]
-    return "  ".join(parts)
-
-
-def _by_measurement(table: ResultTable) -> list[list[ResultRow]]:
+def _components(table: ResultTable) -> list[Block]:
+    """A table for each measurement of a network's parts."""
     groups: dict[str, list[ResultRow]] = {}
     for row in table.rows:
         groups.setdefault(row.measurement_id, []).append(row)
-    return list(groups.values())
+    blocks: list[Block] = []
+    for rows in groups.values():
+        parts = components(rows) if len(rows) > 1 else ()
+        blocks += _parts(rows[0], parts) if parts else []
+    return [*blocks, Line(words.REMAINDER, "dim"), _GAP] if blocks else []
 
 
-def _components(rows: list[ResultRow]) -> Iterable[RenderableType]:
-    parts = components(rows)
-    if not parts:
-        return []
-    first = rows[0]
-    counted = first.source != MEASURED
-    name = "Emulated components" if counted else "Components"
-    title = f"{name} of {words.clean(first.model)}, {words.runtime(first)}, {first.precision}"
-    shown = _grid()
-    shown.add_column("component")
-    for header in ("instructions\nmillions" if counted else "median\nms", "share of\nforward"):
-        shown.add_column(header, justify="right", no_wrap=True)
-    shown.add_column("║\n║", no_wrap=True, style="dim")
-    shown.add_column(words.FIGURE_10.replace(" (", "\n("), justify="right", style="cyan")
-    for part in parts:
-        figure = words.instructions(part.instructions) if counted else words.ms(part.median_ms)
-        cells = [words.clean(part.name), figure, words.percent(part.share), "║"]
-        shown.add_row(*map(Text, [*cells, words.paper_percent(part.paper_percent)]))
-    doubts = words.component_doubts(first, (part.paper_percent for part in parts))
-    return [Text(title, _TITLE), shown, *(Text(doubt, "dim") for doubt in doubts), _GAP]
+def _parts(whole: ResultRow, parts: Sequence[Component]) -> list[Block]:
+    counted = whole.source != MEASURED
+    title = f"{'Emulated components' if counted else 'Components'} of {words.model(whole)}"
+    columns: tuple[Column[Component], ...] = (
+        Column("component", lambda part: part.name, key=True),
+        Column("instructions", lambda part: words.instructions(part.instructions), "millions")
+        if counted
+        else Column("median", lambda part: words.ms(part.median_ms), "ms", right=True),
+        Column("share of", lambda part: words.percent(part.share), "forward", right=True),
+        Column(
+            "figure 10",
+            lambda part: words.paper_percent(part.paper_percent),
+            "(SeaFormer-T, SD865)",
+            right=True,
+            apart=True,
+            style="cyan",
+        ),
+    )
+    doubts = words.component_doubts(whole, (part.paper_percent for part in parts))
+    return [
+        Line(f"{title}, {words.runtime(whole)}, {whole.precision}", _TITLE),
+        Table(columns, parts),
+        *(Line(doubt, "dim") for doubt in doubts),
+        _GAP,
+    ]
 
 
-def _remarks(table: ResultTable) -> Iterable[Text]:
+def _remarks(table: ResultTable) -> list[Line]:
     """What failed and why, and what makes a number less than trustworthy, each once.
 
-    One line for all that is said of every row, then the lines of each.
+    One line for all that is true of every row, then the lines of each.
     """
     failures: dict[str, dict[str, None]] = {}
     flags: dict[str, dict[Flag, None]] = {}
     for row in table.rows:
-        name = f"{words.clean(row.model)}, {words.runtime(row)}, {words.clean(row.precision)}"
+        name = f"{row.model}, {words.runtime(row)}, {row.precision}"
         failures.setdefault(name, {}).update({row.failure: None} if row.failure else {})
         flags.setdefault(name, {}).update(dict.fromkeys(row.flags))
-    told = list(flags.values())
-    shared = [flag for flag in told[0] if all(flag in one for one in told)] if told[1:] else []
-    lines = _flag_lines("every row", shared)
-    for name, own in flags.items():
-        lines += [Text(f"{name} failed: {words.clean(said)}", "red") for said in failures[name]]
-        lines += _flag_lines(name, [flag for flag in own if flag not in shared])
+    own = list(flags.values())
+    shared = [flag for flag in own[0] if all(flag in each for each in own)] if own[1:] else []
+    lines = _flags("every row", shared)
+    for name, each in flags.items():
+        lines += [Line(f"{name} failed: {reason}", "red", hang=2) for reason in failures[name]]
+        lines += _flags(name, [flag for flag in each if flag not in shared])
     return lines
 
 
-def _flag_lines(what: str, flags: Iterable[Flag]) -> list[Text]:
+def _flags(name: str, flags: Iterable[Flag]) -> list[Line]:
     """One line for those that make it invalid, one for the others."""
     lines = []
     for kind, fatal, style in (("invalid", True, "red"), ("note", False, "yellow")):
-        found = [
-            f"{words.clean(flag.name)}: {words.clean(flag.detail)}"
-            for flag in flags
-            if flag.fatal is fatal
-        ]
-        if found:
-            lines.append(Text(f"{what}: {kind}: {'; '.join(found)}", style))
+        reasons = [f"{flag.name}: {flag.detail}" for flag in flags if flag.fatal is fatal]
+        lines += [Line(f"{name}: {kind}: {'; '.join(reasons)}", style, hang=2)] if reasons else []
     return lines
