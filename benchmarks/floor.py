@@ -25,6 +25,7 @@ from seaformer.core.artifact import FORWARD
 from seaformer.core.counts import Counts, spread, typical
 from seaformer.core.measurement import EMULATED, Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
+from seaformer.core.precision import BASE
 from seaformer.export._request import ExportRequest
 from seaformer.models import from_variant, zoo_entry
 from seaformer.store.results import ResultStore
@@ -115,7 +116,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--variant", default="t,s,b,l")
     parser.add_argument("--format", default="executorch,onnx")
-    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--precision", default=BASE.name)
     parser.add_argument("--core", default="")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--known", type=Path, help="a results folder to take counts from")

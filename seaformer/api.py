@@ -21,6 +21,7 @@ from seaformer.core.artifact import Artifact, load_artifact
 from seaformer.core.measurement import Measurement
 from seaformer.core.notebook import table as html_table
 from seaformer.core.plan import RunPlan, Stop, Warmup, default_runs
+from seaformer.core.precision import BASE
 from seaformer.export._request import ExportRequest
 from seaformer.models import find_models
 from seaformer.report import ReportFiles, write_report
@@ -63,7 +64,7 @@ def bench(
     *,
     device: str = "host",
     format: str | Sequence[str] = (),
-    precision: str | Sequence[str] = "fp32",
+    precision: str | Sequence[str] = BASE.name,
     size: tuple[int, int] | None = None,
     scope: str = "logits",
     components: bool = False,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from seaformer.core import precision
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "seaformer"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -86,3 +88,30 @@ def test_no_command_goes_through_a_shell(source: Path) -> None:
         if isinstance(node, ast.Call):
             assert not any(word.arg == "shell" for word in node.keywords), node.lineno
             assert dotted(node.func) not in ("os.system", "os.popen"), node.lineno
+
+
+# Where a precision's name may be read: its row, its conversions, fields of stored results.
+NAMES_PRECISIONS = (
+    "core/precision.py",
+    "core/spec.py",  # PaperRow.latency_fp16_ms
+    "core/counts.py",  # Counts.fma_fp16 and fma_fp32
+    "export/conversions/",
+)
+
+
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def without_documentation(module: ast.Module) -> ast.Module:
+    for node in ast.walk(module):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    return module
+
+
+def test_nothing_is_chosen_by_the_name_of_a_precision(source: Path) -> None:
+    """Its row has what depends on it; documentation and examples may name one."""
+    if name_of(source).startswith(NAMES_PRECISIONS):
+        return
+    lines = ast.unparse(without_documentation(tree(source))).splitlines()
+    assert [line for line in lines if any(name in line for name in precision.names())] == []

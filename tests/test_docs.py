@@ -17,9 +17,9 @@ from typer.core import TyperGroup
 
 import seaformer
 from seaformer.agreement.images import MEAN, STD
-from seaformer.agreement.parity import TOLERANCES
 from seaformer.cli import app
 from seaformer.core import errors
+from seaformer.core.precision import precisions
 from seaformer.core.zoo import entries
 from tests.pages import (
     DOCS,
@@ -239,7 +239,8 @@ def test_the_input_of_a_network_is_documented() -> None:
 
 def test_the_tolerances_of_a_proof_are_documented() -> None:
     text = read(DOCS / "exports.md")
-    for precision, limit in TOLERANCES.items():
+    for row in precisions():
+        limit = row.tolerance
         psnr = f"{limit.psnr_db:g} dB |" if limit.psnr_db else "|"
         share = f"{100 * limit.argmax_agreement:g} % of the positions"
-        assert f"| {precision} | {limit.relative_error:g} | {share} | {psnr}" in text
+        assert f"| {row.name} | {limit.relative_error:g} | {share} | {psnr}" in text

@@ -16,6 +16,7 @@ from seaformer.bench.target import TARGETS
 from seaformer.core import engine
 from seaformer.core.registry import Registry
 from seaformer.export import FORMATS
+from seaformer.export.conversions import CONVERSIONS
 from seaformer.models import FAMILIES, list_models, zoo_entry
 from seaformer.report.renderers import RENDERERS
 from seaformer.runtime import RUNTIMES
@@ -23,7 +24,8 @@ from seaformer.runtime.python_runner.engines import ENGINES as PYTHON_ENGINES
 
 PACKAGE = Path(engine.__file__).parents[1]
 NEEDS = {
-    FORMATS: ("write", "verify"),
+    FORMATS: ("supports", "write", "verify"),
+    CONVERSIONS: ("convert",),
     RUNTIMES: ("open_session",),
     OPERATORS: ("parse", "join"),
     PYTHON_ENGINES: ("open_engine", "recognises", "expected_bytes"),

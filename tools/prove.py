@@ -20,6 +20,7 @@ from pathlib import Path
 
 from seaformer.core.artifact import Artifact, Delegation
 from seaformer.core.errors import ExportError, SeaFormerError
+from seaformer.core.precision import BASE
 from seaformer.core.proof import Proof, add, read
 from seaformer.export._request import ExportRequest, sources_digest
 from seaformer.models import find_models, model_spec, smallest_size
@@ -51,7 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("globs", nargs="*", default=["*"])
     parser.add_argument("--formats", default=FORMATS)
-    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--precision", default=BASE.name)
     parser.add_argument("--scope", default="logits")
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--size", type=size, help="HxW; the smallest the model takes when absent")

@@ -7,8 +7,8 @@ eager model's answer kept beside the artifact): a wrong answer has no latency.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,45 +16,9 @@ import numpy.typing as npt
 
 from seaformer.core.artifact import ParityCase
 from seaformer.core.errors import ParityError
+from seaformer.core.precision import Tolerance
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What counts as equal: ``relative_error`` is max abs over the reference's std.
-
-    ``psnr_db`` bounds the mean squared error, against the reference's range; 0 asks for nothing.
-    A classifier has one position per image, where agreement is all or nothing: its winner has to
-    be among the reference's best ``top``.
-    """
-
-    relative_error: float
-    argmax_agreement: float
-    psnr_db: float = 0.0
-    top: int = 1
-
-    def __str__(self) -> str:
-        psnr = f"PSNR >= {self.psnr_db:g} dB, " if self.psnr_db else ""
-        return (
-            f"relative error <= {self.relative_error:g}, {psnr}"
-            f"argmax agreement >= {100 * self.argmax_agreement:g} %"
-        )
-
-
-# Single precision: rounding alone, amplified by softmax and depth, gives 2e-5 to 6e-5 (seeded
-# SeaFormer T to L, both runtimes); the mildest structural mistake tried gives 2e-2.
-# Half precision has 11 bits: its errors are judged by their size against the output's spread, by
-# their mean and by the classes that win, never by one absolute figure. Rounding alone, seeded T to
-# L on photographs and noise up to 512x512, gives on x86 (which adds in fp32) relative errors to
-# 0.15, 60 dB or more and 98 % of the classes or more; on an ARM core, which adds in half, 0.32,
-# 54.7 dB and 95 % (seeded weights have many near ties). A bias off by one gives 49 dB, a gate
-# without its half 26 dB. A weight off by 1 % drowns in rounding (59 to 64 dB): that is what the
-# fp32 file, made from the same graph, is there to show.
-TOLERANCES: Mapping[str, Tolerance] = {
-    "fp32": Tolerance(5e-4, 0.999),
-    "fp16": Tolerance(0.5, 0.9, 52.0, top=5),
-}
 
 
 # Methods whose first output (1, K, ...) scores classes; other components give features, and a
@@ -63,7 +27,11 @@ SCORING = ("forward", "head")
 
 
 def compare_all(
-    name: str, method: str, seen: Sequence[Array], expected: Sequence[Array], precision: str
+    name: str,
+    method: str,
+    seen: Sequence[Array],
+    expected: Sequence[Array],
+    tolerance: Tolerance,
 ) -> ParityCase:
     """The worst of a method's outputs, with the agreement of the one that scores classes.
 
@@ -71,7 +39,6 @@ def compare_all(
     """
     if len(seen) != len(expected):
         raise ParityError(f"{name}: {method} has {len(seen)} output(s), expected {len(expected)}.")
-    tolerance = TOLERANCES[precision]
     agreements = [
         compare(name, one, other, tolerance, scores=method in SCORING and i == 0)
         for i, (one, other) in enumerate(zip(seen, expected, strict=True))

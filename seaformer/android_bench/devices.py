@@ -19,13 +19,12 @@ from seaformer.android_bench.transport import Attached, ShellResult, Transport
 from seaformer.core.errors import DeviceError, SeaFormerError
 from seaformer.core.measurement import Cluster, DeviceInfo
 from seaformer.core.phone import PhoneReport
+from seaformer.core.precision import arithmetic
 
 T = TypeVar("T")
 _TIMEOUT_S = 30.0
 _AT_ONCE = 8
 
-# Linux lets programs see only what every core of a phone has.
-_NO_FP16 = "no: its cores lack asimdhp, engines compute fp16 files in fp32"
 # Only what every Android has: the shell's own words, cat, df, getprop, dumpsys.
 PROBE = r"""
 say() { echo; echo "@@seaformer $1"; }
@@ -201,11 +200,11 @@ def _device_info(
         architecture=properties.get("ro.product.cpu.abi", ""),
         cores=len(processors),
         clusters=clusters,
-        properties={
+        properties={  # Linux lets programs see only the features that every core has
             "soc": topology.soc_title(properties, soc),
             "build": properties.get("ro.build.fingerprint", ""),
             "features": " ".join(processors[0].features),
-            "fp16_arithmetic": "yes" if "asimdhp" in processors[0].features else _NO_FP16,
+            **arithmetic(processors[0].features),
         },
     )
 

@@ -21,6 +21,7 @@ from seaformer.core import files
 from seaformer.core.cpu import emulated_cores
 from seaformer.core.engine import engines, timed_engines
 from seaformer.core.errors import MissingExtra, SeaFormerError
+from seaformer.core.precision import lacking
 from seaformer.report.terminal import Block, Facts, Line
 from seaformer.runtime.emulator.qemu import PROGRAM, counts_instructions
 from seaformer.store.results import RESULTS_VARIABLE, results_dir
@@ -200,7 +201,10 @@ def _qemu(machine: Machine) -> Check:
 
 def _cores() -> str:
     """The rows of ``core/cpus.toml``: what ``--device emulator:NAME`` takes."""
-    names = [core.qemu + ("" if core.fp16 else " (no fp16)") for core in emulated_cores()]
+    names = []
+    for core in emulated_cores():
+        converted = ", ".join(f"no {row.name}" for row in lacking(core.features.split()))
+        names.append(f"{core.qemu} ({converted})" if converted else core.qemu)
     return f"{names[0]} by default; --device emulator:NAME takes {', '.join(names)}"
 
 

@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from seaformer.core import stats
 from seaformer.core.artifact import FORWARD
-from seaformer.core.counts import executed_precision, spread
+from seaformer.core.counts import executed_precision, multiplied_in, spread
 from seaformer.core.measurement import MEASURED, DeviceInfo, Flag, MethodRun
 from seaformer.core.plan import RunPlan
+from seaformer.core.precision import BASE, find_precision
 
 DRIFT = 0.05
 WIDE = 0.01
@@ -58,13 +59,14 @@ def method_flags(
 
 def precision_flags(precision: str, device: DeviceInfo) -> list[Flag]:
     """What the device cannot compute in that precision."""
-    support = (device.properties or {}).get("fp16_arithmetic", "yes")
-    if precision == "fp16" and support != "yes":
-        return [Flag("no fp16 arithmetic", False, f"{device.model}: {support}")]
-    if precision != "fp16" or device.architecture not in ("x86_64", "AMD64"):
+    row = find_precision(precision)
+    answer = (device.properties or {}).get(row.device_property, "yes")
+    if answer != "yes":
+        return [Flag(f"no {row.name} arithmetic", False, f"{device.model}: {answer}")]
+    if row.on_x86 or device.architecture not in ("x86_64", "AMD64"):
         return []
-    detail = "x86 converts to fp32 and back: this time does not transfer to an ARM core"
-    return [Flag("no fp16 kernels", False, detail)]
+    detail = f"x86 converts to {BASE.name} and back: this time does not transfer to an ARM core"
+    return [Flag(f"no {row.name} kernels", False, detail)]
 
 
 def executed_flags(precision: str, runs: Iterable[MethodRun]) -> list[Flag]:
@@ -73,8 +75,8 @@ def executed_flags(precision: str, runs: Iterable[MethodRun]) -> list[Flag]:
     seen = executed_precision(counts)
     if not seen or seen == precision:
         return []
-    done, other = sum(one.fma_fp32 for one in counts), sum(one.fma_fp16 for one in counts)
-    share = (done if seen == "fp32" else other) / (done + other)
+    multiplied = multiplied_in(counts)
+    share = multiplied[seen] / sum(multiplied.values())
     detail = f"the file is {precision}, {100 * share:.1f} % of its vector FMAs were {seen}"
     return [Flag(f"executed in {seen}", False, detail)]
 

@@ -21,6 +21,7 @@ from seaformer.core import files
 from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, ParityError
 from seaformer.core.measurement import OutputCheck
+from seaformer.core.precision import find_precision
 
 Array = npt.NDArray[Any]
 
@@ -68,7 +69,8 @@ def check_output(
         return None
     pairs = zip(report.outputs, prepared.expected, strict=False)
     seen = [_like(_output(output), tensor, prepared.stride) for output, tensor in pairs]
-    case = compare_all(method, method, seen, prepared.expected, artifact.precision)
+    tolerance = find_precision(artifact.precision).tolerance
+    case = compare_all(method, method, seen, prepared.expected, tolerance)
     return OutputCheck(
         max_abs=case.max_abs or 0.0,
         relative_error=case.relative_error or 0.0,

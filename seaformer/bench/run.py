@@ -270,7 +270,7 @@ def paper_latency_ms(artifact: Artifact) -> float | None:
     row = artifact.spec.paper
     if row is None or artifact.scope != "logits":
         return None
-    return {"fp32": row.latency_ms, "fp16": row.latency_fp16_ms}.get(artifact.precision)
+    return row.latency_in(artifact.precision)
 
 
 def _what(row: RowSoFar, method: MethodSoFar) -> str:

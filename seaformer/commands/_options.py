@@ -15,6 +15,8 @@ from typing import Annotated, Any, ClassVar, get_type_hints
 
 import typer
 
+from seaformer.core.precision import BASE, names
+
 ROWS_SHOWN = 40  # more are too many for a terminal, unless asked for
 
 Variants = Annotated[
@@ -22,7 +24,7 @@ Variants = Annotated[
     typer.Option("--variant", help="SeaFormer sizes: t,s,b,l; SeaFormer++: t++, distilled t++kd"),
 ]
 Model = Annotated[str, typer.Option("--model", help="names or globs: seaformer_t.*,seaformer_b")]
-Precision = Annotated[str, typer.Option(help="fp32 or fp16")]
+Precision = Annotated[str, typer.Option(help=",".join(names()))]
 Size = Annotated[str, typer.Option(help="image size HxW; the model's own when absent")]
 Scope = Annotated[
     str, typer.Option(help="what the graph ends with: logits, upsample, argmax or boxes")
@@ -49,7 +51,7 @@ class ModelOptions:
     HEADING: ClassVar = "Models"
     variant: Variants = ""
     model: Model = ""
-    precision: Precision = "fp32"
+    precision: Precision = BASE.name
     size: Size = ""
     scope: Scope = "logits"
     components: Components = False

@@ -23,7 +23,8 @@ _LONGEST_SIZE = 30
 def export_requests(models: ModelOptions, formats: str, seed: int) -> list[ExportRequest]:
     """Every combination of models, formats, precisions; bad sizes and scopes are refused here."""
     from seaformer.core import engine
-    from seaformer.core.artifact import PRECISIONS, SCOPES
+    from seaformer.core import precision as rows
+    from seaformer.core.artifact import SCOPES
     from seaformer.export._request import ExportRequest, check_components, check_scope
     from seaformer.models import model_spec
 
@@ -31,7 +32,7 @@ def export_requests(models: ModelOptions, formats: str, seed: int) -> list[Expor
     known("scope", [scope], SCOPES)
     names = model_names(models.variant, models.model)
     known("format", _list(formats), engine.formats())
-    known("precision", _list(models.precision), PRECISIONS)
+    known("precision", _list(models.precision), rows.names())
     if not (_list(formats) and _list(models.precision)):
         hint = f"For example: --format {engine.formats()[0]}"
         raise UsageError("No format or no precision was named.", hint=hint)

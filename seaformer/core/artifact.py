@@ -22,7 +22,6 @@ SCOPES_OF = {  # what a graph may end with, by task; every format writes them al
     "detection": ("logits", "boxes"),
 }
 SCOPES = tuple(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes))
-PRECISIONS = ("fp32", "fp16")
 FORWARD = "forward"
 PARTS = ".parts"
 

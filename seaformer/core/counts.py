@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seaformer.core.precision import precisions
+
 
 @dataclass(frozen=True)
 class CacheMisses:
@@ -65,11 +67,16 @@ def spread(counts: Sequence[Counts]) -> float | None:
 
 
 def executed_precision(counts: Sequence[Counts]) -> str:
-    """``fp16`` or ``fp32``: what most multiply-accumulates were; nothing where there were none.
+    """The precision of most vector multiply-accumulates; nothing where there were none.
 
     A model's file has what was asked for, this is what the kernels chosen on the core computed in.
     """
-    half, single = (sum(one.fma_fp16 for one in counts), sum(one.fma_fp32 for one in counts))
-    if not half + single:
-        return ""
-    return "fp16" if half > single else "fp32"
+    multiplied = multiplied_in(counts)
+    most = max(multiplied, key=multiplied.__getitem__)
+    return most if multiplied[most] else ""
+
+
+def multiplied_in(counts: Sequence[Counts]) -> dict[str, int]:
+    """Vector multiply-accumulates by the name of the precision they were computed in."""
+    rows = [row for row in precisions() if row.counted]
+    return {row.name: sum(getattr(one, row.counted) for one in counts) for row in rows}

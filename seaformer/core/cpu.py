@@ -31,11 +31,6 @@ class Core:
     stands_for: str = ""
     features: str = ""
 
-    @property
-    def fp16(self) -> bool:
-        """Whether it computes in half precision; without it engines run fp32 kernels."""
-        return "asimdhp" in self.features.split()
-
     def cpuinfo(self, processors: int) -> str:
         """The text of /proc/cpuinfo on a machine of such cores, in the kernel's own layout."""
         lines = (

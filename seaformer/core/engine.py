@@ -60,7 +60,6 @@ class Engine:
         noun: what such a file is called in a sentence, with its article.
         tools: the distributions that decide what an exported file contains.
         extra: the pip extra that installs them.
-        precisions: what it executes.
         components: whether its files can hold the parts of a network beside the whole.
         timed: whether the C++ runner can time it.
         profiles: whether it reports the time of each operator.
@@ -76,7 +75,6 @@ class Engine:
     noun: str
     tools: tuple[str, ...]
     extra: str = "export"
-    precisions: tuple[str, ...] = ("fp32", "fp16")
     components: bool = True
     timed: bool = True
     profiles: bool = False

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.core import codec, files
+from seaformer.core.precision import BASE
 
 PROOFS = Path(__file__).with_name("proofs.json")
 
@@ -53,7 +54,7 @@ class Proof:
     def words(self) -> str:
         """``onnx``, or ``executorch 1+0``: subgraphs, and computing operators outside of them."""
         words = [self.format]
-        words += [self.precision] if self.precision != "fp32" else []
+        words += [self.precision] if self.precision != BASE.name else []
         words += [self.scope] if self.scope != "logits" else []
         words += ["failed"] if self.failure else []
         if self.subgraphs is not None and self.outside is not None:
@@ -79,7 +80,7 @@ class Proofs:
 
 
 def _plain_first(proof: Proof) -> tuple[bool, bool, str, str, str]:
-    odd = (proof.scope != "logits", proof.precision != "fp32")
+    odd = (proof.scope != "logits", proof.precision != BASE.name)
     return (*odd, proof.format, proof.precision, proof.scope)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seaformer.core.precision import find_precision
+
 SEEDED = "seeded"
 
 
@@ -27,6 +29,12 @@ class PaperRow:
     latency_fp16_ms: float | None = None
     metric: str = ""
     metric_value: float | None = None
+
+    def latency_in(self, precision: str) -> float | None:
+        """The latency in ms in that precision, where the paper gives one."""
+        field = find_precision(precision).paper_latency
+        latency_ms: float | None = getattr(self, field) if field else None
+        return latency_ms
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch import nn
 
 from seaformer.core.artifact import Delegation, Method, Parity
 from seaformer.core.operators import GraphOperator
+from seaformer.core.precision import BASE, Precision
 from seaformer.export._components import Part
 from seaformer.export._verify import Case
 
@@ -28,6 +29,11 @@ def output_names(model: nn.Module) -> tuple[str, ...]:
     return names
 
 
+def is_cast(precision: Precision) -> bool:
+    """Whether the type that is computed in is all that sets the precision apart from ``BASE``."""
+    return precision is BASE or precision.dtype != BASE.dtype
+
+
 @dataclass(frozen=True)
 class WriteRequest:
     """A rewritten network to be written to ``path``; ``image`` is (1, 3, H, W) float32.
@@ -38,7 +44,7 @@ class WriteRequest:
     model: nn.Module
     image: torch.Tensor
     path: Path
-    precision: str
+    precision: Precision
     step: Step
     parts: tuple[Part, ...] = ()
 
@@ -63,12 +69,16 @@ class Written:
 class Format(Protocol):
     """The face of a format module."""
 
+    def supports(self, precision: Precision) -> bool:
+        """Whether a file of the format can be written in that precision."""
+        ...
+
     def write(self, request: WriteRequest) -> Written:
         """Write the file; nothing else."""
         ...
 
     def verify(
-        self, path: Path, cases: Sequence[Case], precision: str, network: nn.Module
+        self, path: Path, cases: Sequence[Case], precision: Precision, network: nn.Module
     ) -> Parity:
         """Run the file, or check what can be checked of it here against ``network``."""
         ...

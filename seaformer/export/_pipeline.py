@@ -20,7 +20,6 @@ from torch import nn
 from seaformer import __version__
 from seaformer.core import codec, files
 from seaformer.core.artifact import (
-    PRECISIONS,
     SCHEMA,
     Artifact,
     Parity,
@@ -34,7 +33,7 @@ from seaformer.core.engine import DEFAULT_FORMAT, Engine, engine_of
 from seaformer.core.errors import UsageError
 from seaformer.core.operators import SCHEMA as MAP_SCHEMA
 from seaformer.core.operators import OperatorMap
-from seaformer.core.registry import unknown
+from seaformer.core.precision import BASE, Precision, find_precision, precisions
 from seaformer.core.spec import ModelSpec
 from seaformer.export import FORMATS, _components, _verify
 from seaformer.export._format import Format, WriteRequest, Written
@@ -56,14 +55,14 @@ class _Job:
     spec: ModelSpec
     engine: Engine
     writer: Format
-    precision: str
+    precision: Precision
     scope: str
     components: bool
     out: Path
 
     @property
     def file(self) -> str:
-        name = stem(self.spec, self.precision, self.scope, self.components)
+        name = stem(self.spec, self.precision.name, self.scope, self.components)
         return name + self.engine.suffix
 
 
@@ -71,7 +70,7 @@ def export_model(
     model: str,
     *,
     format: str = DEFAULT_FORMAT,
-    precision: str = "fp32",
+    precision: str = BASE.name,
     size: tuple[int, int] | None = None,
     scope: str = "logits",
     components: bool = False,
@@ -101,7 +100,8 @@ def export_model(
     as after any other error, nothing of it is left in ``out``.
     """
     engine = engine_of(format)
-    writer = _writer(engine, precision)
+    row = find_precision(precision)
+    writer = _writer(engine, row)
     check_scope(model_spec(model), scope)
     if components:
         check_components(scope, format)
@@ -111,19 +111,19 @@ def export_model(
         model, checkpoint=checkpoint, seed=seed, **_overrides(size=size, classes=classes)
     )
     folder = Path(out).expanduser()
-    job = _Job(built, built.spec, engine, writer, precision, scope, components, folder)
+    job = _Job(built, built.spec, engine, writer, row, scope, components, folder)
     with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
         return _make(job, scratch, step)
 
 
-def _writer(engine: Engine, precision: str) -> Format:
-    if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS)
-    if precision not in engine.precisions:
-        supported = " and ".join(engine.precisions)
-        raise UsageError(f"{engine.format} supports {supported} (got {precision}).")
+def _writer(engine: Engine, precision: Precision) -> Format:
     with quiet():
         writer: Format = replace(FORMATS, extra=engine.extra).load(engine.format)
+    if not writer.supports(precision):
+        supported = [row.name for row in precisions() if writer.supports(row)]
+        raise UsageError(
+            f"{engine.format} supports {' and '.join(supported)} (got {precision.name})."
+        )
     return writer
 
 
@@ -140,7 +140,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     cases += _verify.component_cases(job.model, cases) if job.components else ()
     step("rewrite for the runtimes")
     image = torch.from_numpy(cases[0].image)
-    rewritten = rewrite(job.model, image, job.engine.format, job.precision)
+    rewritten = rewrite(job.model, image, job.engine.format, job.precision.name)
     parts = _components.parts(rewritten, image) if job.components else ()
     network = with_scope(rewritten, spec, job.scope)
     path = scratch / job.file
@@ -186,7 +186,7 @@ def _manifest(
         file=job.file,
         spec=job.spec,
         format=job.engine.format,
-        precision=job.precision,
+        precision=job.precision.name,
         scope=job.scope,
         sha256=files.sha256_file(path),
         size_bytes=files.size_bytes(path),

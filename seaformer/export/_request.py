@@ -18,6 +18,7 @@ from seaformer.core import codec, files, sources
 from seaformer.core.artifact import SCOPES, SCOPES_OF, Artifact, load_artifact
 from seaformer.core.engine import DEFAULT_FORMAT, engine_of, engines
 from seaformer.core.errors import ArtifactError, UsageError, WeightsMismatch
+from seaformer.core.precision import BASE
 from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
 
@@ -30,7 +31,7 @@ class ExportRequest:
 
     model: str
     format: str = DEFAULT_FORMAT
-    precision: str = "fp32"
+    precision: str = BASE.name
     size: tuple[int, int] | None = None
     scope: str = "logits"
     components: bool = False

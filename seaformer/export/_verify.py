@@ -16,9 +16,10 @@ import torch
 from torch import nn
 
 from seaformer.agreement import images
-from seaformer.agreement.parity import TOLERANCES, compare_all
+from seaformer.agreement.parity import compare_all
 from seaformer.core.artifact import FORWARD, Parity
 from seaformer.core.errors import ParityError
+from seaformer.core.precision import Precision
 from seaformer.export._components import parts
 from seaformer.report.artifact import case_line
 
@@ -69,12 +70,13 @@ def verify(
     run: Callable[[Sequence[Array], str], list[Array]],
     wanted: Sequence[Case],
     *,
-    precision: str,
+    precision: Precision,
     runtime: str,
 ) -> Parity:
     """Run every case and collect the worst figures. Nothing is raised here; see ``require``."""
+    tolerance = precision.tolerance
     results = tuple(
-        compare_all(case.name, case.method, run(case.inputs, case.method), case.expected, precision)
+        compare_all(case.name, case.method, run(case.inputs, case.method), case.expected, tolerance)
         for case in wanted
     )
     whole = [r for r, case in zip(results, wanted, strict=True) if case.method == FORWARD]
@@ -85,7 +87,7 @@ def verify(
         relative_error=_worst([case.relative_error for case in whole], max),
         psnr_db=_worst([case.psnr_db for case in whole], min),
         argmax_agreement=_worst([case.argmax_agreement for case in whole], min),
-        tolerance=str(TOLERANCES[precision]),
+        tolerance=str(tolerance),
         cases=results,
     )
 

@@ -20,11 +20,12 @@ from torch import nn
 
 from seaformer.core.artifact import Method, Parity
 from seaformer.core.errors import ExportError, ParityError
+from seaformer.core.precision import Precision
 from seaformer.export import _verify
-from seaformer.export._format import WriteRequest, Written, output_names
+from seaformer.export._format import WriteRequest, Written, is_cast, output_names
 
 INPUT = "image"
-_PRECISION = {"fp32": ct.precision.FLOAT32, "fp16": ct.precision.FLOAT16}
+_COMPUTE = {"float32": ct.precision.FLOAT32, "float16": ct.precision.FLOAT16}
 
 
 def write(request: WriteRequest) -> Written:
@@ -41,7 +42,7 @@ def write(request: WriteRequest) -> Written:
             ],
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
-            compute_precision=_PRECISION[request.precision],
+            compute_precision=_COMPUTE[request.precision.dtype],
             skip_model_load=sys.platform != "darwin",
         )
     except Exception as error:  # coremltools raises bare RuntimeError, ValueError and others
@@ -51,11 +52,18 @@ def write(request: WriteRequest) -> Written:
         exporter="torch.export + run_decompositions + coremltools.convert (mlprogram)",
         methods=(_method(request.path),),
         operators=dict(sorted(_operators(model).items())),
-        notes=(f"compute precision {request.precision}, input and output float32",),
+        notes=(f"compute precision {request.precision.name}, input and output float32",),
     )
 
 
-def verify(path: Path, cases: Sequence[_verify.Case], precision: str, network: nn.Module) -> Parity:
+def supports(precision: Precision) -> bool:
+    """What the converter can be asked to compute in."""
+    return precision.dtype in _COMPUTE and is_cast(precision)
+
+
+def verify(
+    path: Path, cases: Sequence[_verify.Case], precision: Precision, network: nn.Module
+) -> Parity:
     """By prediction on macOS; by structure elsewhere."""
     if sys.platform == "darwin":
         from seaformer.runtime.coreml import open_session
@@ -65,7 +73,9 @@ def verify(path: Path, cases: Sequence[_verify.Case], precision: str, network: n
     return _verify_structure(path, cases[0], precision, network)
 
 
-def _verify_structure(path: Path, case: _verify.Case, precision: str, network: nn.Module) -> Parity:
+def _verify_structure(
+    path: Path, case: _verify.Case, precision: Precision, network: nn.Module
+) -> Parity:
     """Reload the file and compare what can be compared without running it."""
     model = ct.models.MLModel(str(path), skip_model_load=True)
     method = _method(path)
@@ -102,19 +112,17 @@ def _verify_structure(path: Path, case: _verify.Case, precision: str, network: n
 
 
 def _compare_weights(
-    model: ct.models.MLModel, network: nn.Module, precision: str
+    model: ct.models.MLModel, network: nn.Module, precision: Precision
 ) -> tuple[int, list[str]]:
     """How many weight tensors the network has, and which of them the file has not.
 
     Constants may be renamed, shared or cast by the converter, so they are matched by shape and
-    value; half precision rounds to one part in 1024.
+    value, within what the precision rounds away.
     """
     stored: dict[tuple[int, ...], list[Any]] = {}
     for entry in ct.optimize.coreml.get_weights_metadata(model, weight_threshold=0).values():
         stored.setdefault(tuple(entry.val.shape), []).append(entry.val.astype(np.float64))
-    relative = {"fp32": 1e-6, "fp16": 2.0**-10}[precision]
-    # A half below 6e-8 rounds to zero or to a subnormal.
-    absolute = {"fp32": 1e-9, "fp16": 1e-7}[precision]
+    relative, absolute = precision.rounding, precision.smallest
     missing = []
     tensors = network.state_dict()
     for name, tensor in tensors.items():

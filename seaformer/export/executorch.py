@@ -17,11 +17,10 @@ from torch.export import ExportedProgram
 from seaformer.core.artifact import FORWARD, Delegation, Method, Parity
 from seaformer.core.errors import ExportError
 from seaformer.core.operators import GraphOperator
+from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
-from seaformer.export._format import WriteRequest, Written
+from seaformer.export._format import WriteRequest, Written, is_cast
 from seaformer.export._xnnpack import operator_name, xnnpack_report
-
-_DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
 def write(request: WriteRequest) -> Written:
@@ -50,7 +49,15 @@ def write(request: WriteRequest) -> Written:
     )
 
 
-def verify(path: Path, cases: Sequence[_verify.Case], precision: str, network: nn.Module) -> Parity:
+def supports(precision: Precision) -> bool:
+    """A network is cast to any floating-point type that torch has."""
+    dtype = getattr(torch, precision.dtype, None)
+    return isinstance(dtype, torch.dtype) and dtype.is_floating_point and is_cast(precision)
+
+
+def verify(
+    path: Path, cases: Sequence[_verify.Case], precision: Precision, network: nn.Module
+) -> Parity:
     """Run the program in ExecuTorch's own runtime on this machine."""
     from seaformer.runtime.executorch import open_session
 
@@ -58,9 +65,9 @@ def verify(path: Path, cases: Sequence[_verify.Case], precision: str, network: n
     return _verify.verify(session.run, cases, precision=precision, runtime="executorch")
 
 
-def _capture(request: WriteRequest, precision: str) -> dict[str, ExportedProgram]:
+def _capture(request: WriteRequest, precision: Precision) -> dict[str, ExportedProgram]:
     """The network and its parts as graphs, in the precision asked for."""
-    dtype = _DTYPES[precision]
+    dtype: torch.dtype = getattr(torch, precision.dtype)
     wanted: dict[str, tuple[nn.Module, tuple[torch.Tensor, ...]]]
     wanted = {FORWARD: (request.model, (request.image,))}
     wanted |= {part.name: (part.module, part.inputs) for part in request.parts}
@@ -80,35 +87,38 @@ def _lower(captured: dict[str, ExportedProgram]) -> EdgeProgramManager:
 def _notes(request: WriteRequest, reports: dict[str, Delegation]) -> tuple[str, ...]:
     """What the precision changed, and how the parts were taken."""
     notes = []
-    if request.precision == "fp16":
-        notes.append("fp16: weights, arithmetic, input and output float16")
-        notes += _more_than_fp32(request, reports[FORWARD])
+    precision = request.precision
+    if precision is not BASE:
+        dtype = precision.dtype
+        notes.append(f"{precision.name}: weights, arithmetic, input and output {dtype}")
+        notes += _more_than_base(request, reports[FORWARD])
     for part in request.parts:
         report = reports[part.name]
         if report.subgraphs != 1 or report.outside_compute:
             notes.append(
                 f"{part.name}: {report.subgraphs} subgraphs, {report.outside_compute} outside"
             )
-    if request.parts and len(notes) == (request.precision == "fp16"):
+    if request.parts and len(notes) == (precision is not BASE):
         names = ", ".join(part.name for part in request.parts)
         notes.append(f"{names}: one subgraph each, nothing computes outside; weights are shared")
     return tuple(notes)
 
 
-def _more_than_fp32(request: WriteRequest, half: Delegation) -> list[str]:
-    """A note where half precision is cut into more pieces; single precision is lowered to know."""
-    if half.subgraphs == 1 and not half.outside_compute:
+def _more_than_base(request: WriteRequest, report: Delegation) -> list[str]:
+    """A note where the precision is cut into more pieces; ``BASE`` is lowered to compare."""
+    if report.subgraphs == 1 and not report.outside_compute:
         return []
-    captured = _capture(request, "fp32")
+    captured = _capture(request, BASE)
     single = xnnpack_report(_graph(_lower({FORWARD: captured[FORWARD]}), FORWARD))
     seen, usual = (
-        (r.subgraphs, [op.op for op in r.outside if op.computes]) for r in (half, single)
+        (r.subgraphs, [op.op for op in r.outside if op.computes]) for r in (report, single)
     )
     if seen == usual:
         return []
     return [
-        f"fp16 is cut into {seen[0]} subgraphs, fp32 into {usual[0]}; "
-        f"outside: {', '.join(seen[1]) or 'nothing'}, with fp32: {', '.join(usual[1]) or 'nothing'}"
+        f"{request.precision.name} is cut into {seen[0]} subgraphs, {BASE.name} into {usual[0]}; "
+        f"outside: {', '.join(seen[1]) or 'nothing'}, "
+        f"with {BASE.name}: {', '.join(usual[1]) or 'nothing'}"
     ]
 
 

@@ -14,11 +14,12 @@ from seaformer.core import files
 from seaformer.core.artifact import FORWARD, Method, Parity
 from seaformer.core.errors import ExportError
 from seaformer.core.operators import GraphOperator
+from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._format import WriteRequest, Written, output_names
 from seaformer.export._onnx.cut import cut, part_file
-from seaformer.export._onnx.half import to_half
 from seaformer.export._onnx.simplify import simplify
+from seaformer.export.conversions import find_conversion
 
 # 17 is the first opset whose half-precision form ONNX Runtime's ARM kernels run without trouble.
 OPSET = 17
@@ -36,9 +37,9 @@ def write(request: WriteRequest) -> Written:
     _trace(request)
     request.step("simplify")
     notes = [simplify(request.path, request.image.numpy())]
-    if request.precision == "fp16":
-        request.step("convert to float16")
-        notes.append(to_half(request.path))
+    if conversion := find_conversion("onnx", request.precision):
+        request.step(f"convert to {request.precision.name}")
+        notes.append(conversion.convert(request.path))
     names = [part.name for part in request.parts]
     paths = {FORWARD: request.path}
     if names:
@@ -58,7 +59,14 @@ def write(request: WriteRequest) -> Written:
     )
 
 
-def verify(path: Path, cases: Sequence[_verify.Case], precision: str, network: nn.Module) -> Parity:
+def supports(precision: Precision) -> bool:
+    """A network is traced as it is written; anything else takes a conversion."""
+    return precision is BASE or find_conversion("onnx", precision) is not None
+
+
+def verify(
+    path: Path, cases: Sequence[_verify.Case], precision: Precision, network: nn.Module
+) -> Parity:
     """Run the file, and those of its components, in ONNX Runtime on this machine."""
     from seaformer.runtime.onnxruntime import open_session
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from seaformer.core import paper
 from seaformer.core.errors import UsageError
+from seaformer.core.precision import BASE, precisions
 from seaformer.core.spec import ModelSpec, PaperRow
 
 if TYPE_CHECKING:
@@ -56,23 +57,27 @@ OWN_TAGS = {
 class Published(NamedTuple):
     """A line of the paper: the row of ``table`` with these ``cells``, and its accuracy.
 
-    ``fp16`` is the model's name in table 16, which adds a latency in half precision.
+    ``table16`` is the model's name in that table, which gives its latency in other precisions.
     """
 
     table: str
     cells: Mapping[str, str]
     metric: str
     column: str
-    fp16: str = ""
+    table16: str = ""
 
     def row(self) -> PaperRow:
         """The line as the spec carries it. Raises ``UnknownName`` when the paper has no such."""
         label = " ".join(self.cells.values())
         row = paper.row(paper.TABLES[self.table], label, self.cells, self.metric, self.column)
-        if not self.fp16:
+        if not self.table16:
             return row
-        precision = paper.find(paper.TABLES["precision"], {"model": self.fp16})
-        return dataclasses.replace(row, latency_fp16_ms=precision.number("fp16_ms"))
+        line = paper.find(paper.TABLES["precision"], {"model": self.table16})
+        others = [each for each in precisions() if each.paper_latency and each is not BASE]
+        latencies: dict[str, Any] = {
+            each.paper_latency: line.number(f"{each.name}_ms") for each in others
+        }
+        return dataclasses.replace(row, **latencies)
 
 
 def published_lines(size: str, name: str, *, ade20k: str = "") -> dict[str, Published]:
@@ -84,7 +89,7 @@ def published_lines(size: str, name: str, *, ade20k: str = "") -> dict[str, Publ
     half, full = {"method": "Light Head(h)"} | backbone, {"method": "Light Head(f)"} | backbone
     star = {"backbone": ade20k or name}
     lines = (
-        ("tsbl", "ade20k", Published("ade20k", star, "mIoU", "miou", fp16=name)),
+        ("tsbl", "ade20k", Published("ade20k", star, "mIoU", "miou", table16=name)),
         ("sb", "cityscapes", Published("cityscapes", full, "mIoU val", "miou_val")),
         ("sb", "cityscapes_half", Published("cityscapes", half, "mIoU val", "miou_val")),
         ("tsb", "pascal_context", Published("pascal_context", backbone, "mIoU", "miou_60")),

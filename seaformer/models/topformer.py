@@ -310,7 +310,7 @@ def _published(size: str, tag: str) -> Published | None:
     name = f"TopFormer-{size.upper()}"
     backbone = {"backbone": name}
     lines = {
-        "ade20k": Published("ade20k", {"backbone": f"{name}*"}, "mIoU", "miou", fp16=name),
+        "ade20k": Published("ade20k", {"backbone": f"{name}*"}, "mIoU", "miou", table16=name),
         "cityscapes": Published(
             "cityscapes", {"method": "Simple Head(f)"} | backbone, "mIoU val", "miou_val"
         ),

@@ -21,12 +21,12 @@ from seaformer.core.measurement import (
     ProcessRun,
     summary,
 )
+from seaformer.core.precision import rank
 from seaformer.core.runs import Runs
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report.zoo import ZooRow
 
 FORWARD = "forward"
-_PRECISIONS = ("fp32", "fp16", "int8")
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,7 @@ def build(runs: Runs, zoo: Iterable[ZooRow] = ()) -> Report:
 
 def _within(m: Measurement) -> tuple[object, ...]:
     """Where a measurement stands among those of its model."""
-    rank = _PRECISIONS.index(m.precision) if m.precision in _PRECISIONS else len(_PRECISIONS)
-    return (m.input_shape, m.format, rank, m.precision, m.scope)
+    return (m.input_shape, m.format, rank(m.precision), m.precision, m.scope)
 
 
 def table_of(measurements: Iterable[Measurement]) -> ResultTable:

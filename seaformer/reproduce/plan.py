@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from seaformer.core import paper, zoo
 from seaformer.core.errors import UsageError
+from seaformer.core.precision import BASE, precisions
 from seaformer.core.registry import unknown
 from seaformer.core.zoo import ZooEntry
 
@@ -36,13 +37,13 @@ class PaperTable:
     identity: tuple[str, ...]
     metric: str = "miou"
     metric_name: str = "mIoU"
-    latency: tuple[tuple[str, str], ...] = (("fp32", "latency_ms"),)
+    latency: tuple[tuple[str, str], ...] = ((BASE.name, "latency_ms"),)
     rows_of: str = ""
     components: bool = False
 
 
 _ADE20K = paper.TABLES["ade20k"]
-_BOTH = (("fp32", "fp32_ms"), ("fp16", "fp16_ms"))
+_EVERY = tuple((row.name, f"{row.name}_ms") for row in precisions() if row.paper_latency)
 TABLES = {
     table.name: table
     for table in (
@@ -67,7 +68,7 @@ TABLES = {
             "Table 16: FP32 and FP16 on ADE20K",
             paper.TABLES["precision"],
             ("model",),
-            latency=_BOTH,
+            latency=_EVERY,
             rows_of=_ADE20K,
         ),
         PaperTable(
@@ -83,7 +84,7 @@ TABLES = {
             ("component",),
             metric="",
             metric_name="",
-            latency=(("fp32", "share_percent"),),
+            latency=((BASE.name, "share_percent"),),
             rows_of=_ADE20K,
             components=True,
         ),
@@ -210,7 +211,7 @@ def _components(
         PlannedRow(
             table=table.name,
             label=(row["component"],),
-            precision="fp32",
+            precision=BASE.name,
             published=row.number("share_percent"),
             unit=PERCENT,
             model=entry.spec.name if entry else "",

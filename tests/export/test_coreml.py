@@ -10,6 +10,7 @@ import torch
 
 from seaformer.agreement import images
 from seaformer.core.errors import DeviceError, ParityError
+from seaformer.core.precision import BASE
 from seaformer.export import _verify, coreml, export_model
 from seaformer.export._quiet import quiet
 from seaformer.export.rewrites._rewrite import rewrite
@@ -47,4 +48,4 @@ def test_a_program_with_other_weights_is_refused(tmp_path: Path) -> None:
         cases = _verify.cases(other, 64, 64)
         network = rewrite(other, torch.from_numpy(cases[0].image))
         with pytest.raises(ParityError, match="weight tensors equal"):
-            coreml.verify(artifact.path, cases, "fp32", network)
+            coreml.verify(artifact.path, cases, BASE, network)

@@ -14,11 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from seaformer.agreement import images
-from seaformer.agreement.parity import TOLERANCES, compare
+from seaformer.agreement.parity import compare
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ParityError
+from seaformer.core.precision import find_precision
 from seaformer.export import _pipeline, export_model
-from seaformer.export._onnx.half import to_half
+from seaformer.export.conversions.onnx_fp16 import convert
 from seaformer.export.rewrites._rewrite import rewrite
 from seaformer.models import create_model
 from seaformer.runtime import load_session
@@ -70,11 +71,11 @@ def test_answer_is_the_eager_one_within_half_precision_but_not_within_single(for
     expected = eager(x)
     method = artifact.methods[0]
     seen = load_session(artifact).run([x.astype(method.inputs[0].dtype)])[0]
-    close = compare("noise", seen, expected, TOLERANCES["fp16"])
+    close = compare("noise", seen, expected, find_precision("fp16").tolerance)
     assert close.passed
     assert close.argmax_agreement is not None
     assert close.argmax_agreement >= 0.95
-    assert not compare("noise", seen, expected, TOLERANCES["fp32"]).passed
+    assert not compare("noise", seen, expected, find_precision("fp32").tolerance).passed
     assert artifact.parity.tolerance == (
         "relative error <= 0.5, PSNR >= 52 dB, argmax agreement >= 90 %"
     )
@@ -135,7 +136,7 @@ def test_two_resizes_that_share_an_empty_constant_load_and_agree_with_single(
     two_resizes(path)
     x = images.noise(4, 4)[:, :2]
     expected = ort.InferenceSession(str(path)).run(None, {"image": x})[0]
-    note = to_half(path)
+    note = convert(path)
     graph = onnx.load(str(path)).graph
     resizes = [node for node in graph.node if node.op_type == "Resize"]
     assert [list(node.input[1:3]) for node in resizes] == [["", ""], ["", ""]]
@@ -164,5 +165,5 @@ def test_a_classifiers_winner_may_be_a_near_tie_but_not_a_stranger() -> None:
         ("fp32", nearly, False),
         ("fp16", far, False),
     ):
-        case = compare("x", seen, expected, TOLERANCES[precision])
+        case = compare("x", seen, expected, find_precision(precision).tolerance)
         assert (case.argmax_agreement, case.passed) == (0.0, passed)

@@ -12,10 +12,10 @@ from types import ModuleType
 import pytest
 import torch
 
-from seaformer.agreement.parity import TOLERANCES
 from seaformer.core import paper, zoo
 from seaformer.core import proof as proofs_file
 from seaformer.core.errors import CorruptArtifact
+from seaformer.core.precision import find_precision
 from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec
 from seaformer.models import FAMILIES, _complexity, _zoo, model_spec
@@ -96,7 +96,7 @@ def test_what_is_said_to_be_proved_was_exported_by_the_tool_and_close() -> None:
         if proof.failure:
             continue
         assert proof.relative_error is not None
-        assert proof.relative_error <= TOLERANCES[proof.precision].relative_error
+        assert proof.relative_error <= find_precision(proof.precision).tolerance.relative_error
         assert proof.tools["torch"]
         assert (proof.subgraphs is None) == (proof.format != "executorch")
         if proof.format == "executorch":

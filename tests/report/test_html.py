@@ -211,10 +211,10 @@ def test_precisions_of_an_emulated_row_are_hatched_as_emulated() -> None:
     half = emulated(2, precision="fp16", methods={"forward": counted(140_000_000)})
     text = rendered(emulated(1), half)
     section = text[text.index('<section id="precision"') :].partition("</section>")[0]
-    assert 'class="bar emulated fp16"' in section
+    assert 'class="bar emulated hatched"' in section
     assert "The paper's pair" not in section  # nothing of the paper is drawn
     assert '<span class="source-name">paper</span>' not in section
-    assert ".bar.emulated.fp16 { fill: url(#hatched-emulated); }" in text
+    assert ".bar.emulated.hatched { fill: url(#hatched-emulated); }" in text
     assert 'id="hatched-emulated"' in section
 
 

@@ -27,12 +27,12 @@ from seaformer.core.code_blocks import Block
 from seaformer.core.cpu import Core, emulated_cores, find_emulated
 from seaformer.core.errors import ChecksumMismatch, RunnerFailed
 from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
+from seaformer.core.precision import arithmetic
 from seaformer.runtime.build.arm64 import build_arm64_bundle
 from seaformer.runtime.build.bundle import Bundle
 from seaformer.runtime.emulator.counter import Counter, build_counter, read_blocks, read_counts
 from seaformer.runtime.emulator.qemu import Qemu, find_qemu
 
-FP16_YES, FP16_NO = "yes", "no: both engines compute in fp32"
 VARIABLE = "SEAFORMER_EMULATED_CPU"
 Progress = Callable[[str], None]
 
@@ -81,7 +81,7 @@ class EmulatorTarget(PlainTarget):
                 "cpu": core.qemu,
                 "stands_for": core.stands_for,
                 "features": core.features,
-                "fp16_arithmetic": FP16_YES if core.fp16 else FP16_NO,
+                **arithmetic(core.features.split()),
                 "bundle": self._bundle.manifest.content_id,
             },
         )

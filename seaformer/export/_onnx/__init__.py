@@ -1,1 +1,1 @@
-"""What only ONNX files need: precision, simplification, and cutting into components."""
+"""What only ONNX files need: simplification, and cutting into components."""

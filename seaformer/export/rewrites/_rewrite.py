@@ -27,6 +27,7 @@ import copy
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seaformer.core.precision import BASE, find_precision
 from seaformer.export.rewrites import detection as _rewrite_detection
 from seaformer.export.rewrites import library as _rewrite_adapted
 from seaformer.export.rewrites import mobilenet as _rewrite_mobilenet
@@ -95,7 +96,7 @@ RULES: dict[type[nn.Module], Rule] = {
 
 
 def rewrite(
-    model: nn.Module, image: Tensor, format: str = "executorch", precision: str = "fp32"
+    model: nn.Module, image: Tensor, format: str = "executorch", precision: str = BASE.name
 ) -> nn.Module:
     """An equal copy of ``model`` for inputs of ``image``'s shape (1, 3, H, W); eval mode.
 
@@ -107,7 +108,7 @@ def rewrite(
     if format == "executorch":
         parts = (_rewrite_tokens, _rewrite_detection, _rewrite_mobilenet)
         steps += [part.XNNPACK_RULES for part in parts]
-        if precision == "fp16":
+        if find_precision(precision).dtype == "float16":
             steps.append(_rewrite_tokens.XNNPACK_HALF_RULES)
     for rules in steps:
         graft(network, rules, image)

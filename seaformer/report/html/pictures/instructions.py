@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seaformer.core.measurement import EMULATED
+from seaformer.core.precision import BASE, precisions
 from seaformer.core.table import ResultRow
 from seaformer.report.html import svg
 from seaformer.report.html.markup import Markup
@@ -10,16 +11,16 @@ from seaformer.report.html.pictures.picture import Picture, label, latest, netwo
 from seaformer.report.table import Report
 
 _MOST, _ROW, _LEFT = 24, 40.0, 20.0
-_LANES = {"fp32": 4, "fp16": 8}
 
 
 def floor_millions(report: Report, row: ResultRow) -> float | None:
     """Millions of vector multiply-accumulates the model cannot do without.
 
-    A 128-bit instruction does 4 of them in FP32 and 8 in FP16. ``None`` where the model or the
+    A 128-bit instruction does as many as its precision has lanes. ``None`` where the model or the
     size is not the zoo's, the precision has no such rule, or a tail is part of what ran.
     """
-    known, lanes = zoo_row(report, row), _LANES.get(row.precision)
+    known = zoo_row(report, row)
+    lanes = next((each.lanes for each in precisions() if each.name == row.precision), None)
     if known is None or lanes is None or row.scope != "logits" or row.method != "forward":
         return None
     return known[2] / lanes / 1e6
@@ -35,14 +36,22 @@ def draw(report: Report) -> Picture:
     note = (
         "Instructions of one inference, counted on an emulated ARM core: the same on every "
         "machine. The upright line is the floor, the model's multiply-accumulates divided by the "
-        "4 that one 128-bit instruction does in FP32 (8 in FP16); a bar twice as long spends half "
-        "of its instructions on something else. A count is not a time."
+        f"{BASE.lanes} that one 128-bit instruction does in {BASE.name.upper()} ({_others()}); a "
+        "bar twice as long spends half of its instructions on something else. A count is not a "
+        "time."
     )
     if len(rows) > _MOST:
         note += f" The newest {_MOST} of {len(rows)} rows are drawn."
     drawing = _drawn(report, latest(rows, _MOST)) if rows else None
     title = "ARM instructions against the floor"
     return Picture("instructions", title, note, drawing, missing, (EMULATED,))
+
+
+def _others() -> str:
+    """``8 in FP16``."""
+    return ", ".join(
+        f"{row.lanes} in {row.name.upper()}" for row in precisions() if row is not BASE
+    )
 
 
 def _drawn(report: Report, rows: list[ResultRow]) -> Markup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from seaformer.core.measurement import EMULATED, MEASURED, PAPER
+from seaformer.core.precision import find_precision, names, rank
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.html import svg
@@ -19,7 +20,7 @@ from seaformer.report.html.pictures.picture import (
 from seaformer.report.table import Report
 
 _MOST, _ROW, _LABEL, _VALUE, _HEAD = 12, 18.0, 110.0, 230.0, 26.0
-_ORDER = ("fp32", "fp16", "int8")
+_TEXTURES = ("filled", "hatched", "dotted")  # by the rank of a precision
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,9 @@ def draw(report: Report) -> Picture:
     groups = _groups(report, MEASURED, "ms") + _groups(report, EMULATED, "M instructions")
     missing = (
         "No model has been run in two precisions yet. This picture is filled by "
-        "seaformer bench --variant t --precision fp32,fp16 --threads 1"
+        f"seaformer bench --variant t --precision {','.join(names())} --threads 1"
     )
-    note = (
-        "The same model, size, scope, format and core. FP32 is filled, FP16 hatched, INT8 dotted."
-    )
+    note = f"The same model, size, scope, format and core. {_legend()}."
     sources = tuple(dict.fromkeys(group.source for group in groups))
     if len(groups) > _MOST:
         note += f" The newest {_MOST} of {len(groups)} groups are drawn."
@@ -68,7 +67,7 @@ def _groups(report: Report, source: str, unit: str) -> list[_Group]:
     groups = []
     for rows in found.values():
         if len(rows) > 1:
-            ordered = sorted(rows, key=lambda row: (_rank(row.precision), row.precision))
+            ordered = sorted(rows, key=lambda row: (rank(row.precision), row.precision))
             bars = [_Bar(row.precision, _value(row, unit) or 0.0, row) for row in ordered]
             name = f"{rows[0].model} {words.runtime(rows[0])}, {device_label(report, rows[0])}"
             groups.append(_Group(name, unit, source, (*bars, *_published(report, rows[0], unit))))
@@ -104,8 +103,11 @@ def _value(row: ResultRow, unit: str) -> float | None:
     return None if row.instructions is None else row.instructions / 1e6
 
 
-def _rank(precision: str) -> int:
-    return _ORDER.index(precision) if precision in _ORDER else len(_ORDER)
+def _legend() -> str:
+    """``FP32 is filled, FP16 hatched``."""
+    (first, texture), *others = zip(names(), _TEXTURES, strict=False)
+    words = [f"{first.upper()} is {texture}", *(f"{name.upper()} {kind}" for name, kind in others)]
+    return ", ".join(words)
 
 
 def _published(report: Report, row: ResultRow, unit: str) -> list[_Bar]:
@@ -113,7 +115,9 @@ def _published(report: Report, row: ResultRow, unit: str) -> list[_Bar]:
     paper = known[0].paper if known else None
     if unit != "ms" or paper is None or row.scope != "logits":
         return []
-    pair = (("fp32", paper.latency_ms), ("fp16", paper.latency_fp16_ms))
+    pair = [
+        (name, paper.latency_in(name)) for name in names() if find_precision(name).paper_latency
+    ]
     return [_Bar(name, value) for name, value in pair if value] if all(v for _, v in pair) else []
 
 
@@ -136,7 +140,7 @@ def _group(group: _Group, top: float) -> tuple[Markup, float]:
     first = group.bars[0].value or 1.0
     for i, bar in enumerate(group.bars):
         y = top + _HEAD + _ROW * i
-        style = f"bar {group.source} {bar.precision}" if bar.row else "bar paper"
+        style = f"bar {group.source} {_texture(bar)}" if bar.row else "bar paper"
         drawn = svg.box(_LABEL, y, axis.at(bar.value) - _LABEL, _ROW - 5, style)
         if bar.row:
             drawn = svg.opens(bar.row.measurement_id, drawn, f"{group.name} {bar.precision}")
@@ -154,8 +158,12 @@ def _name(bar: _Bar) -> str:
     return bar.precision if bar.row else f"paper {bar.precision}"
 
 
+def _texture(bar: _Bar) -> str:
+    return _TEXTURES[min(rank(bar.precision), len(_TEXTURES) - 1)]
+
+
 def _hatch() -> Markup:
-    """The texture of FP16 and INT8: told apart in print and without colour; a pair per source."""
+    """Textures beside filled: distinct in print and without colour; a pair per source."""
     lines, unit = "M-2 2l4-4M0 8l8-8M6 10l4-4", "userSpaceOnUse"
     patterns = []
     for source in (MEASURED, EMULATED):

@@ -1,7 +1,7 @@
 """Half precision for ONNX: ONNX Runtime's own converter, with the traps around it closed.
 
 Inputs and outputs stay float32 (``keep_io_types``), so that a file of either precision is fed and
-read the same way; the casts that this costs are counted and said.
+read the same way; the casts that this costs are counted in the note.
 
 Traps of onnxruntime 1.31's ``transformers.float16``, each closed here:
 
@@ -22,8 +22,8 @@ from pathlib import Path
 import onnx
 
 
-def to_half(path: Path) -> str:
-    """Convert an ONNX file in place; the answer is a note for the manifest."""
+def convert(path: Path) -> str:
+    """Convert an ONNX file in place and return a note for the manifest."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     model = onnx.load(str(path))
