@@ -69,7 +69,8 @@ def show_stored(
     from seaformer.report.measurement import lines
     from seaformer.report.renderers import terminal
     from seaformer.report.terminal import Line
-    from seaformer.store.results import find_run, results_dir
+    from seaformer.store.find import find_run
+    from seaformer.store.results import results_dir
 
     root = results_dir(results or None)
     path, measurement = find_run(root, which)

@@ -11,16 +11,15 @@ nothing is checked out.
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from seaformer.compare.rows import Side
-from seaformer.core.errors import ArtifactError, CorruptArtifact, MissingExtra, UsageError
+from seaformer.core.errors import ArtifactError, MissingExtra, UsageError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import RUNS, Measurement
-from seaformer.store.results import parse
+from seaformer.store.results import parse_all
 
 _GIT_SECONDS = 120
 _Document = tuple[str, bytes]
@@ -43,21 +42,11 @@ def _side(label: str, documents: Iterator[_Document]) -> Side:
     damaged = []
     for where, content in documents:
         try:
-            for one in _parse(where, content):
+            for one in parse_all(content, where=where):
                 by_id.setdefault(one.id, one)
         except ArtifactError as error:
             damaged.append(DamagedFile(where, error.message))
     return Side(label, tuple(by_id.values()), tuple(damaged))
-
-
-def _parse(where: str, content: bytes) -> list[Measurement]:
-    """One measurement, or the list of them that a bench prints."""
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise CorruptArtifact(f"{where} is not readable JSON: {error}.") from error
-    many = data if isinstance(data, list) else [data]
-    return [parse(one, where=where) for one in many]
 
 
 def _on_disk(path: Path) -> Iterator[_Document]:

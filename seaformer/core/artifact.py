@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seaformer.core import codec, files
 from seaformer.core.engine import engines
-from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, SchemaTooNew
+from seaformer.core.errors import ChecksumMismatch, CorruptArtifact
 from seaformer.core.spec import ModelSpec
 
 SCHEMA = 1
@@ -275,11 +275,5 @@ def check_sha256(path: Path, expected: str) -> None:
 
 
 def _parse(manifest: Path) -> Artifact:
-    document = files.read_json(manifest)
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA:
-        raise SchemaTooNew(
-            f"{manifest} has schema {schema}; this seaformer reads up to {SCHEMA}.",
-            hint="Upgrade: pip install --upgrade seaformer",
-        )
-    return codec.from_json(Artifact, document, where=manifest.name)
+    content = files.read_bytes(manifest)
+    return codec.decode(Artifact, content, where=manifest.name, newest=SCHEMA)

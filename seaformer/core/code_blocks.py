@@ -68,19 +68,19 @@ def load_blocks(path: Path) -> BlockProfile:
     """
     try:
         first, *rest = path.read_text(encoding="utf-8").splitlines()
-        head = codec.from_json(BlockHead, json.loads(first), where=path.name)
-        found = BlockProfile(head, parse_blocks(rest, where=path.name))
+        head = codec.decode(BlockHead, first.encode(), where=path.name)
     except (OSError, ValueError) as error:
         raise CorruptArtifact(f"{path} cannot be read as a block profile: {error}.") from error
-    total = sum(block.instructions for block in found.blocks)
+    profile = BlockProfile(head, parse_blocks(rest, where=path.name))
+    total = sum(block.instructions for block in profile.blocks)
     if total != head.counts.instructions:
         raise CorruptArtifact(
             f"{path} is cut short: its blocks hold {total} of {head.counts.instructions} "
             "instructions."
         )
-    return found
+    return profile
 
 
 def parse_blocks(lines: Iterable[str], *, where: str = "blocks") -> tuple[Block, ...]:
-    """A block for each JSON line. Raises ``ValueError`` or ``CorruptArtifact``."""
-    return tuple(codec.from_json(Block, json.loads(line), where=where) for line in lines)
+    """A block for each JSON line. Raises ``CorruptArtifact``."""
+    return tuple(codec.decode(Block, line.encode(), where=where) for line in lines)

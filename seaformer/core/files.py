@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from seaformer.core.errors import CorruptArtifact, SeaFormerError, UsageError
 
 CACHE_VARIABLE = "SEAFORMER_CACHE"
 _LONGEST_NAME = 200
+_LARGEST_DOCUMENT = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -192,11 +194,26 @@ def write_json(path: Path, document: Any) -> None:
     write_text(path, json_text(document))
 
 
-def read_json(path: Path) -> Any:
-    """Parse a JSON file. Raises ``CorruptArtifact`` when it is missing, cut short or no JSON."""
+def read_bytes(path: Path | str, name: str = "") -> bytes:
+    """The content of a document; messages call it ``name``, or by its path.
+
+    Raises ``CorruptArtifact`` when it is missing or cannot be read. A pipe, a device or a file of
+    more than 64 MiB is not opened: reading it might not end.
+    """
+    name = name or str(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        # Unlike opening a pipe as usual, this does not wait for somebody to write into it.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise CorruptArtifact(f"{name} is not a regular file.")
+            if status.st_size > _LARGEST_DOCUMENT:
+                raise CorruptArtifact(f"{name} is too large ({status.st_size / 1e6:.0f} MB).")
+            return os.read(handle, status.st_size)
+        finally:
+            os.close(handle)
     except FileNotFoundError as error:
-        raise CorruptArtifact(f"{path} does not exist.") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CorruptArtifact(f"{path} is not readable JSON: {error}.") from error
+        raise CorruptArtifact(f"{name} does not exist.") from error
+    except OSError as error:
+        raise CorruptArtifact(f"{name} cannot be read: {error.strerror}.") from error

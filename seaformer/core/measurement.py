@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seaformer.core import codec, files, notebook, stats
+from seaformer.core import codec, files, notebook
 from seaformer.core.counts import Counts, executed_precision, spread, typical
 from seaformer.core.facts import ArtifactFacts
 from seaformer.core.plan import RunPlan
+
+if TYPE_CHECKING:
+    from seaformer.core.stats import Summary
 
 # 1: the first. 2: ``facts``; files of 2 may lack ``commit``, which came later and is optional.
 # Every older schema is read (docs/results.md).
@@ -226,11 +229,13 @@ def run_path(measurement: Measurement) -> PurePosixPath:
     return PurePosixPath(RUNS, files.safe_name(measurement.device.id), f"{name}.json")
 
 
-def summary(measurement: Measurement, method: str = "forward") -> stats.Summary | None:
+def summary(measurement: Measurement, method: str = "forward") -> Summary | None:
     """The latency of one method, or ``None`` for a failed run and for an emulated one.
 
     An emulator's milliseconds are not a latency: no figure is derived from them.
     """
+    from seaformer.core import stats  # here: it imports numpy, and a list of runs needs none
+
     run = measurement.methods.get(method)
     if run is None or measurement.source != MEASURED:
         return None
@@ -252,11 +257,11 @@ def document(measurement: Measurement) -> dict[str, Any]:
 
 
 def _derived(measurement: Measurement, method: str) -> dict[str, Any]:
-    found = summary(measurement, method)
-    if found is None:
+    latency = summary(measurement, method)
+    if latency is None:
         return {}
-    figures: dict[str, Any] = codec.to_json(found)
-    return figures | {"ci95_ms": [found.ci95_ms.low, found.ci95_ms.high]}
+    figures: dict[str, Any] = codec.to_json(latency)
+    return figures | {"ci95_ms": [latency.ci95_ms.low, latency.ci95_ms.high]}
 
 
 def _counted(run: MethodRun) -> dict[str, Any]:
@@ -266,5 +271,7 @@ def _counted(run: MethodRun) -> dict[str, Any]:
     data: dict[str, Any] = codec.to_json(typical(run.counts))
     caches = data.pop("caches") or {}
     misses = {name: count for name, count in caches.items() if not name.endswith("_bytes")}
-    told = {"instructions_spread": spread(run.counts)}
-    return data | misses | told | {"executed_precision": executed_precision(run.counts)}
+    precision = executed_precision(run.counts)
+    return (
+        data | misses | {"instructions_spread": spread(run.counts), "executed_precision": precision}
+    )

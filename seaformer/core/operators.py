@@ -46,4 +46,4 @@ def load_operator_map(artifact: Artifact) -> OperatorMap:
         )
     path = artifact.path.with_name(artifact.operator_map.file)
     check_sha256(path, artifact.operator_map.sha256)
-    return codec.from_json(OperatorMap, files.read_json(path), where=path.name)
+    return codec.decode(OperatorMap, files.read_bytes(path), where=path.name)

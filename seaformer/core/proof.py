@@ -89,7 +89,7 @@ def read(path: Path = PROOFS) -> Proofs:
     """What was proved; nothing before that file exists."""
     if not path.is_file():
         return Proofs()
-    return codec.from_json(Proofs, files.read_json(path), where=path.name)
+    return codec.decode(Proofs, files.read_bytes(path), where=path.name)
 
 
 def write(proofs: Proofs, path: Path = PROOFS) -> None:

@@ -10,6 +10,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from seaformer.core import stats
 
 RESAMPLES = 2000
@@ -52,5 +54,6 @@ def ratio_of_medians(
         stats.resampled(side, resamples=resamples, seed=2 * seed + i)
         for i, side in enumerate(sides)
     )
-    drawn = sorted(top / bottom for top, bottom in zip(above, below, strict=True) if bottom)
+    taken = below != 0
+    drawn = np.sort(above[taken] / below[taken])
     return Ratio(fresh / old, stats.quantile(drawn, 0.025), stats.quantile(drawn, 0.975))

@@ -3,21 +3,27 @@
 The bootstrap needs no resampling loop over the samples. Which ranks the median of a resample
 falls on depends on n alone: the k-th smallest of n draws with replacement is at most the j-th
 sample when at least k draws are, a binomial probability (Efron 1979, section 3). The ranks are
-drawn from exactly that distribution, once per n, and kept.
+drawn from exactly that distribution, once per n, and kept; what is left per measurement is to
+gather samples at those ranks, which numpy does for all resamples at once.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-import operator
 import random
 import statistics
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 RESAMPLES = 2000
+
+_Floats = NDArray[np.float64]
+_Ranks = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -50,46 +56,49 @@ class Summary:
     outliers: int
 
 
-def quantile(ordered: Sequence[float], q: float) -> float:
+def quantile(ordered: Sequence[float] | _Floats, q: float) -> float:
     """Linear interpolation between order statistics of an ascending sequence."""
-    if not ordered:
+    if not len(ordered):
         raise ValueError("no samples")
     position = q * (len(ordered) - 1)
     low = math.floor(position)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+    below, above = float(ordered[low]), float(ordered[min(low + 1, len(ordered) - 1)])
+    return below + (above - below) * (position - low)
 
 
 def bootstrap_median(ordered: Sequence[float], rng: random.Random) -> float:
     """The median of one bootstrap resample of an ascending sequence."""
-    (low,), (high,) = median_ranks(len(ordered), 1, rng)
-    return (ordered[low] + ordered[high]) / 2
+    lows, highs = median_ranks(len(ordered), 1, rng)
+    return (ordered[int(lows[0])] + ordered[int(highs[0])]) / 2
 
 
-def median_ranks(n: int, count: int, rng: random.Random) -> tuple[array[int], array[int]]:
+def median_ranks(n: int, count: int, rng: random.Random) -> tuple[_Ranks, _Ranks]:
     """The ranks, from 0, whose mean is the median of a bootstrap resample of n samples.
 
     ``count`` resamples: all lower ranks and all upper ones, which are the same for an odd n.
     """
-    ranks, cumulative, alone = _rank_table(n)
-    drawn = rng.choices(range(len(ranks)), cum_weights=cumulative, k=count)
-    lows = array("I", map(ranks.__getitem__, drawn))
+    first, cumulative, alone = _rank_table(n)
+    draw = rng.random
+    drawn = np.array([draw() for _ in range(count)]) * cumulative[-1]
+    which = np.minimum(cumulative.searchsorted(drawn, side="right"), len(cumulative) - 1)
+    lows = (which + first).astype(np.int32)
     if n % 2:
         return lows, lows
-    highs = array("I", lows)
-    for at, which in enumerate(drawn):
-        if rng.random() < alone[which]:  # the next draw lies above: the least of n - k others
-            above = n - 1 - lows[at]
-            highs[at] += 1 + int(above * (1.0 - (1.0 - rng.random()) ** (2.0 / n)))
-    return lows, highs
+    # Where the next draw lies above, it is the least of n - k others.
+    beyond = [
+        1 + int((n - 1 - low) * (1.0 - (1.0 - draw()) ** (2.0 / n))) if draw() < share else 0
+        for low, share in zip(lows.tolist(), alone[which].tolist(), strict=True)
+    ]
+    return lows, lows + np.array(beyond, dtype=np.int32)
 
 
 @functools.lru_cache(maxsize=2048)
-def _rank_table(n: int) -> tuple[range, tuple[float, ...], tuple[float, ...]]:
+def _rank_table(n: int) -> tuple[int, _Floats, _Floats]:
     """The ranks the k-th smallest of n draws can fall on, and how likely, up to each of them.
 
-    Third, for an even n: how likely exactly k draws are at or below that rank, when it is the
-    k-th smallest's. Ranks beyond 8 standard deviations (p < 1e-14) are left out.
+    First the lowest such rank, then the probabilities. Third, for an even n: how likely exactly
+    k draws are at or below that rank, when it is the k-th smallest's. Ranks beyond 8 standard
+    deviations (p < 1e-14) are left out.
     """
     k = (n + 1) // 2
     reach = 4 * math.isqrt(n) + 8
@@ -104,7 +113,7 @@ def _rank_table(n: int) -> tuple[range, tuple[float, ...], tuple[float, ...]]:
         beyond = (n - k) * math.log1p(-share) if share < 1 else -math.inf
         exactly = math.exp(ways + k * math.log(share) + beyond) * gained
         alone.append(exactly / (upto - less) if upto > less else 0.0)
-    return ranks, tuple(at_most), tuple(alone)
+    return ranks.start, np.array(at_most), np.array(alone)
 
 
 def _tail(n: int, k: int, share: float) -> float:
@@ -133,107 +142,152 @@ def median_interval(
     processes: Sequence[Sequence[float]], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
     """The 95 % bootstrap interval of the median of process medians (see ``resampled``)."""
-    estimates = sorted(resampled(processes, resamples=resamples, seed=seed))
+    return _interval(resampled(processes, resamples=resamples, seed=seed))
+
+
+def _interval(estimates: _Floats) -> Interval:
+    estimates.sort()
     return Interval(quantile(estimates, 0.025), quantile(estimates, 0.975))
 
 
 def resampled(
     processes: Sequence[Sequence[float]], *, resamples: int = RESAMPLES, seed: int = 0
-) -> list[float]:
+) -> _Floats:
     """The median of process medians in each of ``resamples`` bootstrap resamples.
 
     Processes are resampled first and samples within each second, so that a difference between
     processes widens the interval as it should. Raises ``ValueError`` without samples.
     """
-    ordered = [sorted(samples) for samples in processes if samples]
+    return _resampled(_ascending(processes), resamples, seed)
+
+
+def _ascending(processes: Sequence[Sequence[float]]) -> list[_Floats]:
+    """Each process's samples in order; processes without any are left out."""
+    return [np.sort(np.array(samples, dtype=np.float64)) for samples in processes if len(samples)]
+
+
+def _resampled(ordered: Sequence[_Floats], resamples: int, seed: int) -> _Floats:
+    """As ``resampled``, of samples in ascending order."""
     if not ordered:
         raise ValueError("no samples")
-    slots = [_slot(ordered, resamples, seed, slot) for slot in range(len(ordered))]
-    low, high = (len(ordered) - 1) // 2, len(ordered) // 2
-    drawn = [sorted(medians) for medians in zip(*slots, strict=True)]
-    return [(medians[low] + medians[high]) / 4 for medians in drawn]
+    sums = []
+    for process, samples in enumerate(ordered):
+        lows, highs = _ranks(len(samples), len(ordered), process, resamples, seed)
+        # All ranks are inside. With "clip" numpy does not check each of them again.
+        below = samples.take(lows, mode="clip")
+        sums.append(below + (below if lows is highs else samples.take(highs, mode="clip")))
+    # Twice the median of each resampled process: halving once, at the end, gives the same bits.
+    _, places = _choices(len(ordered), resamples, seed)
+    twice = np.concatenate(sums).take(places, mode="clip")
+    return _middle(list(twice)) * 0.25
 
 
-def _slot(ordered: Sequence[Sequence[float]], resamples: int, seed: int, slot: int) -> list[float]:
-    """Twice what stands in one of the places for a process: each time one at random, resampled.
+def _middle(rows: list[_Floats]) -> _Floats:
+    """The sum of the two middle values of every column (twice the one, of an odd number of rows).
 
-    Twice, because halving thousands of sums takes longer than everything else here, and halving
-    them at the very end gives the same bits.
+    Whole rows are compared with each other. There are as many as there were processes, three as a
+    rule, and thousands of columns: 20 times as fast as ``np.sort(axis=0)``.
     """
-    times, order = _choices(len(ordered), resamples, seed, slot)
-    sums: list[float] = []
-    for process, (samples, count) in enumerate(zip(ordered, times, strict=True)):
-        lows, highs = _ranks(len(samples), count, seed, f"{slot}.{process}")
-        if len(samples) % 2:
-            sums += lows([2 * sample for sample in samples])
-        else:
-            sums += map(operator.add, lows(samples), highs(samples))
-    return list(order(sums))
+    even = len(rows) % 2 == 0
+    for _ in range((len(rows) - 1) // 2):
+        rows = _without_least(rows)
+    low = functools.reduce(np.minimum, rows)
+    return low + (functools.reduce(np.minimum, _without_least(rows)) if even else low)
 
 
-_Pick = Callable[[Sequence[float]], Sequence[float]]
-
-
-def _picker(places: Sequence[int]) -> _Pick:
-    """Takes the elements at these places, in this order: ten times as fast as asking for each."""
-    if len(places) > 1:
-        return operator.itemgetter(*places)
-    return lambda values: [values[place] for place in places]
+def _without_least(rows: Sequence[_Floats]) -> list[_Floats]:
+    """The rows of a table whose columns have lost their smallest value each."""
+    least, kept = rows[0], []
+    for row in rows[1:]:
+        kept.append(np.maximum(least, row))
+        least = np.minimum(least, row)
+    return kept
 
 
 @functools.lru_cache(maxsize=2048)
-def _ranks(n: int, count: int, seed: int, place: str) -> tuple[_Pick, _Pick]:
-    lows, highs = median_ranks(n, count, random.Random(f"ranks {n} {seed} {place}"))
-    return _picker(lows), _picker(highs)
+def _ranks(
+    n: int, processes: int, process: int, resamples: int, seed: int
+) -> tuple[_Ranks, _Ranks]:
+    """The median's ranks of every resample of one process, one place it can take after another."""
+    times, _ = _choices(processes, resamples, seed)
+    pairs = [
+        median_ranks(n, count[process], random.Random(f"ranks {n} {seed} {place}.{process}"))
+        for place, count in enumerate(times)
+    ]
+    lows = np.concatenate([low for low, _ in pairs])
+    return lows, lows if n % 2 else np.concatenate([high for _, high in pairs])
 
 
 @functools.lru_cache(maxsize=64)
-def _choices(processes: int, resamples: int, seed: int, slot: int) -> tuple[tuple[int, ...], _Pick]:
-    """How often each process stands in this place, and in which order they take turns."""
-    drawn = random.Random(f"processes {processes} {seed} {slot}").choices(
-        range(processes), k=resamples
+def _choices(
+    processes: int, resamples: int, seed: int
+) -> tuple[tuple[tuple[int, ...], ...], NDArray[np.intp]]:
+    """Which process fills each place of every resample.
+
+    First how often, for each place and process. Then where it lies among the resampled medians
+    of all processes (those of ``_ranks``, one process after another): a row for each place, a
+    column for each resample.
+    """
+    drawn = np.array(
+        [
+            random.Random(f"processes {processes} {seed} {place}").choices(
+                range(processes), k=resamples
+            )
+            for place in range(processes)
+        ]
     )
-    times = tuple(drawn.count(process) for process in range(processes))
-    following = [sum(times[:process]) for process in range(processes)]
-    order = array("I")
-    for process in drawn:
-        order.append(following[process])
-        following[process] += 1
-    return times, _picker(order)
+    times = tuple(tuple(np.bincount(row, minlength=processes).tolist()) for row in drawn)
+    places = np.empty(drawn.size, dtype=np.intp)
+    places[np.argsort(drawn, axis=None, kind="stable")] = np.arange(drawn.size)
+    return times, places.reshape(drawn.shape)
 
 
 def count_outliers(samples: Sequence[float]) -> int:
     """How many samples have a modified z-score above 3.5."""
-    center = statistics.median(samples)
-    deviation = statistics.median(abs(value - center) for value in samples)
-    if deviation == 0:
+    return _outliers(np.sort(np.array(samples, dtype=np.float64)))
+
+
+def _outliers(ordered: _Floats) -> int:
+    distances = np.sort(np.abs(ordered - _median(ordered)))
+    deviation = _median(distances)
+    if not deviation or 0.6745 * float(distances[-1]) / deviation <= 3.5:
         return 0
-    return sum(0.6745 * abs(value - center) / deviation > 3.5 for value in samples)
+    return int(np.count_nonzero(0.6745 * distances / deviation > 3.5))
 
 
-def _deviation(samples: Sequence[float], mean: float) -> float:
-    """The standard deviation; ``statistics.pstdev`` is exact in fractions and 50 times slower."""
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in samples) / len(samples))
+def _variation(samples: _Floats) -> float:
+    """The standard deviation over the mean. ``samples.std()`` takes five times as long."""
+    mean = float(samples.sum()) / len(samples)
+    centred = samples - mean
+    return math.sqrt(float(centred.dot(centred)) / len(samples)) / mean if mean else 0.0
+
+
+def _median(ordered: _Floats) -> float:
+    return (float(ordered[(len(ordered) - 1) // 2]) + float(ordered[len(ordered) // 2])) / 2
 
 
 def summarise(processes_ns: Sequence[Sequence[int]]) -> Summary | None:
     """Summarise raw samples in nanoseconds, one sequence per process; ``None`` without any."""
-    processes = [[ns / 1e6 for ns in samples] for samples in processes_ns if samples]
+    # From ints, by way of an array, in half of the time that numpy takes.
+    processes = [
+        np.sort(np.frombuffer(array("q", samples), dtype=np.int64) / 1e6)
+        for samples in processes_ns
+        if samples
+    ]
     if not processes:
         return None
-    medians = [statistics.median(samples) for samples in processes]
-    every = sorted(value for samples in processes for value in samples)
+    medians = sorted(map(_median, processes))
+    every = np.sort(np.concatenate(processes))
     median = statistics.median(medians)
-    mean = statistics.fmean(every)
     return Summary(
         n=len(every),
         median_ms=median,
-        ci95_ms=median_interval(processes),
-        min_ms=every[0],
+        ci95_ms=_interval(_resampled(processes, RESAMPLES, 0)),
+        min_ms=float(every[0]),
         p90_ms=quantile(every, 0.90),
         p99_ms=quantile(every, 0.99),
-        max_ms=every[-1],
-        cv=_deviation(every, mean) / mean if mean else 0.0,
-        spread=(max(medians) - min(medians)) / median if median else 0.0,
-        outliers=count_outliers(every),
+        max_ms=float(every[-1]),
+        cv=_variation(every),
+        spread=(medians[-1] - medians[0]) / median if median else 0.0,
+        outliers=_outliers(every),
     )

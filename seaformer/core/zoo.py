@@ -41,7 +41,7 @@ class Zoo:
 @functools.cache
 def read(path: Path = INDEX) -> Zoo:
     """The index. Raises ``CorruptArtifact`` when it is missing or unreadable."""
-    return codec.from_json(Zoo, files.read_json(path), where=path.name)
+    return codec.decode(Zoo, files.read_bytes(path), where=path.name)
 
 
 @functools.cache

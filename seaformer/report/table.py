@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from seaformer.core.counts import executed_precision, spread, typical
 from seaformer.core.files import DamagedFile
@@ -77,20 +78,20 @@ def build(runs: Runs, zoo: Iterable[ZooRow] = ()) -> Report:
     groups: dict[tuple[str, str, str], tuple[DeviceInfo, list[ResultRow]]] = {}
     for device in (measurement.device for measurement in newest):
         groups.setdefault((device.id, device.model, device.architecture), (device, []))
-    for measurement, found in rows_of:
+    for measurement, its_rows in rows_of:
         device = measurement.device
-        identity = (device.id, device.model, device.architecture)
-        groups[identity][1].extend(found)
+        groups[device.id, device.model, device.architecture][1].extend(its_rows)
     return Report(
-        table=ResultTable(tuple(row for _, found in rows_of for row in found)),
+        table=ResultTable(tuple(row for _, its_rows in rows_of for row in its_rows)),
         devices=tuple(
-            DeviceSection(device, ResultTable(tuple(found))) for device, found in groups.values()
+            DeviceSection(device, ResultTable(tuple(of_device)))
+            for device, of_device in groups.values()
         ),
         processes=tuple(
             process
-            for measurement, found in rows_of
+            for measurement, its_rows in rows_of
             if measurement.source == MEASURED
-            for row in found
+            for row in its_rows
             for process in _processes(measurement, row)
         ),
         damaged=runs.damaged,
@@ -106,7 +107,7 @@ def _within(m: Measurement) -> tuple[object, ...]:
 
 def table_of(measurements: Iterable[Measurement]) -> ResultTable:
     """The rows of these measurements, in their order: what a bench prints when it is done."""
-    return ResultTable(tuple(row for found in measurements for row in rows(found)))
+    return ResultTable(tuple(row for measurement in measurements for row in rows(measurement)))
 
 
 def rows(measurement: Measurement) -> tuple[ResultRow, ...]:
@@ -151,120 +152,123 @@ def key(row: ResultRow) -> tuple[object, ...]:
     return (*device, *network, row.core, row.threads, row.runner)
 
 
+# Of a ResultRow. Rows are made from such parts at once: `dataclasses.replace`, a part at a time,
+# took longer than the bootstrap.
+_Fields = dict[str, Any]
+
+
 def _row(measurement: Measurement, method: str) -> ResultRow:
     run = measurement.methods.get(method, MethodRun((), ()))
-    row = _with_conditions(_bare(measurement, method), measurement, run)
-    row = _with_counts(_with_processes(row, measurement, run), run)
-    return _with_times(row, measurement, method)
+    fields = _identity(measurement, method)
+    fields |= _conditions(measurement, run)
+    fields |= _process_figures(measurement, run)
+    fields |= _counts_and_output(run)
+    return ResultRow(**fields | _latency(measurement, method))
 
 
-def _bare(m: Measurement, method: str) -> ResultRow:
+def _identity(m: Measurement, method: str) -> _Fields:
     """What is known of a measurement before it has run."""
     height, width = m.input_shape[2:] if len(m.input_shape) == 4 else (None, None)
-    return ResultRow(
-        source=m.source,
-        model=m.model,
-        format=m.format,
-        runtime=m.runtime,
-        runtime_version=m.runtime_version,
-        precision=m.precision,
-        scope=m.scope,
-        height=height,
-        width=width,
-        method=method,
-        device=m.device.id,
-        device_name=m.device.model,
-        target=m.target,
-        core=m.plan.core,
-        threads=m.plan.threads,
-        size_mb=m.artifact_size_bytes / 1e6,
-        valid=m.valid,
-        flags=m.flags,
-        failure=m.failure,
-        runner=m.runner,
-        runner_build=m.runner_build,
-        paper_ms=_finite(m.paper_latency_ms) if method == FORWARD else None,
-        created_at=m.created_at,
-        artifact_file=m.artifact_file,
-        artifact_sha256=m.artifact_sha256,
-        measurement_id=m.id,
-        command=m.command,
-        commit=m.commit,
-    )
+    return {
+        "source": m.source,
+        "model": m.model,
+        "format": m.format,
+        "runtime": m.runtime,
+        "runtime_version": m.runtime_version,
+        "precision": m.precision,
+        "scope": m.scope,
+        "height": height,
+        "width": width,
+        "method": method,
+        "device": m.device.id,
+        "device_name": m.device.model,
+        "target": m.target,
+        "core": m.plan.core,
+        "threads": m.plan.threads,
+        "size_mb": m.artifact_size_bytes / 1e6,
+        "valid": m.valid,
+        "flags": m.flags,
+        "failure": m.failure,
+        "runner": m.runner,
+        "runner_build": m.runner_build,
+        "paper_ms": _finite(m.paper_latency_ms) if method == FORWARD else None,
+        "created_at": m.created_at,
+        "artifact_file": m.artifact_file,
+        "artifact_sha256": m.artifact_sha256,
+        "measurement_id": m.id,
+        "command": m.command,
+        "commit": m.commit,
+    }
 
 
-def _with_conditions(row: ResultRow, m: Measurement, run: MethodRun) -> ResultRow:
+def _conditions(m: Measurement, run: MethodRun) -> _Fields:
     """Frequencies are those read around the samples, else those before and after the run."""
     ends = [(process.freq_before_khz, process.freq_after_khz) for process in run.processes]
     read = [khz for pair in ends for khz in pair if khz]
     speeds = read or [khz for khz in (m.before.freq_khz, m.after.freq_khz) if khz]
-    return replace(
-        row,
-        governor=m.before.governor,
-        freq_min_mhz=min(speeds) / 1e3 if speeds else None,
-        freq_max_mhz=max(speeds) / 1e3 if speeds else None,
-        load_average=_finite(m.before.load),
-        temperature_c=_finite(m.before.temperature_c),
-    )
+    return {
+        "governor": m.before.governor,
+        "freq_min_mhz": min(speeds) / 1e3 if speeds else None,
+        "freq_max_mhz": max(speeds) / 1e3 if speeds else None,
+        "load_average": _finite(m.before.load),
+        "temperature_c": _finite(m.before.temperature_c),
+    }
 
 
-def _with_processes(row: ResultRow, m: Measurement, run: MethodRun) -> ResultRow:
+def _process_figures(m: Measurement, run: MethodRun) -> _Fields:
     cpus = tuple(sorted({cpu for process in run.processes for cpu in process.affinity}))
     parts = sorted({c.part for c in m.device.clusters if set(c.cpus) & set(cpus)})
     if not run.processes:
-        return row
+        return {}
     timed = m.source == MEASURED
     peaks = [p.peak_rss_bytes for p in run.processes if p.peak_rss_bytes is not None]
-    return replace(
-        row,
-        cpus=cpus,
-        core_part=" + ".join(parts),
-        threads=max(process.threads for process in run.processes),
-        processes=len(run.processes),
-        peak_mb=max(peaks) / 1e6 if peaks else None,
-        load_ms=_median_ms(process.load_ns for process in run.processes) if timed else None,
-        first_ms=_median_ms(process.first_ns for process in run.processes) if timed else None,
-        n=len(run.samples_ns),
-    )
+    return {
+        "cpus": cpus,
+        "core_part": " + ".join(parts),
+        "threads": max(process.threads for process in run.processes),
+        "processes": len(run.processes),
+        "peak_mb": max(peaks) / 1e6 if peaks else None,
+        "load_ms": _median_ms(process.load_ns for process in run.processes) if timed else None,
+        "first_ms": _median_ms(process.first_ns for process in run.processes) if timed else None,
+        "n": len(run.samples_ns),
+    }
 
 
 def _median_ms(samples_ns: Iterable[int]) -> float:
     return statistics.median(samples_ns) / 1e6
 
 
-def _with_counts(row: ResultRow, run: MethodRun) -> ResultRow:
+def _counts_and_output(run: MethodRun) -> _Fields:
     """What an emulator counted, and how far the output was from the eager model's."""
-    found, output = typical(run.counts), run.output
-    return replace(
-        row,
-        instructions=found.instructions if found else None,
-        counts=found,
-        counts_spread=spread(run.counts),
-        executed=executed_precision(run.counts),
-        output_max_abs=_finite(output.max_abs) if output else None,
-        output_psnr_db=output.psnr_db if output else None,
-        output_agreement=output.argmax_agreement if output else None,
-    )
+    counts, output = typical(run.counts), run.output
+    return {
+        "instructions": counts.instructions if counts else None,
+        "counts": counts,
+        "counts_spread": spread(run.counts),
+        "executed": executed_precision(run.counts),
+        "output_max_abs": _finite(output.max_abs) if output else None,
+        "output_psnr_db": output.psnr_db if output else None,
+        "output_agreement": output.argmax_agreement if output else None,
+    }
 
 
-def _with_times(row: ResultRow, m: Measurement, method: str) -> ResultRow:
-    found = summary(m, method)
-    if found is None:
-        return row
-    return replace(
-        row,
-        median_ms=found.median_ms,
-        ci95_low_ms=found.ci95_ms.low,
-        ci95_high_ms=found.ci95_ms.high,
-        min_ms=found.min_ms,
-        p90_ms=found.p90_ms,
-        p99_ms=found.p99_ms,
-        max_ms=found.max_ms,
-        n=found.n,
-        spread=found.spread,
-        cv=found.cv,
-        outliers=found.outliers,
-    )
+def _latency(m: Measurement, method: str) -> _Fields:
+    figures = summary(m, method)
+    if figures is None:
+        return {}
+    return {
+        "median_ms": figures.median_ms,
+        "ci95_low_ms": figures.ci95_ms.low,
+        "ci95_high_ms": figures.ci95_ms.high,
+        "min_ms": figures.min_ms,
+        "p90_ms": figures.p90_ms,
+        "p99_ms": figures.p99_ms,
+        "max_ms": figures.max_ms,
+        "n": figures.n,
+        "spread": figures.spread,
+        "cv": figures.cv,
+        "outliers": figures.outliers,
+    }
 
 
 def _processes(measurement: Measurement, row: ResultRow) -> list[Process]:

@@ -8,23 +8,21 @@ folder, is thrown away when it is damaged or of another version, and can be dele
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import statistics
-from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from seaformer.core import files
 from seaformer.core.counts import typical
 from seaformer.core.errors import ArtifactError, SeaFormerError
 from seaformer.core.files import DamagedFile
-from seaformer.core.measurement import MEASURED, RUNS, SCHEMA, Measurement
-from seaformer.store.results import read_run
+from seaformer.core.measurement import MEASURED, SCHEMA, Measurement
+from seaformer.store.results import RunFile, read_run, run_files
 
-VERSION = 1
+VERSION = 2
 _BATCH = 500
 
 
@@ -88,19 +86,11 @@ class Listing:
         return {device: tuple(seen) for device, seen in names.items() if len(seen) > 1}
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file as the file system knows it; a changed one differs in one of these."""
-
-    path: str
-    bytes: int
-    changed_ns: int
-
-
 _COLUMNS = tuple(field.name for field in fields(IndexEntry))
+_VALID = _COLUMNS.index("valid")
 _TABLE = (
-    "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, bytes INTEGER, changed_ns INTEGER, "
-    "reason TEXT)",
+    "CREATE TABLE IF NOT EXISTS files "
+    "(path TEXT PRIMARY KEY, size_bytes INTEGER, changed_ns INTEGER, reason TEXT)",
     "CREATE TABLE IF NOT EXISTS entries (" + ", ".join(_COLUMNS) + ", PRIMARY KEY (path))",
 )
 
@@ -142,15 +132,13 @@ def _listed(path: Path, root: Path) -> Listing:
 
 def _refreshed(database: sqlite3.Connection, root: Path, *, kept: bool) -> Listing:
     _prepare(database)
-    known = {
-        row[0]: _File(*row) for row in database.execute("SELECT path, bytes, changed_ns FROM files")
-    }
-    found = {file.path: file for file in _scan(root)}
-    gone = [(path,) for path in known if known[path] != found.get(path)]
-    fresh = [file for path, file in sorted(found.items()) if known.get(path) != file]
+    known = set(database.execute("SELECT path, size_bytes, changed_ns FROM files"))
+    present = {(file.path, file.size_bytes, file.changed_ns) for file in run_files(root)}
     with database:
-        database.executemany("DELETE FROM files WHERE path = ?", gone)
-        database.executemany("DELETE FROM entries WHERE path = ?", gone)
+        for table in ("files", "entries"):
+            gone = ((path,) for path, *_ in known - present)
+            database.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
+    fresh = [RunFile(*one) for one in sorted(present - known)]
     for start in range(0, len(fresh), _BATCH):
         _store(database, root, fresh[start : start + _BATCH])
     entries, damaged = _read_back(database)
@@ -159,42 +147,39 @@ def _refreshed(database: sqlite3.Connection, root: Path, *, kept: bool) -> Listi
 
 def _prepare(database: sqlite3.Connection) -> None:
     """An empty index of this version, unless it is one already."""
-    wanted = VERSION * 1000 + SCHEMA
+    current = VERSION * 1000 + SCHEMA
     (version,) = database.execute("PRAGMA user_version").fetchone()
     with database:
-        if version != wanted:
+        if version != current:
             database.execute("DROP TABLE IF EXISTS files")
             database.execute("DROP TABLE IF EXISTS entries")
         for statement in _TABLE:
             database.execute(statement)
-        database.execute(f"PRAGMA user_version = {wanted}")
+        database.execute(f"PRAGMA user_version = {current}")
 
 
-def _store(database: sqlite3.Connection, root: Path, fresh: Sequence[_File]) -> None:
+def _store(database: sqlite3.Connection, root: Path, fresh: Sequence[RunFile]) -> None:
     """Read files and keep what a list shows of them, or why they cannot be used."""
-    entries, told = [], []
+    entries, indexed = [], []
     for file in fresh:
         reason = None
         try:
             entry = _entry(read_run(root / file.path, file.path), file)
-            entries.append(tuple(map(_storable, astuple(entry))))
+            entries.append([_storable(getattr(entry, name)) for name in _COLUMNS])
         except ArtifactError as error:
             reason = error.message
-        except OverflowError:
-            reason = f"{file.path}: holds a number that is too large."
-        told.append(tuple(map(_storable, (file.path, file.bytes, file.changed_ns, reason))))
+        name = _storable(file.path)
+        indexed.append((name, file.size_bytes, file.changed_ns, _storable(reason)))
     marks = ", ".join("?" * len(_COLUMNS))
     with database:
         database.executemany(f"INSERT OR REPLACE INTO entries VALUES ({marks})", entries)
-        database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", told)
+        database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", indexed)
 
 
 def _storable(value: object) -> object:
-    """A value as SQLite takes it: text is UTF-8, whole numbers have 63 bits."""
-    if isinstance(value, str):
+    """A value as SQLite takes it: text is UTF-8."""
+    if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, int) and value.bit_length() > 63:
-        raise OverflowError
     return value
 
 
@@ -208,8 +193,9 @@ def _read_back(
     first: dict[str, str] = {}
     entries = []
     for row in rows:
-        told: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
-        entry = IndexEntry(**told | {"valid": bool(told["valid"])})
+        values = list(row)
+        values[_VALID] = bool(values[_VALID])
+        entry = IndexEntry(*values)
         if first.setdefault(entry.id, entry.path) != entry.path:
             reason = f"the same measurement as {first[entry.id]}."
             damaged.append(DamagedFile(entry.path, reason))
@@ -219,19 +205,7 @@ def _read_back(
     return tuple(entries), tuple(sorted(damaged, key=lambda file: file.path))
 
 
-def _scan(root: Path) -> Iterator[_File]:
-    """The run files there are; nothing is opened."""
-    for folder, _, names in os.walk(root / RUNS):
-        for name in names:
-            if name.endswith(".json") and not name.startswith("."):
-                path = Path(folder) / name
-                with suppress(OSError):  # it went away while we looked
-                    told = path.stat()
-                    relative = path.relative_to(root).as_posix()
-                    yield _File(relative, told.st_size, told.st_mtime_ns)
-
-
-def _entry(measurement: Measurement, file: _File) -> IndexEntry:
+def _entry(measurement: Measurement, file: RunFile) -> IndexEntry:
     run = measurement.methods.get("forward") or measurement.methods.get(measurement.plan.method)
     pieces = [piece for piece in run.by_process() if piece] if run else []
     counted = typical(run.counts) if run else None
@@ -258,5 +232,5 @@ def _entry(measurement: Measurement, file: _File) -> IndexEntry:
         median_ms=statistics.median(medians) / 1e6 if timed else None,
         instructions=counted.instructions if counted else None,
         artifact_sha256=measurement.artifact_sha256,
-        size_bytes=file.bytes,
+        size_bytes=file.size_bytes,
     )

@@ -11,15 +11,15 @@ What tables are made of the measurements is not decided here (see ``report``).
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from seaformer.core import codec, files
-from seaformer.core.errors import ArtifactError, CorruptArtifact, SchemaTooNew, UnknownName
+from seaformer.core.errors import ArtifactError, CorruptArtifact, UsageError
 from seaformer.core.files import DamagedFile, safe_name
 from seaformer.core.measurement import RUNS, SCHEMA, DeviceInfo, Measurement, document, run_path
 from seaformer.core.runs import Runs
@@ -31,6 +31,53 @@ DEVICES = "devices"
 def results_dir(named: Path | str | None = None) -> Path:
     """The results folder: the one named, else ``$SEAFORMER_RESULTS``, else ``./results``."""
     return Path(named or os.environ.get(RESULTS_VARIABLE) or "results").expanduser()
+
+
+def check_holds_runs(root: Path) -> None:
+    """Raise ``UsageError`` for a folder to read from that is missing or holds no run file."""
+    hint = "Name a results folder (--results FOLDER), or measure first: seaformer bench --variant t"
+    if not root.is_dir():
+        raise UsageError(f"The results folder {root} does not exist.", hint=hint)
+    if next(_run_entries(root), None) is None:
+        raise UsageError(f"No measurement is stored under {root}.", hint=hint)
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A file as the file system describes it, by its path below the results folder.
+
+    A file that changes differs in its size or in its time of change.
+    """
+
+    path: str
+    size_bytes: int
+    changed_ns: int
+
+
+def run_files(root: Path) -> Iterator[RunFile]:
+    """The files under ``runs/``, in no order; none is opened."""
+    for name, entry in _run_entries(root):
+        with suppress(OSError):  # it went away meanwhile
+            status = entry.stat()
+            yield RunFile(name, status.st_size, status.st_mtime_ns)
+
+
+def _run_entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """What lies under ``runs/``, by its path below ``root``."""
+    folder = str(root / RUNS)
+    for entry in _json_files(folder):
+        yield RUNS + entry.path.removeprefix(folder).replace(os.sep, "/"), entry
+
+
+def _json_files(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Whatever is named ``*.json`` and not hidden, at any depth; links to folders are left out."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if not entry.is_symlink():
+                    yield from _json_files(entry.path)
+            elif entry.name.endswith(".json") and not entry.name.startswith("."):
+                yield entry
 
 
 @dataclass(frozen=True)
@@ -62,17 +109,16 @@ class ResultStore:
 
     def load(self) -> Runs:
         """Every measurement, oldest first, and every file that had to be skipped."""
-        loaded: dict[str, str] = {}
+        names: dict[str, str] = {}
         measurements: list[Measurement] = []
         damaged: list[DamagedFile] = []
-        for path in self._run_files():
-            name = path.relative_to(self.root).as_posix()
+        for name, entry in sorted(_run_entries(self.root), key=itemgetter(0)):
             try:
-                measurement = read_run(path, name)
+                measurement = read_run(entry.path, name)
             except ArtifactError as error:
                 damaged.append(DamagedFile(name, error.message))
                 continue
-            first = loaded.setdefault(measurement.id, name)
+            first = names.setdefault(measurement.id, name)
             if first != name:
                 damaged.append(DamagedFile(name, f"the same measurement as {first}."))
                 continue
@@ -80,66 +126,43 @@ class ResultStore:
         measurements.sort(key=lambda one: (one.created_at, one.id))
         return Runs(tuple(measurements), tuple(damaged))
 
-    def _run_files(self) -> Iterator[Path]:
-        """Files under ``runs/`` in an order that does not depend on the file system."""
-        folder = self.root / RUNS
-        found = (path for path in folder.rglob("*.json") if not path.is_dir())
-        visible = (path for path in found if not path.name.startswith("."))
-        return iter(sorted(visible, key=lambda path: path.relative_to(folder).as_posix()))
 
-
-def parse(data: Any, *, where: str = "measurement") -> Measurement:
-    """A measurement from parsed JSON; what is derived in it is ignored and derived again.
-
-    Raises ``SchemaTooNew``, or ``CorruptArtifact`` naming what is wrong.
-    """
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise CorruptArtifact(f"{where}: expected a measurement with a schema number.")
-    if schema > SCHEMA:
-        raise SchemaTooNew(
-            f"{where}: has schema {schema}; this seaformer reads up to {SCHEMA}.",
-            hint="Upgrade: pip install --upgrade seaformer",
-        )
-    measurement = codec.from_json(Measurement, data, where=where)
-    for name, run in measurement.methods.items():
-        told = sum(process.count for process in run.processes)
-        if told != len(run.samples_ns) or any(process.count < 0 for process in run.processes):
-            raise CorruptArtifact(
-                f"{where}: method {name!r} has {len(run.samples_ns)} samples, "
-                f"its processes tell of {told}."
-            )
-        if any(sample < 0 for sample in run.samples_ns):
-            raise CorruptArtifact(f"{where}: method {name!r} has a negative sample.")
-    return measurement
-
-
-def read_run(path: Path, name: str) -> Measurement:
+def read_run(path: Path | str, name: str) -> Measurement:
     """One run file; messages name it as ``name``, so that they are the same anywhere.
 
     Raises ``SchemaTooNew`` or ``CorruptArtifact``.
     """
-    try:
-        data = files.read_json(path)
-    except CorruptArtifact as error:
-        raise CorruptArtifact(error.message.replace(str(path), name)) from error
-    return parse(data, where=name)
+    return parse(files.read_bytes(path, name), where=name)
 
 
-def find_run(root: Path, which: str) -> tuple[Path, Measurement]:
-    """The run file that ``which`` means: a file, an id, or the beginning of one id alone.
+def parse(content: bytes, *, where: str = "measurement") -> Measurement:
+    """A measurement from its JSON text; what is derived in it is ignored and derived again.
 
-    Raises ``UnknownName`` when there is none or more than one, ``CorruptArtifact`` when it cannot
-    be read.
+    Raises ``SchemaTooNew``, or ``CorruptArtifact`` naming what is wrong.
     """
-    path = Path(which).expanduser()
-    if not path.is_file():
-        found = sorted(root.glob(f"{RUNS}/*/{glob.escape(which)}*.json")) if which else []
-        if len(found) != 1:
-            told = f"{len(found)} measurements begin with" if found else "no measurement has"
-            raise UnknownName(f"{told.capitalize()} the id {which!r} under {root}.", hint=_LIST)
-        path = found[0]
-    return path, read_run(path, str(path))
+    return _checked(codec.decode(Measurement, content, where=where, newest=SCHEMA), where)
 
 
-_LIST = "seaformer results list shows them all."
+def parse_all(content: bytes, *, where: str = "measurements") -> list[Measurement]:
+    """One measurement, or the list of them that ``seaformer bench --json`` prints."""
+    if not content.lstrip().startswith(b"["):
+        return [parse(content, where=where)]
+    documents = codec.parse(content, where)
+    return [
+        _checked(codec.from_json(Measurement, one, where=where, newest=SCHEMA), where)
+        for one in documents
+    ]
+
+
+def _checked(measurement: Measurement, where: str) -> Measurement:
+    """The measurement, unless its samples contradict its processes."""
+    for name, run in measurement.methods.items():
+        counts = [process.count for process in run.processes]
+        if sum(counts) != len(run.samples_ns) or min(counts, default=0) < 0:
+            raise CorruptArtifact(
+                f"{where}: method {name!r} has {len(run.samples_ns)} samples, "
+                f"but its processes list {sum(counts)}."
+            )
+        if min(run.samples_ns, default=0) < 0:
+            raise CorruptArtifact(f"{where}: method {name!r} has a negative sample.")
+    return measurement

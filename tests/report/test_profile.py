@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.core import codec, files
+from seaformer.core import codec
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.profile import SCHEMA, OperatorTime, Profile
 from seaformer.report.profile import (
@@ -151,7 +151,7 @@ def test_a_trace_whose_slices_overlap_or_hold_no_number_would_not_open(
 ) -> None:
     good = write_profile(found, tmp_path)
     assert_is_of(found, check_trace(good))
-    trace = files.read_json(good)
+    trace = json.loads(good.read_text())
     for key, value in (("ts", 400.0), ("dur", -1), ("dur", float("nan")), ("ph", "B")):
         events = [dict(event) for event in trace["traceEvents"]]
         events[-1][key] = value
@@ -176,6 +176,6 @@ def test_a_profile_is_stored_whole_and_its_name_says_its_source(
     stem = "20260101T000000000-abcd__emulated__seaformer_t.pte"
     assert trace == tmp_path / "profiles" / f"{stem}.trace.json"
     stored = tmp_path / "profiles" / f"{stem}.profile.json"
-    read = codec.from_json(Profile, files.read_json(stored), where=stored.name)
+    read = codec.decode(Profile, stored.read_bytes(), where=stored.name)
     assert read == replace(found, source=EMULATED)
-    assert files.read_json(trace)["traceEvents"]
+    assert json.loads(trace.read_text())["traceEvents"]

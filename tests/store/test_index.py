@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from seaformer.core.errors import CorruptArtifact, UnknownName
 from seaformer.core.measurement import SCHEMA, document
 from seaformer.store.index import index_path, list_results
-from seaformer.store.results import ResultStore, find_run
+from seaformer.store.results import ResultStore
 from tests.fakes.measurements import HOST, OFF_CORE, emulated, failed, measurement
 from tests.store.stores import filled, ids, snapshot
 
@@ -133,23 +132,3 @@ def test_two_devices_with_one_id_are_told(store: ResultStore) -> None:
     listing = list_results(store.root)
     assert listing.shared_ids() == {"host-example": ("Example CPU 9", "Another CPU 3")}
     assert listing.entries[0].key != listing.entries[1].key
-
-
-def test_a_measurement_is_found_by_its_id_its_beginning_or_its_file(store: ResultStore) -> None:
-    one, _ = filled(store, measurement(1), measurement(2))
-    for which in (measurement(1).id, measurement(1).id[:16], str(one)):
-        assert find_run(store.root, which) == (one, measurement(1))
-
-
-@pytest.mark.parametrize("which", ["", "2026", "nothing", "*", "../runs/host-example/2026"])
-def test_an_id_that_is_none_or_many_is_refused(store: ResultStore, which: str) -> None:
-    filled(store, measurement(1), measurement(2))
-    with pytest.raises(UnknownName, match="the id"):
-        find_run(store.root, which)
-
-
-def test_a_damaged_measurement_cannot_be_shown(store: ResultStore) -> None:
-    (path,) = filled(store, measurement(1))
-    path.write_text("{")
-    with pytest.raises(CorruptArtifact, match="not readable JSON"):
-        find_run(store.root, measurement(1).id)

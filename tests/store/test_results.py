@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,22 +14,14 @@ from typing import Any
 
 import pytest
 
-from seaformer.core import files
 from seaformer.core.errors import UsageError
-from seaformer.core.files import safe_name
+from seaformer.core.files import DamagedFile, safe_name
 from seaformer.core.measurement import SCHEMA, document, new_id
 from seaformer.core.runs import Runs
-from seaformer.store.results import ResultStore, results_dir
+from seaformer.store.index import list_results
+from seaformer.store.results import ResultStore, check_holds_runs, results_dir
 from tests.fakes.measurements import HOST, emulated, failed, measurement
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ResultStore:
-    return ResultStore(tmp_path / "results")
-
-
-def snapshot(root: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+from tests.store.stores import snapshot
 
 
 def test_what_is_appended_is_loaded_oldest_first(store: ResultStore) -> None:
@@ -103,20 +97,30 @@ DAMAGES = {
     "empty": (b"", "not readable JSON"),
     "half written": (changed()[: len(changed()) // 2], "not readable JSON"),
     "bytes": (b"\xff\x00\xfe", "not readable JSON"),
-    "a list": (b"[]", "expected a measurement with a schema number"),
-    "no schema": (b"{}", "expected a measurement with a schema number"),
-    "a true schema": (changed(schema=True), "expected a measurement with a schema number"),
-    "schema zero": (changed(schema=0), "expected a measurement with a schema number"),
+    "a list": (b"[]", "expected a document with a schema number"),
+    "no schema": (b"{}", "expected a document with a schema number"),
+    "a true schema": (changed(schema=True), "expected a document with a schema number"),
+    "schema zero": (changed(schema=0), "expected a document with a schema number"),
     "too new": (
         changed(schema=SCHEMA + 1),
         f"has schema {SCHEMA + 1}; this seaformer reads up to {SCHEMA}",
     ),
     "a field missing": (b'{"schema": 1}', "the field 'id' is missing"),
-    "a wrong type": (changed(model=7), "model: expected str, found 7"),
-    "nan samples": (with_samples("NaN"), "expected int, found nan"),
+    "a wrong type": (changed(model=7), "model: expected str, got 7"),
+    "nan samples": (with_samples("NaN"), "expected int, got nan"),
     "a negative sample": (with_samples("-5"), "has a negative sample"),
-    "a sample too many": (with_samples("5, 5"), "has 121 samples, its processes tell of 120"),
+    "a sample too many": (with_samples("5, 5"), "has 121 samples, but its processes list 120"),
     "deeply nested": (b"[" * 200_000, "not readable JSON"),
+    "an endless sample": (with_samples("1" + "0" * 300), r"samples_ns[0]: expected a number of"),
+    "a huge figure": (
+        changed(artifact_size_bytes=10**400),
+        "artifact_size_bytes: expected a number of at most 63 bits, got one of 1329",
+    ),
+    "a huge part": (
+        changed(plan={"threads": 10**30}),
+        "plan.threads: expected a number of at most 63 bits, got one of 100",
+    ),
+    "a huge float": (changed(paper_latency_ms=10**400), "paper_latency_ms: expected a number"),
 }
 
 
@@ -134,6 +138,28 @@ def test_a_damaged_file_is_reported_skipped_and_left_alone(
     assert told in damaged.reason
     assert str(store.root) not in damaged.reason
     assert bad.read_bytes() == content
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_not_a_regular_file_is_reported_and_not_opened(
+    store: ResultStore, make: Callable[[Path], None]
+) -> None:
+    make(store.append(measurement()).with_name("x.json"))
+    expected = DamagedFile(
+        "runs/host-example/x.json", "runs/host-example/x.json is not a regular file."
+    )
+    assert store.load() == Runs((measurement(),), (expected,))
+    assert list_results(store.root).damaged == (expected,)
+
+
+def test_a_folder_without_runs_is_refused_where_runs_are_needed(store: ResultStore) -> None:
+    with pytest.raises(UsageError, match=r"results does not exist\.$"):
+        check_holds_runs(store.root)
+    store.remember(HOST)
+    with pytest.raises(UsageError, match="No measurement is stored under"):
+        check_holds_runs(store.root)
+    store.append(measurement())
+    check_holds_runs(store.root)
 
 
 def test_a_newer_file_with_more_fields_of_the_same_schema_is_read(store: ResultStore) -> None:
@@ -200,5 +226,5 @@ def test_the_results_folder_is_the_option_then_the_variable_then_here(
 
 
 def test_a_file_of_an_emulated_run_is_stored_with_its_source(store: ResultStore) -> None:
-    data = files.read_json(store.append(emulated()))
+    data = json.loads(store.append(emulated()).read_text())
     assert data["source"] == "emulated"

@@ -127,18 +127,20 @@ def open_bundle(folder: Path) -> Bundle:
 
     Raises ``CorruptArtifact`` when it is none, ``ChecksumMismatch`` when it is not whole.
     """
-    data = files.read_json(folder / MANIFEST)
-    bundle = Bundle(folder, codec.from_json(BundleManifest, data, where=MANIFEST))
+    bundle = Bundle(folder, _manifest(folder))
     bundle.check(contents=True)
     return bundle
+
+
+def _manifest(folder: Path) -> BundleManifest:
+    return codec.decode(BundleManifest, files.read_bytes(folder / MANIFEST), where=MANIFEST)
 
 
 def find_bundle(fits: Callable[[BundleManifest], bool]) -> Bundle | None:
     """The first cached bundle that fits and is whole; a damaged one is as good as none."""
     for path in sorted(bundles_dir().glob(f"*/{MANIFEST}")):
         try:
-            data = files.read_json(path)
-            if fits(codec.from_json(BundleManifest, data, where=MANIFEST)):
+            if fits(_manifest(path.parent)):
                 return open_bundle(path.parent)
         except (CorruptArtifact, ChecksumMismatch):
             continue

@@ -171,7 +171,7 @@ def _manifest(engines: Sequence[EngineFiles], toolchain: Toolchain) -> _Manifest
 def _read_manifest(folder: Path) -> _Manifest | None:
     """What a cached folder says it is; a folder that says nothing sensible is no build."""
     try:
-        return codec.from_json(_Manifest, files.read_json(folder / _MANIFEST))
+        return codec.decode(_Manifest, files.read_bytes(folder / _MANIFEST), where=_MANIFEST)
     except CorruptArtifact:
         return None
 
