@@ -15,8 +15,7 @@ demo: $(VENV)/.export
 
 # Format, lint, types, layers, tests; SLOW=1 runs the slow tests too.
 test: $(VENV)/.dev
-	./check
-	$(if $(SLOW),$(BIN)/python -m pytest -m slow)
+	./check $(if $(SLOW),-m 'not zoo and not device')
 
 check: test
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ def test_every_command_of_a_workflow_exists(path: Path) -> None:
             assert (program, arguments[0]) == ("sudo", "apt-get"), line
 
 
+def test_every_supported_python_is_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    prefix = "Programming Language :: Python :: 3."
+    listed = [line.removeprefix(prefix[:-2]) for line in project["classifiers"] if prefix in line]
+    tests = jobs(ROOT / ".github" / "workflows" / "ci.yml")["test"]
+    assert tests["strategy"]["matrix"]["python"] == listed
+    assert project["requires-python"] == f">={listed[0]}"
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_workflow_may_only_read_and_ends_by_itself(path: Path) -> None:
     whole = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -68,7 +78,7 @@ def test_every_script_is_one_that_bash_can_read(script: Path) -> None:
     subprocess.run([bash, "-n", script], check=True, timeout=30)
 
 
-def test_a_base_that_is_no_commit_is_one_sentence(tmp_path: Path) -> None:
+def test_a_base_that_is_not_a_commit_is_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
         [ROOT / "tools" / "latency.sh", "no-such-commit", str(tmp_path / "out")],
         capture_output=True,
@@ -77,5 +87,5 @@ def test_a_base_that_is_no_commit_is_one_sentence(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("latency.sh: no-such-commit is no commit here")
+    assert done.stderr.startswith("latency.sh: no-such-commit is not a commit here")
     assert not (tmp_path / "out").exists()
