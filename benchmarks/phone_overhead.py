@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from seaformer.android_bench.attach import Finder
-from seaformer.android_bench.link import Phone
+from seaformer.android_bench.connection import Phone
+from seaformer.android_bench.finder import Finder
 from seaformer.android_bench.store import ROOT
 from seaformer.android_bench.transport import Transport
 from seaformer.bench.run import Bench
@@ -48,9 +48,9 @@ class CountedPhone(Phone):
 
     calls = 0
 
-    def _again(self, call: Callable[[Transport], T]) -> T:
+    def _repeat(self, call: Callable[[Transport], T]) -> T:
         self.calls += 1
-        return super()._again(call)
+        return super()._repeat(call)
 
 
 class TimedTarget(PhoneTarget):

@@ -1,1 +1,1 @@
-"""All that is about a phone: adb, its text, its conditions, the detached job."""
+"""Everything about a phone: adb, its text output, its conditions, the detached job."""

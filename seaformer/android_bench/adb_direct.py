@@ -1,8 +1,8 @@
-"""Straight to a phone, without an adb server: over TCP, or over USB with the extra ``usb``.
+"""A direct connection to a phone, without an adb server: TCP, or USB with the extra ``usb``.
 
-The protocol is adb-shell's (0.4); the socket under it is ours, because the library's sends a
-block only in part when the network is slow, waits ten seconds at an end of file, and knows limits
-for packets but none for a call. The USB way has not been tried: no phone was at hand.
+The protocol is implemented by adb-shell (0.4). The socket is ours: the library's own socket sends
+part of a block when the network is slow, waits ten seconds at an end of file, and has timeouts for
+packets but none for a call. USB is not yet tested with a physical phone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from adb_shell.transport.base_transport import BaseTransport
 
 from seaformer.android_bench.adb_keys import AdbKey, adb_key
 from seaformer.android_bench.states import state_error
-from seaformer.android_bench.transport import Attached, Marked, ShellResult
+from seaformer.android_bench.transport import AttachedDevice, MarkedCommand, ShellResult
 from seaformer.core import files
 from seaformer.core.errors import (
     DeviceError,
@@ -37,22 +37,28 @@ from seaformer.core.errors import (
 
 Progress = Callable[[str], None]
 _CONNECT_S, _ALLOW_S = 10.0, 30.0
-# No block of a file takes this long to go out or to be acknowledged.
+# The timeout for one block of a file to be sent or acknowledged.
 _STALL_S = 20.0
-_NONSENSE = (
-    *(adb.InvalidCommandError, adb.InvalidChecksumError, adb.InvalidResponseError),
-    *(struct.error, KeyError),
+_PROTOCOL_ERRORS = (
+    adb.InvalidCommandError,
+    adb.InvalidChecksumError,
+    adb.InvalidResponseError,
+    struct.error,
+    KeyError,
 )
-_SAID = (adb.AdbCommandFailureException, adb.PushFailedError)
-_LATE = (adb.AdbTimeoutError, adb.TcpTimeoutException, TimeoutError)
-_BROKEN = (
-    *(OSError, adb.AdbConnectionError, adb.UsbReadFailedError, adb.UsbWriteFailedError),
+_REFUSALS = (adb.AdbCommandFailureException, adb.PushFailedError)
+_TIMEOUTS = (adb.AdbTimeoutError, adb.TcpTimeoutException, TimeoutError)
+_CONNECTION_ERRORS = (
+    OSError,
+    adb.AdbConnectionError,
+    adb.UsbReadFailedError,
+    adb.UsbWriteFailedError,
     adb.UsbDeviceNotFoundError,
 )
 
 
 class _Tcp(BaseTransport):  # type: ignore[misc]
-    """A socket with a deadline, whole blocks and an end of file that is an error."""
+    """A socket with a deadline for a call, complete writes, and an error at an end of file."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
@@ -77,7 +83,7 @@ class _Tcp(BaseTransport):  # type: ignore[misc]
         if not data:
             raise ConnectionError("closed by the phone")
         if self.pushing and data.startswith(b"FAIL"):
-            # adb-shell waits for its own turn to read and would drop it.
+            # adb-shell reads only after the last block, and would drop this reply.
             raise adb.PushFailedError(data[8:])
         return data
 
@@ -93,21 +99,21 @@ class _Tcp(BaseTransport):  # type: ignore[misc]
         return self._socket
 
     def _left(self) -> float:
-        """Seconds of the call, or of one block while a file goes over."""
+        """Seconds left for the call, or for one block during a file transfer."""
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time is over")
+            raise TimeoutError("the call timed out")
         return left if self.stall_s is None else min(left, self.stall_s)
 
 
 class _Contents(io.BytesIO):
-    """A file's bytes; adb-shell takes nothing else without opening it itself."""
+    """The bytes of a file; adb-shell would open any other type by itself."""
 
 
 class DirectTransport:
-    """One phone by adb-shell. ``link`` is a ``_Tcp`` or adb-shell's own for USB."""
+    """One phone by adb-shell. ``link`` is a ``_Tcp``, or the USB transport of adb-shell."""
 
-    def __init__(self, serial: str, way: str, why: str, link: Any, say: Progress) -> None:
+    def __init__(self, serial: str, way: str, why: str, link: Any, progress: Progress) -> None:
         self.serial = serial
         self.way = way
         self.why = why
@@ -115,13 +121,13 @@ class DirectTransport:
         self._link = link
         self._device = AdbDevice(link, banner=b"seaformer")
         self._key = adb_key()
-        self._connect(self._key, say)
+        self._connect(self._key, progress)
 
     def shell(self, argv: Sequence[str], timeout_s: float) -> ShellResult:
-        marked = Marked.of(argv)
+        command = MarkedCommand.of(argv)
         with self._errors(timeout_s):
-            output = self._device.shell(marked.line, timeout_s, timeout_s, timeout_s, decode=False)
-        return marked.parse(output.decode(errors="replace"))
+            output = self._device.shell(command.line, timeout_s, timeout_s, timeout_s, decode=False)
+        return command.parse(output.decode(errors="replace"))
 
     def push(self, source: Path, target: str, timeout_s: float) -> None:
         with files.os_errors(str(source)):
@@ -132,8 +138,9 @@ class DirectTransport:
             with self._errors(timeout_s, stall_s=_STALL_S):
                 self._device.push(contents, target, 0o100755, mtime, None, _STALL_S, timeout_s)
         except DeviceError as error:
-            # The phone said no in the middle: what follows on this connection is not known.
-            if isinstance(error.__cause__, _SAID):
+            # The phone refused in the middle of a file: the next bytes on this connection are
+            # undefined.
+            if isinstance(error.__cause__, _REFUSALS):
                 self.close()
                 self._connect(self._key, lambda sentence: None)
             raise
@@ -149,14 +156,14 @@ class DirectTransport:
             target.write_bytes(contents.getvalue())
 
     def close(self) -> None:
-        with suppress(*_BROKEN):
+        with suppress(*_CONNECTION_ERRORS):
             self._device.close()
 
-    def _connect(self, key: AdbKey, say: Progress) -> None:
+    def _connect(self, key: AdbKey, progress: Progress) -> None:
         def ask(device: object) -> None:
             self._asked = True
             self._link.deadline = time.monotonic() + _ALLOW_S
-            say(f"{self.serial}: accept this computer's key on the phone's screen")
+            progress(f"{self.serial}: accept this computer's key on the phone's screen")
 
         self._asked = False
         try:
@@ -172,17 +179,17 @@ class DirectTransport:
 
     @contextmanager
     def _errors(self, timeout_s: float, stall_s: float | None = None) -> Iterator[None]:
-        """One call: its time limit, and adb-shell's errors as ours.
+        """One call: its timeout, and typed errors for those of adb-shell.
 
-        After any other than the phone's own "no", the connection is closed: what the rest of an
-        answer would be taken for is anybody's guess.
+        The connection is closed after every error but a refusal by the phone, since the rest of a
+        reply could be mistaken for the next one.
         """
         self._link.deadline = time.monotonic() + timeout_s
         self._link.stall_s = stall_s
         try:
             yield
         except BaseException as error:
-            if not isinstance(error, _SAID):
+            if not isinstance(error, _REFUSALS):
                 self.close()
             raised = self._error(error, timeout_s)
             if raised is None:
@@ -190,52 +197,53 @@ class DirectTransport:
             raise raised from error
 
     def _error(self, error: BaseException, timeout_s: float) -> DeviceError | None:
-        if isinstance(error, _LATE):
+        if isinstance(error, _TIMEOUTS):
             return DeviceTimeout(f"{self.serial} did not answer within {timeout_s:g} s.")
         if isinstance(error, adb.DeviceAuthError):
             return state_error(self.serial, "unauthorized")
-        if isinstance(error, _SAID):
-            return _said(self.serial, error)
-        if isinstance(error, _NONSENSE):
-            return DeviceLost(f"{self.serial}: what arrived is no adb protocol.")
-        if isinstance(error, _BROKEN):
+        if isinstance(error, _REFUSALS):
+            return _refused(self.serial, error)
+        if isinstance(error, _PROTOCOL_ERRORS):
+            return DeviceLost(f"{self.serial}: the reply is not adb protocol.")
+        if isinstance(error, _CONNECTION_ERRORS):
             return DeviceLost(f"{self.serial}: the connection broke ({error}).")
         return None
 
 
-def open_tcp(serial: str, say: Progress) -> DirectTransport:
+def open_tcp(serial: str, progress: Progress) -> DirectTransport:
     """A phone at ``host:port``. Raises ``NoDevice`` when nothing listens there."""
     host, _, port = serial.rpartition(":")
-    why = "no adb server lists it, so it is talked to directly"
+    why = "no adb server lists it, so the connection is direct"
     try:
-        return DirectTransport(serial, "tcp", why, _Tcp(host.strip("[]"), int(port)), say)
+        return DirectTransport(serial, "tcp", why, _Tcp(host.strip("[]"), int(port)), progress)
     except DeviceLost as error:
         if isinstance(error.__cause__, (ConnectionRefusedError, socket.gaierror)):
             raise NoDevice(
                 f"Nothing listens at {serial}.",
-                hint="On the phone: developer options, wireless debugging; or by cable: "
+                hint="On the phone: Developer options, Wireless debugging; or with a cable: "
                 "adb tcpip 5555",
             ) from error
         raise
 
 
-def usb_phones() -> tuple[Attached, ...]:
-    """Phones on USB that can be asked without an adb server; none without the extra ``usb``."""
+def usb_phones() -> tuple[AttachedDevice, ...]:
+    """Phones on USB, listed without an adb server; empty without the extra ``usb``."""
     if importlib.util.find_spec("usb1") is None:
         return ()
     why = "no adb server runs"
-    found = []
-    for link, serial, state in _usb_links():
-        del link
-        found.append(Attached(serial, state, "usb", "usb", why))
-    return tuple(found)
+    return tuple(
+        AttachedDevice(serial, state, "usb", "usb", why) for _, serial, state in _usb_links()
+    )
 
 
-def open_usb(serial: str, say: Progress) -> DirectTransport:
-    """A phone on USB. Raises ``MissingExtra``, ``NoDevice``, ``NoPermission``. Untried."""
+def open_usb(serial: str, progress: Progress) -> DirectTransport:
+    """A phone on USB. Raises ``MissingExtra``, ``NoDevice``, ``NoPermission``.
+
+    Not yet tested with a physical phone.
+    """
     if importlib.util.find_spec("usb1") is None:
         raise MissingExtra(
-            f"{serial} may be on USB: without an adb server that needs libusb1.",
+            f"{serial} may be on USB, which requires libusb1 when no adb server runs.",
             hint="Start a server (adb start-server), or: pip install 'seaformer[usb]'",
         )
     import usb1
@@ -246,19 +254,19 @@ def open_usb(serial: str, say: Progress) -> DirectTransport:
         if state == "no permissions":
             raise state_error(serial, state)
         try:
-            return DirectTransport(serial, "usb", "no adb server runs", link, say)
+            return DirectTransport(serial, "usb", "no adb server runs", link, progress)
         except usb1.USBErrorAccess as error:
             raise state_error(serial, "no permissions") from error
         except usb1.USBErrorBusy as error:
             raise NoPermission(
-                f"{serial} is held by another program.",
-                hint="Most likely an adb server of another user: use it with --adb-host.",
+                f"{serial} is in use by another program.",
+                hint="Probably an adb server of another user: connect to it with --adb-host.",
             ) from error
     raise NoDevice(f"{serial} is not on USB.", hint="Check: seaformer devices")
 
 
 def _usb_links() -> Iterator[tuple[Any, str, str]]:
-    """Each phone on USB with its serial and state; one that cannot be opened has a path for it."""
+    """Each phone on USB with its serial and state; the serial of a locked one is its USB path."""
     import usb1
     from adb_shell.transport.usb_transport import UsbTransport
 
@@ -269,8 +277,8 @@ def _usb_links() -> Iterator[tuple[Any, str, str]]:
             yield link, "usb:" + "-".join(map(str, link.port_path)), "no permissions"
 
 
-def _said(serial: str, error: Exception) -> DeviceError:
-    """The error behind a FAIL of the phone's file service."""
+def _refused(serial: str, error: Exception) -> DeviceError:
+    """The typed error for a FAIL reply of the phone's file service."""
     last = error.args[0] if error.args else ""
     text = last.decode(errors="replace") if isinstance(last, (bytes, bytearray)) else str(last)
     reason = text.removeprefix("Command failed: ").strip()

@@ -1,7 +1,7 @@
-"""This computer's adb key: the one adb itself uses, made when there is none.
+"""This computer's adb key: the one adb itself uses, created when it is missing.
 
 ``~/.android/adbkey`` is a 2048-bit RSA key in PEM, readable by its owner alone. The public half
-goes to a phone in Android's own encoding (``android_pubkey.c``): the modulus and two Montgomery
+is sent to a phone in Android's own encoding (``android_pubkey.c``): the modulus and two Montgomery
 constants as little-endian words.
 """
 
@@ -26,24 +26,24 @@ _BYTES = _BITS // 8
 
 
 class AdbKey:
-    """Signs a phone's challenges; the two public methods are those adb-shell calls."""
+    """Signs a phone's challenges; adb-shell calls the two public methods."""
 
     def __init__(self, key: rsa.RSAPrivateKey) -> None:
         self._key = key
 
     def Sign(self, data: bytes) -> bytes:  # noqa: N802
-        """The signature of a 20-byte challenge, which stands for a SHA-1 digest."""
+        """The signature of a 20-byte challenge, used as a SHA-1 digest."""
         return self._key.sign(bytes(data), padding.PKCS1v15(), utils.Prehashed(hashes.SHA1()))
 
     def GetPublicKey(self) -> bytes:  # noqa: N802
-        """The public half as a phone takes it, with a name behind it."""
+        """The public half in the encoding of a phone, followed by a name."""
         return public_key(self._key.public_key()) + b" seaformer"
 
 
 def adb_key(folder: Path | None = None) -> AdbKey:
-    """The key in ``folder`` (``~/.android``), made there with mode 0600 when it is absent.
+    """The key in ``folder`` (``~/.android``), created there with mode 0600 when it is missing.
 
-    Raises ``UsageError`` when the file is no RSA key that can be read.
+    Raises ``UsageError`` when the file is not a readable RSA key.
     """
     home = folder or Path("~/.android").expanduser()
     path = home / "adbkey"
@@ -54,11 +54,11 @@ def adb_key(folder: Path | None = None) -> AdbKey:
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UsageError(f"{path} cannot be used as an adb key: {error}.", hint=_AGAIN) from error
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != _BITS:
-        raise UsageError(f"{path} is no RSA key of {_BITS} bits.", hint=_AGAIN)
+        raise UsageError(f"{path} is not an RSA key of {_BITS} bits.", hint=_AGAIN)
     return AdbKey(key)
 
 
-_AGAIN = "Move it away: a new one is made, and the phones ask once more."
+_AGAIN = "Move it away: a new key is created, and each phone asks once more."
 
 
 def public_key(key: rsa.RSAPublicKey) -> bytes:
@@ -72,7 +72,7 @@ def public_key(key: rsa.RSAPublicKey) -> bytes:
 
 
 def _make(path: Path) -> None:
-    """A new pair; when two programs make one at the same time, the first one's stays."""
+    """Creates a pair; when two programs do so at the same time, the first one stays."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
     pem = key.private_bytes(
         serialization.Encoding.PEM,

@@ -1,9 +1,14 @@
-"""Phones through an adb server that runs already, by its smart-socket protocol.
+"""Phones behind a running adb server, by its smart-socket protocol.
 
-The server owns the USB devices, so this is the way nearly everybody's phone is reached. It is
-asked, never started, stopped or told to connect. The protocol is that of AOSP's ``SERVICES.TXT``
-and ``SYNC.TXT``; written out here because the client libraries bring an adb binary or a stack of
-dependencies for what is a few requests.
+The server owns the USB devices, so most phones are reached this way. It is queried, and never
+started, stopped or asked to connect. The protocol is that of AOSP's ``SERVICES.TXT`` and
+``SYNC.TXT``.
+
+It is written by hand because adbutils 2.12 starts a server itself when none answers, and its
+timeouts limit each read of the socket, not a call. Its push ignores partial writes, reads the
+phone's reply only after the last byte and drops the reason in it (no space left); every refusal of
+the server is one ``AdbError`` with a text. It also requires Pillow and requests. The tests use it
+as a second client of the fake phone.
 """
 
 from __future__ import annotations
@@ -19,9 +24,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from seaformer.android_bench.parse import Listed, parse_devices
+from seaformer.android_bench.parse import AdbEntry, parse_devices
 from seaformer.android_bench.states import state_error
-from seaformer.android_bench.transport import Attached, Marked, ShellResult, command_line
+from seaformer.android_bench.transport import (
+    AttachedDevice,
+    MarkedCommand,
+    ShellResult,
+    command_line,
+)
 from seaformer.core import files
 from seaformer.core.errors import (
     DeviceError,
@@ -42,7 +52,7 @@ _MODE = stat.S_IFREG | 0o755
 
 @dataclass(frozen=True)
 class AdbServer:
-    """Where an adb server listens."""
+    """The address of an adb server."""
 
     host: str = "127.0.0.1"
     port: int = PORT
@@ -52,10 +62,10 @@ class AdbServer:
 
     @classmethod
     def find(cls, named: str = "") -> AdbServer:
-        """The server named ``HOST[:PORT]``, else the one adb itself would use here.
+        """The server named ``HOST[:PORT]``, else the one that adb itself would use.
 
         That is ``ADB_SERVER_SOCKET`` (``tcp:HOST:PORT``), else ``ANDROID_ADB_SERVER_ADDRESS`` and
-        ``ANDROID_ADB_SERVER_PORT``, else 127.0.0.1:5037. Raises ``UsageError`` for no address.
+        ``ANDROID_ADB_SERVER_PORT``, else 127.0.0.1:5037. Raises ``UsageError`` for another text.
         """
         if named:
             return cls._parse(named, "--adb-host")
@@ -72,12 +82,12 @@ class AdbServer:
             host, port = ("127.0.0.1", text) if text.isdecimal() else (text, str(PORT))
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise UsageError(
-                f"{where} {text!r} is no address: expected HOST or HOST:PORT.",
+                f"{where} must be HOST or HOST:PORT (got {text!r}).",
                 hint="For example: --adb-host lab1:5037",
             )
         return cls(host.strip("[]"), int(port))
 
-    def devices(self) -> tuple[Attached, ...] | None:
+    def devices(self) -> tuple[AttachedDevice, ...] | None:
         """Every phone the server lists, in its order; ``None`` where no server answers."""
         try:
             with _Wire.open(self, _QUICK_S) as wire:
@@ -85,20 +95,20 @@ class AdbServer:
                 text = wire.counted().decode(errors="replace")
         except DeviceError:
             return None
-        return tuple(_attached(listed, f"adb server at {self}") for listed in parse_devices(text))
+        return tuple(_device(entry, f"adb server at {self}") for entry in parse_devices(text))
 
     def features(self, serial: str, timeout_s: float = _QUICK_S) -> frozenset[str]:
-        """What a phone's daemon can do. Raises the error of the phone's state."""
+        """The features of a phone's adb daemon. Raises the error of the phone's state."""
         with _Wire.open(self, timeout_s, serial) as wire:
             wire.request(f"host-serial:{serial}:features")
             return frozenset(wire.counted().decode(errors="replace").split(","))
 
 
-def _attached(listed: Listed, way: str) -> Attached:
-    serial, properties = listed.serial, dict(listed.properties)
+def _device(entry: AdbEntry, way: str) -> AttachedDevice:
+    serial, properties = entry.serial, dict(entry.properties)
     remote = ":" in serial or serial.startswith("emulator-") or "._tcp" in serial
     link = "tcp" if remote and "usb" not in properties else "usb"
-    return Attached(serial, listed.state, link, way, _WHY, properties)
+    return AttachedDevice(serial, entry.state, link, way, _WHY, properties)
 
 
 class ServerTransport:
@@ -117,9 +127,9 @@ class ServerTransport:
             if self._v2:
                 wire.request(f"shell,v2,raw:{command_line(argv)}")
                 return _shell_v2(wire)
-            marked = Marked.of(argv)
-            wire.request(f"shell:{marked.line}")
-            return marked.parse(wire.rest().decode(errors="replace"))
+            command = MarkedCommand.of(argv)
+            wire.request(f"shell:{command.line}")
+            return command.parse(wire.rest().decode(errors="replace"))
 
     def push(self, source: Path, target: str, timeout_s: float) -> None:
         with self._opened(timeout_s) as wire:
@@ -138,7 +148,7 @@ class ServerTransport:
                 if word == b"FAIL":
                     raise _sync_failed(wire.exactly(size), self.serial, source)
                 if word != b"DATA" or size > _CHUNK:
-                    raise wire.nonsense()
+                    raise wire.protocol_error()
                 to.write(wire.exactly(size))
 
     def close(self) -> None:
@@ -155,24 +165,24 @@ class ServerTransport:
         try:
             wire.send(b"SEND" + struct.pack("<I", len(name)) + name)
             with files.os_errors(str(source)), source.open("rb") as stream:
-                # A phone that cannot write says so before the end.
-                while not wire.speaks() and (chunk := stream.read(_CHUNK)):
+                # A phone that cannot write reports it before the end of the file.
+                while not wire.readable() and (chunk := stream.read(_CHUNK)):
                     wire.send(b"DATA" + struct.pack("<I", len(chunk)) + chunk)
                     self.bytes_pushed += len(chunk)
-            if not wire.speaks():
+            if not wire.readable():
                 wire.send(b"DONE" + struct.pack("<I", int(source.stat().st_mtime)))
         except DeviceLost:
-            if not wire.speaks():
+            if not wire.readable():
                 raise
         word, size = struct.unpack("<4sI", wire.exactly(8))
         if word == b"FAIL":
             raise _sync_failed(wire.exactly(min(size, _CHUNK)), self.serial, target)
         if word != b"OKAY":
-            raise wire.nonsense()
+            raise wire.protocol_error()
 
 
 class _Wire:
-    """A socket to the server with a deadline; every error of it is one of ours."""
+    """A socket to the server with a deadline for the whole call and typed errors."""
 
     def __init__(self, connection: socket.socket, timeout_s: float, serial: str) -> None:
         self._socket = connection
@@ -188,40 +198,42 @@ class _Wire:
         except OSError as error:
             raise DeviceLost(
                 f"No adb server answers at {server}: {error.strerror or error}.",
-                hint="Start it where the phone is attached: adb start-server",
+                hint="Start it on the computer with the phone: adb start-server",
             ) from error
         with connection:
             yield cls(connection, timeout_s, serial)
 
     def request(self, service: str) -> None:
-        """Ask for a service. Raises the error that the server's refusal means."""
+        """Request a service. Raises a typed error for the server's refusal."""
         payload = service.encode()
         if len(payload) > 0xFFFF:
-            raise UsageError(f"A command of {len(payload)} bytes is too long for adb.")
+            raise UsageError(
+                f"The command is too long for adb: {len(payload)} bytes, at most {0xFFFF}."
+            )
         self.send(f"{len(payload):04x}".encode() + payload)
         status = self.exactly(4)
         if status == b"FAIL":
             raise _refused(self.counted().decode(errors="replace"), self._serial)
         if status != b"OKAY":
-            raise self.nonsense()
+            raise self.protocol_error()
 
     def counted(self) -> bytes:
-        """A text with its length in four hex digits before it."""
+        """A text that follows its length in four hex digits."""
         try:
             return self.exactly(int(self.exactly(4), 16))
         except ValueError as error:
-            raise self.nonsense() from error
+            raise self.protocol_error() from error
 
     def exactly(self, count: int) -> bytes:
         data = bytearray()
         while len(data) < count:
-            data += self._some(count - len(data)) or self._cut()
+            data += self._receive(count - len(data)) or self._closed()
         return bytes(data)
 
     def rest(self) -> bytes:
-        """Everything until the other side closes."""
+        """Everything until the server closes the connection."""
         data = bytearray()
-        while chunk := self._some(_CHUNK):
+        while chunk := self._receive(_CHUNK):
             data += chunk
         return bytes(data)
 
@@ -229,20 +241,22 @@ class _Wire:
         with self._errors():
             self._socket.sendall(data)
 
-    def speaks(self) -> bool:
-        """True when there is something to read now."""
-        with selectors.DefaultSelector() as selector:  # select() knows no descriptor above 1023
+    def readable(self) -> bool:
+        """True when a read would not wait."""
+        with (
+            selectors.DefaultSelector() as selector
+        ):  # select() is limited to descriptors below 1024
             selector.register(self._socket, selectors.EVENT_READ)
             return bool(selector.select(timeout=0))
 
-    def nonsense(self) -> DeviceLost:
-        return DeviceLost(f"{self._serial or 'The adb server'}: the answer is no adb protocol.")
+    def protocol_error(self) -> DeviceLost:
+        return DeviceLost(f"{self._serial or 'The adb server'}: the reply is not adb protocol.")
 
-    def _some(self, count: int) -> bytes:
+    def _receive(self, count: int) -> bytes:
         with self._errors():
             return self._socket.recv(count)
 
-    def _cut(self) -> bytes:
+    def _closed(self) -> bytes:
         raise DeviceLost(f"{self._serial or 'The adb server'}: the connection was closed.")
 
     @contextmanager
@@ -263,7 +277,7 @@ class _Wire:
 
 
 def _shell_v2(wire: _Wire) -> ShellResult:
-    """Packets of a kind, a length and bytes, until the exit code."""
+    """Reads packets (kind, length, bytes) until the one with the exit code."""
     wire.send(struct.pack("<BI", _CLOSE_STDIN, 0))
     streams = {_STDOUT: bytearray(), _STDERR: bytearray()}
     while True:
@@ -273,13 +287,13 @@ def _shell_v2(wire: _Wire) -> ShellResult:
             out, err = (streams[name].decode(errors="replace") for name in (_STDOUT, _STDERR))
             return ShellResult(out, err, data[0])
         if kind not in streams:
-            raise wire.nonsense()
+            raise wire.protocol_error()
         streams[kind] += data
 
 
 def _refused(message: str, serial: str) -> DeviceError:
-    """The error behind a FAIL of the server."""
-    said = message.lower()
+    """The typed error for a FAIL reply of the server."""
+    text = message.lower()
     for word, state in (
         ("unauthorized", "unauthorized"),
         ("authorizing", "authorizing"),
@@ -287,17 +301,17 @@ def _refused(message: str, serial: str) -> DeviceError:
         ("connecting", "connecting"),
         ("permission", "no permissions"),
     ):
-        if word in said:
+        if word in text:
             return state_error(serial, state)
-    if "not found" in said or "no devices" in said:
-        return NoDevice(f"{serial} is not attached (any more).", hint="Check: seaformer devices")
-    if said.strip() == "closed":  # the server's word for a phone that went away meanwhile
+    if "not found" in text or "no devices" in text:
+        return NoDevice(f"{serial} is not attached.", hint="Check: seaformer devices")
+    if text.strip() == "closed":  # the server's reply for a phone that went away meanwhile
         return DeviceLost(f"{serial}: the connection was closed.")
-    return DeviceLost(f"{serial}: the adb server says: {message.strip()}.")
+    return DeviceLost(f"{serial}: the adb server reports: {message.strip()}.")
 
 
-def _sync_failed(said: bytes, serial: str, path: str) -> DeviceError:
-    reason = said.decode(errors="replace").strip()
+def _sync_failed(message: bytes, serial: str, path: str) -> DeviceError:
+    reason = message.decode(errors="replace").strip()
     if "no space" in reason.lower():
         return DeviceFull(
             f"{serial} has no space left for {path}.", hint="Free some space on the phone."

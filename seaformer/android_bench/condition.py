@@ -1,8 +1,8 @@
-"""The state a phone is in, whether a latency can be taken in it, and what is changed for one.
+"""The state of a phone, the reasons to refuse a measurement in it, and the setting a bench changes.
 
-Everything is read with the shell user's rights; what a phone does not tell is ``None``. The one
-setting that is changed, that the phone stays awake while it is plugged in, is noted on the phone
-before, so that it is put back also by the next bench when this one is killed.
+Everything is read with the shell user's rights; a value that a phone does not report is ``None``.
+The one setting that is changed keeps the phone awake while it is plugged in. Its old value is
+written to the phone first, so that the next bench restores it when this one is killed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seaformer.android_bench import parse, topology
-from seaformer.android_bench.link import Phone
+from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.store import ROOT
 from seaformer.core.errors import (
     Charging,
@@ -31,22 +31,22 @@ MAX_BATTERY_C = 40.0
 BUSY_SHARE = 0.25
 _AWAKE = ("stay_on_while_plugged_in", "7")
 
-# $1: the core whose frequency is asked for; $2: "busy" when its load is, which takes 0.3 s. All in
-# one call, since each costs a round trip.
+# $1: the core whose frequency is read; $2: "busy" to measure the load too, which takes 0.3 s. One
+# call for all, since each costs a round trip.
 _READ = r"""
-say() { echo; echo "@@seaformer $1"; }
-say battery; dumpsys battery
-say thermal; dumpsys thermalservice 2>&1
-say power; dumpsys power 2>&1 | grep -e mWakefulness= -e mScreenOn= -e 'Display Power'
-say saver; settings get global low_power
-say load; cat /proc/loadavg
-say memory; cat /proc/meminfo
-say space; df -k /data/local/tmp
-say online; cat /sys/devices/system/cpu/online
-say cpufreq; grep -sH . /sys/devices/system/cpu/cpu$1/cpufreq/*_freq \
+section() { echo; echo "@@seaformer $1"; }
+section battery; dumpsys battery
+section thermal; dumpsys thermalservice 2>&1
+section power; dumpsys power 2>&1 | grep -e mWakefulness= -e mScreenOn= -e 'Display Power'
+section saver; settings get global low_power
+section load; cat /proc/loadavg
+section memory; cat /proc/meminfo
+section space; df -k /data/local/tmp
+section online; cat /sys/devices/system/cpu/online
+section cpufreq; grep -sH . /sys/devices/system/cpu/cpu$1/cpufreq/*_freq \
   /sys/devices/system/cpu/cpu$1/cpufreq/scaling_governor
-say user; id -u
-say busy; if [ "$2" = busy ]; then head -n 1 /proc/stat; sleep 0.3; head -n 1 /proc/stat; fi
+section user; id -u
+section busy; if [ "$2" = busy ]; then head -n 1 /proc/stat; sleep 0.3; head -n 1 /proc/stat; fi
 """
 _CHANGE = r"""
 old=$(settings get global "$2") || exit 1
@@ -67,7 +67,7 @@ rm -f "$1/changed"
 
 @dataclass(frozen=True)
 class State:
-    """One reading. ``mains`` is power from a charger or a pad, not from a computer's port."""
+    """One reading. ``mains`` is power from a charger or a pad, not from a computer's USB port."""
 
     conditions: Conditions
     battery: parse.Battery
@@ -81,7 +81,7 @@ class State:
 
 
 def read_state(phone: Phone, cpu: int, *, busy: bool = False) -> State:
-    """Ask the phone, in one call; with ``busy`` also how much of its cores others use."""
+    """Read the state in one call; with ``busy`` also the share of the cores in use."""
     sections = _sections(phone.script(_READ, str(cpu), "busy" if busy else "").stdout)
     battery = parse.parse_battery(sections["battery"])
     thermal = parse.parse_thermal(sections["thermal"])
@@ -116,124 +116,124 @@ def read_state(phone: Phone, cpu: int, *, busy: bool = False) -> State:
 
 
 def refusals(state: State, cpus: tuple[int, ...], serial: str) -> list[MeasurementRefused]:
-    """Why no latency should be taken now, each with what to do; ``--force`` goes on anyway."""
-    found: list[MeasurementRefused] = []
+    """The reasons not to measure now, each with a remedy; ``--force`` measures anyway."""
+    reasons: list[MeasurementRefused] = []
     now, battery = state.conditions, state.battery
     if battery.level_percent is not None and battery.level_percent < MIN_BATTERY_PERCENT:
-        found.append(
+        reasons.append(
             LowBattery(
-                f"{serial}: the battery is at {battery.level_percent} %, expected at least "
-                f"{MIN_BATTERY_PERCENT} %: phones slow down when it is low.",
+                f"{serial}: the battery must be at {MIN_BATTERY_PERCENT} % or more (got "
+                f"{battery.level_percent} %): a phone slows down on a low battery.",
                 hint="Charge it first.",
             )
         )
     if hot := too_hot(state):
-        found.append(TooHot(f"{serial}: {hot}.", hint="Let it cool down, out of its case."))
+        reasons.append(TooHot(f"{serial}: {hot}.", hint="Let it cool down, out of its case."))
     if state.mains and battery.level_percent != 100:
-        found.append(
+        reasons.append(
             Charging(
-                f"{serial}: it charges from a charger, which heats it.",
-                hint="Unplug the charger; a computer's USB port is allowed, and flagged.",
+                f"{serial}: the phone is on a charger, which warms it.",
+                hint="Unplug the charger; a computer's USB port is allowed, and noted in the row.",
             )
         )
     if state.power_saver:
-        found.append(
+        reasons.append(
             MeasurementRefused(
                 f"{serial}: the battery saver is on, which limits the cores.",
                 hint="Switch it off in the phone's settings.",
             )
         )
-    found += absent_refusal(state, cpus, serial)
+    reasons += absent_refusal(state, cpus, serial)
     limit, top = state.limit_khz, now.max_freq_khz
     if limit is not None and top is not None and limit < top:
-        found.append(
+        reasons.append(
             Throttled(
-                f"{serial}: core {cpus[0]} is held at {limit / 1e6:.2f} GHz of {top / 1e6:.2f}.",
+                f"{serial}: core {cpus[0]} is limited to {limit / 1e6:.2f} of {top / 1e6:.2f} GHz.",
                 hint="Let the phone cool down, and close apps that limit the cores.",
             )
         )
-    return found
+    return reasons
 
 
 def absent_refusal(state: State, cpus: tuple[int, ...], serial: str) -> list[MeasurementRefused]:
-    """A core that was chosen and is not there, before a run or after it."""
+    """The refusal for a chosen core that is offline, before a run or after it."""
     missing = [cpu for cpu in cpus if cpu not in state.online]
     if not missing:
         return []
     return [
         PinningBroken(
-            f"{serial}: core {', '.join(map(str, missing))} is offline; online are "
+            f"{serial}: core {', '.join(map(str, missing))} is offline; online: "
             f"{', '.join(map(str, state.online))}.",
-            hint="Wait until the phone brings it back, or choose another: --core big",
+            hint="Wait until it is online again, or choose another: --core big",
         )
     ]
 
 
 def offline_refusal(offline: tuple[int, ...], serial: str) -> list[MeasurementRefused]:
-    """The fastest core may be one that is not there: then nobody knows what ``prime`` is."""
+    """The refusal for an offline core: it may be the fastest one, so ``prime`` is unknown."""
     if not offline:
         return []
     cores = ", ".join(map(str, offline))
     return [
         PinningBroken(
-            f"{serial}: core {cores} is offline, so its clusters cannot be told.",
-            hint="Wake the phone up and let it cool down; all cores come back then.",
+            f"{serial}: core {cores} is offline, so the clusters are unknown.",
+            hint="Wake the phone up and let it cool down: its cores come online again.",
         )
     ]
 
 
 def too_hot(state: State) -> str:
-    """A sentence when the phone is too hot to start, else nothing."""
+    """The reason when the phone is too hot to start, else empty."""
     status, celsius = state.conditions.thermal_status, state.battery.temperature_c
     if status is not None and status > 0:
         word = parse.THERMAL_STATUS[min(status, len(parse.THERMAL_STATUS) - 1)]
-        return f"its thermal status is {status} ({word}), expected 0"
+        return f"the thermal status is {status} ({word}), must be 0"
     if celsius is not None and celsius > MAX_BATTERY_C:
-        return f"its battery has {celsius:.1f} C, expected at most {MAX_BATTERY_C:.0f}"
+        return f"the battery is at {celsius:.1f} °C, must be at most {MAX_BATTERY_C:.0f} °C"
     return ""
 
 
 def notes(state: State) -> list[Flag]:
-    """What a reader of the row should know, short of a reason to refuse."""
-    found = []
+    """Notes for the reader of the row that are not reasons to refuse."""
+    flags = []
     if state.battery.plugged and not state.mains:
-        found.append(Flag("usb power", False, "powered over USB while it was measured"))
+        flags.append(Flag("usb power", False, "powered over USB during the measurement"))
     if state.battery.frozen:
-        found.append(Flag("battery frozen", False, "dumpsys battery is overridden on this phone"))
+        flags.append(Flag("battery frozen", False, "dumpsys battery is overridden on this phone"))
     if state.screen_on:
-        found.append(Flag("screen on", False, "the display warms the phone"))
+        flags.append(Flag("screen on", False, "the display warms the phone"))
     if state.conditions.thermal_status is None:
-        found.append(Flag("no thermal status", False, "Android before 10 does not tell it"))
+        flags.append(Flag("no thermal status", False, "Android before 10 does not report it"))
     if state.busy_share is not None and state.busy_share > BUSY_SHARE:
         detail = f"{100 * state.busy_share:.0f} % of all cores' time was in use before the run"
-        found.append(Flag("busy phone", False, detail))
+        flags.append(Flag("busy phone", False, detail))
     if state.conditions.governor == "powersave":
-        found.append(Flag("governor", False, "powersave"))
-    return found
+        flags.append(Flag("governor", False, "powersave"))
+    return flags
 
 
 def stay_awake(phone: Phone) -> None:
-    """Keep the phone from sleeping while it is plugged in; the old value is noted on it."""
+    """Keep the phone awake while it is plugged in; the old value is written to the phone."""
     done = phone.script(_CHANGE, ROOT, *_AWAKE)
     if done.exit_code != 0:
-        phone.say(f"{phone.serial}: it could not be kept awake ({done.said}).")
+        phone.progress(f"{phone.serial}: it could not be kept awake ({done.summary}).")
 
 
 def restore(phone: Phone) -> tuple[str, ...]:
-    """Put back what this bench, or one that was killed, has changed. Returns the settings.
+    """Restore what this bench, or one that was killed, has changed. Returns the settings.
 
     Raises ``DeviceError`` when the phone refuses.
     """
     done = phone.script(_RESTORE, ROOT)
     if done.exit_code != 0:
-        raise DeviceError(f"{phone.serial}: {_AWAKE[0]} could not be put back: {done.said}.")
+        raise DeviceError(f"{phone.serial}: {_AWAKE[0]} could not be put back: {done.summary}.")
     return tuple(done.stdout.split())
 
 
 def _sections(text: str) -> dict[str, str]:
-    """The answer by the names that ``say`` gave; one that is missing is empty."""
-    found = dict.fromkeys(re.findall(r"^say (\w+);", _READ, re.MULTILINE), "")
-    return found | {name: said.strip() for name, said in parse.split_sections(text).items()}
+    """The output by section name; a missing section is empty."""
+    empty = dict.fromkeys(re.findall(r"^section (\w+);", _READ, re.MULTILINE), "")
+    return empty | {name: part.strip() for name, part in parse.split_sections(text).items()}
 
 
 def _screen(text: str) -> bool | None:

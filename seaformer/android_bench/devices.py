@@ -1,8 +1,8 @@
-"""What is attached, and what each phone is: the library call behind ``seaformer devices``.
+"""The attached phones and what each one is: the library call behind ``seaformer devices``.
 
-``read_probe`` asks a phone in one call what it is; ``list_phones`` does so for all of them, side
-by side. A phone that cannot be used is reported with its own error and remedy, and hinders none of
-the others. The state that a measurement is taken in is in ``condition.py``.
+``read_probe`` reads one phone in one call; ``list_phones`` reads all of them side by side. A phone
+that cannot be used is reported with its own error and remedy, without effect on the others. The
+state in which a measurement is made is in ``condition.py``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from seaformer.android_bench import parse, topology
-from seaformer.android_bench.transport import Attached, ShellResult, Transport
+from seaformer.android_bench.transport import AttachedDevice, ShellResult, Transport
 from seaformer.core.errors import DeviceError, SeaFormerError
 from seaformer.core.measurement import Cluster, DeviceInfo
 from seaformer.core.phone import PhoneReport
@@ -25,14 +25,14 @@ T = TypeVar("T")
 _TIMEOUT_S = 30.0
 _AT_ONCE = 8
 
-# Only what every Android has: the shell's own words, cat, df, getprop, dumpsys.
+# Only programs of every Android: shell built-ins, cat, df, getprop, dumpsys.
 PROBE = r"""
-say() { echo; echo "@@seaformer $1"; }
-say properties; getprop
-say processors; cat /proc/cpuinfo
-say memory; cat /proc/meminfo
-say present; cat /sys/devices/system/cpu/present
-say frequencies
+section() { echo; echo "@@seaformer $1"; }
+section properties; getprop
+section processors; cat /proc/cpuinfo
+section memory; cat /proc/meminfo
+section present; cat /sys/devices/system/cpu/present
+section frequencies
 for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
   for name in related_cpus scaling_governor cpuinfo_max_freq scaling_max_freq \
     scaling_min_freq scaling_cur_freq; do
@@ -40,30 +40,30 @@ for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
     if [ -r "$file" ] && read -r value < "$file"; then echo "$file:$value"; fi
   done
 done
-say battery; dumpsys battery
-say thermal; dumpsys thermalservice
-say space; df -k /data/local/tmp
-say end
+section battery; dumpsys battery
+section thermal; dumpsys thermalservice
+section space; df -k /data/local/tmp
+section end
 """
 
 
 class Script(Protocol):
-    """Runs a constant script on a phone, its arguments as ``$1``, ``$2``... (``link.Phone``)."""
+    """Runs a constant script on a phone, with arguments as ``$1``, ``$2``... (``Phone.script``)."""
 
     def __call__(self, text: str, *arguments: str) -> ShellResult: ...
 
 
 class Opener(Protocol):
-    """Where phones come from: ``attach.Finder``."""
+    """Lists phones and connects to them: ``finder.Finder``."""
 
-    def choose(self, wanted: str) -> tuple[Attached, ...]: ...
+    def choose(self, names: str) -> tuple[AttachedDevice, ...]: ...
 
-    def open(self, phone: Attached) -> Transport: ...
+    def open(self, device: AttachedDevice) -> Transport: ...
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a phone is, and how it feels now. ``notes`` say what could not be read."""
+    """A phone and its state now. ``notes`` name what could not be read."""
 
     properties: dict[str, str]
     processors: tuple[topology.Processor, ...]
@@ -77,29 +77,29 @@ class Probe:
 
 
 def read_probe(script: Script, serial: str) -> Probe:
-    """Ask a phone what it is, in one call.
+    """Read a phone in one call.
 
-    Raises ``DeviceError`` when its properties or processors cannot be read: then it is no phone
-    that could be benched. Whatever else cannot be read is a note.
+    Raises ``DeviceError`` when its properties or processors cannot be read, since a bench requires
+    both. Anything else that cannot be read becomes a note.
     """
-    said = parse.split_sections(script(PROBE).stdout)
-    if "end" not in said:
+    sections = parse.split_sections(script(PROBE).stdout)
+    if "end" not in sections:
         raise DeviceError(
-            f"{serial} did not answer to the end: seen {', '.join(said) or 'nothing'}.",
-            hint="Try again; if it stays, look at: adb shell getprop",
+            f"Incomplete reply from {serial}: got {', '.join(sections) or 'nothing'}.",
+            hint="Try again; if it fails again, check: adb shell getprop",
         )
     notes: list[str] = []
 
     def lenient(read: Callable[[str], T], name: str) -> T | None:
         try:
-            return read(said.get(name, ""))
+            return read(sections.get(name, ""))
         except DeviceError as error:
             notes.append(error.message)
             return None
 
-    properties = parse.parse_getprop(said.get("properties", ""))
-    processors = topology.parse_cpuinfo(said.get("processors", ""))
-    values = parse.parse_values(said.get("frequencies", ""))
+    properties = parse.parse_getprop(sections.get("properties", ""))
+    processors = topology.parse_cpuinfo(sections.get("processors", ""))
+    values = parse.parse_values(sections.get("frequencies", ""))
     clusters = topology.find_clusters(processors, topology.parse_frequencies(values))
     present = lenient(topology.parse_cpu_list, "present") or ()
     soc = topology.identify(properties, clusters)
@@ -115,7 +115,7 @@ def read_probe(script: Script, serial: str) -> Probe:
         info=replace(
             info,
             cores=len(set(present) | online),
-            memory_bytes=parse.parse_meminfo(said.get("memory", "")).get("MemTotal"),
+            memory_bytes=parse.parse_meminfo(sections.get("memory", "")).get("MemTotal"),
         ),
         soc=soc,
         offline=tuple(cpu for cpu in present if cpu not in online),
@@ -127,46 +127,46 @@ def read_probe(script: Script, serial: str) -> Probe:
 
 
 def list_phones(
-    finder: Opener, wanted: str = "all", timeout_s: float = _TIMEOUT_S
+    finder: Opener, names: str = "all", timeout_s: float = _TIMEOUT_S
 ) -> tuple[PhoneReport, ...]:
-    """Every phone that is meant, in the order it is listed in, ready or not.
+    """Every phone that ``names`` selects (serials, or all), in the finder's order, ready or not.
 
     Raises ``NoDevice`` when there is none.
     """
-    phones = finder.choose(wanted)
+    devices = finder.choose(names)
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        return tuple(pool.map(lambda phone: _report(finder, phone, timeout_s), phones))
+        return tuple(pool.map(lambda device: _report(finder, device, timeout_s), devices))
 
 
-def _report(finder: Opener, phone: Attached, timeout_s: float) -> PhoneReport:
-    bare = PhoneReport(
-        serial=phone.serial,
-        state=phone.state,
-        link=phone.link,
-        way=phone.way,
-        why=phone.why,
-        model=phone.properties.get("model", "").replace("_", " "),
+def _report(finder: Opener, device: AttachedDevice, timeout_s: float) -> PhoneReport:
+    report = PhoneReport(
+        serial=device.serial,
+        state=device.state,
+        link=device.link,
+        way=device.way,
+        why=device.why,
+        model=device.properties.get("model", "").replace("_", " "),
     )
     try:
-        transport = finder.open(phone)
+        transport = finder.open(device)
         try:
             probe = read_probe(
                 lambda text, *more: transport.shell(["sh", "-c", text, "sh", *more], timeout_s),
-                phone.serial,
+                device.serial,
             )
         finally:
             transport.close()
     except SeaFormerError as error:
-        return replace(bare, error=error.message, hint=error.hint)
-    return _filled(bare, probe)
+        return replace(report, error=error.message, hint=error.hint)
+    return _with_probe(report, probe)
 
 
-def _filled(bare: PhoneReport, probe: Probe) -> PhoneReport:
+def _with_probe(report: PhoneReport, probe: Probe) -> PhoneReport:
     battery, thermal, space = probe.battery, probe.thermal, probe.space
     sdk = probe.properties.get("ro.build.version.sdk", "")
     cpu = prime_cpu(probe.info.clusters)
     return replace(
-        bare,
+        report,
         model=probe.info.model,
         android=probe.properties.get("ro.build.version.release", ""),
         sdk=int(sdk) if sdk.isdecimal() else None,
@@ -210,12 +210,12 @@ def _device_info(
 
 
 def prime_cpu(clusters: tuple[Cluster, ...]) -> int:
-    """The core that ``--core prime`` means for one thread: the fastest cluster's last."""
+    """The core of ``--core prime`` for one thread: the last one of the fastest cluster."""
     return sorted(clusters, key=lambda cluster: cluster.max_freq_khz or 0)[-1].cpus[-1]
 
 
 def _model(properties: dict[str, str]) -> str:
-    """``Xiaomi Mi 10``; a model that starts with its maker's name has it once."""
+    """``Xiaomi Mi 10``; a model that starts with its maker's name is not given it twice."""
     maker = properties.get("ro.product.manufacturer", "")
     model = properties.get("ro.product.model", "") or "unknown phone"
     named = not maker or model.lower().startswith(maker.lower())
@@ -223,7 +223,7 @@ def _model(properties: dict[str, str]) -> str:
 
 
 def _device_id(properties: dict[str, str], serial: str) -> str:
-    """Stable for one phone, whichever way it is reached, and without its serial number."""
+    """Stable for one phone, independent of how it is reached, and without its serial number."""
     own = properties.get("ro.serialno") or properties.get("ro.boot.serialno") or serial
     name = re.sub(r"[^a-z0-9]+", "-", properties.get("ro.product.model", "phone").lower())
     return f"{name.strip('-') or 'phone'}-{hashlib.sha256(own.encode()).hexdigest()[:8]}"

@@ -1,8 +1,8 @@
-"""A program on the phone that nobody has to wait for.
+"""A detached program on the phone, which continues without a connection.
 
-The job runs in a session of its own, without a terminal, and writes what came of it under a name
-that appears when it is whole. The harness looks now and then. A pulled cable costs a reconnect;
-a job that ended while nobody looked is read later, by this bench or by one with ``--resume``.
+The job runs in a session of its own, without a terminal, and writes its result to a file that
+appears when it is complete. The harness polls it. A pulled cable costs a reconnect; the result of a
+job that ended in the meantime is read later, by this bench or by one with ``--resume``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seaformer.android_bench.link import Phone
+from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.lock import LOCK
 from seaformer.android_bench.store import ROOT
 from seaformer.core import files
@@ -27,7 +27,7 @@ _TRIES = 3
 _ENVIRONMENT = "\n".join(
     f"{name}={value}\nexport {name}" for row in engines() for name, value in row.environment
 )
-# $1 folder, $2 mask or -, $3 the lock, then the command. A second start, after an answer that was
+# $1 folder, $2 mask or -, $3 the lock, then the command. A second start, after a reply that was
 # lost, ends at once.
 JOB = (
     r"""
@@ -51,10 +51,10 @@ sum=$(sha256sum < stdout)
 echo "$code ${sum%% *}" > done.part && mv done.part done
 """
 )
-# $1 folder, $2 the script, then the rest. The list must not be joined by && to the start:
-# a subshell would hold the connection open until the job ends. The shell stays until the job has
-# begun: what it leaves behind sooner is hung up with it. A cable that is pulled hangs up at any
-# moment, also before setsid took effect: an ignored signal stays ignored in what is started.
+# $1 folder, $2 the script, then the rest. The start must not be joined to the list by &&, or a
+# subshell keeps the connection open until the job ends. The shell waits until the job has begun:
+# a child that it leaves earlier gets the hang-up signal with it. A pulled cable sends that signal
+# at any moment, also before setsid has taken effect: children inherit that it is ignored.
 _START = r"""
 trap '' HUP
 mkdir -p "$1/out" || exit 1
@@ -71,8 +71,8 @@ fi
 n=0
 while [ ! -d "$folder/claimed" ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
 """
-# One look: no program but the shell itself runs, so that the look costs the job nothing.
-_LOOK = r"""
+# One poll: shell built-ins only, so that no program starts beside the job.
+_POLL = r"""
 cd "$1" 2>/dev/null || { echo absent; exit 0; }
 owner= pid= done= up=
 read up rest < /proc/uptime
@@ -104,7 +104,7 @@ if [ -f pid ]; then
 fi
 cd / && rm -rf "$1"
 """
-# $1 folder, then names: the hash, the size and the name of each that can be read.
+# $1 folder, then names: hash, size and name of each readable file.
 _SUMS = r"""
 cd "$1" || exit 1
 shift
@@ -112,7 +112,7 @@ for f; do
   sum=$(sha256sum < "$f") && size=$(wc -c < "$f") && echo "${sum%% *} $((size)) $f"
 done
 """
-# $1 the folder of all jobs, $2 the bench whose finished ones are kept, $3 "running": also those.
+# $1 the folder of all jobs, $2 the bench whose finished jobs are kept, $3 "running": those too.
 _CLEAR = r"""
 read now < /proc/sys/kernel/random/boot_id
 kept=0
@@ -137,7 +137,7 @@ echo $kept
 
 @dataclass(frozen=True)
 class Job:
-    """A command to run once. ``folder`` names it on the phone: the same name, the same job."""
+    """A command to run once. ``folder`` on the phone identifies it: same folder, same job."""
 
     folder: str
     argv: tuple[str, ...]
@@ -147,7 +147,10 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """``power_mw``: each look's battery power while it ran, as the phone's gauge tells it."""
+    """The output of a job. ``power_mw``: the phone's battery gauge at each poll during the run.
+
+    ``resumed`` means that an earlier call or bench had started it.
+    """
 
     exit_code: int
     stdout: str
@@ -157,41 +160,46 @@ class JobResult:
 
 
 @dataclass(frozen=True)
-class _Look:
-    word: str
-    rest: tuple[str, ...]
+class _Status:
+    """One line of ``_POLL``: the state of the job, and its values."""
+
+    state: str
+    values: tuple[str, ...]
 
 
 def run_job(
     phone: Phone, job: Job, token: str, boot: str, before: Callable[[], None] = lambda: None
 ) -> JobResult:
-    """Start the job, or join the one of that name, and wait for its end.
+    """Start the job, or join the one in the same folder, and wait for its end.
 
-    ``token`` is the lock's, ``boot`` the boot id it was taken in; ``before`` is called when a start
-    is due. Raises ``RunnerFailed`` when the job died without a word or took too long,
-    ``DeviceLost`` when the phone did not come back or was restarted meanwhile, ``DeviceBusy`` when
-    another bench took the lock, ``DeviceFull``.
+    ``token`` is that of the lock, ``boot`` the boot id in which it was taken; ``before`` is called
+    before a start. Raises ``RunnerFailed`` when the job was killed or timed out, ``DeviceLost``
+    when the phone did not come back or was restarted, ``DeviceBusy`` when another bench took the
+    lock, ``DeviceFull``.
     """
-    first = _look(phone, job, token, boot)
-    resumed = first.word in ("starting", "running") or _succeeded(first)
+    first = _poll(phone, job, token, boot)
+    resumed = first.state in ("starting", "running") or _succeeded(first)
     if not resumed:
         before()
         _start(phone, job)
-    look, power = _wait(phone, job, token, boot)
-    return _read(phone, job, look, resumed, power)
+    status, power = _wait(phone, job, token, boot)
+    return _read(phone, job, status, resumed, power)
 
 
-def _succeeded(look: _Look) -> bool:
-    return look.word == "done" and look.rest[:1] == ("0",)
+def _succeeded(status: _Status) -> bool:
+    return status.state == "done" and status.values[:1] == ("0",)
 
 
 def stop_job(phone: Phone, folder: str) -> None:
-    """Kill a job with all its processes and remove what it wrote."""
+    """Kill a job with all its processes and remove its folder."""
     phone.script(_STOP, folder)
 
 
 def clear_jobs(phone: Phone, keep_bench: str = "", *, running: bool = False) -> int:
-    """Kill and remove jobs; of one bench what succeeded (and runs) is kept. Returns how many."""
+    """Kill and remove jobs, but those of ``keep_bench`` that succeeded. Returns the number kept.
+
+    With ``running`` its running jobs are kept too.
+    """
     done = phone.script(_CLEAR, JOBS, keep_bench, "running" if running else "")
     return int(done.stdout.strip() or 0) if done.stdout.strip().isdecimal() else 0
 
@@ -200,41 +208,41 @@ def _start(phone: Phone, job: Job) -> None:
     stop_job(phone, job.folder)
     done = phone.script(_START, job.folder, JOB, job.mask or "-", LOCK, *job.argv)
     if done.exit_code != 0:
-        if "space" in done.said.lower():
+        if "space" in done.summary.lower():
             raise _full(phone)
-        raise DeviceError(f"{phone.serial}: the job could not be started: {done.said}.")
+        raise DeviceError(f"{phone.serial}: the job could not be started: {done.summary}.")
 
 
-def _wait(phone: Phone, job: Job, token: str, boot: str) -> tuple[_Look, list[float]]:
-    """Look now and then until the job is over; the last look, and the power seen meanwhile."""
+def _wait(phone: Phone, job: Job, token: str, boot: str) -> tuple[_Status, list[float]]:
+    """Poll until the job is over. Returns the last status, and the power of every poll."""
     power: list[float] = []
     wait, deadline, starting = _FIRST_S, time.monotonic() + job.timeout_s, 0
     while True:
-        look = _look(phone, job, token, boot)
-        if look.word == "done":
-            return look, power
-        if look.word == "running":
-            power += _power_mw(look.rest)
-        elif look.word == "rebooted":
+        status = _poll(phone, job, token, boot)
+        if status.state == "done":
+            return status, power
+        if status.state == "running":
+            power += _power_mw(status.values)
+        elif status.state == "rebooted":
             raise _restarted(phone)
-        elif look.word == "died" or (look.word in ("absent", "starting") and starting > 20):
+        elif status.state == "died" or (status.state in ("absent", "starting") and starting > 20):
             raise _died(phone, job)
-        starting += look.word in ("absent", "starting")
+        starting += status.state in ("absent", "starting")
         if time.monotonic() > deadline:
             stop_job(phone, job.folder)
-            raise RunnerFailed(f"The runner gave no answer in {job.timeout_s:.0f} s.")
+            raise RunnerFailed(f"The runner timed out after {job.timeout_s:.0f} s.")
         phone.pause(wait)
         wait = min(wait * 1.5, _LONGEST_S)
 
 
-def _look(phone: Phone, job: Job, token: str, boot: str) -> _Look:
-    """One look, which is also the lock's sign of life; ``boot`` is that of the lock."""
-    done = phone.script(_LOOK, job.folder, LOCK, token)
+def _poll(phone: Phone, job: Job, token: str, boot: str) -> _Status:
+    """One poll, which also refreshes the lock; ``boot`` is the boot id of the lock."""
+    done = phone.script(_POLL, job.folder, LOCK, token)
     if boot != phone.boot_id and not done.stdout.startswith("done"):
         raise _restarted(phone)
     words = done.stdout.split()
     if not words:
-        raise DeviceError(f"{phone.serial}: the job cannot be looked at: {done.said}.")
+        raise DeviceError(f"{phone.serial}: the job's status cannot be read: {done.summary}.")
     if words[0] == "lost-lock":
         if words[1:] != [boot]:  # the lock went with the files, in a restart
             raise _restarted(phone)
@@ -242,40 +250,40 @@ def _look(phone: Phone, job: Job, token: str, boot: str) -> _Look:
             f"{phone.serial}: another bench has taken the phone over.",
             hint="Let it finish, then run the same command with --resume.",
         )
-    return _Look(words[0], tuple(words[1:]))
+    return _Status(words[0], tuple(words[1:]))
 
 
-def _read(phone: Phone, job: Job, look: _Look, resumed: bool, power: list[float]) -> JobResult:
-    """What the job wrote; its hash must be the one it told at its end."""
-    if len(look.rest) != 2 or not look.rest[0].isdecimal():
+def _read(phone: Phone, job: Job, status: _Status, resumed: bool, power: list[float]) -> JobResult:
+    """The output of the job, checked against the hash that it wrote at its end."""
+    if len(status.values) != 2 or not status.values[0].isdecimal():
         raise _full(phone) if _no_room(phone) else _died(phone, job)
-    code, sha256 = int(look.rest[0]), look.rest[1]
+    code, sha256 = int(status.values[0]), status.values[1]
     with tempfile.TemporaryDirectory(prefix="seaformer-job-") as scratch:
         out, err = Path(scratch) / "stdout", Path(scratch) / "stderr"
         _pull_whole(phone, f"{job.folder}/stdout", out, sha256)
         if code != 0:
             phone.pull(f"{job.folder}/stderr", err)
-        text, complaint = out.read_bytes(), err.read_bytes() if code != 0 else b""
-    if code != 0 and b"No space left" in text + complaint:
+        text, errors = out.read_bytes(), err.read_bytes() if code != 0 else b""
+    if code != 0 and b"No space left" in text + errors:
         raise _full(phone)
-    out_text, err_text = text.decode(errors="replace"), complaint.decode(errors="replace")
+    out_text, err_text = text.decode(errors="replace"), errors.decode(errors="replace")
     return JobResult(code, out_text, err_text, resumed, tuple(power))
 
 
-def pull_files(phone: Phone, folder: str, wanted: Mapping[str, Path]) -> None:
-    """Copy files of a job's folder to here, each as whole as the phone says it is.
+def pull_files(phone: Phone, folder: str, targets: Mapping[str, Path]) -> None:
+    """Copy files of a job's folder to this computer, each checked against the phone's own hash.
 
-    Raises ``DeviceError`` when one is not there or arrives damaged again and again.
+    Raises ``DeviceError`` when one is missing or arrives damaged each time.
     """
-    done = phone.script(_SUMS, folder, *wanted)
-    told = {
+    done = phone.script(_SUMS, folder, *targets)
+    sums = {
         words[2]: (words[0], int(words[1])) for line in done.stdout.splitlines()
         if len(words := line.split(maxsplit=2)) == 3 and words[1].isdecimal()
     }  # fmt: skip
-    for name, target in wanted.items():
-        if name not in told:
-            raise DeviceError(f"{phone.serial}: {folder}/{name} cannot be read: {done.said}.")
-        _pull_whole(phone, f"{folder}/{name}", target, *told[name])
+    for name, target in targets.items():
+        if name not in sums:
+            raise DeviceError(f"{phone.serial}: {folder}/{name} cannot be read: {done.summary}.")
+        _pull_whole(phone, f"{folder}/{name}", target, *sums[name])
 
 
 def _pull_whole(phone: Phone, source: str, target: Path, sha256: str, size_bytes: int = 0) -> None:
@@ -283,7 +291,7 @@ def _pull_whole(phone: Phone, source: str, target: Path, sha256: str, size_bytes
         phone.pull(source, target, size_bytes)
         if files.sha256_file(target) == sha256:
             return
-        phone.say(f"{phone.serial}: {Path(source).name} arrived damaged, pulled again")
+        phone.progress(f"{phone.serial}: {Path(source).name} arrived damaged, pulled again")
     raise DeviceError(
         f"{phone.serial}: {source} arrived damaged {_TRIES} times.",
         hint="Try another cable or port, then run the same command with --resume.",
@@ -291,7 +299,7 @@ def _pull_whole(phone: Phone, source: str, target: Path, sha256: str, size_bytes
 
 
 def _power_mw(words: Sequence[str]) -> list[float]:
-    """Battery power from microampere and microvolt, positive when it discharges."""
+    """Battery power in milliwatts from microamperes and microvolts, without its sign."""
     try:
         current, voltage = (int(word) for word in words)
     except ValueError:
@@ -301,17 +309,17 @@ def _power_mw(words: Sequence[str]) -> list[float]:
 
 def _died(phone: Phone, job: Job) -> RunnerFailed:
     tail = phone.script('tail -c 300 "$1/stderr" 2>/dev/null', job.folder).stdout
-    said = " ".join(tail.split())
+    last_line = " ".join(tail.split())
     return RunnerFailed(
         f"The job on {phone.serial} was killed before it could write its result"
-        + (f": {said}" if said else "."),
-        hint="Android ends processes when memory is short: close other apps.",
+        + (f": {last_line}" if last_line else "."),
+        hint="Android kills processes when memory is low: close other apps.",
     )
 
 
 def _restarted(phone: Phone) -> DeviceLost:
     return DeviceLost(
-        f"{phone.serial} was restarted while the runner ran; that one run is lost.",
+        f"{phone.serial} was restarted during the run; that one run is lost.",
         hint="Run the same command with --resume.",
     )
 
@@ -323,6 +331,6 @@ def _no_room(phone: Phone) -> bool:
 
 def _full(phone: Phone) -> DeviceFull:
     return DeviceFull(
-        f"{phone.serial} has no space left in /data/local/tmp for what the runner writes.",
+        f"{phone.serial} has no space left in /data/local/tmp for the runner's output.",
         hint="Free some space on the phone, then run the same command with --resume.",
     )

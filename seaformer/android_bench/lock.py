@@ -1,11 +1,11 @@
-"""One bench at a time on a phone.
+"""``Lock``: one bench at a time on a phone.
 
-``/data/local/tmp/seaformer/lock`` is a folder (making one is atomic). In it: ``owner`` (a random
-token, the bench's key and the boot id), ``beat`` (the phone's uptime when the owner last gave a
-sign of life; every poll is one, and a long transfer says beforehand how long it may last) and
+``/data/local/tmp/seaformer/lock`` is a folder (creating one is atomic). It holds ``owner`` (a
+random token, the bench's key and the boot id), ``beat`` (the phone's uptime when the owner was last
+active: every poll writes it, and a long transfer writes beforehand how long it may take) and
 ``job`` (the process id of the detached job). A lock is stale after a reboot, and when its job is
-over and its owner has been silent for longer than a lost connection is waited for; ``--resume`` of
-the same bench takes it much sooner, but never from an owner that is alive.
+over and its owner has been silent for longer than a reconnect may take; ``--resume`` of the same
+bench takes it much sooner, but never from an owner that is alive.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from seaformer.android_bench.link import Phone
+from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.store import ROOT
 from seaformer.core.errors import DeviceBusy, DeviceError
 
@@ -21,9 +21,9 @@ LOCK = f"{ROOT}/lock"
 SILENT_S = 180
 _SILENT_SAME_S = 10
 _TRIES = 200
-_WAITING = "waiting, to be sure that the earlier bench on it has ended"
+_WAITING = "waiting until the earlier bench on it has certainly ended"
 
-# The script's own words for what it found.
+# Prints "got", or "held" and the state of the other lock.
 _TAKE = r"""
 lock=$1 token=$2 bench=$3
 read boot < /proc/sys/kernel/random/boot_id
@@ -37,12 +37,12 @@ fi
 owner= beat=0 job= alive=no
 [ -f "$lock/owner" ] && read owner < "$lock/owner"
 [ -f "$lock/beat" ] && read beat < "$lock/beat"
-beat=${beat:-$up}  # emptied to be written this very moment
+beat=${beat:-$up}  # empty while it is being written
 [ -f "$lock/job" ] && read job < "$lock/job"
 [ -n "$job" ] && [ -d "/proc/$job" ] && alive=yes
 echo "held $((up - beat)) $alive $boot $beat $owner"
 """
-# Only the lock that was found stale is taken away: another one may be there by now.
+# Removes only the lock that was stale: another bench may have taken a new one since.
 _BREAK = r"""
 lock=$1 token=$2 expected=$3 owner=
 mv "$lock" "$lock.$token" || exit 0
@@ -63,8 +63,8 @@ exit 0
 
 
 @dataclass(frozen=True)
-class _Held:
-    """What a lock says that is not ours. ``silent_s`` is negative in an announced transfer."""
+class _OtherLock:
+    """A lock of another owner. ``silent_s`` is negative during an announced transfer."""
 
     silent_s: int
     beat: str
@@ -74,7 +74,7 @@ class _Held:
     owner: str
 
     @classmethod
-    def parse(cls, line: str) -> _Held:
+    def parse(cls, line: str) -> _OtherLock:
         words = line.split()
         if len(words) < 5 or words[0] != "held":
             raise DeviceError(f"The phone's lock cannot be read: {line.strip()[:200]!r}.")
@@ -84,7 +84,7 @@ class _Held:
         return cls(int(words[1]), words[4], alive, same_boot, bench, " ".join(owner))
 
     def stale(self, bench: str, resume: bool) -> bool:
-        if not self.owner:  # made and not filled: its maker died in between, or is about to
+        if not self.owner:  # created and still empty: its owner died, or is about to write it
             return self.silent_s < 0 or self.silent_s > _SILENT_SAME_S
         if not self.same_boot:
             return True
@@ -94,7 +94,7 @@ class _Held:
 
 
 class Lock:
-    """The lock on one phone; ``token`` proves that it is still ours."""
+    """The lock on one phone; ``token`` identifies its owner."""
 
     def __init__(self, phone: Phone, bench: str) -> None:
         self._phone = phone
@@ -102,64 +102,68 @@ class Lock:
         self.token = secrets.token_hex(8)
 
     def take(self, *, resume: bool = False) -> None:
-        """Take it, breaking a stale one. Raises ``DeviceBusy`` when another bench holds it.
+        """Take the lock, or break a stale one. Raises ``DeviceBusy`` when another bench holds it.
 
-        With ``resume`` the same bench's lock is waited for while its owner stays silent.
+        With ``resume`` it waits for a lock of the same bench while that owner stays silent.
         """
-        first: _Held | None = None
+        first: _OtherLock | None = None
         for _ in range(_TRIES):
             done = self._phone.script(_TAKE, LOCK, self.token, self._bench)
             if done.exit_code != 0:
-                raise DeviceError(f"{self._phone.serial}: {LOCK} could not be made: {done.said}.")
+                raise DeviceError(
+                    f"{self._phone.serial}: {LOCK} could not be created: {done.summary}."
+                )
             line = done.stdout.strip()
-            if line == "got" or f" {self.token} " in line:  # an answer that was lost
+            if line == "got" or f" {self.token} " in line:  # an earlier reply was lost
                 return
-            held = _Held.parse(line)
-            stale = held.stale(self._bench, resume)
-            if held.owner and not stale:
-                if not resume or held.bench != self._bench or held.silent_s < 0:
-                    raise self._busy(held, resume)
+            other = _OtherLock.parse(line)
+            stale = other.stale(self._bench, resume)
+            if other.owner and not stale:
+                if not resume or other.bench != self._bench or other.silent_s < 0:
+                    raise self._busy(other, resume)
                 if first is None:
-                    first = held
-                    self._phone.say(f"{self._phone.serial}: {_WAITING}")
-                elif held.beat != first.beat:
-                    raise self._alive()
+                    first = other
+                    self._phone.progress(f"{self._phone.serial}: {_WAITING}")
+                elif other.beat != first.beat:
+                    raise self._busy_with_same()
             if stale:
-                self._phone.script(_BREAK, LOCK, self.token, held.owner)
+                self._phone.script(_BREAK, LOCK, self.token, other.owner)
             else:
                 self._phone.pause(1.0)
-        raise DeviceBusy(f"{self._phone.serial}: another bench takes the phone's lock as we do.")
+        raise DeviceBusy(
+            f"{self._phone.serial}: another bench takes the phone's lock at the same time."
+        )
 
     def beat(self, ahead_s: float = 0.0) -> None:
-        """A sign of life, for a wait without a job or for ``ahead_s`` of silence to come."""
+        """Show that the owner is alive, also for the next ``ahead_s`` seconds without a poll."""
         self._phone.script(_BEAT, LOCK, self.token, str(round(ahead_s)))
 
     def ours(self) -> bool:
-        """False when it was broken as stale and another bench has the phone."""
+        """False when another bench has broken it as stale and taken the phone."""
         done = self._phone.script('read owner < "$1/owner"; echo "${owner%% *}"', LOCK)
         return done.stdout.strip() in ("", self.token)
 
     def leave(self) -> None:
-        """Remove it, if it is still ours."""
+        """Remove the lock, if this bench still owns it."""
         self._phone.script(_LEAVE, LOCK, self.token)
 
-    def _alive(self) -> DeviceBusy:
+    def _busy_with_same(self) -> DeviceBusy:
         return DeviceBusy(
-            f"{self._phone.serial} is in use by the same bench, which is alive: it gave a sign of "
-            "life while this one waited.",
+            f"{self._phone.serial} is in use by the same bench, which is alive: it was active "
+            "while this one waited.",
             hint="Let it end, or stop it with Ctrl-C; then run this command again.",
         )
 
-    def _busy(self, held: _Held, resume: bool) -> DeviceBusy:
-        same = held.bench == self._bench
-        said = f"{held.silent_s} s ago" if held.silent_s > 0 else "just now"
-        running = ", and its job still runs" if held.job_alive else ""
-        wait = (_SILENT_SAME_S if same and resume else SILENT_S) - held.silent_s
+    def _busy(self, other: _OtherLock, resume: bool) -> DeviceBusy:
+        same = other.bench == self._bench
+        last_active = f"{other.silent_s} s ago" if other.silent_s > 0 else "just now"
+        running = ", and its job is still running" if other.job_alive else ""
+        wait = (_SILENT_SAME_S if same and resume else SILENT_S) - other.silent_s
         hint = f"If it died, the phone is free in {max(wait, 1)} s"
         if same and not resume:
-            hint += ", or sooner with --resume, which goes on where it stopped"
+            hint += ", or sooner with --resume, which continues where it stopped"
         return DeviceBusy(
-            f"{self._phone.serial} is in use by {'the same' if same else 'another'} bench: its "
-            f"last sign of life was {said}{running}.",
+            f"{self._phone.serial} is in use by {'the same' if same else 'another'} bench, last "
+            f"active {last_active}{running}.",
             hint=hint + ".",
         )

@@ -1,9 +1,9 @@
-"""What a phone says of itself, as records: text in, record out, no I/O.
+"""The text output of a phone's commands as records: text in, record out, no I/O.
 
-Each function names the command whose text it reads. A field that is not there is ``None``, since
-phones differ; one that is there and cannot be read is a ``DeviceError`` that shows it. Line ends
-may be CR LF (the legacy shell of old phones), the last one may be missing. Processors and clusters
-are in ``topology.py``.
+Each function names the command whose output it parses. A missing field is ``None``, since phones
+differ; a field that cannot be parsed is a ``DeviceError`` that shows it. Line ends may be CR LF
+(the legacy shell of old phones), the last one may be missing. Processors and clusters are in
+``topology.py``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from seaformer.core.errors import DeviceError
 
-# Android's names of a temperature's type (android.os.Temperature) that are used here.
+# The types of temperature (android.os.Temperature) that are used here.
 SKIN, BATTERY = 3, 2
 THERMAL_STATUS = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 _CHARGING, _FULL = 2, 5
@@ -24,7 +24,7 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class Battery:
-    """``dumpsys battery``. ``plugged`` is any source of power, ``charging`` what flows in."""
+    """``dumpsys battery``. ``plugged``: any source of power; ``charging``: charging or full."""
 
     level_percent: int | None
     temperature_c: float | None
@@ -36,7 +36,7 @@ class Battery:
 
 @dataclass(frozen=True)
 class Temperature:
-    """One sensor: Android's type and status, ``name`` is the maker's."""
+    """One sensor. ``kind`` and ``status`` are Android's numbers, ``name`` is the maker's."""
 
     name: str
     kind: int
@@ -48,8 +48,8 @@ class Temperature:
 class Thermal:
     """``dumpsys thermalservice``. ``status`` is 0 (none) to 6 (shutdown).
 
-    ``skin_limit_c`` is the skin temperature from which the first status holds, where the phone
-    tells it. ``None`` everywhere: the phone has no such service (Android 9 and before).
+    ``skin_limit_c`` is the skin temperature of the first status above 0, where the phone reports
+    it. All fields are empty when the phone has no such service (Android 9 and before).
     """
 
     status: int | None
@@ -72,8 +72,8 @@ class Space:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """One line of ``adb devices -l``. ``detail`` is adb's remark on a phone it may not open."""
+class AdbEntry:
+    """One line of ``adb devices -l``. ``detail`` is adb's remark on a phone it cannot open."""
 
     serial: str
     state: str
@@ -82,14 +82,14 @@ class Listed:
 
 
 def split_sections(text: str) -> dict[str, str]:
-    """The answer of a script that says ``@@seaformer NAME`` before each part: text by name."""
+    """The output of a script that prints ``@@seaformer NAME`` before each part: text by name."""
     pieces = re.split(r"(?m)^@@seaformer (\w+)\r?\n", text)
     return dict(zip(pieces[1::2], pieces[2::2], strict=True))
 
 
 def parse_getprop(text: str) -> dict[str, str]:
-    """``getprop``: ``[name]: [value]``; a value may go on over several lines."""
-    found: dict[str, str] = {}
+    """``getprop``: ``[name]: [value]``; a value may span several lines."""
+    properties: dict[str, str] = {}
     name, value = "", ""
     for line in _lines(text):
         if name:
@@ -97,9 +97,9 @@ def parse_getprop(text: str) -> dict[str, str]:
         elif (start := re.match(r"\[([^\]]+)\]: \[(.*)$", line)) is not None:
             name, value = start[1], start[2]
         if name and value.endswith("]"):
-            found[name] = value[:-1]
+            properties[name] = value[:-1]
             name = ""
-    return found
+    return properties
 
 
 def parse_battery(text: str) -> Battery:
@@ -130,7 +130,7 @@ _SENSOR = re.compile(
     r"Temperature\{mValue=([^,]+), mType=(-?\d+), mName=([^,}]*), mStatus=([^,}]+)\}"
 )
 _COOLING = re.compile(r"CoolingDevice\{mValue=(\d+), mType=-?\d+, mName=([^,}]*)\}")
-# Android 14 and later, and before: the HAL's own way to print itself.
+# Android 14 and later; before, in the format of the HAL.
 _LIMITS = re.compile(
     r"TemperatureThreshold\{mType=3, .*?mHotThrottlingThresholds=\[([^\]]*)\]"
     r"|\{\.type = SKIN, .*?\.hotThrottlingThresholds = \[([^\]]*)\]"
@@ -138,7 +138,7 @@ _LIMITS = re.compile(
 
 
 def parse_thermal(text: str) -> Thermal:
-    """``dumpsys thermalservice``: the sensors as they are now, else as they were cached."""
+    """``dumpsys thermalservice``: the current sensors, else the cached ones."""
     status = re.search(r"^Thermal Status: *(\S+)\r?$", text, re.MULTILINE)
     before, _, now = text.partition("Current temperatures from HAL:")
     sensors = tuple(map(_sensor, _SENSOR.finditer(now))) or tuple(
@@ -148,13 +148,13 @@ def parse_thermal(text: str) -> Thermal:
     return Thermal(
         status=None if status is None else _integer(status[1], "Thermal Status"),
         temperatures=sensors,
-        cooling={found[2]: int(found[1]) for found in _COOLING.finditer(text)},
+        cooling={match[2]: int(match[1]) for match in _COOLING.finditer(text)},
         skin_limit_c=None if limits is None else _first_limit(limits[1] or limits[2] or ""),
     )
 
 
 def parse_df(text: str) -> Space | None:
-    """``df -k PATH``: the one file system; a long device name has a line of its own."""
+    """``df -k PATH``: its file system; a long device name has a line of its own."""
     lines = [line for line in _lines(text) if line.strip()]
     cells = " ".join(lines[1:]).split()
     if len(cells) < 6 or not lines[0].startswith("Filesystem"):
@@ -163,10 +163,10 @@ def parse_df(text: str) -> Space | None:
     return Space(total * 1024, free * 1024, " ".join(cells[5:]))
 
 
-def parse_devices(text: str) -> tuple[Listed, ...]:
-    """``adb devices -l``, whatever adb says around it."""
+def parse_devices(text: str) -> tuple[AdbEntry, ...]:
+    """``adb devices -l``, without adb's other lines."""
     return tuple(
-        _listed(line)
+        _entry(line)
         for line in _lines(text)
         if line.strip() and not line.startswith(("*", "List of devices", "adb server"))
     )
@@ -178,7 +178,7 @@ def parse_uptime(text: str) -> float:
 
 
 def parse_boot_id(text: str) -> str:
-    """``/proc/sys/kernel/random/boot_id``: another one after each boot."""
+    """``/proc/sys/kernel/random/boot_id``: a new one after each boot."""
     line = _only_line(text, "boot_id")
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", line):
         raise _unreadable("boot_id", line)
@@ -192,52 +192,52 @@ def parse_meminfo(text: str) -> dict[str, int]:
 
 
 def parse_load(text: str) -> float:
-    """``/proc/loadavg``: the mean number of tasks that wanted to run in the last minute."""
+    """``/proc/loadavg``: the mean number of runnable tasks in the last minute."""
     return _number(_only_line(text, "/proc/loadavg").split()[0], "/proc/loadavg")
 
 
 def parse_values(text: str) -> dict[str, str]:
     """``grep -sH . FILE...``: the first line of each file by its path."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for line in _lines(text):
         path, colon, value = line.partition(":")
         if colon and path.startswith("/"):
-            found.setdefault(path, value.strip())
-    return found
+            values.setdefault(path, value.strip())
+    return values
 
 
 # AOSP's packages/modules/adb/adb.cpp (to_string of a connection's state), and adb's own remark.
-_LISTED = re.compile(
+_ENTRY = re.compile(
     r"(.+?)\s+((?:device|offline|unauthorized|authorizing|connecting|recovery|sideload|rescue|"
     r"bootloader|host|detached|unknown|no permissions)\b.*)$"
 )
 
 
-def _listed(line: str) -> Listed:
-    """A serial, a state that may have blanks and a remark, and ``key:value`` words.
+def _entry(line: str) -> AdbEntry:
+    """A serial, a state that may contain blanks and a remark, and ``key:value`` words.
 
-    A serial may have blanks too: then what comes first of the states adb knows ends it.
+    A serial may contain blanks too: the first state that adb has ends it.
     """
-    found = _LISTED.match(line.strip())
-    serial, rest = found.groups() if found else line.strip().partition(" ")[::2]
+    match = _ENTRY.match(line.strip())
+    serial, rest = match.groups() if match else line.strip().partition(" ")[::2]
     rest = rest.strip()
     refused = re.match(r"(no permissions)\s*(.*?)((?:\s(?:\S+:\S+))*)$", rest)
     if refused is not None:
         words = refused[3].split()
         remark = refused[2].strip()
-        return Listed(serial, refused[1], _pairs(words), remark)
+        return AdbEntry(serial, refused[1], _pairs(words), remark)
     state, _, words = rest.partition(" ")
-    return Listed(serial, state, _pairs(words.split()))
+    return AdbEntry(serial, state, _pairs(words.split()))
 
 
 def _pairs(words: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in (w.partition(":") for w in words) if value}
 
 
-def _sensor(found: re.Match[str]) -> Temperature:
-    celsius = _number(found[1], f"the temperature of {found[3]}")
+def _sensor(match: re.Match[str]) -> Temperature:
+    celsius = _number(match[1], f"the temperature of {match[3]}")
     return Temperature(
-        found[3], int(found[2]), celsius, _integer(found[4], f"status of {found[3]}")
+        match[3], int(match[2]), celsius, _integer(match[4], f"status of {match[3]}")
     )
 
 
@@ -273,6 +273,6 @@ def _number(text: str, what: str) -> float:
 def _unreadable(what: str, seen: str) -> DeviceError:
     shown = seen if len(seen) <= _SHOWN else seen[: _SHOWN - 3] + "..."
     return DeviceError(
-        f"The phone's answer for {what} cannot be read: expected a value, seen {shown!r}.",
-        hint="Try again; if it stays, report this text.",
+        f"The phone's output for {what} cannot be read: expected a value, got {shown!r}.",
+        hint="Try again; if it fails again, report this text.",
     )

@@ -1,4 +1,4 @@
-"""What adb calls the state of a phone, and what a user does about it."""
+"""The states of a phone as adb names them, and the error with a remedy for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seaformer.core.errors import (
     Unauthorized,
 )
 
-_REBOOT = "Start it into Android: adb reboot, or hold the power button."
+_REBOOT = "Restart it into Android: adb reboot, or hold the power button."
 
 
 def state_error(serial: str, state: str) -> DeviceError:
@@ -18,12 +18,12 @@ def state_error(serial: str, state: str) -> DeviceError:
     if state in ("unauthorized", "authorizing"):
         return Unauthorized(
             f"{serial} has not accepted this computer's key.",
-            hint="Unlock the phone and tap Allow on 'Allow USB debugging?'; if nothing is shown, "
+            hint="Unlock the phone and tap Allow on 'Allow USB debugging?'; if it does not ask, "
             "revoke USB debugging authorisations in its developer options and plug it in again.",
         )
     if state == "no permissions":
         return NoPermission(
-            f"{serial} is on USB, and you may not open it.",
+            f"{serial} is on USB, but this user has no permission to open it.",
             hint="Install udev rules (Debian: apt install android-sdk-platform-tools-common), "
             "join the group plugdev, and plug the phone in again.",
         )
@@ -32,7 +32,7 @@ def state_error(serial: str, state: str) -> DeviceError:
     if state in ("offline", "connecting", "detached"):
         return DeviceOffline(
             f"{serial} is {state}: it is listed but does not answer.",
-            hint="Plug it in again, or switch USB debugging off and on; for one on the network: "
+            hint="Plug it in again, or switch USB debugging off and on; on the network: "
             f"adb disconnect {serial}; adb connect {serial}",
         )
-    return DeviceOffline(f"{serial} is in the state {state!r}, expected 'device'.", hint=_REBOOT)
+    return DeviceOffline(f"{serial} is in state {state!r}; 'device' is required.", hint=_REBOOT)

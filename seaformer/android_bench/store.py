@@ -1,20 +1,20 @@
-"""Files on the phone by their content: what is there already is not sent again.
+"""``Store``: files on the phone by their content; a file that is already there is not sent again.
 
-    /data/local/tmp/seaformer/cache/<sha256>      every file ever needed
-    /data/local/tmp/seaformer/bundle/<id>/<name>  links to them, under the names a program wants
+    /data/local/tmp/seaformer/cache/<sha256>      every file
+    /data/local/tmp/seaformer/bundle/<id>/<name>  links to them, under the names a program requires
 
-A file is sent under another name, its hash computed by the phone, and only then renamed: a part
-of a file never gets a name. What lies there from an earlier time is hashed again in each session.
+A file is sent under a temporary name, hashed by the phone, and only then renamed: a part of a file
+never gets its name. The files of earlier sessions are hashed again in each session.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seaformer.android_bench.link import Phone
+from seaformer.android_bench.connection import Phone
 from seaformer.core import files
 from seaformer.core.errors import DeviceError, DeviceFull, DeviceLost
 
@@ -23,7 +23,7 @@ _CACHE = f"{ROOT}/cache"
 _PART = ".part-"
 _TRIES = 3
 _HASH_BYTES_PER_S = 20_000_000
-# What a run writes beside what is sent: outputs of a large model, logs.
+# For the output of a run: the outputs of a large model, logs.
 _ROOM_BYTES = 32 << 20
 
 _START = 'mkdir -p "$1" && chmod 771 "$1" && rm -f "$1"/.part-*'
@@ -42,15 +42,15 @@ _DROP = (
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A file of this computer that the phone needs."""
+class FileToPush:
+    """A file of this computer that a run on the phone requires."""
 
     path: Path
     sha256: str
     size_bytes: int
 
     @classmethod
-    def of(cls, path: Path) -> Wanted:
+    def of(cls, path: Path) -> FileToPush:
         return cls(path, files.sha256_file(path), path.stat().st_size)
 
 
@@ -63,13 +63,13 @@ class Store:
         self._folders: set[str] = set()
         self._started = False
 
-    def put(self, wanted: Iterable[Wanted]) -> Mapping[str, str]:
-        """Bring files to the phone. Returns where each lies there, by its sha256.
+    def put(self, items: Iterable[FileToPush]) -> Mapping[str, str]:
+        """Push the files that are missing. Returns the path of each on the phone, by its sha256.
 
         Raises ``DeviceFull`` naming what is missing, ``DeviceError`` when a file arrives damaged
         again and again.
         """
-        every = {item.sha256: item for item in wanted}
+        every = {item.sha256: item for item in items}
         self._start()
         missing = [item for item in every.values() if item.sha256 not in self._verified]
         if missing:
@@ -81,7 +81,7 @@ class Store:
                 self._send(item)
         return {sha: f"{_CACHE}/{sha}" for sha in every}
 
-    def folder(self, name: str, contents: Mapping[str, Wanted]) -> str:
+    def folder(self, name: str, contents: Mapping[str, FileToPush]) -> str:
         """A folder on the phone with these files under their names."""
         places = self.put(contents.values())
         home = f"{ROOT}/bundle/{name}"
@@ -92,18 +92,18 @@ class Store:
             pairs += [places[item.sha256], file]
         done = self._phone.script(_LINK, home, *pairs)
         if done.exit_code != 0:
-            raise DeviceError(f"{self._phone.serial}: {home} could not be made: {done.said}.")
+            raise DeviceError(f"{self._phone.serial}: {home} could not be created: {done.summary}.")
         self._folders.add(home)
         return home
 
     def forget(self) -> None:
-        """After a reboot nothing is taken for granted."""
+        """After a reboot: check every file again."""
         self._verified.clear()
         self._folders.clear()
         self._started = False
 
     def free_bytes(self) -> int | None:
-        """Space left for us; ``None`` when the phone's ``df`` is not understood."""
+        """Free space; ``None`` when the output of the phone's ``df`` cannot be read."""
         done = self._phone.script(_FREE, ROOT)
         words = done.stdout.split()
         at = next((i for i, word in enumerate(words) if word.endswith("%")), 0)
@@ -114,29 +114,30 @@ class Store:
             return
         done = self._phone.script(_START, _CACHE)
         if done.exit_code != 0:
-            raise DeviceError(f"{self._phone.serial}: {_CACHE} could not be made: {done.said}.")
+            raise DeviceError(
+                f"{self._phone.serial}: {_CACHE} could not be created: {done.summary}."
+            )
         self._started = True
 
-    def _present(self, wanted: Iterable[Wanted]) -> set[str]:
-        """Which files lie in the cache and are what their names say."""
-        items = list(wanted)
+    def _present(self, items: Sequence[FileToPush]) -> set[str]:
+        """The sha256 of each file that is in the cache with the content of its name."""
         limit = 30 + sum(item.size_bytes for item in items) / _HASH_BYTES_PER_S
         names = [item.sha256 for item in items]
         done = self._phone.script(_HASHES, _CACHE, *names, timeout_s=limit)
         if "not found" in done.stderr + done.stdout:
             raise DeviceError(
-                f"{self._phone.serial} has no sha256sum, so nothing pushed could be trusted.",
-                hint="Android 6 and later have it; put a toybox on the phone's PATH.",
+                f"{self._phone.serial} has no sha256sum, so a push cannot be checked.",
+                hint="Android 6 and later have it; or add a toybox to the phone's PATH.",
             )
         lines = (line.split() for line in done.stdout.splitlines())
         return {words[0] for words in lines if len(words) == 2 and words[0] == words[1]}
 
-    def _make_room(self, absent: list[Wanted], keep: Iterable[str]) -> None:
-        """Room for all of it before the first byte is sent; other files of the cache give way."""
+    def _make_room(self, absent: list[FileToPush], keep: Iterable[str]) -> None:
+        """Make room for all of it before the first byte is sent, by removing other cached files."""
         needed = sum(item.size_bytes for item in absent)
         if not absent or self._fits(needed):
             return
-        self._phone.say(f"{self._phone.serial}: making room, older files of the cache go")
+        self._phone.progress(f"{self._phone.serial}: removing older cached files to make room")
         self._phone.script(_DROP, _CACHE, *keep, *self._verified)
         self._phone.run(["rm", "-rf", f"{ROOT}/bundle"])
         self._folders.clear()
@@ -155,7 +156,7 @@ class Store:
             hint="Free some space on the phone and run the same command again.",
         )
 
-    def _send(self, item: Wanted) -> None:
+    def _send(self, item: FileToPush) -> None:
         part = f"{_CACHE}/{_PART}{secrets.token_hex(6)}"
         limit = 30 + item.size_bytes / _HASH_BYTES_PER_S
         for _ in range(_TRIES):
@@ -177,7 +178,9 @@ class Store:
             if kept.exit_code == 0 or self._present([item]):
                 self._verified.add(item.sha256)
                 return
-            self._phone.say(f"{self._phone.serial}: {item.path.name} arrived damaged, sent again")
+            self._phone.progress(
+                f"{self._phone.serial}: {item.path.name} arrived damaged, sent again"
+            )
         self._phone.run(["rm", "-f", part])
         raise DeviceError(
             f"{self._phone.serial}: {item.path.name} arrived damaged {_TRIES} times.",

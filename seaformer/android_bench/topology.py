@@ -1,8 +1,8 @@
-"""Processors, clusters and systems on a chip: what a phone's files say, and what is known.
+"""Processors, clusters and chips: from the text of a phone's files, and from tables.
 
-``/proc/cpuinfo`` and cpufreq are read as text (no I/O here); names of cores are rows of
-``core/cpus.toml``, known chips of ``devices.toml``. The probe decides; a known row is only compared
-with it.
+``/proc/cpuinfo`` and cpufreq are parsed from text (no I/O here); names of cores are rows of
+``core/cpus.toml``, chips those of ``devices.toml``. The phone decides; its chip's row is only
+compared with it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Processor:
 
     @property
     def core(self) -> str:
-        """``Cortex-A77``, or its numbers where they are not known."""
+        """``Cortex-A77``, or the numbers of an unknown core."""
         return core_name(self.implementer, self.part)
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """cpufreq of one core, in kHz; ``None`` where a file is absent or may not be read."""
+    """cpufreq of one core, in kHz; ``None`` where a file is missing or cannot be read."""
 
     governor: str | None
     hardware_max_khz: int | None
@@ -77,7 +77,7 @@ def _rows() -> dict[str, Any]:
 
 @cache
 def known_socs() -> tuple[Soc, ...]:
-    """Every chip there is a row for."""
+    """Every chip of ``devices.toml``."""
     return tuple(
         Soc(
             row["name"],
@@ -92,7 +92,7 @@ def known_socs() -> tuple[Soc, ...]:
 def parse_cpuinfo(text: str) -> tuple[Processor, ...]:
     """``/proc/cpuinfo``: the cores that are online, by number.
 
-    Kernels before 3.19 tell the part once, at the end, for all cores; it then holds for each.
+    Kernels before 3.19 give the part once, at the end, for all cores.
     Raises ``DeviceError`` for a text without processors or with one twice.
     """
     blocks: list[dict[str, str]] = []
@@ -106,13 +106,13 @@ def parse_cpuinfo(text: str) -> tuple[Processor, ...]:
         target = blocks[-1] if blocks else common
         target.setdefault(name, value)
     last = blocks[-1] if blocks else {}
-    found = [_processor(block, common | last) for block in blocks]
-    if not found or len({processor.number for processor in found}) < len(found):
+    processors = [_processor(block, common | last) for block in blocks]
+    if not processors or len({each.number for each in processors}) < len(processors):
         raise DeviceError(
             "The phone's /proc/cpuinfo cannot be read: expected one block for each core, "
-            f"seen {len(found)} in {len(text)} characters."
+            f"got {len(processors)} in {len(text)} characters."
         )
-    return tuple(sorted(found, key=lambda processor: processor.number))
+    return tuple(sorted(processors, key=lambda processor: processor.number))
 
 
 def _processor(block: Mapping[str, str], common: Mapping[str, str]) -> Processor:
@@ -128,19 +128,23 @@ def _processor(block: Mapping[str, str], common: Mapping[str, str]) -> Processor
 
 
 def parse_cpu_list(text: str) -> tuple[int, ...]:
-    """A list of the kernel's, ``0-3,6`` or ``0 1 2 3``; nothing is an empty one."""
+    """A kernel's list of cores, ``0-3,6`` or ``0 1 2 3``; empty text is an empty list."""
     cpus: set[int] = set()
     for item in text.replace(",", " ").split():
-        found = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", item)
-        if found is None or int(found[2] or found[1]) >= _MOST_CPUS:
-            raise DeviceError(f"The phone's list of cores cannot be read: seen {text.strip()!r}.")
-        cpus.update(range(int(found[1]), int(found[2] or found[1]) + 1))
+        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", item)
+        if match is None or int(match[2] or match[1]) >= _MOST_CPUS:
+            raise DeviceError(f"The phone's list of cores cannot be read: got {text.strip()!r}.")
+        cpus.update(range(int(match[1]), int(match[2] or match[1]) + 1))
     return tuple(sorted(cpus))
 
 
 FREQUENCY_FILES = (
-    *("related_cpus", "scaling_governor", "cpuinfo_max_freq"),
-    *("scaling_max_freq", "scaling_min_freq", "scaling_cur_freq"),
+    "related_cpus",
+    "scaling_governor",
+    "cpuinfo_max_freq",
+    "scaling_max_freq",
+    "scaling_min_freq",
+    "scaling_cur_freq",
 )
 
 
@@ -152,7 +156,7 @@ def frequency_paths(cpus: tuple[int, ...]) -> tuple[str, ...]:
 def parse_frequencies(values: Mapping[str, str]) -> dict[int, Frequency]:
     """cpufreq by core, from paths and their contents (``parse.parse_values``)."""
     pattern = re.compile(re.escape(BASE) + r"/cpu(\d+)/cpufreq/\w+")
-    numbers = {int(found[1]) for path in values if (found := pattern.fullmatch(path))}
+    numbers = {int(match[1]) for path in values if (match := pattern.fullmatch(path))}
 
     def one(cpu: int) -> Frequency:
         def text(name: str) -> str | None:
@@ -177,9 +181,9 @@ def parse_frequencies(values: Mapping[str, str]) -> dict[int, Frequency]:
 def find_clusters(
     processors: tuple[Processor, ...], frequencies: Mapping[int, Frequency]
 ) -> tuple[Cluster, ...]:
-    """Online cores of one part and one highest frequency together, in order of their numbers.
+    """Online cores grouped by part and highest frequency, in order of their numbers.
 
-    cpufreq's own ``related_cpus`` divides further: two policies are two clusters.
+    ``related_cpus`` of cpufreq divides further: two policies are two clusters.
     """
     groups: dict[tuple[str, int | None, tuple[int, ...]], list[int]] = {}
     for processor in processors:
@@ -190,31 +194,31 @@ def find_clusters(
             frequency.related if frequency else (),
         )
         groups.setdefault(key, []).append(processor.number)
-    made = [Cluster(tuple(cpus), part, khz) for (part, khz, _), cpus in groups.items()]
-    return tuple(sorted(made, key=lambda cluster: cluster.cpus))
+    clusters = [Cluster(tuple(cpus), part, khz) for (part, khz, _), cpus in groups.items()]
+    return tuple(sorted(clusters, key=lambda cluster: cluster.cpus))
 
 
 def identify(properties: Mapping[str, str], clusters: tuple[Cluster, ...]) -> Soc | None:
-    """The known chip: by ``ro.soc.model``, else by platform; several by their fastest core."""
+    """The row of the chip: by ``ro.soc.model``, else by platform and then by its fastest core."""
     model = properties.get("ro.soc.model", "").upper()
     platform = properties.get("ro.board.platform", "").lower()
-    found = [soc for soc in known_socs() if model and model == soc.model.upper()]
-    found = found or [soc for soc in known_socs() if platform in soc.platforms]
+    rows = [soc for soc in known_socs() if model and model == soc.model.upper()]
+    rows = rows or [soc for soc in known_socs() if platform in soc.platforms]
     fastest = max((cluster.max_freq_khz or 0 for cluster in clusters), default=0)
-    return min(found, key=lambda soc: abs(_fastest_khz(soc) - fastest), default=None)
+    return min(rows, key=lambda soc: abs(_fastest_khz(soc) - fastest), default=None)
 
 
 def soc_title(properties: Mapping[str, str], soc: Soc | None) -> str:
-    """``Snapdragon 865 (SM8250, kona)``, or what the phone says of an unknown one."""
-    said = [properties.get(name, "") for name in ("ro.soc.model", "ro.board.platform")]
+    """``Snapdragon 865 (SM8250, kona)``; an unknown chip as the phone names it."""
+    names = [properties.get(name, "") for name in ("ro.soc.model", "ro.board.platform")]
     if soc is None:
-        return " ".join(dict.fromkeys(filter(None, said))) or "unknown"
-    inside = dict.fromkeys(filter(None, [soc.model, said[1]]))
-    return f"{soc.name} ({', '.join(inside)})" if inside else soc.name
+        return " ".join(dict.fromkeys(filter(None, names))) or "unknown"
+    details = dict.fromkeys(filter(None, [soc.model, names[1]]))
+    return f"{soc.name} ({', '.join(details)})" if details else soc.name
 
 
 def surprises(soc: Soc, clusters: tuple[Cluster, ...]) -> tuple[str, ...]:
-    """Where the probe differs from what is known of the chip: one sentence each."""
+    """A sentence for each difference between the phone and the row of its chip."""
     expected = sorted((_arm_name(c.part), c.max_khz, c.cores) for c in soc.clusters)
     seen = sorted((_arm_name(c.part), c.max_freq_khz or 0, len(c.cpus)) for c in clusters)
     if expected == seen:
@@ -223,13 +227,13 @@ def surprises(soc: Soc, clusters: tuple[Cluster, ...]) -> tuple[str, ...]:
     def listed(rows: list[tuple[str, int, int]]) -> str:
         return ", ".join(f"{count} {part} at {khz / 1e6:.2f} GHz" for part, khz, count in rows)
 
-    return (f"{soc.name} has {listed(expected)}; seen online: {listed(seen)}.",)
+    return (f"{soc.name} has {listed(expected)}; online: {listed(seen)}.",)
 
 
 def _arm_name(part: str) -> str:
     """``Cortex-A55`` of ``Kryo 4xx Silver (Cortex-A55)``: the same core under either name."""
-    found = re.search(r"\((Cortex-\w+)\)", part)
-    return found[1] if found else part
+    match = re.search(r"\((Cortex-\w+)\)", part)
+    return match[1] if match else part
 
 
 def _fastest_khz(soc: Soc) -> int:

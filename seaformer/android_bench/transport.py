@@ -1,8 +1,8 @@
-"""``Transport``: one phone's shell and files, whichever way the bytes go.
+"""``Transport``: the shell and the files of one phone, independent of the way to it.
 
-Two ways: the adb server that runs already (``adb_server.py``) and straight to the phone, over TCP
-or USB (``adb_direct.py``); ``attach.py`` finds phones and chooses. Commands are argv lists, quoted
-once, here, for Android's sh. No call is retried here: a retry is the caller's, who counts it.
+There are two ways: a running adb server (``adb_server.py``), and directly to the phone over TCP or
+USB (``adb_direct.py``); ``finder.py`` lists the phones and chooses. Commands are argv lists, quoted
+once, here, for Android's sh. No call is retried here: the caller retries, and counts it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ READY = "device"
 
 @dataclass(frozen=True)
 class ShellResult:
-    """What a command on the phone ended with.
+    """Output and exit code of a command on the phone.
 
-    The shell of Android before 7, and adb-shell's, has one stream: then ``stderr`` is empty and
-    what a command complained of is in ``stdout``.
+    The shell of Android before 7, and that of adb-shell, has one stream: then ``stderr`` is empty
+    and error messages are in ``stdout``.
     """
 
     stdout: str
@@ -35,11 +35,11 @@ class ShellResult:
     exit_code: int
 
     @property
-    def said(self) -> str:
-        """The command's own sentence, for an error message; else how it ended."""
-        said = " ".join((self.stderr.strip() or self.stdout.strip()).split())[:300]
-        if said or not self.exit_code:
-            return said
+    def summary(self) -> str:
+        """The command's own message in one line, for an error; without one, how it ended."""
+        message = " ".join((self.stderr.strip() or self.stdout.strip()).split())[:300]
+        if message or not self.exit_code:
+            return message
         try:
             return f"killed by {signal.Signals(self.exit_code - 128).name}"
         except ValueError:
@@ -47,12 +47,12 @@ class ShellResult:
 
 
 @dataclass(frozen=True)
-class Attached:
-    """One phone as it is seen from here.
+class AttachedDevice:
+    """One phone as this computer sees it.
 
     ``state`` is adb's word: device, unauthorized, offline, recovery, sideload, bootloader,
-    ``no permissions``; ``link`` is ``usb`` or ``tcp``; ``way`` how it would be talked to
-    (``adb server at 127.0.0.1:5037``, ``tcp``, ``usb``) and ``why``.
+    ``no permissions``; ``link`` is ``usb`` or ``tcp``; ``way`` is how it is
+    reached (``adb server at 127.0.0.1:5037``, ``tcp``, ``usb``) and ``why`` the reason.
     """
 
     serial: str
@@ -70,9 +70,9 @@ class Attached:
 class Transport(Protocol):
     """A connection to one phone. Every call has a time limit; none is repeated.
 
-    All raise ``DeviceLost`` when the connection breaks and ``DeviceTimeout`` when the time is
-    over; after either the connection is closed, and ``open_transport`` makes another.
-    ``bytes_pushed`` counts the contents of files sent so far.
+    All raise ``DeviceLost`` when the connection breaks and ``DeviceTimeout`` after a timeout;
+    after either the connection is closed, and ``Finder.reopen`` makes another. ``bytes_pushed``
+    counts the contents of files sent so far.
     """
 
     serial: str
@@ -92,7 +92,7 @@ class Transport(Protocol):
         ...
 
     def pull(self, source: str, target: Path, timeout_s: float) -> None:
-        """Copy a file from the phone. Raises ``DeviceError`` when it is not there."""
+        """Copy a file from the phone. Raises ``DeviceError`` when it does not exist."""
         ...
 
     def close(self) -> None: ...
@@ -101,36 +101,36 @@ class Transport(Protocol):
 def command_line(argv: Sequence[str]) -> str:
     """An argv list as one line of Android's sh, each argument quoted.
 
-    Raises ``UsageError`` for a NUL, which no command line can carry.
+    Raises ``UsageError`` for a NUL, which a command line cannot contain.
     """
     if any("\0" in argument for argument in argv):
-        raise UsageError("A command for the phone has a NUL character in it.")
+        raise UsageError("A command for the phone contains a NUL character.")
     return shlex.join(argv)
 
 
 @dataclass(frozen=True)
-class Marked:
-    """A command line for a shell that tells no exit code: it is printed behind a random marker."""
+class MarkedCommand:
+    """A command line for a shell without exit codes: it prints the code after a random marker."""
 
     line: str
     marker: str
 
     @classmethod
-    def of(cls, argv: Sequence[str]) -> Marked:
+    def of(cls, argv: Sequence[str]) -> MarkedCommand:
         marker = f"seaformer-{secrets.token_hex(8)}-exit:"
         return cls(f"{command_line(argv)}; echo {marker}$?", marker)
 
     def parse(self, output: str) -> ShellResult:
-        """What was printed before the marker, and the exit code behind it.
+        """The output before the marker, and the exit code after it.
 
-        A terminal's line ends (Android before 7) are made plain ones. Raises ``DeviceLost`` when
-        the marker is not there: the answer was cut.
+        Line ends of a terminal (Android before 7) become plain ones. Raises ``DeviceLost`` when
+        the marker is missing: the output is incomplete.
         """
-        found = re.search(re.escape(self.marker) + r"(\d+)(\r?)\n", output)
-        if found is None:
+        end = re.search(re.escape(self.marker) + r"(\d+)(\r?)\n", output)
+        if end is None:
             raise DeviceLost(
-                "The phone's answer was cut short: its end marker did not arrive.",
+                "The phone's output was cut short: its end marker is missing.",
                 hint="Check the cable, then run the same command again with --resume.",
             )
-        text = output[: found.start()]
-        return ShellResult(text.replace("\r\n", "\n") if found[2] else text, "", int(found[1]))
+        text = output[: end.start()]
+        return ShellResult(text.replace("\r\n", "\n") if end[2] else text, "", int(end[1]))

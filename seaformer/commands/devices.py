@@ -17,8 +17,8 @@ def devices(
     as_json: AsJson = False,
 ) -> None:
     """What is attached: state, chip, clusters, the core that would be pinned, heat and battery."""
-    from seaformer.android_bench.attach import Finder
     from seaformer.android_bench.devices import list_phones
+    from seaformer.android_bench.finder import Finder
     from seaformer.core import codec
     from seaformer.core.errors import DeviceError
     from seaformer.report.phones import phone_page

@@ -9,12 +9,13 @@ from seaformer.core.measurement import Cluster
 
 @dataclass(frozen=True, kw_only=True)
 class PhoneReport:
-    """What is attached and what it could do; what it does not tell is ``None`` or empty.
+    """One attached phone; a value that it does not report is ``None`` or empty.
 
-    ``state`` is adb's word (``device`` is ready), ``way`` how it is reached and ``why`` so.
-    ``clusters`` are the cores online; ``cpu`` is the one a bench would pin to and ``mask`` its
-    ``taskset`` mask. ``thermal_status`` is 0 (none) to 6. ``notes`` are sentences about what
-    differs from what is known of the phone; ``error`` and ``hint`` say why it cannot be used.
+    ``state`` is adb's name of it (``device`` is ready), ``way`` how the phone is reached and
+    ``why`` the reason. ``clusters`` are the online cores; ``cpu`` is the one a bench would pin to
+    and ``mask`` its ``taskset`` mask. ``thermal_status`` is 0 (none) to 6. ``notes`` are sentences
+    about differences from the row of its chip; ``error`` and ``hint`` are set when it cannot be
+    used.
     """
 
     serial: str

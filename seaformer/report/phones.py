@@ -12,7 +12,7 @@ _STATUS = ("none", "light", "moderate", "severe", "critical", "emergency", "shut
 
 
 def phone_page(phone: PhoneReport) -> list[Block]:
-    """The serial and what it is, then a line for each thing that is known."""
+    """The serial and the model, then a line for each value that the phone reports."""
     title = [phone.model, f"Android {phone.android}" if phone.android else "", phone.soc]
     head = f"{phone.serial}  {', '.join(filter(None, title)) or phone.state}"
     facts = tuple((name, text) for name, text in _rows(phone) if text)

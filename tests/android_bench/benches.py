@@ -1,4 +1,4 @@
-"""Benches of the scripted runner on a phone's double, as short as a test wants them."""
+"""Short benches of the scripted runner on a fake phone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seaformer.android_bench.attach import Finder
-from seaformer.android_bench.link import Patience, Phone
+from seaformer.android_bench.connection import ConnectionPolicy, Phone
+from seaformer.android_bench.finder import Finder
 from seaformer.bench.run import Bench
 from seaformer.bench.target import TargetOptions
 from seaformer.bench.targets.phone import PhoneTarget
@@ -25,11 +25,11 @@ SETTING = ("settings", "get", "global", "stay_on_while_plugged_in")
 
 
 @dataclass
-class Tried:
-    """What one bench left: the rows, what was said, and the target."""
+class BenchTrial:
+    """The result of one bench: the rows, the progress messages, and the target."""
 
     rows: list[Measurement]
-    said: list[str]
+    messages: list[str]
     target: PhoneTarget
 
     @property
@@ -39,19 +39,19 @@ class Tried:
 
     def flags(self) -> dict[str, str]:
         """Details by name; several of one name are joined."""
-        found: dict[str, str] = {}
+        details: dict[str, str] = {}
         for flag in (flag for row in self.rows for flag in row.flags):
-            found[flag.name] = "; ".join(filter(None, (found.get(flag.name), flag.detail)))
-        return found
+            details[flag.name] = "; ".join(filter(None, (details.get(flag.name), flag.detail)))
+        return details
 
 
 @dataclass
 class Workbench:
-    """A store, the scripted bundle, how patient a bench is, and by which server it goes, if any."""
+    """A store, the scripted bundle, the timeouts of a bench, and its adb server, if any."""
 
     root: Path
     bundle: Bundle
-    patience: Patience = Patience(total_s=8, first_s=0.05, longest_s=0.5)
+    policy: ConnectionPolicy = ConnectionPolicy(total_s=8, first_s=0.05, longest_s=0.5)
     processes: int = 1
     adb_host: str = ""
     pause: Callable[[float], None] = field(default=lambda seconds: time.sleep(seconds / 4))
@@ -67,7 +67,7 @@ class Workbench:
     def target(
         self,
         phone: FakePhone,
-        said: list[str] | None = None,
+        messages: list[str] | None = None,
         *,
         adb_host: str = "",
         resume: bool = False,
@@ -75,11 +75,11 @@ class Workbench:
     ) -> PhoneTarget:
         adb_host = adb_host or self.adb_host
         finder = Finder(adb_host)
-        say = (said if said is not None else []).append
-        (attached,) = finder.choose(phone.address)
-        link = Phone(finder, attached, patience=self.patience, say=say, pause=self.pause)
+        progress = (messages if messages is not None else []).append
+        (device,) = finder.choose(phone.address)
+        connection = Phone(finder, device, policy=self.policy, progress=progress, pause=self.pause)
         options = TargetOptions(adb_host=adb_host, resume=resume, force=force)
-        return PhoneTarget(link, self.bundle, options, say)
+        return PhoneTarget(connection, self.bundle, options, progress)
 
     def run(
         self,
@@ -88,12 +88,12 @@ class Workbench:
         adb_host: str = "",
         resume: bool = False,
         force: bool = False,
-    ) -> Tried:
-        said: list[str] = []
-        target = self.target(phone, said, adb_host=adb_host, resume=resume, force=force)
+    ) -> BenchTrial:
+        messages: list[str] = []
+        target = self.target(phone, messages, adb_host=adb_host, resume=resume, force=force)
         bench = Bench(target, self.plan, self.store, resume=resume)
         try:
-            return Tried(bench.run(artifacts), said, target)
+            return BenchTrial(bench.run(artifacts), messages, target)
         finally:
             target.close()
 
@@ -105,7 +105,7 @@ def runs(phone: FakePhone) -> int:
 
 
 def left_behind(phone: FakePhone) -> list[str]:
-    """What lies on the phone beside the cache."""
+    """The files on the phone beside the cache."""
     home = phone.root / "seaformer"
     kept = ("cache", "bundle")
     return sorted(
@@ -116,12 +116,12 @@ def left_behind(phone: FakePhone) -> list[str]:
 
 
 def parts(phone: FakePhone) -> list[str]:
-    """Pushes that did not end."""
+    """The parts of pushes that did not end."""
     return [path.name for path in (phone.root / "seaformer" / "cache").glob(".part-*")]
 
 
 def whole(row: Measurement, processes: int = 1) -> bool:
-    """A row with every process and every sample, right and on its core."""
+    """Whether a row is valid; asserts every process and sample, the output and the core."""
     run = row.methods["forward"]
     assert row.failure is None, row.failure
     assert [process.count for process in run.processes] == [SAMPLES] * processes
@@ -132,14 +132,14 @@ def whole(row: Measurement, processes: int = 1) -> bool:
 
 
 def stored(workbench: Workbench) -> list[Measurement]:
-    """What lies in the store, none of it damaged."""
+    """The rows of the store, none of them damaged."""
     runs = workbench.store.load()
     assert not runs.damaged
     return list(runs.measurements)
 
 
 def when_running(phone: FakePhone, act: Callable[[], object]) -> None:
-    """Do it as soon as the scripted runner has begun."""
+    """Call ``act`` as soon as the scripted runner has begun."""
     deadline = time.monotonic() + 30
     while not runs(phone):
         assert time.monotonic() < deadline

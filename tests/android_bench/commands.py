@@ -1,4 +1,4 @@
-"""The real command in a process of its own, with the scripted runner in place of the compiled."""
+"""The real command in a process of its own, with the scripted runner for the compiled one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# ``python -m seaformer``, but for the bundle.
+# ``python -m seaformer`` with another bundle.
 _COMMAND = """
 import runpy, sys
 from pathlib import Path
@@ -25,7 +25,7 @@ _STARTED: list[subprocess.Popen[str]] = []
 
 
 def end_all() -> None:
-    """Kill what a test that failed has left running."""
+    """Kill the commands that a failed test has left running."""
     while _STARTED:
         with _STARTED.pop() as started:
             started.kill()
@@ -45,7 +45,7 @@ def command(tmp_path: Path, *arguments: str, scratch: Path | None = None) -> sub
 
 
 def wait_for(condition: Callable[[], object], within_s: float = 180) -> None:
-    """Until it holds."""
+    """Wait until ``condition`` is true."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""A phone's double, the scripted runner, and a world without the user's own adb."""
+"""A fake phone, the scripted runner, and an environment without the user's own adb."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fakes.scripted import scripted_artifact, scripted_bundle
 
 @pytest.fixture(autouse=True)
 def _no_adb_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No server answers at port 1; keys are made in a home of the test's own."""
+    """No server listens at port 1; keys are created in a home of the test's own."""
     for name in ("ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_SERIAL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
@@ -49,7 +49,7 @@ def artifact(tmp_path: Path) -> Artifact:
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Artifact:
-    """A model whose run takes a second: time enough for something to go wrong."""
+    """A model whose run takes a second, in which a fault can strike."""
     return scripted_artifact(tmp_path / "artifacts", "slow", seconds=1.0)
 
 

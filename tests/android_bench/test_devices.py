@@ -1,4 +1,4 @@
-"""``seaformer devices``: what is attached, phone by phone."""
+"""``seaformer devices``: the attached phones, one by one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from seaformer.android_bench.devices import list_phones, prime_cpu, read_probe
 from seaformer.android_bench.states import state_error
-from seaformer.android_bench.transport import Attached, ShellResult, Transport
+from seaformer.android_bench.transport import AttachedDevice, ShellResult, Transport
 from seaformer.bench.target import choose_cores
 from seaformer.core import codec
 from seaformer.core.errors import DeviceError, DeviceLost, NoDevice
@@ -27,8 +27,8 @@ from tests.fakes.phone import FakePhone
 
 
 def answer(phone: str, **parts: str) -> str:
-    """What the probe's script prints on a phone of the fixtures."""
-    said = {
+    """The output of the probe's script on a phone of the fixtures."""
+    sections = {
         "properties": text(phone, "getprop"),
         "processors": text(phone, "cpuinfo"),
         "memory": text(phone, "meminfo"),
@@ -39,46 +39,46 @@ def answer(phone: str, **parts: str) -> str:
         "space": text(phone, "df"),
         "end": "",
     } | parts
-    return "".join(f"\n@@seaformer {name}\n{part}" for name, part in said.items())
+    return "".join(f"\n@@seaformer {name}\n{part}" for name, part in sections.items())
 
 
 @dataclass
-class SpokenTransport:
-    """A phone that gives one answer, or an error."""
+class CannedTransport:
+    """A phone with one output for every command, or an error."""
 
     serial: str
-    said: str | DeviceError
+    output: str | DeviceError
     way: str = "tcp"
     why: str = ""
     bytes_pushed: int = 0
     closed: bool = False
 
     def shell(self, argv: object, timeout_s: float) -> ShellResult:
-        if isinstance(self.said, DeviceError):
-            raise self.said
-        return ShellResult(self.said, "", 0)
+        if isinstance(self.output, DeviceError):
+            raise self.output
+        return ShellResult(self.output, "", 0)
 
     def close(self) -> None:
         self.closed = True
 
 
 @dataclass
-class SpokenFinder:
-    """Phones by serial: an answer, an error of the connection, or a state that is not ready."""
+class CannedFinder:
+    """Phones by serial: an output, an error of the connection, or a state that is not ready."""
 
     phones: dict[str, tuple[str, str | DeviceError]]
-    opened: list[SpokenTransport] = field(default_factory=list)
+    opened: list[CannedTransport] = field(default_factory=list)
 
-    def choose(self, wanted: str) -> tuple[Attached, ...]:
+    def choose(self, names: str) -> tuple[AttachedDevice, ...]:
         return tuple(
-            Attached(serial, state, "usb", "adb server", "it runs", {"model": "Mi_10"})
+            AttachedDevice(serial, state, "usb", "adb server", "it runs", {"model": "Mi_10"})
             for serial, (state, _) in self.phones.items()
         )
 
-    def open(self, phone: Attached) -> Transport:
-        if not phone.ready:
-            raise state_error(phone.serial, phone.state)
-        self.opened.append(SpokenTransport(phone.serial, self.phones[phone.serial][1]))
+    def open(self, device: AttachedDevice) -> Transport:
+        if not device.ready:
+            raise state_error(device.serial, device.state)
+        self.opened.append(CannedTransport(device.serial, self.phones[device.serial][1]))
         return self.opened[-1]  # type: ignore[return-value]
 
 
@@ -86,13 +86,13 @@ def probed(phone: str, **parts: str) -> object:
     return read_probe(lambda script, *more: ShellResult(answer(phone, **parts), "", 0), "S")
 
 
-def reported(finder: SpokenFinder) -> dict[str, PhoneReport]:
+def reported(finder: CannedFinder) -> dict[str, PhoneReport]:
     return {report.serial: report for report in list_phones(finder)}
 
 
 @pytest.mark.parametrize("phone", PHONES)
 def test_every_phone_of_the_fixtures_is_reported_whole(phone: str) -> None:
-    finder = SpokenFinder({"S": ("device", answer(phone))})
+    finder = CannedFinder({"S": ("device", answer(phone))})
     report = reported(finder)["S"]
     assert not report.error
     assert report.cpu is not None
@@ -110,7 +110,7 @@ def test_the_core_shown_is_the_one_a_bench_pins_to(phone: str) -> None:
 
 
 def test_a_mi_10_is_a_snapdragon_865_with_its_prime_core_free_of_surprises() -> None:
-    report = reported(SpokenFinder({"S": ("device", answer("mi10_android11"))}))["S"]
+    report = reported(CannedFinder({"S": ("device", answer("mi10_android11"))}))["S"]
     assert plain(phone_page(report)) == (
         "S  Xiaomi Mi 10, Android 11, Snapdragon 865 (SM8250, kona)\n"
         "  state    device, usb\n"
@@ -124,8 +124,8 @@ def test_a_mi_10_is_a_snapdragon_865_with_its_prime_core_free_of_surprises() -> 
     )
 
 
-def test_a_hot_phone_without_its_prime_core_says_all_of_it() -> None:
-    report = reported(SpokenFinder({"S": ("device", answer("mi10_android12"))}))["S"]
+def test_a_hot_phone_without_its_prime_core_is_shown_with_both() -> None:
+    report = reported(CannedFinder({"S": ("device", answer("mi10_android12"))}))["S"]
     lines = plain(phone_page(report))
     assert "offline  cpu7" in lines
     assert "pinned   cpu6 (taskset 40)" in lines
@@ -134,8 +134,8 @@ def test_a_hot_phone_without_its_prime_core_says_all_of_it() -> None:
 
 
 def test_a_phone_that_is_lost_or_refused_leaves_the_others_whole() -> None:
-    found = reported(
-        SpokenFinder(
+    reports = reported(
+        CannedFinder(
             {
                 "lost": ("device", DeviceLost("lost: gone.", hint="Plug it in.")),
                 "stranger": ("unauthorized", ""),
@@ -144,27 +144,27 @@ def test_a_phone_that_is_lost_or_refused_leaves_the_others_whole() -> None:
             }
         )
     )
-    assert list(found) == ["lost", "stranger", "good", "torn"]
-    assert (found["lost"].error, found["lost"].hint) == ("lost: gone.", "Plug it in.")
-    assert "Allow" in found["stranger"].hint
-    assert found["good"].model == "Google Pixel 6"
-    assert "did not answer to the end" in found["torn"].error
-    assert "error    lost: gone.\n  do       Plug it in." in plain(phone_page(found["lost"]))
+    assert list(reports) == ["lost", "stranger", "good", "torn"]
+    assert (reports["lost"].error, reports["lost"].hint) == ("lost: gone.", "Plug it in.")
+    assert "Allow" in reports["stranger"].hint
+    assert reports["good"].model == "Google Pixel 6"
+    assert "Incomplete reply from torn: got " in reports["torn"].error
+    assert "error    lost: gone.\n  do       Plug it in." in plain(phone_page(reports["lost"]))
 
 
 def test_a_field_that_cannot_be_read_is_a_note_and_the_rest_stays() -> None:
-    said = answer("mi10_android11", battery="  level: \x00\n", space="df: not permitted\n")
-    report = reported(SpokenFinder({"S": ("device", said)}))["S"]
+    output = answer("mi10_android11", battery="  level: \x00\n", space="df: not permitted\n")
+    report = reported(CannedFinder({"S": ("device", output)}))["S"]
     assert report.battery_percent is None
     assert report.free_bytes is None
     assert any("dumpsys battery" in note for note in report.notes)
     assert report.cpu == 7
 
 
-def test_an_id_tells_no_serial_number_and_is_the_same_by_every_way() -> None:
+def test_an_id_hides_the_serial_number_and_is_the_same_by_every_way() -> None:
     def named(serial: str) -> str:
-        said = ShellResult(answer("mi10_android11"), "", 0)
-        return read_probe(lambda script, *more: said, serial).info.id
+        result = ShellResult(answer("mi10_android11"), "", 0)
+        return read_probe(lambda script, *more: result, serial).info.id
 
     assert named("4f3a2c1b") == named("192.168.0.7:5555")
     assert named("4f3a2c1b").startswith("mi-10-")
@@ -173,10 +173,10 @@ def test_an_id_tells_no_serial_number_and_is_the_same_by_every_way() -> None:
 
 def test_nothing_attached_is_an_error_of_its_own() -> None:
     class Empty:
-        def choose(self, wanted: str) -> tuple[Attached, ...]:
+        def choose(self, names: str) -> tuple[AttachedDevice, ...]:
             raise NoDevice("No phone is attached.")
 
-        def open(self, phone: Attached) -> Transport:
+        def open(self, device: AttachedDevice) -> Transport:
             raise AssertionError
 
     with pytest.raises(NoDevice):
@@ -190,7 +190,7 @@ def adb() -> Iterator[PrivateAdb]:
 
 
 def seaformer(home: Path, *arguments: str, port: int = 1) -> subprocess.CompletedProcess[str]:
-    """The command as a user types it; without a server, one at a port where nobody listens."""
+    """The command as a user types it; port 1 is one without a server."""
     environment = {
         **os.environ,
         "HOME": str(home),
@@ -211,15 +211,15 @@ def test_the_command_shows_every_phone_of_an_adb_server(adb: PrivateAdb, tmp_pat
         adb.connect(shy.address, "unauthorized")
         done = seaformer(tmp_path, "--json", port=adb.port)
         assert done.returncode == 0, done.stderr
-        found = {row["serial"]: row for row in json.loads(done.stdout)}
-        assert found[one.address]["cpu"] == 7
-        assert found[two.address]["clusters"][1]["part"] == "Cortex-A77"
-        assert "has not accepted" in found[shy.address]["error"]
-        assert "adb server" in found[one.address]["way"]
+        rows = {row["serial"]: row for row in json.loads(done.stdout)}
+        assert rows[one.address]["cpu"] == 7
+        assert rows[two.address]["clusters"][1]["part"] == "Cortex-A77"
+        assert "has not accepted" in rows[shy.address]["error"]
+        assert "adb server" in rows[one.address]["way"]
 
 
 @pytest.mark.parametrize("profile", ["mi10", "old"])
-def test_the_command_talks_straight_to_an_address(profile: str, tmp_path: Path) -> None:
+def test_the_command_connects_directly_to_an_address(profile: str, tmp_path: Path) -> None:
     with FakePhone(profile) as phone:
         phone.heat(44)
         done = seaformer(tmp_path, "--device", phone.address)

@@ -93,7 +93,7 @@ def test_a_pushed_file_keeps_its_mode_and_time(
     assert said.stdout == b"./tool was run from /data/local/tmp\n"
 
 
-def test_adb_says_what_is_wrong_with_a_file_that_is_not_there(
+def test_adb_reports_a_file_that_does_not_exist(
     adb: PrivateAdb, phone: FakePhone, tmp_path: Path
 ) -> None:
     done = adb.run("-s", phone.address, "pull", "/data/local/tmp/none", str(tmp_path), check=False)
@@ -153,7 +153,7 @@ def test_a_child_that_holds_the_output_holds_the_shell_open(
         assert client.wait(20) == 0
 
 
-def test_ps_and_pidof_know_the_phones_processes_alone(adb: PrivateAdb, phone: FakePhone) -> None:
+def test_ps_and_pidof_list_the_phones_processes_alone(adb: PrivateAdb, phone: FakePhone) -> None:
     host = subprocess.Popen(["sleep", "20"])
     try:
         adb.shell(phone.address, "setsid sleep 21 > /dev/null 2>&1 < /dev/null &")
@@ -219,7 +219,7 @@ def test_an_old_phone_has_no_exit_codes_and_ends_lines_in_cr_lf(adb: PrivateAdb)
         assert phone.log[-1].startswith("shell:")
 
 
-def test_a_new_key_is_accepted_and_then_known(adb: PrivateAdb) -> None:
+def test_a_new_key_is_accepted_and_then_remembered(adb: PrivateAdb) -> None:
     with FakePhone("mi10", auth="accept") as phone:
         adb.connect(phone.address)
         assert "AUTH key offered" in phone.log

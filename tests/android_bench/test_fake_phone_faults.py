@@ -241,7 +241,7 @@ def test_a_fault_waits_for_its_turn_and_strikes_as_often_as_it_should() -> None:
         assert said == ["yes", "no", "no", "yes"]
 
 
-def test_a_phone_says_that_it_is_emulated_only_when_asked() -> None:
+def test_a_phone_reports_that_it_is_emulated_only_when_set_so() -> None:
     for properties, said in (({}, "\n"), (EMULATED, "1\n")):
         with FakePhone(properties=properties) as phone, closing(connected(phone)) as device:
             assert device.shell("getprop ro.boot.qemu") == said

@@ -1,4 +1,4 @@
-"""Every line of the table in ``docs/phone.md`` is proved by a test that is there and runs."""
+"""Every line of the table in ``docs/phone.md`` is proved by a test of the default suite."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ PROOFS = {
     ],
     "the key is refused or never accepted": [
         "test_a_phone_that_refuses_the_key_is_unauthorized_and_made_its_key_with_0600",
-        "test_a_key_that_nobody_accepts_in_time_is_unauthorized",
+        "test_a_key_that_is_not_accepted_in_time_is_unauthorized",
         "test_phones_run_side_by_side_and_a_lost_one_stops_none",
     ],
-    "no space": ["test_a_phone_without_space_says_how_much_is_needed_before_anything_is_sent"],
+    "no space": ["test_a_phone_without_space_reports_how_much_is_needed_before_anything_is_sent"],
     "the phone fills up while the runner writes": [
         "test_a_result_that_finds_no_space_is_no_result",
     ],
     "the runner is killed": [
-        "test_a_runner_that_is_killed_is_a_row_that_names_the_signal_and_the_others_go_on",
+        "test_a_runner_that_is_killed_is_a_row_with_the_signal_and_other_rows_continue",
     ],
     "the whole job is killed": [
-        "test_a_job_that_is_killed_as_a_whole_is_a_row_and_the_others_go_on",
+        "test_a_job_that_is_killed_as_a_whole_is_a_row_and_other_rows_continue",
     ],
     "the phone restarts": ["test_a_reboot_loses_the_one_run_that_ran_and_resume_completes_it"],
     "the phone stays away for two minutes": [
         "test_a_phone_that_does_not_come_back_is_a_row_and_resume_takes_up_what_it_holds",
     ],
-    "it is hot at the start": ["test_a_hot_phone_is_refused_and_force_says_so_in_the_row"],
+    "it is hot at the start": ["test_a_hot_phone_is_refused_and_force_is_noted_in_the_row"],
     "heat rises during a run": [
         "test_a_block_that_heat_throttled_is_discarded_cooled_and_redone",
     ],
@@ -65,7 +65,7 @@ PROOFS = {
     "two benches at once": [
         "test_two_benches_cannot_share_a_phone",
         "test_resume_never_takes_a_phone_from_a_bench_that_is_alive",
-        "test_an_owner_in_a_long_transfer_says_so_beforehand_and_is_not_taken_for_dead",
+        "test_an_owner_in_a_long_transfer_announces_it_and_is_not_taken_for_dead",
     ],
     "Ctrl-C": [
         "test_ctrl_c_puts_everything_back_and_keeps_what_was_measured",

@@ -1,4 +1,4 @@
-"""The text of phones as records: every fixture, and every quirk by its name."""
+"""The text output of phones as records: every fixture, and every quirk by its name."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def text(phone: str, name: str) -> str:
         return file.read()
 
 
-def without_eol(said: str) -> str:
-    return said.rstrip("\r\n")
+def without_eol(output: str) -> str:
+    return output.rstrip("\r\n")
 
 
-def with_cr(said: str) -> str:
-    return said.replace("\r\n", "\n").replace("\n", "\r\n")
+def with_cr(output: str) -> str:
+    return output.replace("\r\n", "\n").replace("\n", "\r\n")
 
 
 @pytest.mark.parametrize("phone", PHONES)
-def test_every_fixture_names_its_sources_and_says_it_was_not_recorded(phone: str) -> None:
+def test_every_fixture_names_its_sources_and_that_it_was_not_recorded(phone: str) -> None:
     sources = (FIXTURES / phone / "SOURCES.md").read_text(encoding="utf-8")
     assert "not recorded" in sources
     for path in (FIXTURES / phone).glob("*.txt"):
@@ -48,17 +48,17 @@ def test_every_fixture_names_its_sources_and_says_it_was_not_recorded(phone: str
         ("nexus5x_android8", "Nexus 5X", "8.1.0"),
     ],
 )
-def test_properties_tell_model_and_android(phone: str, model: str, android: str) -> None:
-    found = parse.parse_getprop(text(phone, "getprop"))
-    assert found["ro.product.model"] == model
-    assert found["ro.build.version.release"] == android
-    assert found["sys.boot_completed"] == "1"
+def test_properties_hold_model_and_android(phone: str, model: str, android: str) -> None:
+    properties = parse.parse_getprop(text(phone, "getprop"))
+    assert properties["ro.product.model"] == model
+    assert properties["ro.build.version.release"] == android
+    assert properties["sys.boot_completed"] == "1"
 
 
 def test_a_property_of_several_lines_keeps_them_all() -> None:
-    found = parse.parse_getprop(text("pixel6_android14", "getprop"))
-    assert found["ro.note.of.two.lines"] == "first]: [\nsecond"
-    assert found["ro.secure"] == "1"
+    properties = parse.parse_getprop(text("pixel6_android14", "getprop"))
+    assert properties["ro.note.of.two.lines"] == "first]: [\nsecond"
+    assert properties["ro.secure"] == "1"
 
 
 @pytest.mark.parametrize("change", [with_cr, without_eol], ids=["cr", "without_eol"])
@@ -80,11 +80,11 @@ def test_line_ends_change_nothing(phone: str, change: Callable[[str], str]) -> N
 
 
 def test_a_property_corrupted_is_left_out_and_its_neighbours_stay() -> None:
-    found = parse.parse_getprop("[a]: [1]\n\x00\xff]garbage\n[b: 2]\n[c]: [3]\n")
-    assert found == {"a": "1", "c": "3"}
+    properties = parse.parse_getprop("[a]: [1]\n\x00\xff]garbage\n[b: 2]\n[c]: [3]\n")
+    assert properties == {"a": "1", "c": "3"}
 
 
-def test_a_battery_tells_level_warmth_and_whether_it_charges() -> None:
+def test_a_battery_has_level_temperature_and_whether_it_charges() -> None:
     hot = parse.parse_battery(text("mi10_android12", "battery"))
     assert hot == parse.Battery(62, 40.2, 3.911, charging=False, plugged=False, frozen=False)
     full = parse.parse_battery(text("pixel6_android14", "battery"))
@@ -92,11 +92,11 @@ def test_a_battery_tells_level_warmth_and_whether_it_charges() -> None:
     assert parse.parse_battery(text("nexus5x_android8", "battery")).charging is True
 
 
-def test_a_battery_that_was_set_by_hand_says_so() -> None:
-    said = text("mi10_android11", "battery").replace(
+def test_a_battery_that_was_set_by_hand_is_frozen() -> None:
+    output = text("mi10_android11", "battery").replace(
         "state:\n", "state:\n  (UPDATES STOPPED -- use 'reset' to restart)\n"
     )
-    assert parse.parse_battery(said).frozen
+    assert parse.parse_battery(output).frozen
 
 
 def test_a_battery_below_zero_degrees_is_read() -> None:
@@ -104,8 +104,8 @@ def test_a_battery_below_zero_degrees_is_read() -> None:
 
 
 def test_a_battery_without_a_level_has_none() -> None:
-    found = parse.parse_battery("Can't find service: battery\n")
-    assert (found.level_percent, found.charging, found.plugged) == (None, None, None)
+    battery = parse.parse_battery("Can't find service: battery\n")
+    assert (battery.level_percent, battery.charging, battery.plugged) == (None, None, None)
 
 
 def test_a_battery_corrupted_is_an_error_that_shows_the_field() -> None:
@@ -123,24 +123,24 @@ def test_a_battery_corrupted_is_an_error_that_shows_the_field() -> None:
         ("nexus5x_android8", None, None, None, 0),
     ],
 )
-def test_a_thermal_service_tells_status_skin_and_its_limit(
+def test_a_thermal_service_has_status_skin_and_its_limit(
     phone: str, status: int | None, skin: float | None, limit: float | None, cooling: int
 ) -> None:
-    found = parse.parse_thermal(text(phone, "thermalservice"))
-    assert found.status == status
-    assert found.hottest_c(parse.SKIN) == skin
-    assert found.skin_limit_c == limit
-    assert len(found.cooling) == cooling
+    thermal = parse.parse_thermal(text(phone, "thermalservice"))
+    assert thermal.status == status
+    assert thermal.hottest_c(parse.SKIN) == skin
+    assert thermal.skin_limit_c == limit
+    assert len(thermal.cooling) == cooling
 
 
 def test_the_sensors_of_now_win_over_the_cached_ones() -> None:
-    said = text("mi10_android11", "thermalservice").replace(
+    output = text("mi10_android11", "thermalservice").replace(
         "\tTemperature{mValue=31.2, mType=3, mName=skin, mStatus=0}\nHAL",
         "\tTemperature{mValue=99.0, mType=3, mName=skin, mStatus=0}\nHAL",
     )
-    assert "99.0" in said
-    assert parse.parse_thermal(said).hottest_c(parse.SKIN) == 31.2
-    cached = said.partition("Current temperatures")[0]
+    assert "99.0" in output
+    assert parse.parse_thermal(output).hottest_c(parse.SKIN) == 31.2
+    cached = output.partition("Current temperatures")[0]
     assert parse.parse_thermal(cached).hottest_c(parse.SKIN) == 99.0
 
 
@@ -151,54 +151,54 @@ def test_a_thermal_status_corrupted_is_an_error() -> None:
 
 @pytest.mark.parametrize("phone", PHONES)
 def test_the_space_left_is_the_available_column_in_bytes(phone: str) -> None:
-    said = text(phone, "df")
-    found = parse.parse_df(said)
-    assert found is not None
-    numbers = re.findall(r" (\d{5,})", said)
-    assert (found.total_bytes, found.free_bytes) == (
+    output = text(phone, "df")
+    space = parse.parse_df(output)
+    assert space is not None
+    numbers = re.findall(r" (\d{5,})", output)
+    assert (space.total_bytes, space.free_bytes) == (
         int(numbers[0]) * 1024,
         int(numbers[2]) * 1024,
     )
-    assert found.mount.startswith("/data")
+    assert space.mount.startswith("/data")
 
 
-def test_a_df_that_failed_tells_no_space() -> None:
+def test_a_df_that_failed_has_no_space() -> None:
     assert parse.parse_df("df: /data/local/tmp: Permission denied\n") is None
     assert parse.parse_df("") is None
 
 
-def test_adb_devices_tells_serials_states_and_remarks() -> None:
-    found = parse.parse_devices(text("hosts", "adb29_devices"))
-    assert [(item.serial, item.state) for item in found] == [
+def test_adb_devices_has_serials_states_and_remarks() -> None:
+    entries = parse.parse_devices(text("hosts", "adb29_devices"))
+    assert [(item.serial, item.state) for item in entries] == [
         ("4f3a2c1b", "device"),
         ("R5CN30ABCDE", "unauthorized"),
         ("127.0.0.1:5600", "offline"),
         ("00a1b2c3d4e5f678", "no permissions"),
         ("1A2B3C4D5E6F7G", "recovery"),
     ]
-    assert found[0].properties["model"] == "Mi_10"
-    assert "udev" in found[3].detail
-    assert found[3].properties["transport_id"] == "6"
+    assert entries[0].properties["model"] == "Mi_10"
+    assert "udev" in entries[3].detail
+    assert entries[3].properties["transport_id"] == "6"
 
 
-def test_adb_devices_of_other_versions_and_of_nobody() -> None:
-    found = parse.parse_devices(text("hosts", "adb35_devices"))
-    assert found[0].serial == "adb-1A2B3C4D5E6F7G-abcdef._adb-tls-connect._tcp"
+def test_adb_devices_of_other_versions_and_without_phones() -> None:
+    entries = parse.parse_devices(text("hosts", "adb35_devices"))
+    assert entries[0].serial == "adb-1A2B3C4D5E6F7G-abcdef._adb-tls-connect._tcp"
     assert parse.parse_devices(text("hosts", "none_devices")) == ()
     assert parse.parse_devices("List of devices attached\nabc\tdevice") == (
-        parse.Listed("abc", "device", {}),
+        parse.AdbEntry("abc", "device", {}),
     )
 
 
 def test_adb_devices_with_cr_is_the_same() -> None:
-    said = text("hosts", "adb29_devices")
-    assert parse.parse_devices(with_cr(said)) == parse.parse_devices(said)
+    output = text("hosts", "adb29_devices")
+    assert parse.parse_devices(with_cr(output)) == parse.parse_devices(output)
 
 
 def test_an_uptime_or_boot_id_corrupted_is_an_error() -> None:
-    for said in ("", "up 3 days\n", "1.0 2.0\n3.0 4.0\n"):
+    for output in ("", "up 3 days\n", "1.0 2.0\n3.0 4.0\n"):
         with pytest.raises(DeviceError, match="uptime"):
-            parse.parse_uptime(said)
+            parse.parse_uptime(output)
     with pytest.raises(DeviceError, match="boot_id"):
         parse.parse_boot_id("cat: /proc/sys/kernel/random/boot_id: Permission denied\n")
     assert parse.parse_load("0.21 0.18 0.15 1/812 4711\n") == 0.21
@@ -218,8 +218,12 @@ def test_a_text_cut_and_corrupted_anywhere_gives_a_record_or_a_device_error(
         "uptime": parse.parse_uptime,
     }
     for name, read in readers.items():
-        said = text(phone, name)
-        for spoiled in (noise, said[:at] + noise, said[:at] + noise + said[at + len(noise) :]):
+        output = text(phone, name)
+        for spoiled in (
+            noise,
+            output[:at] + noise,
+            output[:at] + noise + output[at + len(noise) :],
+        ):
             try:
                 read(spoiled)
             except DeviceError as error:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.android_bench.attach import Finder
-from seaformer.android_bench.link import Phone
-from seaformer.android_bench.store import Store, Wanted
+from seaformer.android_bench.connection import Phone
+from seaformer.android_bench.finder import Finder
+from seaformer.android_bench.store import FileToPush, Store
 from seaformer.bench.fleet import BenchOrder, Fleet, Outcome
 from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
@@ -61,7 +61,7 @@ def test_both_engines_answer_rightly_on_the_pinned_core_and_all_of_it_stays_ther
     (attached,) = Finder().choose(phone.address)
     again = Phone(Finder(), attached)
     parts = [real_bundle.folder / file.name for file in real_bundle.manifest.files]
-    Store(again).put(map(Wanted.of, [*parts, *(artifact.path for artifact in artifacts)]))
+    Store(again).put(map(FileToPush.of, [*parts, *(artifact.path for artifact in artifacts)]))
     again.close()
     assert again.bytes_pushed == 0
 
@@ -102,8 +102,8 @@ def test_a_phone_whose_cores_have_no_half_precision_says_so_in_the_rows_that_nee
     single = scripted_artifact(tmp_path / "a", "single")
     halved = replace(scripted_artifact(tmp_path / "a", "half"), precision="fp16")
     with FakePhone("old") as phone:
-        tried = workbench.run(phone, single, halved, force=True)
-    names = {row.model: {flag.name for flag in row.flags} for row in tried.rows}
+        trial = workbench.run(phone, single, halved, force=True)
+    names = {row.model: {flag.name for flag in row.flags} for row in trial.rows}
     assert "no fp16 arithmetic" in names["half"]
     assert "no fp16 arithmetic" not in names["single"]
-    assert "its cores lack asimdhp" in tried.flags()["no fp16 arithmetic"]
+    assert "its cores lack asimdhp" in trial.flags()["no fp16 arithmetic"]

@@ -32,7 +32,7 @@ FAST = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))
 
 @pytest.fixture
 def adb(monkeypatch: pytest.MonkeyPatch) -> Iterator[PrivateAdb]:
-    """A real adb server of the test's own, which seaformer finds as adb does."""
+    """A real adb server of the test's own, which seaformer finds as adb would."""
     with PrivateAdb() as client:
         monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(client.port))
         yield client
@@ -42,9 +42,9 @@ def test_a_running_adb_server_is_used_and_named(
     workbench: Workbench, phone: FakePhone, artifact: Artifact, adb: PrivateAdb
 ) -> None:
     adb.connect(phone.address)
-    tried = workbench.run(phone, artifact)
-    assert tried.row.valid
-    assert tried.target.bytes_pushed > 0
+    trial = workbench.run(phone, artifact)
+    assert trial.row.valid
+    assert trial.target.bytes_pushed > 0
     assert workbench.run(phone, artifact).target.bytes_pushed == 0
     assert adb.state(phone.address) == "device"
 
@@ -53,16 +53,16 @@ def away_and_back(
     workbench: Workbench, phone: FakePhone, folder: Path, go: Callable[[], object],
     back: Callable[[], object],
 ) -> None:  # fmt: skip
-    """A bench whose phone is away from its server until that was noticed: the run survives."""
+    """A bench whose phone leaves its server until that is noticed: the run survives."""
     held = scripted_artifact(folder, "held", trouble=HELD)
-    workbench.patience = replace(workbench.patience, total_s=120)
-    said: list[str] = []
-    target = workbench.target(phone, said)
+    workbench.policy = replace(workbench.policy, total_s=120)
+    messages: list[str] = []
+    target = workbench.target(phone, messages)
 
     def trouble() -> None:
         wait_for(lambda: runs(phone))
         go()
-        wait_for(lambda: any("Connecting again" in sentence for sentence in said))
+        wait_for(lambda: any("Connecting again" in sentence for sentence in messages))
         back()
         (phone.root / "go").touch()
 
@@ -105,11 +105,11 @@ def test_a_server_elsewhere_is_used_with_adb_host(
 ) -> None:  # fmt: skip
     adb.connect(phone.address)
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
-    tried = workbench.run(phone, artifact, adb_host=f"127.0.0.1:{adb.port}")
-    assert tried.row.valid
+    trial = workbench.run(phone, artifact, adb_host=f"127.0.0.1:{adb.port}")
+    assert trial.row.valid
 
 
-def test_one_of_several_phones_must_be_chosen_and_the_list_says_which(
+def test_one_of_several_phones_must_be_chosen_from_the_list(
     adb: PrivateAdb, phone: FakePhone, tmp_path: Path
 ) -> None:
     with FakePhone("mi10") as other:
@@ -121,7 +121,7 @@ def test_one_of_several_phones_must_be_chosen_and_the_list_says_which(
         assert phone.address in caught.value.message
         assert other.address in caught.value.message
         assert "--device" in caught.value.hint
-        with pytest.raises(NoDevice, match=r"No device nobody is attached\. There are: "):
+        with pytest.raises(NoDevice, match=r"No device nobody is attached\. Attached: "):
             Fleet(["nobody"], order, lambda sentence: None)
 
 
@@ -131,17 +131,17 @@ def test_phones_run_side_by_side_and_a_lost_one_stops_none(
 ) -> None:  # fmt: skip
     monkeypatch.setattr("seaformer.bench.targets.phone.build_arm64_bundle", lambda say: bundle)
     store = ResultStore(tmp_path / "results")
-    said: list[str] = []
+    messages: list[str] = []
     with FakePhone("two-core") as refused, FakePhone("two-core") as second:
         refused.set_fault("auth", mode="refuse")
         names = [phone.address, refused.address, second.address]
-        outcomes = Fleet(names, BenchOrder(FAST, store), said.append).run([artifact])
+        outcomes = Fleet(names, BenchOrder(FAST, store), messages.append).run([artifact])
         assert left_behind(second) == []
     assert [outcome.device for outcome in outcomes] == names
     assert [len(outcome.measured) for outcome in outcomes] == [1, 0, 1]
     assert "has not accepted" in str(outcomes[1].error)
     assert all(row.valid for outcome in outcomes for row in outcome.measured)
-    assert any(sentence.startswith(f"[{second.address}] ") for sentence in said)
+    assert any(sentence.startswith(f"[{second.address}] ") for sentence in messages)
     assert left_behind(phone) == []
 
 
@@ -150,7 +150,7 @@ def test_phones_run_side_by_side_and_a_lost_one_stops_none(
     [{"ro.boot.qemu": "1"}, {"ro.kernel.qemu": "1"}, {"ro.hardware": "ranchu"}],
     ids=["boot", "kernel", "hardware"],
 )
-def test_a_phone_that_is_emulated_itself_is_known_by_its_properties(
+def test_a_phone_that_is_emulated_itself_is_recognised_by_its_properties(
     workbench: Workbench, properties: dict[str, str]
 ) -> None:
     with FakePhone("two-core", properties=properties) as emulated:
@@ -172,12 +172,12 @@ def test_what_an_emulated_phone_ran_has_an_answer_and_neither_counts_nor_a_laten
     assert "Nothing was counted there, and no latency can be told from it." in " ".join(
         shown.split()
     )
-    told = document(row)
-    assert "median_ms" not in told | told["methods"]["forward"]
-    assert "instructions" not in told["methods"]["forward"]
+    values = document(row)
+    assert "median_ms" not in values | values["methods"]["forward"]
+    assert "instructions" not in values["methods"]["forward"]
     for text in (shown, markdown.document(report_of([row]))):
         assert "counted exactly" not in text
-        assert "1.00" not in text  # the milliseconds that the runner told
+        assert "1.00" not in text  # the milliseconds that the runner reported
 
 
 def test_an_interrupt_from_outside_ends_every_wait(

@@ -1,6 +1,6 @@
-"""The cable, the wire, the keys and the files: a bench ends well, nothing measured is lost.
+"""Faults of cable, network, keys and files: a bench ends well, and no measurement is lost.
 
-``test_fault_table.py`` says which line of ``docs/phone.md`` is proved by which test.
+``test_fault_table.py`` names which line of ``docs/phone.md`` is proved by which test.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def test_a_connection_that_drops_in_a_push_starts_that_push_again(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
     phone.set_fault("drop", bytes=300_000)
-    tried = workbench.run(phone, artifact)
+    trial = workbench.run(phone, artifact)
     assert phone.fired == ["drop"]
-    assert whole(tried.row)
-    assert "1 time" in tried.flags()["reconnected"]
+    assert whole(trial.row)
+    assert "1 time" in trial.flags()["reconnected"]
     assert parts(phone) == []
 
 
@@ -44,10 +44,10 @@ def test_a_cable_pulled_while_the_runner_runs_costs_a_reconnect(
 ) -> None:
     pulled = threading.Timer(0, lambda: when_running(phone, phone.disconnect))
     pulled.start()
-    tried = workbench.run(phone, slow)
+    trial = workbench.run(phone, slow)
     pulled.join()
-    assert whole(tried.row)
-    assert tried.flags()["reconnected"]
+    assert whole(trial.row)
+    assert trial.flags()["reconnected"]
     assert runs(phone) == 1
 
 
@@ -55,32 +55,32 @@ def test_a_start_whose_answer_is_lost_does_not_start_twice(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
     phone.set_fault("drop", command="setsid nohup", after_s=1.0)
-    tried = workbench.run(phone, artifact)
+    trial = workbench.run(phone, artifact)
     assert phone.fired == ["drop"]
-    assert whole(tried.row)
+    assert whole(trial.row)
     assert runs(phone) == 1
-    assert len(tried.row.methods["forward"].processes) == 1
+    assert len(trial.row.methods["forward"].processes) == 1
 
 
 def test_a_phone_that_stalls_is_left_and_reached_again(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
-    workbench.patience = replace(workbench.patience, call_s=4.0)
+    workbench.policy = replace(workbench.policy, call_s=4.0)
     phone.set_fault("stall", seconds=8, command="claimed")
-    tried = workbench.run(phone, artifact)
+    trial = workbench.run(phone, artifact)
     assert phone.fired == ["stall"]
-    assert whole(tried.row)
-    assert tried.flags()["reconnected"]
+    assert whole(trial.row)
+    assert trial.flags()["reconnected"]
 
 
 def test_a_truncated_push_gets_no_name(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
     phone.set_fault("truncate", at=100_000, path=r"\.part-", silent=True)
-    tried = workbench.run(phone, artifact)
+    trial = workbench.run(phone, artifact)
     assert phone.fired == ["truncate"]
-    assert any("arrived damaged" in sentence for sentence in tried.said)
-    assert whole(tried.row)
+    assert any("arrived damaged" in sentence for sentence in trial.messages)
+    assert whole(trial.row)
     for cached in (phone.root / "seaformer" / "cache").iterdir():
         assert re.fullmatch(r"[0-9a-f]{64}", cached.name)
 
@@ -89,10 +89,10 @@ def test_a_push_that_arrives_damaged_again_and_again_is_an_error_and_no_file(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
     phone.set_fault("truncate", at=100_000, path=r"\.part-", silent=True, times=0)
-    tried = workbench.run(phone, artifact)
-    assert tried.row.failure is not None
-    assert "arrived damaged 3 times" in tried.row.failure
-    assert tried.row.methods == {}
+    trial = workbench.run(phone, artifact)
+    assert trial.row.failure is not None
+    assert "arrived damaged 3 times" in trial.row.failure
+    assert trial.row.methods == {}
     assert phone.fired == ["truncate"] * 3
     assert parts(phone) == []
     phone.clear_fault("truncate")
@@ -119,17 +119,17 @@ def test_a_phone_that_refuses_the_key_is_unauthorized_and_made_its_key_with_0600
     assert (Path.home() / ".android" / "adbkey").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_key_that_nobody_accepts_in_time_is_unauthorized(
+def test_a_key_that_is_not_accepted_in_time_is_unauthorized(
     workbench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seaformer.android_bench.adb_direct._ALLOW_S", 1.0)
-    said: list[str] = []
+    messages: list[str] = []
     with (
         FakePhone("two-core", auth="pending") as phone,
         pytest.raises(Unauthorized, match="has not accepted this computer's key"),
     ):
-        workbench.target(phone, said)
-    assert any("accept this computer's key on the phone's screen" in line for line in said)
+        workbench.target(phone, messages)
+    assert any("accept this computer's key on the phone's screen" in line for line in messages)
 
 
 def test_a_key_that_is_accepted_is_kept(workbench: Workbench, artifact: Artifact) -> None:
@@ -144,10 +144,10 @@ def test_garbage_on_the_wire_is_a_lost_connection(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
     phone.set_fault("garbage", count=64, command="claimed")
-    tried = workbench.run(phone, artifact)
+    trial = workbench.run(phone, artifact)
     assert phone.fired == ["garbage"]
-    assert whole(tried.row)
-    assert tried.flags()["reconnected"]
+    assert whole(trial.row)
+    assert trial.flags()["reconnected"]
 
 
 def test_a_result_that_arrives_damaged_is_pulled_again(
@@ -155,23 +155,23 @@ def test_a_result_that_arrives_damaged_is_pulled_again(
 ) -> None:
     phone.set_fault("corrupt", path=r"output_0\.bin")
     phone.set_fault("corrupt", path=r"stdout")
-    tried = workbench.run(phone, artifact)
+    trial = workbench.run(phone, artifact)
     assert phone.fired == ["corrupt", "corrupt"]
-    assert whole(tried.row)
-    assert sum("arrived damaged, pulled again" in sentence for sentence in tried.said) == 2
+    assert whole(trial.row)
+    assert sum("arrived damaged, pulled again" in sentence for sentence in trial.messages) == 2
 
 
 def test_a_result_that_arrives_damaged_again_and_again_is_no_result(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
     phone.set_fault("corrupt", path=r"output_0\.bin", times=0)
-    tried = workbench.run(phone, artifact)
-    assert tried.row.failure is not None
-    assert "arrived damaged 3 times" in tried.row.failure
-    assert tried.row.methods == {}
+    trial = workbench.run(phone, artifact)
+    assert trial.row.failure is not None
+    assert "arrived damaged 3 times" in trial.row.failure
+    assert trial.row.methods == {}
 
 
-def test_a_phone_that_accepts_and_says_nothing_is_offline(
+def test_a_phone_that_accepts_and_does_not_answer_is_offline(
     workbench: Workbench, phone: FakePhone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seaformer.android_bench.adb_direct._CONNECT_S", 1.0)

@@ -1,4 +1,4 @@
-"""The real command, interrupted and killed: what is put back, what is kept, who has the phone."""
+"""The real command, interrupted and killed: what is put back, what is kept, who holds the lock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.android_bench import link
+from seaformer.android_bench import connection
 from seaformer.android_bench.lock import Lock
 from seaformer.bench import schedule
 from seaformer.core.artifact import Artifact
@@ -32,9 +32,9 @@ def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
     bench = command(tmp_path, *arguments)
     wait_for(lambda: runs(phone) >= 2)
     bench.send_signal(signal.SIGINT)
-    _, told = bench.communicate(timeout=LONG_S)
-    assert bench.returncode == 130, told
-    assert "kept on it for --resume" in told
+    _, stderr = bench.communicate(timeout=LONG_S)
+    assert bench.returncode == 130, stderr
+    assert "kept on it for --resume" in stderr
     assert not (phone.root / "seaformer" / "lock").exists()
     assert not (phone.root / "seaformer" / "changed").exists()
     assert not [process for process in phone.processes() if "seaformer_runner" in process.line]
@@ -43,9 +43,9 @@ def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
     assert "interrupted" in {flag.name for flag in row.flags}
     ran = len(row.methods["forward"].processes)
     again = command(tmp_path, *arguments, "--resume", "--json")
-    out, told = again.communicate(timeout=LONG_S)
-    assert again.returncode in (0, 5), told
-    (document,) = json.loads(out)
+    stdout, stderr = again.communicate(timeout=LONG_S)
+    assert again.returncode in (0, 5), stderr
+    (document,) = json.loads(stdout)
     assert len(document["methods"]["forward"]["processes"]) == 4
     assert runs(phone) <= 4 + 1
     assert ran >= 1
@@ -62,15 +62,15 @@ def test_a_harness_that_was_killed_is_taken_up_by_resume(phone: FakePhone, tmp_p
     assert (phone.root / "seaformer" / "changed").exists()
     assert ResultStore(tmp_path / "results").load() == Runs()
     other = command(tmp_path, *arguments)
-    _, told = other.communicate(timeout=LONG_S)
+    _, stderr = other.communicate(timeout=LONG_S)
     assert other.returncode == 4
-    assert "is in use by the same bench" in told
-    assert "--resume" in told
+    assert "is in use by the same bench" in stderr
+    assert "--resume" in stderr
     again = command(tmp_path, *arguments, "--resume", "--json")
-    out, told = again.communicate(timeout=LONG_S)
-    assert again.returncode in (0, 5), told
-    assert "was left by a bench that died; put back" in told
-    (document,) = json.loads(out)
+    stdout, stderr = again.communicate(timeout=LONG_S)
+    assert again.returncode in (0, 5), stderr
+    assert "stay_on_while_plugged_in, changed by a killed bench, was put back" in stderr
+    (document,) = json.loads(stdout)
     assert document["failure"] is None
     assert "resumed" in {flag["name"] for flag in document["flags"]}
     assert runs(phone) == 3
@@ -78,13 +78,13 @@ def test_a_harness_that_was_killed_is_taken_up_by_resume(phone: FakePhone, tmp_p
 
 
 @dataclass(frozen=True)
-class Held:
-    """A model that runs at once and one that is held, in the order in which a bench takes them."""
+class QuickAndHeld:
+    """A model that runs at once and one that waits, in the order in which a bench takes them."""
 
     artifacts: list[str]
 
     @classmethod
-    def make(cls, folder: Path) -> Held:
+    def make(cls, folder: Path) -> QuickAndHeld:
         quick = scripted_artifact(folder, "quick")
         held = scripted_artifact(folder, "held", trouble=HELD)
         (order,) = schedule.rounds(2, 1, 0)
@@ -106,7 +106,7 @@ def runners(phone: FakePhone) -> list[str]:
 def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done(
     phone: FakePhone, workbench: Workbench, tmp_path: Path
 ) -> None:
-    models, scratch = Held.make(tmp_path / "a").artifacts, tmp_path / "scratch"
+    models, scratch = QuickAndHeld.make(tmp_path / "a").artifacts, tmp_path / "scratch"
     scratch.mkdir()
     store = ResultStore(tmp_path / "results")
     with FakePhone("two-core") as other:
@@ -124,9 +124,9 @@ def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done
             assert (each.root / "seaformer" / "lock" / "owner").exists()
             assert (each.root / "seaformer" / "changed").exists()
         bench.send_signal(signal.SIGINT)
-        _, told = bench.communicate(timeout=LONG_S)
-        assert bench.returncode == 130, told
-        assert "Interrupted; what was measured has been stored." in told
+        _, stderr = bench.communicate(timeout=LONG_S)
+        assert bench.returncode == 130, stderr
+        assert "Interrupted; what was measured has been stored." in stderr
         for each, was in zip(phones, before, strict=True):
             assert runners(each) == []
             assert parts(each) == []
@@ -134,7 +134,7 @@ def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done
             kept = {path.split("/")[0] for path in left_behind(each)}
             assert kept == {"jobs"}
             assert setting(each, workbench) == was
-            assert f"{each.address}: 1 finished run(s) are kept on it for --resume" in told
+            assert f"{each.address}: 1 finished run(s) are kept on it for --resume" in stderr
         assert list(scratch.iterdir()) == []
         stored = store.load()
         assert stored.damaged == ()
@@ -144,9 +144,14 @@ def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done
         for each in phones:
             (each.root / "go").touch()
         again = command(tmp_path, *arguments, "--resume", "--json")
-        out, told = again.communicate(timeout=LONG_S)
-        assert again.returncode == 0, told
-        assert sorted(row["model"] for row in json.loads(out)) == ["held", "held", "quick", "quick"]
+        stdout, stderr = again.communicate(timeout=LONG_S)
+        assert again.returncode == 0, stderr
+        assert sorted(row["model"] for row in json.loads(stdout)) == [
+            "held",
+            "held",
+            "quick",
+            "quick",
+        ]
         assert [runs(each) for each in phones] == [3, 3]
         assert [left_behind(each) for each in phones] == [[], []]
 
@@ -159,28 +164,28 @@ def test_resume_never_takes_a_phone_from_a_bench_that_is_alive(
     first = command(tmp_path, *arguments, "--json")
     wait_for(lambda: runs(phone) == 1)
     second = command(tmp_path, *arguments, "--resume")
-    out, told = second.communicate(timeout=LONG_S)
-    assert second.returncode == 4, told
-    assert f"{phone.address} is in use by the same bench, which is alive" in told
-    assert "Let it end, or stop it with Ctrl-C" in told
-    assert "Traceback" not in told
-    assert out == ""
+    stdout, stderr = second.communicate(timeout=LONG_S)
+    assert second.returncode == 4, stderr
+    assert f"{phone.address} is in use by the same bench, which is alive" in stderr
+    assert "Let it end, or stop it with Ctrl-C" in stderr
+    assert "Traceback" not in stderr
+    assert stdout == ""
     (phone.root / "go").touch()
-    out, told = first.communicate(timeout=LONG_S)
-    assert first.returncode == 0, told
-    (row,) = json.loads(out)
+    stdout, stderr = first.communicate(timeout=LONG_S)
+    assert first.returncode == 0, stderr
+    (row,) = json.loads(stdout)
     assert row["valid"]
     assert {flag["name"] for flag in row["flags"]}.isdisjoint({"reconnected", "resumed"})
     assert runs(phone) == 1
     assert left_behind(phone) == []
 
 
-def test_an_owner_in_a_long_transfer_says_so_beforehand_and_is_not_taken_for_dead(
+def test_an_owner_in_a_long_transfer_announces_it_and_is_not_taken_for_dead(
     phone: FakePhone, workbench: Workbench, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "_SOON_S", 2.0)  # the bundle's half megabyte may take 2.1 s
-    tried = workbench.run(phone, artifact)
-    assert tried.row.valid
+    monkeypatch.setattr(connection, "_SHORT_S", 2.0)  # the bundle's half megabyte may take 2.1 s
+    trial = workbench.run(phone, artifact)
+    assert trial.row.valid
     (beat,) = [line for line in phone.commands if "+ $3" in line]
     assert beat.rstrip().rpartition(";")[0].endswith(" 2")
     owner, other = (workbench.target(phone)._phone for _ in range(2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seaformer.android_bench.attach import Finder
+from seaformer.android_bench.finder import Finder
 from seaformer.android_bench.job import _START, JOB, JOBS
 from seaformer.android_bench.lock import LOCK
 from seaformer.core.errors import DeviceLost
@@ -13,7 +13,7 @@ from tests.fakes.phone import FakePhone
 
 
 def slow_setsid(phone: FakePhone) -> None:
-    """A setsid that takes its time until it takes effect: the moment in which a cable is pulled."""
+    """Make ``setsid`` take effect after a second, in which the cable is pulled."""
     tool, real = phone.base / "system/bin/setsid", phone.base / "mnt/fake/setsid"
     tool.rename(real)
     tool.write_text(f'#!/bin/sh\nsleep 1\nexec "{real}" "$@"\n')
@@ -24,8 +24,8 @@ def test_a_cable_pulled_right_after_the_start_does_not_hang_up_the_job() -> None
     with FakePhone("old") as phone:
         slow_setsid(phone)
         finder = Finder()
-        (attached,) = finder.choose(phone.address)
-        transport = finder.open(attached)
+        (device,) = finder.choose(phone.address)
+        transport = finder.open(device)
         phone.set_fault("drop", command="setsid nohup", after_s=0.5)
         ran = "/data/local/tmp/ran"
         start = ["sh", "-c", _START, "sh", f"{JOBS}/bench/key", JOB, "-", LOCK, "touch", ran]

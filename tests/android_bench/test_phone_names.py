@@ -1,4 +1,4 @@
-"""Serial numbers, properties and file names that a shell would run reach none unquoted."""
+"""Serial numbers, properties and file names with shell commands in them are always quoted."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.android_bench.attach import Finder
+from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.devices import list_phones
-from seaformer.android_bench.link import Phone
+from seaformer.android_bench.finder import Finder
 from seaformer.android_bench.parse import parse_devices
 from seaformer.bench.run import Bench
 from seaformer.bench.targets.phone import PhoneTarget
@@ -32,17 +32,17 @@ PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))
 
 @contextmanager
 def renaming(server: int, real: str, shown: str) -> Iterator[int]:
-    """The port of a relay to an adb server that calls one phone by another serial."""
+    """The port of a relay to an adb server that lists one phone under another serial."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def relay(client: socket.socket) -> None:
         with client, socket.create_connection(("127.0.0.1", server)) as behind:
-            asked = _counted(client).replace(shown.encode(), real.encode())
-            behind.sendall(b"%04x" % len(asked) + asked)
-            if asked == b"host:devices-l":
+            service = _counted(client).replace(shown.encode(), real.encode())
+            behind.sendall(b"%04x" % len(service) + service)
+            if service == b"host:devices-l":
                 assert _exactly(behind, 4) == b"OKAY"
-                said = _counted(behind).replace(real.encode(), shown.encode())
-                client.sendall(b"OKAY%04x" % len(said) + said)
+                devices = _counted(behind).replace(real.encode(), shown.encode())
+                client.sendall(b"OKAY%04x" % len(devices) + devices)
                 return
             back = threading.Thread(target=_pipe, args=(behind, client), daemon=True)
             back.start()
@@ -91,14 +91,14 @@ def _pipe(source: socket.socket, sink: socket.socket) -> None:
 
 @pytest.fixture
 def evil_phone() -> Iterator[FakePhone]:
-    """Its maker, its model and its serial number are commands."""
+    """A phone whose maker, model and serial number are commands."""
     named = ("ro.serialno", "ro.product.model", "ro.product.manufacturer", "ro.board.platform")
     with FakePhone("two-core", properties=dict.fromkeys(named, EVIL)) as double:
         yield double
 
 
 def nothing_ran(phone: FakePhone, *folders: Path) -> bool:
-    """No file that a command of ``EVIL`` would have made."""
+    """Whether no file exists that a command of ``EVIL`` would have created."""
     places = (phone.base, *folders)
     return not [path for place in places for path in place.rglob("PWNED")] + [
         path for path in (Path.cwd() / "PWNED", Path("/PWNED")) if path.exists()
@@ -115,8 +115,8 @@ def test_a_phone_and_a_model_with_such_names_are_benched_through_a_server_all_th
             finder = Finder(f"127.0.0.1:{port}")
             (report,) = list_phones(finder)
             assert (report.serial, report.error, EVIL in report.model) == (EVIL, "", True)
-            (attached,) = finder.choose(EVIL)
-            target = PhoneTarget(Phone(finder, attached), workbench.bundle)
+            (device,) = finder.choose(EVIL)
+            target = PhoneTarget(Phone(finder, device), workbench.bundle)
             (row,) = Bench(target, PLAN, workbench.store).run([artifact])
             target.close()
     assert row.valid, row.failure
@@ -128,13 +128,13 @@ def test_a_phone_and_a_model_with_such_names_are_benched_through_a_server_all_th
     assert nothing_ran(evil_phone, tmp_path)
 
 
-def test_such_a_serial_that_is_not_there_is_told_as_it_is(tmp_path: Path) -> None:
+def test_such_a_serial_that_is_not_attached_is_reported_as_it_is(tmp_path: Path) -> None:
     model = scripted_artifact(tmp_path / "artifacts").path
     bench = command(tmp_path, "--device", EVIL, str(model))
-    _, told = bench.communicate(timeout=240)
+    _, stderr = bench.communicate(timeout=240)
     assert bench.returncode == NoDevice.exit_code
-    assert f"No device {EVIL} is attached." in told
-    assert "Traceback" not in told
+    assert f"No device {EVIL} is attached." in stderr
+    assert "Traceback" not in stderr
     assert not [path for path in (*tmp_path.rglob("PWNED"), Path("PWNED")) if path.exists()]
 
 
@@ -157,6 +157,6 @@ def test_the_next_command_that_is_offered_quotes_the_serial(
 
 @pytest.mark.parametrize("state", ["device", "offline", "unauthorized", "no permissions"])
 def test_a_serial_with_blanks_is_listed_whole(state: str) -> None:
-    (listed,) = parse_devices(f"{EVIL} {state} usb:1-2 transport_id:3\n")
-    assert (listed.serial, listed.state) == (EVIL, state)
-    assert listed.properties["transport_id"] == "3"
+    (entry,) = parse_devices(f"{EVIL} {state} usb:1-2 transport_id:3\n")
+    assert (entry.serial, entry.state) == (EVIL, state)
+    assert entry.properties["transport_id"] == "3"

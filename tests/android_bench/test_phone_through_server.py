@@ -1,4 +1,4 @@
-"""The same troubles with Debian's adb server in between: what it does about them is its own."""
+"""The same faults with Debian's adb server in between, which handles them in its own way."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.android_bench.test_phone_faults import (
     test_garbage_on_the_wire_is_a_lost_connection,
 )
 from tests.android_bench.test_phone_troubles import (
-    test_a_job_that_is_killed_as_a_whole_is_a_row_and_the_others_go_on,
-    test_a_phone_without_space_says_how_much_is_needed_before_anything_is_sent,
+    test_a_job_that_is_killed_as_a_whole_is_a_row_and_other_rows_continue,
+    test_a_phone_without_space_reports_how_much_is_needed_before_anything_is_sent,
     test_a_reboot_loses_the_one_run_that_ran_and_resume_completes_it,
     test_two_benches_cannot_share_a_phone,
 )
@@ -32,9 +32,9 @@ __all__ = [
     "test_a_cable_pulled_while_the_runner_runs_costs_a_reconnect",
     "test_a_connection_that_drops_in_a_push_starts_that_push_again",
     "test_a_file_that_was_damaged_on_the_phone_is_sent_again",
-    "test_a_job_that_is_killed_as_a_whole_is_a_row_and_the_others_go_on",
+    "test_a_job_that_is_killed_as_a_whole_is_a_row_and_other_rows_continue",
     "test_a_phone_that_stalls_is_left_and_reached_again",
-    "test_a_phone_without_space_says_how_much_is_needed_before_anything_is_sent",
+    "test_a_phone_without_space_reports_how_much_is_needed_before_anything_is_sent",
     "test_a_reboot_loses_the_one_run_that_ran_and_resume_completes_it",
     "test_a_result_that_arrives_damaged_is_pulled_again",
     "test_a_start_whose_answer_is_lost_does_not_start_twice",
@@ -49,6 +49,6 @@ def workbench(workbench: Workbench, phone: FakePhone) -> Iterator[Workbench]:
     with PrivateAdb() as adb:
         adb.connect(phone.address)
         workbench.adb_host = f"127.0.0.1:{adb.port}"
-        # adb looks for a phone that went away every ten seconds.
-        workbench.patience = replace(workbench.patience, total_s=120)
+        # adb tries to reconnect to a lost phone every ten seconds.
+        workbench.policy = replace(workbench.policy, total_s=120)
         yield workbench

@@ -1,6 +1,6 @@
-"""The phone itself, and who has it: a bench ends well, and no partial row looks whole.
+"""Faults of the phone itself and of its lock: a bench ends well, and no partial row looks whole.
 
-``test_fault_table.py`` says which line of ``docs/phone.md`` is proved by which test.
+``test_fault_table.py`` names which line of ``docs/phone.md`` is proved by which test.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from tests.fakes.scripted import scripted_artifact
 def test_a_bench_leaves_nothing_on_the_phone_but_the_cache(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
-    tried = workbench.run(phone, artifact)
-    assert whole(tried.row)
+    trial = workbench.run(phone, artifact)
+    assert whole(trial.row)
     assert left_behind(phone) == []
-    assert stored(workbench) == tried.rows
+    assert stored(workbench) == trial.rows
     assert any("settings put global" in command for command in phone.commands)
 
 
@@ -56,14 +56,14 @@ def test_the_second_bench_pushes_nothing(
     assert len(phone.pushes) == pushes
 
 
-def test_a_phone_without_space_says_how_much_is_needed_before_anything_is_sent(
+def test_a_phone_without_space_reports_how_much_is_needed_before_anything_is_sent(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
     phone.set_fault("enospc", free=200_000)
-    tried = workbench.run(phone, artifact)
-    assert tried.row.failure is not None
-    assert "MB are needed" in tried.row.failure
-    assert tried.row.methods == {}
+    trial = workbench.run(phone, artifact)
+    assert trial.row.failure is not None
+    assert "MB are needed" in trial.row.failure
+    assert trial.row.methods == {}
     assert parts(phone) == []
     assert left_behind(phone) == []
     phone.clear_fault("enospc")
@@ -75,14 +75,14 @@ def test_a_result_that_finds_no_space_is_no_result(
 ) -> None:
     # What the runner writes goes to a device that is full, as the kernel itself says.
     full = scripted_artifact(tmp_path / "a", trouble='ln -s /dev/full "$out/output_0.bin"')
-    tried = workbench.run(phone, full)
-    assert tried.row.failure is not None
-    assert "no space left in /data/local/tmp" in tried.row.failure
-    assert tried.row.methods == {}
+    trial = workbench.run(phone, full)
+    assert trial.row.failure is not None
+    assert "no space left in /data/local/tmp" in trial.row.failure
+    assert trial.row.methods == {}
     assert left_behind(phone) == []
 
 
-def test_a_runner_that_is_killed_is_a_row_that_names_the_signal_and_the_others_go_on(
+def test_a_runner_that_is_killed_is_a_row_with_the_signal_and_other_rows_continue(
     workbench: Workbench, phone: FakePhone, artifact: Artifact, tmp_path: Path
 ) -> None:
     killed = scripted_artifact(tmp_path / "a", trouble="kill -9 $$")
@@ -92,16 +92,16 @@ def test_a_runner_that_is_killed_is_a_row_that_names_the_signal_and_the_others_g
     assert whole(good)
 
 
-def test_a_job_that_is_killed_as_a_whole_is_a_row_and_the_others_go_on(
+def test_a_job_that_is_killed_as_a_whole_is_a_row_and_other_rows_continue(
     workbench: Workbench, phone: FakePhone, artifact: Artifact, slow: Artifact
 ) -> None:
     phone.set_fault("kill", match="seaformer_runner.*[0-9a-f]{64}", file="seaformer/lock/job")
-    tried = workbench.run(phone, slow, artifact)
+    trial = workbench.run(phone, slow, artifact)
     assert phone.fired == ["kill"]
-    failures = [row.failure for row in tried.rows if row.failure]
+    failures = [row.failure for row in trial.rows if row.failure]
     assert len(failures) == 1
     assert re.search("killed", failures[0])
-    good = [row for row in tried.rows if row.failure is None]
+    good = [row for row in trial.rows if row.failure is None]
     assert len(good) == 1
     assert whole(good[0])
 
@@ -114,9 +114,9 @@ def test_a_reboot_loses_the_one_run_that_ran_and_resume_completes_it(
         0, lambda: when_running(phone, lambda: phone.reboot(files=files, down_s=0.5, boot_s=0.5))
     )
     rebooted.start()
-    tried = workbench.run(phone, slow, artifact)
+    trial = workbench.run(phone, slow, artifact)
     rebooted.join()
-    lost, other = tried.rows
+    lost, other = trial.rows
     assert lost.failure is not None
     assert "was restarted" in lost.failure
     assert not lost.valid
@@ -127,7 +127,7 @@ def test_a_reboot_loses_the_one_run_that_ran_and_resume_completes_it(
     assert left_behind(phone) == []
 
 
-def test_a_hot_phone_is_refused_and_force_says_so_in_the_row(
+def test_a_hot_phone_is_refused_and_force_is_noted_in_the_row(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
     phone.heat(47.0)
@@ -136,8 +136,8 @@ def test_a_hot_phone_is_refused_and_force_says_so_in_the_row(
     assert "--force" in caught.value.hint
     assert stored(workbench) == []
     assert left_behind(phone) == []
-    tried = workbench.run(phone, artifact, force=True)
-    assert "thermal status" in tried.flags()["forced"]
+    trial = workbench.run(phone, artifact, force=True)
+    assert "thermal status" in trial.flags()["forced"]
 
 
 def test_a_block_that_heat_throttled_is_discarded_cooled_and_redone(
@@ -150,27 +150,27 @@ def test_a_block_that_heat_throttled_is_discarded_cooled_and_redone(
 
     heater = threading.Thread(target=heat)
     heater.start()
-    tried = workbench.run(phone, slow)
+    trial = workbench.run(phone, slow)
     heater.join()
-    assert whole(tried.row)
-    assert "discarded and redone" in tried.flags()["redone"]
-    assert any("cool down" in sentence for sentence in tried.said)
+    assert whole(trial.row)
+    assert "discarded and redone" in trial.flags()["redone"]
+    assert any("cool down" in sentence for sentence in trial.messages)
 
 
 def test_a_block_that_was_discarded_is_not_found_by_resume(
     workbench: Workbench, phone: FakePhone, slow: Artifact
 ) -> None:
     def leave_when_hot(seconds: float) -> None:
-        if any("cool down" in sentence for sentence in said):
+        if any("cool down" in sentence for sentence in messages):
             raise KeyboardInterrupt
         time.sleep(seconds / 4)
 
-    said: list[str] = []
+    messages: list[str] = []
     patient = workbench.pause
     workbench.pause = leave_when_hot
     heater = threading.Thread(target=lambda: when_running(phone, lambda: phone.heat(47.0)))
     heater.start()
-    target = workbench.target(phone, said)
+    target = workbench.target(phone, messages)
     with pytest.raises(KeyboardInterrupt):
         Bench(target, workbench.plan, workbench.store).run([slow])
     heater.join()
@@ -196,11 +196,11 @@ def test_a_core_that_goes_offline_in_a_bench_ends_the_row_and_nothing_runs_elsew
     workbench.processes = 2
     away = threading.Thread(target=lambda: when_running(phone, lambda: phone.core(1, online=False)))
     away.start()
-    tried = workbench.run(phone, slow)
+    trial = workbench.run(phone, slow)
     away.join()
-    assert tried.row.failure is not None
-    assert "core 1 is offline" in tried.row.failure
-    assert not tried.row.valid
+    assert trial.row.failure is not None
+    assert "core 1 is offline" in trial.row.failure
+    assert not trial.row.valid
     assert runs(phone) == 1
     assert left_behind(phone) == []
     phone.core(1, online=True)
@@ -235,19 +235,19 @@ def test_a_bench_whose_phone_was_taken_over_touches_nothing_any_more(
 
     thief = threading.Thread(target=lambda: when_running(phone, take_over))
     thief.start()
-    tried = workbench.run(phone, slow)
+    trial = workbench.run(phone, slow)
     thief.join()
-    assert tried.row.failure is not None
-    assert "another bench has taken the phone over" in tried.row.failure
+    assert trial.row.failure is not None
+    assert "another bench has taken the phone over" in trial.row.failure
     assert (phone.root / "seaformer" / "lock" / "owner").read_text() == "another bench now\n"
-    assert any("nothing was touched" in sentence for sentence in tried.said)
+    assert any("nothing was touched" in sentence for sentence in trial.messages)
 
 
 def test_a_phone_that_does_not_come_back_is_a_row_and_resume_takes_up_what_it_holds(
     workbench: Workbench, phone: FakePhone, slow: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seaformer.android_bench.adb_direct._CONNECT_S", 1.0)
-    workbench.patience = replace(workbench.patience, total_s=1.0, longest_s=0.3)
+    workbench.policy = replace(workbench.policy, total_s=1.0, longest_s=0.3)
     workbench.processes = 3
 
     def unplug() -> None:
@@ -258,13 +258,13 @@ def test_a_phone_that_does_not_come_back_is_a_row_and_resume_takes_up_what_it_ho
 
     cable = threading.Thread(target=unplug)
     cable.start()
-    tried = workbench.run(phone, slow)
+    trial = workbench.run(phone, slow)
     cable.join()
-    assert tried.row.failure is not None
-    assert "was lost and did not come back" in tried.row.failure
-    assert not tried.row.valid
-    assert any("could not be put back" in sentence for sentence in tried.said)
-    kept = [process.count for process in tried.row.methods["forward"].processes]
+    assert trial.row.failure is not None
+    assert "was lost and did not come back" in trial.row.failure
+    assert not trial.row.valid
+    assert any("could not be put back" in sentence for sentence in trial.messages)
+    kept = [process.count for process in trial.row.methods["forward"].processes]
     assert kept == [SAMPLES]
     phone.clear_fault("offline")
     time.sleep(1.5)
@@ -291,5 +291,5 @@ def test_a_battery_that_is_low_is_refused(
     workbench: Workbench, phone: FakePhone, artifact: Artifact
 ) -> None:
     phone.battery(level=12)
-    with pytest.raises(LowBattery, match="12 %, expected at least 30 %"):
+    with pytest.raises(LowBattery, match=r"must be at 30 % or more \(got 12 %\)"):
         workbench.run(phone, artifact)

@@ -1,4 +1,4 @@
-"""Cores, clusters and chips from what phones say."""
+"""Cores, clusters and chips from the text output of phones."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def clusters(phone: str) -> tuple[Cluster, ...]:
 
 
 def soc(phone: str) -> topology.Soc:
-    found = topology.identify(parse.parse_getprop(text(phone, "getprop")), clusters(phone))
-    assert found is not None
-    return found
+    row = topology.identify(parse.parse_getprop(text(phone, "getprop")), clusters(phone))
+    assert row is not None
+    return row
 
 
 def test_a_snapdragon_865_has_its_prime_core_at_cpu7() -> None:
-    found = clusters("mi10_android11")
-    assert found == (
+    seen = clusters("mi10_android11")
+    assert seen == (
         Cluster((0, 1, 2, 3), "Kryo 4xx Silver (Cortex-A55)", 1804800),
         Cluster((4, 5, 6), "Cortex-A77", 2419200),
         Cluster((7,), "Cortex-A77", 2841600),
     )
-    assert topology.surprises(soc("mi10_android11"), found) == ()
+    assert topology.surprises(soc("mi10_android11"), seen) == ()
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_every_phone_of_the_fixtures_is_known(phone: str, title: str, biggest: s
     ("khz", "name"),
     [(2841600, "Snapdragon 865"), (3091200, "Snapdragon 865+"), (3187200, "Snapdragon 870")],
 )
-def test_chips_of_one_platform_are_told_apart_by_their_fastest_core(khz: int, name: str) -> None:
-    found = topology.identify({"ro.board.platform": "kona"}, (Cluster((7,), "Cortex-A77", khz),))
-    assert found is not None
-    assert found.name == name
+def test_chips_of_one_platform_are_distinguished_by_their_fastest_core(khz: int, name: str) -> None:
+    row = topology.identify({"ro.board.platform": "kona"}, (Cluster((7,), "Cortex-A77", khz),))
+    assert row is not None
+    assert row.name == name
 
 
 def test_a_core_that_is_offline_is_missed_by_name() -> None:
     (sentence,) = topology.surprises(soc("mi10_android12"), clusters("mi10_android12"))
-    assert "1 Cortex-A77 at 2.84 GHz; seen online:" in sentence
+    assert "1 Cortex-A77 at 2.84 GHz; online:" in sentence
 
 
 def test_an_unknown_chip_is_what_the_phone_calls_it() -> None:
@@ -79,12 +79,12 @@ def test_an_unknown_core_keeps_its_numbers() -> None:
 
 @pytest.mark.parametrize("phone", PHONES)
 def test_frequencies_are_read_for_every_core_listed(phone: str) -> None:
-    found = topology.parse_frequencies(parse.parse_values(text(phone, "cpufreq")))
-    for cpu, frequency in found.items():
+    frequencies = topology.parse_frequencies(parse.parse_values(text(phone, "cpufreq")))
+    for cpu, frequency in frequencies.items():
         assert cpu in frequency.related
         assert frequency.governor
         assert 300000 <= (frequency.hardware_max_khz or 0) <= 3_200_000
-    assert {c.number for c in topology.parse_cpuinfo(text(phone, "cpuinfo"))} <= set(found)
+    assert {c.number for c in topology.parse_cpuinfo(text(phone, "cpuinfo"))} <= set(frequencies)
 
 
 def test_a_frequency_that_may_not_be_read_is_none() -> None:
@@ -100,32 +100,32 @@ def test_cores_without_cpufreq_still_make_clusters() -> None:
     )
 
 
-def test_an_old_kernel_that_tells_the_part_once_tells_it_of_all_cores() -> None:
-    said = (
+def test_an_old_kernel_that_gives_the_part_once_gives_it_for_all_cores() -> None:
+    cpuinfo = (
         "Processor\t: AArch64 Processor rev 3\nprocessor\t: 0\nprocessor\t: 1\n"
         "Features\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\nHardware\t: X\n"
     )
-    found = topology.parse_cpuinfo(said)
-    assert [processor.core for processor in found] == ["Cortex-A53", "Cortex-A53"]
+    processors = topology.parse_cpuinfo(cpuinfo)
+    assert [processor.core for processor in processors] == ["Cortex-A53", "Cortex-A53"]
 
 
 def test_cpuinfo_with_cr_is_the_same() -> None:
-    said = text("mi10_android11", "cpuinfo")
-    assert topology.parse_cpuinfo(with_cr(said)) == topology.parse_cpuinfo(said)
+    cpuinfo = text("mi10_android11", "cpuinfo")
+    assert topology.parse_cpuinfo(with_cr(cpuinfo)) == topology.parse_cpuinfo(cpuinfo)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "output",
     ["", "cat: /proc/cpuinfo: Permission denied\n", "processor\t: 0\nprocessor\t: 0\n"],
     ids=["empty", "refused", "doubled"],
 )
-def test_cpuinfo_corrupted_is_an_error(said: str) -> None:
+def test_cpuinfo_corrupted_is_an_error(output: str) -> None:
     with pytest.raises(DeviceError, match=r"/proc/cpuinfo cannot be read"):
-        topology.parse_cpuinfo(said)
+        topology.parse_cpuinfo(output)
 
 
 @pytest.mark.parametrize(
-    ("said", "cpus"),
+    ("output", "cpus"),
     [
         ("0-3,6\n", (0, 1, 2, 3, 6)),
         ("0 1 2 3", (0, 1, 2, 3)),
@@ -133,14 +133,14 @@ def test_cpuinfo_corrupted_is_an_error(said: str) -> None:
         ("7", (7,)),
     ],
 )
-def test_a_list_of_cores_is_read(said: str, cpus: tuple[int, ...]) -> None:
-    assert topology.parse_cpu_list(said) == cpus
+def test_a_list_of_cores_is_read(output: str, cpus: tuple[int, ...]) -> None:
+    assert topology.parse_cpu_list(output) == cpus
 
 
 def test_a_list_of_cores_corrupted_is_an_error() -> None:
-    for said in ("0-", "a", "0-99999999"):
+    for output in ("0-", "a", "0-99999999"):
         with pytest.raises(DeviceError, match="list of cores"):
-            topology.parse_cpu_list(said)
+            topology.parse_cpu_list(output)
 
 
 def test_a_core_under_its_makers_name_or_arms_is_the_same() -> None:

@@ -1,4 +1,4 @@
-"""Both ways to a phone carry every argument and every byte unchanged; each state has its error."""
+"""Both ways to a phone pass every argument and every byte unchanged; each state has its error."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ from hypothesis import strategies as st
 
 from seaformer.android_bench.adb_keys import adb_key
 from seaformer.android_bench.adb_server import AdbServer
-from seaformer.android_bench.attach import Finder
+from seaformer.android_bench.finder import Finder
 from seaformer.android_bench.states import state_error
-from seaformer.android_bench.transport import Attached, Marked, ShellResult, Transport, command_line
+from seaformer.android_bench.transport import (
+    AttachedDevice,
+    MarkedCommand,
+    ShellResult,
+    Transport,
+    command_line,
+)
 from seaformer.core.errors import (
     DeviceError,
     DeviceLost,
@@ -66,8 +72,8 @@ def transport(
     way, age = request.param.split()
     host = f"127.0.0.1:{request.getfixturevalue('adb').port}" if way == "server" else ""
     finder = Finder(host)
-    (attached,) = finder.choose((old if age == "old" else new).address)
-    opened = finder.open(attached)
+    (device,) = finder.choose((old if age == "old" else new).address)
+    opened = finder.open(device)
     yield opened
     opened.close()
 
@@ -124,11 +130,11 @@ def test_a_nul_cannot_be_sent() -> None:
 
 
 def test_an_answer_without_its_end_marker_was_cut() -> None:
-    marked = Marked.of(["cat", "x"])
+    command = MarkedCommand.of(["cat", "x"])
     with pytest.raises(DeviceLost, match="cut short"):
-        marked.parse("half of it")
-    assert marked.parse(f"all\r\n{marked.marker}3\r\n").stdout == "all\n"
-    assert marked.parse(f"no end{marked.marker}0\n").stdout == "no end"
+        command.parse("half of it")
+    assert command.parse(f"all\r\n{command.marker}3\r\n").stdout == "all\n"
+    assert command.parse(f"no end{command.marker}0\n").stdout == "no end"
 
 
 @pytest.mark.parametrize(
@@ -149,16 +155,16 @@ def test_each_state_has_its_own_error_with_a_remedy(state: str, kind: type[Devic
 def test_an_unauthorized_phone_is_refused_by_its_state_and_the_ready_one_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = (
-        Attached("A", "unauthorized", "usb", "adb server at x", ""),
-        Attached("B", "device", "usb", "adb server at x", "", {"model": "Mi_10"}),
-        Attached("C", "no permissions", "usb", "adb server at x", ""),
+    devices = (
+        AttachedDevice("A", "unauthorized", "usb", "adb server at x", ""),
+        AttachedDevice("B", "device", "usb", "adb server at x", "", {"model": "Mi_10"}),
+        AttachedDevice("C", "no permissions", "usb", "adb server at x", ""),
     )
-    monkeypatch.setattr(Finder, "attached", lambda self: found)
+    monkeypatch.setattr(Finder, "devices", lambda self: devices)
     assert [phone.serial for phone in Finder().choose("")] == ["B"]
     assert [phone.serial for phone in Finder().choose("all")] == ["A", "B", "C"]
     with pytest.raises(Unauthorized):
-        Finder().open(found[0])
+        Finder().open(devices[0])
     monkeypatch.setenv("ANDROID_SERIAL", "C")
     assert [phone.serial for phone in Finder().choose("")] == ["C"]
     with pytest.raises(NoDevice, match=r"A \(unauthorized\), B \(Mi 10, usb\)"):
@@ -176,13 +182,13 @@ def test_an_adb_host_is_a_host_and_perhaps_a_port(text: str, expected: tuple[str
 
 @pytest.mark.parametrize("text", ["lab:x", ":1", "lab:70000", "lab:0"])
 def test_another_adb_host_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no address"):
+    with pytest.raises(UsageError, match="must be HOST or HOST:PORT"):
         AdbServer.find(text)
 
 
-def test_a_named_server_that_does_not_answer_is_told() -> None:
+def test_a_named_server_that_does_not_answer_is_reported() -> None:
     with pytest.raises(DeviceLost, match=r"No adb server answers at 127\.0\.0\.1:1"):
-        Finder("127.0.0.1:1").attached()
+        Finder("127.0.0.1:1").devices()
 
 
 def test_phones_side_by_side_make_one_key_between_them(tmp_path: Path) -> None:
@@ -203,7 +209,7 @@ def test_a_key_is_made_once_readable_by_its_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stderr", "exit_code", "said"),
+    ("stderr", "exit_code", "summary"),
     [
         ("mkdir: No  space\nleft", 1, "mkdir: No space left"),
         ("", 137, "killed by SIGKILL"),
@@ -211,7 +217,7 @@ def test_a_key_is_made_once_readable_by_its_owner_alone(tmp_path: Path) -> None:
         ("", 0, ""),
     ],
 )
-def test_a_command_that_says_nothing_is_told_by_how_it_ended(
-    stderr: str, exit_code: int, said: str
+def test_a_command_without_a_message_is_summarised_by_how_it_ended(
+    stderr: str, exit_code: int, summary: str
 ) -> None:
-    assert ShellResult("", stderr, exit_code).said == said
+    assert ShellResult("", stderr, exit_code).summary == summary

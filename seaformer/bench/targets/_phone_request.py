@@ -1,4 +1,4 @@
-"""A request of a bench as a job on a phone: its files, its name there, its command, its answers."""
+"""``PhoneRequests``: a request of a bench as a job on a phone: files, name, command, outputs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.job import pull_files
-from seaformer.android_bench.link import Phone
-from seaformer.android_bench.store import Store, Wanted
+from seaformer.android_bench.store import FileToPush, Store
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.runtime.build.bundle import Bundle
 
 
 class PhoneRequests:
-    """Turns requests into what a job needs, for one phone and one session after the other.
+    """Turns requests into jobs, for one phone and one session after the other.
 
     Args:
         phone: the connection.
         bundle: the runner and its libraries.
-        taskset: whether the phone has one.
+        taskset: whether the phone has ``taskset``.
     """
 
     def __init__(self, phone: Phone, bundle: Bundle, taskset: bool) -> None:
@@ -29,28 +29,28 @@ class PhoneRequests:
         self._phone = phone
         self._bundle = bundle
         self._store = Store(phone)
-        self._asked: Counter[str] = Counter()
-        self._hashes: dict[tuple[str, int, int], Wanted] = {}
+        self._repeats: Counter[str] = Counter()
+        self._hashes: dict[tuple[str, int, int], FileToPush] = {}
 
     def begin(self) -> None:
-        """A new session counts its requests from the start."""
-        self._asked.clear()
+        """Start a session, which counts its requests from zero."""
+        self._repeats.clear()
 
     def forget(self) -> None:
-        """The phone was restarted: what lies on it is looked at again."""
+        """After a restart of the phone, check the files on it again."""
         self._store.forget()
 
     def argv(self, request: RunnerRequest, folder: str) -> tuple[str, ...]:
-        """The command on the phone, after all its files are there."""
+        """The command on the phone; pushes the files that are missing."""
         manifest, here = self._bundle.manifest, self._bundle.folder
         parts = {
-            file.name: Wanted(here / file.name, file.sha256, file.size_bytes)
+            file.name: FileToPush(here / file.name, file.sha256, file.size_bytes)
             for file in manifest.files
         }
         home = self._store.folder(manifest.content_id, parts)
-        wanted = [self._wanted(Path(path)) for path in (request.model, *request.inputs)]
-        places = self._store.put(wanted)
-        model, *inputs = (places[item.sha256] for item in wanted)
+        files = [self._file(Path(path)) for path in (request.model, *request.inputs)]
+        places = self._store.put(files)
+        model, *inputs = (places[file.sha256] for file in files)
         remote = replace(
             request,
             model=model,
@@ -62,8 +62,8 @@ class PhoneRequests:
         return (*self._bundle.argv(home), *remote.argv())
 
     def key(self, request: RunnerRequest) -> str:
-        """The request by contents, and how often it has been made in this session."""
-        shas = [self._wanted(Path(path)).sha256 for path in (request.model, *request.inputs)]
+        """A hash of the request's contents and of how often it was made in this session."""
+        shas = [self._file(Path(path)).sha256 for path in (request.model, *request.inputs)]
         same = replace(
             request,
             model=shas[0],
@@ -73,36 +73,36 @@ class PhoneRequests:
             library=None,
         )
         text = json.dumps([self._bundle.manifest.content_id, *same.argv()])
-        self._asked[text] += 1
-        return hashlib.sha256(f"{text} {self._asked[text]}".encode()).hexdigest()[:24]
+        self._repeats[text] += 1
+        return hashlib.sha256(f"{text} {self._repeats[text]}".encode()).hexdigest()[:24]
 
     def mask(self, request: RunnerRequest) -> str:
-        """Android's taskset takes a bare hexadecimal mask."""
+        """The mask for Android's ``taskset``, hexadecimal without a prefix."""
         if not self.taskset or not request.cpus:
             return ""
         return f"{sum(1 << cpu for cpu in request.cpus):x}"
 
     def pulled(self, request: RunnerRequest, report: RunnerReport, folder: str) -> RunnerReport:
-        """The files that the report tells of, here."""
-        outputs, wanted = [], {}
+        """Copies the files that the report names to this computer; the report with their paths."""
+        outputs, targets = [], {}
         for output in report.outputs:
             if output.file and request.output_dir:
                 name = PurePosixPath(output.file).name
                 here = Path(request.output_dir) / name
-                wanted[f"out/{name}"] = here
+                targets[f"out/{name}"] = here
                 outputs.append(replace(output, file=str(here)))
             else:
                 outputs.append(output)
         if request.profile_ops and report.profile_file:
-            wanted["operators.json"] = Path(request.profile_ops)
+            targets["operators.json"] = Path(request.profile_ops)
             report = replace(report, profile_file=request.profile_ops)
-        if wanted:
-            pull_files(self._phone, folder, wanted)
+        if targets:
+            pull_files(self._phone, folder, targets)
         return replace(report, outputs=tuple(outputs))
 
-    def _wanted(self, path: Path) -> Wanted:
-        found = path.stat()
-        key = (str(path), found.st_size, found.st_mtime_ns)
+    def _file(self, path: Path) -> FileToPush:
+        stat = path.stat()
+        key = (str(path), stat.st_size, stat.st_mtime_ns)
         if key not in self._hashes:
-            self._hashes[key] = Wanted.of(path)
+            self._hashes[key] = FileToPush.of(path)
         return self._hashes[key]
