@@ -266,14 +266,17 @@ def _median(ordered: _Floats) -> float:
     return (float(ordered[(len(ordered) - 1) // 2]) + float(ordered[len(ordered) // 2])) / 2
 
 
+def _milliseconds(samples_ns: Sequence[int]) -> _Floats:
+    try:
+        # From ints, by way of an array, in half of the time that numpy takes.
+        return np.frombuffer(array("q", samples_ns), dtype=np.int64) / 1e6
+    except OverflowError:  # more than 292 years: absurd, and still a number
+        return np.array(samples_ns, dtype=np.float64) / 1e6
+
+
 def summarise(processes_ns: Sequence[Sequence[int]]) -> Summary | None:
     """Summarise raw samples in nanoseconds, one sequence per process; ``None`` without any."""
-    # From ints, by way of an array, in half of the time that numpy takes.
-    processes = [
-        np.sort(np.frombuffer(array("q", samples), dtype=np.int64) / 1e6)
-        for samples in processes_ns
-        if samples
-    ]
+    processes = [np.sort(_milliseconds(samples)) for samples in processes_ns if samples]
     if not processes:
         return None
     medians = sorted(map(_median, processes))
