@@ -1,4 +1,4 @@
-"""The phone's double is accepted by Debian's real adb, and behaves as a phone does."""
+"""Debian's real adb accepts the fake phone, which behaves as a phone does."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def test_a_pushed_file_keeps_its_mode_and_time(
     os.utime(source, (1_600_000_000, 1_600_000_000))
     adb.run("-s", phone.address, "push", str(source), "/data/local/tmp/tool")
     assert (phone.root / "tool").stat().st_mtime == 1_600_000_000
-    said = adb.shell(phone.address, "cd /data/local/tmp && ./tool")
-    assert said.stdout == b"./tool was run from /data/local/tmp\n"
+    output = adb.shell(phone.address, "cd /data/local/tmp && ./tool")
+    assert output.stdout == b"./tool was run from /data/local/tmp\n"
 
 
 def test_adb_reports_a_file_that_does_not_exist(
@@ -111,15 +111,22 @@ def test_a_path_does_not_leave_the_phone(adb: PrivateAdb, phone: FakePhone, tmp_
 
 
 def test_the_shell_sees_the_phone_and_not_the_host(adb: PrivateAdb, phone: FakePhone) -> None:
-    said = adb.shell(
+    output = adb.shell(
         phone.address,
         "getprop ro.board.platform; uname -m; id -u; nproc; pwd; "
         "cat /sys/devices/system/cpu/online; grep -c 0xd0d /proc/cpuinfo; "
         "for f in /sys/devices/system/cpu/cpu7/cpufreq/cpuinfo_max_freq; do echo $f; cat $f; done",
     ).stdout.decode()
-    assert said.split() == [
-        *("kona", "aarch64", "2000", "8", "/", "0-7", "4"),
-        *("/sys/devices/system/cpu/cpu7/cpufreq/cpuinfo_max_freq", "2841600"),
+    assert output.split() == [
+        "kona",
+        "aarch64",
+        "2000",
+        "8",
+        "/",
+        "0-7",
+        "4",
+        "/sys/devices/system/cpu/cpu7/cpufreq/cpuinfo_max_freq",
+        "2841600",
     ]
     assert (
         str(phone.base) not in adb.shell(phone.address, "ls -R /data; cat /nothing").stdout.decode()
@@ -157,9 +164,9 @@ def test_ps_and_pidof_list_the_phones_processes_alone(adb: PrivateAdb, phone: Fa
     host = subprocess.Popen(["sleep", "20"])
     try:
         adb.shell(phone.address, "setsid sleep 21 > /dev/null 2>&1 < /dev/null &")
-        said = adb.shell(phone.address, "ps -A -o PID,ARGS; pidof sleep").stdout.decode()
-        assert "sleep 21" in said
-        assert "sleep 20" not in said
+        output = adb.shell(phone.address, "ps -A -o PID,ARGS; pidof sleep").stdout.decode()
+        assert "sleep 21" in output
+        assert "sleep 20" not in output
         assert adb.shell(phone.address, "pkill sleep; sleep 0.2; pidof sleep").returncode == 1
         assert host.poll() is None
     finally:
@@ -175,7 +182,7 @@ def test_an_aarch64_program_runs_in_the_emulator_however_it_is_started(
     program.write_bytes(arm64_program(b"hello from arm\n", 7))
     program.chmod(0o755)
     adb.run("-s", phone.address, "push", str(program), "/data/local/tmp/program")
-    said = (b"hello from arm\n", 7)
+    output = (b"hello from arm\n", 7)
     for command in (
         "/data/local/tmp/program",
         "cd /data/local/tmp && ./program",
@@ -185,7 +192,7 @@ def test_an_aarch64_program_runs_in_the_emulator_however_it_is_started(
         "P=/data/local/tmp/program; if true; then $P; fi",
     ):
         done = adb.shell(phone.address, command)
-        assert (done.stdout, done.returncode) == said, (command, done)
+        assert (done.stdout, done.returncode) == output, (command, done)
     adb.shell(phone.address, "chmod 644 /data/local/tmp/program")
     assert adb.shell(phone.address, "/data/local/tmp/program").returncode == 126
 

@@ -1,4 +1,4 @@
-"""The phone's double through the two libraries: adb-shell straight, adbutils through a server."""
+"""The fake phone with two libraries: adb-shell directly, adbutils through a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault the phone's double can have strikes where it was asked to, and only there."""
+"""Every fault of the fake phone strikes where it was requested, and only there."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_command_runs_and_its_answer_is_lost() -> None:
         assert eventually((phone.root / "it-ran").exists)
 
 
-def test_a_stall_lets_a_client_wait_in_vain_and_goes_on_later() -> None:
+def test_a_stall_lets_a_client_wait_in_vain_and_continues_later() -> None:
     with FakePhone(faults=[("stall", {"command": "echo late", "seconds": 2})]) as phone:
         with closing(connected(phone)) as device, pytest.raises(SILENT):
             device.shell("echo late", transport_timeout_s=0.5, read_timeout_s=0.5)
@@ -125,7 +125,7 @@ def test_one_byte_of_a_pulled_file_is_wrong() -> None:
         assert (first.getvalue(), second.getvalue()) == (b"Abc", b"abc")
 
 
-def test_a_full_phone_refuses_a_push_and_df_says_so() -> None:
+def test_a_full_phone_refuses_a_push_and_df_shows_it() -> None:
     with FakePhone() as phone, closing(connected(phone)) as device:
         phone.set_fault("enospc", free=20_480)
         assert " 20 " in device.shell("df -k /data/local/tmp")
@@ -133,8 +133,8 @@ def test_a_full_phone_refuses_a_push_and_df_says_so() -> None:
             device.push(io.BytesIO(bytes(50_000)), "/data/local/tmp/big")
         assert not (phone.root / "big").exists()
         phone.fill("result")
-        said = device.shell("echo 1 > /data/local/tmp/result || echo failed")
-        assert "failed" in said
+        output = device.shell("echo 1 > /data/local/tmp/result || echo failed")
+        assert "failed" in output
         phone.clear_fault("enospc")
         device.push(io.BytesIO(bytes(50_000)), "/data/local/tmp/big")
 
@@ -153,8 +153,8 @@ def test_a_command_fails_on_request_and_a_tool_is_missing() -> None:
 def test_a_runner_is_killed(when: dict[str, object]) -> None:
     with FakePhone() as phone, closing(connected(phone)) as device:
         phone.set_fault("kill", match="^sleep 77", **when)
-        said = device.shell("touch /data/local/tmp/started; sleep 77; echo $?")
-        assert said.splitlines()[-1] == "137"
+        output = device.shell("touch /data/local/tmp/started; sleep 77; echo $?")
+        assert output.splitlines()[-1] == "137"
         assert phone.fired == ["kill"]
 
 
@@ -209,9 +209,9 @@ def test_heat_raises_the_status_and_lowers_the_frequency() -> None:
 def test_a_core_goes_offline_everywhere_at_once() -> None:
     with FakePhone() as phone, closing(connected(phone)) as device:
         phone.core(7, online=False)
-        said = device.shell("cat /sys/devices/system/cpu/online; nproc; taskset 80 true; echo $?")
-        assert said.splitlines()[:2] == ["0-6", "7"]
-        assert said.splitlines()[-1] == "1"
+        output = device.shell("cat /sys/devices/system/cpu/online; nproc; taskset 80 true; echo $?")
+        assert output.splitlines()[:2] == ["0-6", "7"]
+        assert output.splitlines()[-1] == "1"
         phone.core(7, online=True)
         assert device.shell("nproc") == "8\n"
 
@@ -237,14 +237,14 @@ def test_an_offline_phone_takes_the_connection_and_never_answers() -> None:
 def test_a_fault_waits_for_its_turn_and_strikes_as_often_as_it_should() -> None:
     with FakePhone() as phone, closing(connected(phone)) as device:
         phone.set_fault("fail", command="echo", skip=1, times=2, stderr="no")
-        said = [device.shell("echo yes").strip() for _ in range(4)]
-        assert said == ["yes", "no", "no", "yes"]
+        output = [device.shell("echo yes").strip() for _ in range(4)]
+        assert output == ["yes", "no", "no", "yes"]
 
 
 def test_a_phone_reports_that_it_is_emulated_only_when_set_so() -> None:
-    for properties, said in (({}, "\n"), (EMULATED, "1\n")):
+    for properties, output in (({}, "\n"), (EMULATED, "1\n")):
         with FakePhone(properties=properties) as phone, closing(connected(phone)) as device:
-            assert device.shell("getprop ro.boot.qemu") == said
+            assert device.shell("getprop ro.boot.qemu") == output
 
 
 def test_an_unknown_fault_or_phone_is_refused_by_name() -> None:

@@ -67,11 +67,11 @@ def test_a_quoted_word_reaches_the_command_unchanged(word: str) -> None:
 
 @given(st.lists(st.integers(1, 12), max_size=12))
 def test_the_root_is_taken_out_of_output_wherever_it_is_cut(cuts: list[int]) -> None:
-    said = b"/tmp/fakephone-x/data/a /tmp/fakephone-x\n/tmp/fakephone /tmp/fakephone-x"
-    wanted = b"/data/a /\n/tmp/fakephone /"
+    output = b"/tmp/fakephone-x/data/a /tmp/fakephone-x\n/tmp/fakephone /tmp/fakephone-x"
+    expected = b"/data/a /\n/tmp/fakephone /"
     unroot, at, heard = Unrooter(ROOT), 0, b""
     for size in cuts:
-        heard += unroot.feed(said[at : at + size])
+        heard += unroot.feed(output[at : at + size])
         at += size
-    heard += unroot.feed(said[at:])
-    assert heard + unroot.feed(b"", last=True) == wanted
+    heard += unroot.feed(output[at:])
+    assert heard + unroot.feed(b"", last=True) == expected

@@ -1,4 +1,4 @@
-"""The real aarch64 runner with both engines on a phone's double, pinned to one of its two cores."""
+"""The real aarch64 runner with both engines on a fake phone, pinned to one of its two cores."""
 
 from __future__ import annotations
 
@@ -79,24 +79,24 @@ def test_a_second_bench_of_both_engines_pushes_nothing(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_both_engines_tell_the_precision_they_computed_in_and_it_is_the_files(
+def test_both_engines_report_the_precision_they_computed_in_and_it_is_the_files(
     phone: FakePhone, tmp_path: Path, real_bundle: Bundle, precision: str
 ) -> None:
     make = half if precision == "fp16" else small
     artifacts = [make(format) for format in ("onnx", "executorch")]
     outcome = bench(phone, tmp_path, artifacts, "ops")
-    told = {"fp32": "float32", "fp16": "float16"}[precision]
+    type_name = {"fp32": "float32", "fp16": "float16"}[precision]
     for row, profile in zip(outcome.measured, outcome.profiles, strict=True):
         assert row.precision == precision
         assert not [flag.name for flag in row.flags if "fp16" in flag.name]
-        assert profile.executed == {told: CONVOLUTIONS}, profile.format
+        assert profile.executed == {type_name: CONVOLUTIONS}, profile.format
         assert executed_line(profile) == (
-            f"Executed: convolutions {CONVOLUTIONS} in {told}; the file is {precision}."
+            f"Executed: convolutions {CONVOLUTIONS} in {type_name}; the file is {precision}."
         )
         assert len(profile.operators) > CONVOLUTIONS
 
 
-def test_a_phone_whose_cores_have_no_half_precision_says_so_in_the_rows_that_need_it(
+def test_half_precision_that_a_phone_lacks_is_noted_in_the_rows_that_need_it(
     workbench: Workbench, tmp_path: Path
 ) -> None:
     single = scripted_artifact(tmp_path / "a", "single")

@@ -44,7 +44,7 @@ def test_a_snapdragon_865_has_its_prime_core_at_cpu7() -> None:
         ("nexus5x_android8", "Snapdragon 808 (MSM8992, msm8992)", "Cortex-A57"),
     ],
 )
-def test_every_phone_of_the_fixtures_is_known(phone: str, title: str, biggest: str) -> None:
+def test_every_phone_of_the_fixtures_is_identified(phone: str, title: str, biggest: str) -> None:
     properties = parse.parse_getprop(text(phone, "getprop"))
     assert topology.soc_title(properties, soc(phone)) == title
     fastest = max(clusters(phone), key=lambda cluster: cluster.max_freq_khz or 0)

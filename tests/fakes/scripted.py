@@ -1,4 +1,4 @@
-"""A runner that is a shell script, and an artifact for it: benches on a phone's double in seconds.
+"""A runner that is a shell script, and an artifact for it: benches on a fake phone in seconds.
 
 It takes the real runner's flags, writes the real report and an output, sleeps as long as the
 "model" says, and appends a line to ``runs`` beside itself, so that tests can count inferences.

@@ -43,5 +43,5 @@ class PublicKey:
             return False
         digest = _SHA1_PREFIX + token
         padding = b"\xff" * (_MODULUS_BYTES - 3 - len(digest))
-        found = pow(int.from_bytes(signature, "big"), self.exponent, self.modulus)
-        return found.to_bytes(_MODULUS_BYTES, "big") == b"\0\1" + padding + b"\0" + digest
+        block = pow(int.from_bytes(signature, "big"), self.exponent, self.modulus)
+        return block.to_bytes(_MODULUS_BYTES, "big") == b"\0\1" + padding + b"\0" + digest

@@ -1,4 +1,4 @@
-"""``FakePhone``: the double itself, a daemon on loopback with a phone's userland behind it."""
+"""``FakePhone``: an adb daemon on loopback with a phone's userland behind it."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class FakePhone:
         keys: ``adbkey.pub`` texts that are trusted from the start.
         port: of 127.0.0.1; 0 takes a free one.
         fold: ``taskset`` folds the phone's cores onto this many of the host's, so that a mask of
-            an eight-core phone can be had on two. Off by default: then pinning is real, and a
-            mask the host has not is refused as the kernel does. It is the tool that is folded,
-            not the system call: an aarch64 runner that pins itself needs ``two-core``.
-        properties: of getprop, over the profile's. ``EMULATED`` owns up to being no phone, as
-            Android's own emulator does: what is measured on it then says so.
+            an eight-core phone works on two. Off by default: then pinning is real, and a mask
+            of cores that the host lacks is refused, as the kernel does. The tool is folded, not
+            the system call: an aarch64 runner that pins itself needs ``two-core``.
+        properties: of getprop, over the profile's. With ``EMULATED`` it reports that it is not
+            a phone, as Android's own emulator does; its rows are then emulated.
     """
 
     def __init__(
@@ -185,9 +185,9 @@ class FakePhone:
         *,
         mains: bool | None = None,
     ) -> None:
-        """Set what dumpsys and power_supply say; ``None`` leaves it. ``mains``: not by USB."""
-        wanted = {"level": level, "charging": charging, "battery_c": temperature_c, "mains": mains}
-        for name, value in wanted.items():
+        """Set values of dumpsys and power_supply; ``None`` leaves one. ``mains``: not by USB."""
+        values = {"level": level, "charging": charging, "battery_c": temperature_c, "mains": mains}
+        for name, value in values.items():
             if value is not None:
                 setattr(self.state, name, value)
         self.refresh()
@@ -325,8 +325,8 @@ class FakePhone:
             strike_kills(self.faults, self.root, self.base)
 
     def _reboot_later(self, options: Mapping[str, Any]) -> None:
-        wanted = {k: v for k, v in options.items() if k in ("files", "down_s", "boot_s")}
-        self._restarting = threading.Thread(target=self.reboot, kwargs=wanted, daemon=True)
+        arguments = {k: v for k, v in options.items() if k in ("files", "down_s", "boot_s")}
+        self._restarting = threading.Thread(target=self.reboot, kwargs=arguments, daemon=True)
         self._restarting.start()
 
     def _go_down(self) -> None:

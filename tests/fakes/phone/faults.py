@@ -7,13 +7,13 @@ matches pass first, ``times`` how often it fires (0: until cleared). What each d
 the place where it happens; the names:
 
     drop        reset the connection              bytes=N | command=RE [after_s=T: answer is lost]
-    stall       say and hear nothing for a while  seconds=T, bytes=N | command=RE
-    garbage     bytes that are no packet          count=N, bytes=N | command=RE
-    truncate    a push stops after N bytes        at=N, path=RE [silent=True: and says OKAY]
+    stall       send and read nothing a while     seconds=T, bytes=N | command=RE
+    garbage     bytes that are not a packet       count=N, bytes=N | command=RE
+    truncate    a push stops after N bytes        at=N, path=RE [silent=True: and reports OKAY]
     corrupt     one byte of a pulled file flips   path=RE
     enospc      N bytes are left for pushes       free=N
     fail        a command is not run              command=RE, code=N, stderr=TEXT
-    missing     a tool is not there               tool=NAME
+    missing     a tool does not exist             tool=NAME
     kill        SIGKILL to matching processes     match=RE, after_s=T | file=PATH
     reboot      as ``FakePhone.reboot``           command=RE [after_s=T], files="keep" | "lost"
     auth        what becomes of offered keys      mode="none" | "accept" | "pending" | "refuse"
@@ -30,7 +30,14 @@ from typing import Any
 
 LASTING = ("auth", "clients", "enospc", "missing", "offline")
 NAMES = (
-    *("corrupt", "drop", "fail", "garbage", "kill", "reboot", "stall", "truncate"),
+    "corrupt",
+    "drop",
+    "fail",
+    "garbage",
+    "kill",
+    "reboot",
+    "stall",
+    "truncate",
     *LASTING,
 )
 

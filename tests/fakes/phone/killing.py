@@ -23,7 +23,7 @@ def kill_matching(base: Path, match: str) -> int:
 
 
 def strike_kills(faults: Faults, tmp: Path, base: Path) -> None:
-    """Kill for each fault ``kill`` that is due and finds somebody; ``file`` is below ``tmp``."""
+    """Kill for each fault ``kill`` that is due and matches a process; ``file`` is below ``tmp``."""
     for fault in faults.all("kill"):
         if _is_due(fault, tmp) and kill_matching(base, fault.options["match"]):
             faults.take("kill")

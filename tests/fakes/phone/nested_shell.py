@@ -1,4 +1,4 @@
-"""``sh`` on the fake phone: translates a script as ``translate.py`` says and runs it.
+"""``sh`` on the fake phone: translates a script with ``translate.py`` and runs it.
 
 A program of its own, started by the shim ``sh`` without site packages: only what stands beside
 it may be imported.

@@ -1,4 +1,4 @@
-"""The processes of one fake phone among those of the host, found by their environment.
+"""The processes of one fake phone among those of the host, recognised by their environment.
 
 Used by the double and by ``ps_command.py``, which runs alone: nothing of ours is imported here.
 """

@@ -89,9 +89,9 @@ def _rows() -> dict[str, Any]:
 
 def _properties(folder: Path) -> dict[str, str]:
     """``[name]: [value]`` lines; written apart from the parser that is tested with the phone."""
-    found = {}
+    properties = {}
     for line in (folder / "getprop.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("[") and line.endswith("]") and "]: [" in line:
             name, _, value = line[1:-1].partition("]: [")
-            found[name] = value
-    return found
+            properties[name] = value
+    return properties

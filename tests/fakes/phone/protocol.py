@@ -28,7 +28,7 @@ _MASK = 0xFFFFFFFF
 
 
 def command_word(name: bytes) -> int:
-    """``CNXN`` and the others as they stand on the wire."""
+    """``CNXN`` and the others as they are sent."""
     return int.from_bytes(name, "little")
 
 
@@ -278,7 +278,7 @@ class Stream:
             self.shut()
 
     def shut(self) -> None:
-        """Nothing more comes, and nothing more is wanted."""
+        """The other side closed: end the input and refuse output."""
         self.closed = True
         self._inbox.put(b"")
         self._credit.release()
@@ -307,7 +307,7 @@ class Stream:
         return bytes(data[:size])
 
     def write(self, data: bytes) -> None:
-        """Raises ``ConnectionLost`` when nobody listens any more."""
+        """Raises ``ConnectionLost`` when the other side has closed."""
         for start in range(0, len(data), self._connection.payload):
             self._credit.acquire()
             if self.closed or self._connection.lost:

@@ -21,18 +21,18 @@ _COLUMNS = "USER,PID,PPID,VSZ,RSS,WCHAN,ADDR,S,NAME"
 def main(me: str, arguments: list[str]) -> int:
     """The name decides."""
     here = os.getpid()
-    found = [p for p in processes(os.environ["FAKE_ROOT"]) if p.pid not in (here, os.getppid())]
+    running = [p for p in processes(os.environ["FAKE_ROOT"]) if p.pid not in (here, os.getppid())]
     if me == "top":
-        return _top(found)
+        return _top(running)
     if me == "ps":
-        return _ps(found, arguments)
+        return _ps(running, arguments)
     options = [a for a in arguments if a.startswith("-")]
     words = [a for a in arguments if not a.startswith("-")]
     whole_line = any("f" in option.lstrip("-") for option in options)
     if me in ("pidof", "killall"):
-        chosen = [p for p in found if p.name in words]
+        chosen = [p for p in running if p.name in words]
     else:
-        chosen = [p for p in found if re.search(words[0], p.line if whole_line else p.name)]
+        chosen = [p for p in running if re.search(words[0], p.line if whole_line else p.name)]
     if me in ("pidof", "pgrep"):
         sys.stdout.write((" " if me == "pidof" else "\n").join(str(p.pid) for p in chosen))
         sys.stdout.write("\n" if chosen else "")
@@ -43,12 +43,12 @@ def main(me: str, arguments: list[str]) -> int:
     return 0 if chosen else 1
 
 
-def _ps(found: list[Process], arguments: list[str]) -> int:
+def _ps(running: list[Process], arguments: list[str]) -> int:
     text = " ".join(arguments)
-    wanted = re.search(r"-o\s*(\S+)", text)
-    columns = (wanted.group(1) if wanted else _COLUMNS).upper().split(",")
+    columns_option = re.search(r"-o\s*(\S+)", text)
+    columns = (columns_option.group(1) if columns_option else _COLUMNS).upper().split(",")
     only = re.search(r"-p\s*(\d+)", text)
-    shown = [p for p in found if only is None or p.pid == int(only.group(1))]
+    shown = [p for p in running if only is None or p.pid == int(only.group(1))]
     headless = all(column.endswith("=") for column in columns)
     columns = [column.rstrip("=") for column in columns]
     if not headless:
@@ -59,10 +59,10 @@ def _ps(found: list[Process], arguments: list[str]) -> int:
     return 0 if shown or only is None else 1
 
 
-def _top(found: list[Process]) -> int:
-    sys.stdout.write(f"Tasks: {len(found)} total,   1 running,   0 sleeping\n")
+def _top(running: list[Process]) -> int:
+    sys.stdout.write(f"Tasks: {len(running)} total,   1 running,   0 sleeping\n")
     sys.stdout.write("  PID USER         PR  NI VIRT  RES  SHR S[%CPU] %MEM     TIME+ ARGS\n")
-    for p in found:
+    for p in running:
         sys.stdout.write(
             f"{p.pid:5} shell        20   0  10M 3.0M 2.0M S  0.0   0.0   0:00 {p.line}\n"
         )

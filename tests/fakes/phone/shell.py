@@ -116,7 +116,7 @@ class Shell:
         *,
         protocol: bool,
     ) -> None:
-        """Pass the output on until nobody holds it any more; then the exit code."""
+        """Pass the output on until every process has closed it; then the exit code."""
         unroot = {number: Unrooter(self._root) for number in outputs}
 
         def say(kind: int, data: bytes) -> None:
@@ -182,7 +182,7 @@ def _feed_packets(stream: Stream, sink: object) -> None:
 
 
 def _guarded(feed: object, stream: Stream, sink: object) -> None:
-    """The command's input, closed at its end; a command that ended does not want the rest."""
+    """The command's input, closed at its end; a command that ended gets no more."""
     with suppress(ConnectionLost, OSError, ValueError):
         feed(stream, sink)  # type: ignore[operator]
     with suppress(OSError):
@@ -190,7 +190,7 @@ def _guarded(feed: object, stream: Stream, sink: object) -> None:
 
 
 def _answer(stream: Stream, protocol: bool, options: Mapping[str, object]) -> None:
-    """What a command says that fails on request."""
+    """The output of a command that fails on request."""
     text = (str(options.get("stderr", "injected failure")) + "\n").encode()
     if not protocol:
         stream.write(text)

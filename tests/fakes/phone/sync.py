@@ -60,8 +60,8 @@ class Sync:
     def _do_stat(self, path: str) -> None:
         mode = size = modified = 0
         with suppress(OSError):
-            found = self.host_path(path).lstat()
-            mode, size, modified = found.st_mode, found.st_size, int(found.st_mtime)
+            info = self.host_path(path).lstat()
+            mode, size, modified = info.st_mode, info.st_size, int(info.st_mtime)
         self._stream.write(struct.pack("<4s3I", b"STAT", mode, size & 0xFFFFFFFF, modified))
 
     def _do_sta2(self, path: str) -> None:
@@ -73,10 +73,10 @@ class Sync:
     def _stat_v2(self, name: bytes, path: str, *, follow: bool) -> None:
         error, fields = 0, (0,) * 10
         try:
-            found = self.host_path(path).stat() if follow else self.host_path(path).lstat()
+            info = self.host_path(path).stat() if follow else self.host_path(path).lstat()
             fields = (
-                *(found.st_dev, found.st_ino, found.st_mode, found.st_nlink, 2000, 2000),
-                *(found.st_size, int(found.st_atime), int(found.st_mtime), int(found.st_ctime)),
+                *(info.st_dev, info.st_ino, info.st_mode, info.st_nlink, 2000, 2000),
+                *(info.st_size, int(info.st_atime), int(info.st_mtime), int(info.st_ctime)),
             )
         except OSError as problem:
             error = problem.errno or errno.EIO
@@ -84,9 +84,9 @@ class Sync:
 
     def _do_list(self, path: str) -> None:
         with suppress(OSError):
-            for entry in sorted(os.scandir(self.host_path(path)), key=lambda found: found.name):
-                found, name = entry.stat(follow_symlinks=False), os.fsencode(entry.name)
-                head = (found.st_mode, found.st_size & 0xFFFFFFFF, int(found.st_mtime), len(name))
+            for entry in sorted(os.scandir(self.host_path(path)), key=lambda entry: entry.name):
+                info, name = entry.stat(follow_symlinks=False), os.fsencode(entry.name)
+                head = (info.st_mode, info.st_size & 0xFFFFFFFF, int(info.st_mtime), len(name))
                 self._stream.write(struct.pack("<4s4I", b"DENT", *head) + name)
         self._stream.write(struct.pack("<4s4I", b"DONE", 0, 0, 0, 0))
 

@@ -103,8 +103,8 @@ def _word_end(command: str, at: int) -> int:
 
 
 def _after(command: str, end: str, at: int) -> int:
-    found = command.find(end, at)
-    return len(command) if found < 0 else found + 1
+    position = command.find(end, at)
+    return len(command) if position < 0 else position + 1
 
 
 def _double_quoted_end(command: str, at: int) -> int:
@@ -138,16 +138,16 @@ class Unrooter:
         self._held = b""
 
     def feed(self, data: bytes, *, last: bool = False) -> bytes:
-        """The next piece as the phone would have said it; what may be a root's part waits."""
+        """The next piece as the phone would have written it; a possible part of the root waits."""
         text, self._held = self._held + data, b""
-        done = max((found.end() for found in self._whole.finditer(text)), default=0)
+        done = max((match.end() for match in self._whole.finditer(text)), default=0)
         rest = text[done:]
-        said = self._whole.sub(b"/", text)[: -len(rest) or None] if done else b""
+        output = self._whole.sub(b"/", text)[: -len(rest) or None] if done else b""
         if last:
-            return said + rest.replace(self._root, b"/")
+            return output + rest.replace(self._root, b"/")
         keep = self._tail(rest)
         self._held = rest[len(rest) - keep :]
-        return said + rest[: len(rest) - keep]
+        return output + rest[: len(rest) - keep]
 
     def _tail(self, text: bytes) -> int:
         longest = min(len(text), len(self._root))

@@ -56,9 +56,9 @@ def build(root: Path, profile: Profile) -> None:
         for tool in tools:
             _link(root, tool, HERE / "shims" / shim)
     for tool in _HOST_TOOLS.split():
-        found = shutil.which(tool, path=_HOST_PATH)
-        if found:
-            _link(root, tool, Path(found))
+        program = shutil.which(tool, path=_HOST_PATH)
+        if program:
+            _link(root, tool, Path(program))
     for name, value in profile.properties.items():
         (root / "mnt/fake/props" / name).write_text(value, encoding="utf-8")
 
