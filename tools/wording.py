@@ -161,7 +161,8 @@ def clean(rule: str) -> list[str]:
 
 def _take_out_the_clean() -> int:
     for rule in ("words", "names"):
-        left = [name for name in unswept(rule) if name not in clean(rule)]
+        swept = set(clean(rule))
+        left = [name for name in unswept(rule) if name not in swept]
         (UNSWEPT / f"{rule}.txt").write_text("".join(f"{name}\n" for name in left))
         print(f"{rule}: {len(left)} files left")
     return 0
