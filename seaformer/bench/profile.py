@@ -34,10 +34,13 @@ def profile(target: Target, plan: RunPlan, artifact: Artifact, command: str = ""
     Raises ``RunnerFailed`` when the runner cannot profile or its profile makes no sense,
     ``ArtifactError`` when the artifact has no operator map.
     """
+    row = runner_engine(artifact.format, artifact.file)
+    if not row.profiles:
+        raise RunnerFailed(f"{row.title} does not report the time of its operators.")
     graph = load_operator_map(artifact).methods[FORWARD]
     with tempfile.TemporaryDirectory(prefix="seaformer-profile-") as scratch:
         report, text = _run(target, plan, artifact, Path(scratch))
-    operators = OPERATORS.load(report.engine.name)
+    operators = OPERATORS.load(row.name)
     runs = operators.parse(text, len(report.samples_ns))
     shown, medians = typical(runs), medians_ns(runs)
     modules = operators.join(shown.events, graph)
@@ -83,12 +86,9 @@ def _run(
     target: Target, plan: RunPlan, artifact: Artifact, scratch: Path
 ) -> tuple[RunnerReport, str]:
     file = scratch / "operators.json"
-    row = runner_engine(artifact.format, artifact.file)
-    if not row.profiles:
-        raise RunnerFailed(f"{row.title} does not report the time of its operators.")
     report = target.run(
         RunnerRequest(
-            engine=row.name,
+            engine=runner_engine(artifact.format, artifact.file).name,
             model=str(artifact.path),
             threads=plan.threads,
             cpus=choose_cores(target.device(), plan.core, plan.threads).cpus,

@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 from seaformer.core.errors import RunnerFailed
 from seaformer.core.registry import unknown
 
-_SYSTEMS = {"Darwin": "macOS"}  # what ``platform.system()`` calls what people call otherwise
-
 
 @dataclass(frozen=True)
 class Wheel:
@@ -86,11 +84,6 @@ class Engine:
     def runs_here(self) -> bool:
         """Whether this machine's system can run it."""
         return self.system in ("", platform.system())
-
-    @property
-    def system_title(self) -> str:
-        """The only system it runs on, as people call it."""
-        return _SYSTEMS.get(self.system, self.system)
 
 
 ENGINES: tuple[Engine, ...] = (

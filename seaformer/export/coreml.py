@@ -7,7 +7,6 @@ structure (operators, shapes, weights, a reload), and the manifest says so.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from torch import nn
 
 from seaformer.core.artifact import Method, Parity
+from seaformer.core.engine import engine
 from seaformer.core.errors import ExportError, ParityError
 from seaformer.core.precision import Precision
 from seaformer.export import _verify
@@ -43,7 +43,7 @@ def write(request: WriteRequest) -> Written:
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
             compute_precision=_COMPUTE[request.precision.dtype],
-            skip_model_load=sys.platform != "darwin",
+            skip_model_load=not engine("coreml").runs_here,
         )
     except Exception as error:  # coremltools raises bare RuntimeError, ValueError and others
         raise ExportError(f"Core ML could not convert the model: {error}") from error
@@ -65,7 +65,7 @@ def verify(
     path: Path, cases: Sequence[_verify.Case], precision: Precision, network: nn.Module
 ) -> Parity:
     """By prediction on macOS; by structure elsewhere."""
-    if sys.platform == "darwin":
+    if engine("coreml").runs_here:
         from seaformer.runtime.coreml import open_session
 
         session = open_session(path)

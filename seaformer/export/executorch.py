@@ -19,8 +19,8 @@ from seaformer.core.errors import ExportError
 from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
+from seaformer.export._executorch.delegation import operator_name, xnnpack_report
 from seaformer.export._format import WriteRequest, Written, is_cast
-from seaformer.export._xnnpack import operator_name, xnnpack_report
 
 
 def write(request: WriteRequest) -> Written:

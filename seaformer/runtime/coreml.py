@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import coremltools as ct
 import numpy as np
 
 from seaformer.core.artifact import TensorInfo
+from seaformer.core.engine import engine
 from seaformer.core.errors import CorruptArtifact, DeviceError
 from seaformer.runtime._session import Array, check_inputs
 
@@ -20,7 +20,9 @@ class CoreMLSession:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._model = ct.models.MLModel(str(path), skip_model_load=sys.platform != "darwin")
+            self._model = ct.models.MLModel(
+                str(path), skip_model_load=not engine("coreml").runs_here
+            )
         except Exception as error:  # coremltools raises bare RuntimeError, ValueError and others
             raise CorruptArtifact(f"Core ML cannot load {path}: {error}") from error
 
@@ -34,7 +36,7 @@ class CoreMLSession:
 
     def run(self, arrays: Sequence[Array], method: str = "forward") -> list[Array]:
         """Predict. Raises ``DeviceError`` anywhere but on macOS."""
-        if sys.platform != "darwin":
+        if not engine("coreml").runs_here:
             raise DeviceError(
                 f"{self._path.name} cannot be run on this system.",
                 hint="Core ML predicts on macOS only: copy the file and its manifest there.",

@@ -1,0 +1,1 @@
+"""What only ExecuTorch programs need: what the delegate took."""
