@@ -19,13 +19,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core.artifact import Artifact, Delegation
+from seaformer.core.engine import timed_formats
 from seaformer.core.errors import ExportError, SeaFormerError
 from seaformer.core.precision import BASE
 from seaformer.core.proof import Proof, add, read
 from seaformer.export._request import ExportRequest, sources_digest
 from seaformer.models import find_models, model_spec, smallest_size
 
-FORMATS = "onnx,executorch"
+FORMATS = ",".join(timed_formats())
 
 
 def main() -> int:

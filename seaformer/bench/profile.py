@@ -122,6 +122,7 @@ def _operators(
                 start_ns=event.start_ns,
                 duration_ns=event.duration_ns,
                 dtype=event.dtype,
+                convolves=event.convolves,
             )
         )
     return tuple(found)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from seaformer.core.measurement import RunHeader
 
 SCHEMA = 1
-_XNNPACK_CONVOLUTIONS = ("Convolution", "Fully Connected")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,8 @@ class OperatorTime:
     it is the engine's own (a copy, a reorder) and ``module`` is that of the operator before it.
     ``median_ns`` is over all runs; ``start_ns`` (from the run's beginning) and ``duration_ns``
     are of the run that took the median time. ``dtype`` is the type it really computed in
-    (``float16``), which need not be that of the file; empty where the engine does not tell.
+    (``float16``), which need not be that of the file; empty where the engine does not report it.
+    ``convolves``: it is a convolution, by whatever name the engine has for one.
     """
 
     name: str
@@ -35,11 +35,7 @@ class OperatorTime:
     start_ns: int
     duration_ns: int
     dtype: str = ""
-
-    @property
-    def convolves(self) -> bool:
-        """True for a convolution; XNNPACK calls one of 1x1 a fully connected layer."""
-        return self.kind.endswith("Conv") or self.kind.startswith(_XNNPACK_CONVOLUTIONS)
+    convolves: bool = False
 
     @property
     def component(self) -> str:

@@ -46,7 +46,7 @@ def test_onnxruntimes_microseconds_become_nanoseconds_from_the_beginning_of_the_
     assert run == Run(
         600_000,
         (
-            Event("/stem/Conv", "Conv", 2_000, 590_000, "float32"),
+            Event("/stem/Conv", "Conv", 2_000, 590_000, "float32", convolves=True),
             Event("/head/Relu", "Relu", 500_000, 3_000, "float32"),
         ),
     )
@@ -112,6 +112,33 @@ def test_executorchs_delegate_events_and_own_kernels_are_kept_and_the_calls_arou
         (f"{GEMM} #12", GEMM, 60_000, 1000, "float32"),
         ("native_call_argmax.out", "native_call_argmax.out", 70_000, 7_000, ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "convolves"),
+    [("Conv", True), ("FusedConv", True), ("NhwcFusedConv", True), ("Relu", False), ("", False)],
+)
+def test_onnxruntimes_convolutions_end_with_conv(kind: str, convolves: bool) -> None:
+    text = json.dumps([node("/a_kernel_time", kind, 1001, 5), run_event(1000, 10)])
+    (run,) = onnxruntime_operators.parse(text, 1)
+    assert [event.convolves for event in run.events] == [convolves]
+
+
+@pytest.mark.parametrize(
+    ("kind", "convolves"),
+    [
+        (GEMM, True),
+        ("Convolution (NHWC, F32) DWConv", True),
+        ("Convert (NC)", False),
+        ("Batch Matrix Multiply (NC, F16) GEMM", False),
+    ],
+)
+def test_xnnpacks_convolutions_are_not_its_conversions_and_matrix_products(
+    kind: str, convolves: bool
+) -> None:
+    events = [et(0, f"{kind} #1", 10, 5), et(0, "Method::execute", 0, 100, "runtime")]
+    (run,) = executorch_operators.parse(json.dumps(events), 1)
+    assert [event.convolves for event in run.events] == [convolves]
 
 
 def test_a_run_without_its_whole_is_refused() -> None:

@@ -27,7 +27,8 @@ GEMM, DWCONV = "Fully Connected (NC, F16) GEMM", "Convolution (NHWC, F32) DWConv
 
 
 def operator(name: str, kind: str, module: str, start: int, *, ns: int, dtype: str) -> OperatorTime:
-    return OperatorTime(name, kind, module, bool(dtype), ns, start, ns, dtype)
+    convolves = kind in (GEMM, DWCONV)
+    return OperatorTime(name, kind, module, bool(dtype), ns, start, ns, dtype, convolves)
 
 
 @pytest.fixture
@@ -92,20 +93,6 @@ def test_the_precision_executed_stands_beside_that_of_the_file(found: Profile) -
     assert executed_line(found) == (
         "Executed: convolutions 2 in float16, 1 in float32; the file is fp16."
     )
-
-
-@pytest.mark.parametrize(
-    ("kind", "convolves"),
-    [
-        *[(kind, True) for kind in ("Conv", "FusedConv", "NhwcFusedConv", GEMM, DWCONV)],
-        *[(kind, False) for kind in ("Convert (NC)", "Batch Matrix Multiply (NC, F16) GEMM", "")],
-    ],
-)
-def test_convolutions_are_told_from_conversions_and_matrix_products(
-    kind: str, convolves: bool
-) -> None:
-    shown = operator("a #1", kind, "stem", 0, ns=1, dtype="float32")
-    assert shown.convolves == convolves
 
 
 def text(profile: Profile) -> str:

@@ -18,6 +18,7 @@ class Event:
     """One operator of one run; ``start_ns`` counts from the beginning of the run.
 
     ``dtype`` is numpy's name of the type it really computed in; empty where the engine is silent.
+    ``convolves``: it is a convolution, by whatever name the engine has for one.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Event:
     start_ns: int
     duration_ns: int
     dtype: str = ""
+    convolves: bool = False
 
 
 @dataclass(frozen=True)

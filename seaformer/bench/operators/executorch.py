@@ -17,6 +17,7 @@ from seaformer.core.errors import RunnerFailed
 from seaformer.core.operators import GraphOperator
 
 _NATIVE = "native_call_"
+_CONVOLUTIONS = ("Convolution", "Fully Connected")  # the latter is one of 1x1
 _DTYPES = {"F32": "float32", "F16": "float16"}
 # What XNNPACK calls an operator: what the graph calls it.
 _XNNPACK = {
@@ -48,23 +49,29 @@ def _run(events: Sequence[dict[str, Any]]) -> Run:
     return Run(
         whole["duration_ns"],
         tuple(
-            Event(
-                event["name"],
-                event["name"].partition(" #")[0],
-                event["start_ns"] - whole["start_ns"],
-                event["duration_ns"],
-                _dtype(event["name"]),
-            )
+            _event(event, whole["start_ns"])
             for event in events
             if event["kind"] == "delegate" or event["name"].startswith(_NATIVE)
         ),
     )
 
 
+def _event(event: dict[str, Any], begin_ns: int) -> Event:
+    kind = event["name"].partition(" #")[0]
+    return Event(
+        name=event["name"],
+        kind=kind,
+        start_ns=event["start_ns"] - begin_ns,
+        duration_ns=event["duration_ns"],
+        dtype=_dtype(event["name"]),
+        convolves=kind.startswith(_CONVOLUTIONS),
+    )
+
+
 def _dtype(name: str) -> str:
     """``float16`` of ``Fully Connected (NC, F16) GEMM #1``; an ``X16`` only moves bits."""
-    found = re.search(r"\([A-Z]+, (F16|F32)\)", name)
-    return _DTYPES[found.group(1)] if found else ""
+    computes = re.search(r"\([A-Z]+, (F16|F32)\)", name)
+    return _DTYPES[computes.group(1)] if computes else ""
 
 
 def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:

@@ -14,6 +14,7 @@ from seaformer.bench.operators._events import Event, Modules, Run, array, checke
 from seaformer.core.operators import GraphOperator
 
 _NODE_END = "_kernel_time"
+_CONVOLUTION = "Conv"  # the end of Conv, FusedConv, NhwcFusedConv
 _CAST = "InsertedPrecisionFreeCast_"
 _DTYPES = {"float": "float32"}  # other types have numpy's names
 
@@ -31,16 +32,19 @@ def _run(whole: dict[str, Any], nodes: Sequence[dict[str, Any]]) -> Run:
     inside = (node for node in nodes if begin <= node["ts"] <= end)
     return Run(
         1000 * whole["dur"],
-        tuple(
-            Event(
-                str(node["name"]).removesuffix(_NODE_END),
-                str(node.get("args", {}).get("op_name", "")),
-                1000 * (node["ts"] - begin),
-                1000 * node["dur"],
-                _dtype(node.get("args", {}).get("output_type_shape")),
-            )
-            for node in sorted(inside, key=lambda node: node["ts"])
-        ),
+        tuple(_event(node, begin) for node in sorted(inside, key=lambda node: node["ts"])),
+    )
+
+
+def _event(node: dict[str, Any], begin_us: int) -> Event:
+    kind = str(node.get("args", {}).get("op_name", ""))
+    return Event(
+        name=str(node["name"]).removesuffix(_NODE_END),
+        kind=kind,
+        start_ns=1000 * (node["ts"] - begin_us),
+        duration_ns=1000 * node["dur"],
+        dtype=_dtype(node.get("args", {}).get("output_type_shape")),
+        convolves=kind.endswith(_CONVOLUTION),
     )
 
 
@@ -48,8 +52,8 @@ def _dtype(outputs: object) -> str:
     """The type of the first output: ``[{"float": [1, 16, 32, 48]}]``."""
     if not (isinstance(outputs, list) and outputs and isinstance(outputs[0], dict)):
         return ""
-    told = next(iter(outputs[0]), "")
-    return _DTYPES.get(told, told)
+    name = next(iter(outputs[0]), "")
+    return _DTYPES.get(name, name)
 
 
 def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:
@@ -68,7 +72,7 @@ def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:
     found: Modules = []
     for event in events:
         name = re.sub(r"(_nchwc|_token_\d+)+$", "", event.name).removeprefix(_CAST)
-        first = convolutions if event.kind.endswith("Conv") else any_kind
+        first = convolutions if event.kind.endswith(_CONVOLUTION) else any_kind
         tries = [
             known.get(part)
             for part in (name, name.rpartition("/")[0])

@@ -40,7 +40,7 @@ _REASONS = {
     "aten.im2col": "XNNPACK has no unfold; patches that tile the map are a transposition",
     "aten.argmax": "XNNPACK has no argmax that the partitioner uses",
     "aten.gelu": "XNNPACK takes GELU in FP32 only",
-    "aten.linear": "a linear layer whose weight is no constant",
+    "aten.linear": "a linear layer whose weight is not a constant",
     "aten.bmm": "XNNPACK multiplies 3-D batches only",
 }
 
