@@ -7,7 +7,7 @@
 Fields are scalars, optional scalars, other dataclasses, tuples and string-keyed mappings of those.
 Reading is strict about what is missing, of the wrong type or out of range and lenient about what is
 unknown, so that a newer file with more fields still loads. msgspec reads; only a document that it
-refuses is walked through in Python, to put NaN where null stands for it and to name the field that
+refuses is walked through in Python, to put NaN where null means it and to name the field that
 is wrong. No file is opened here (see ``files.py``).
 """
 
@@ -71,7 +71,7 @@ def decode(kind: type[T], content: bytes, *, where: str = "document", newest: in
 def _holds_long_numbers(content: bytes) -> bool:
     """Whether a number may have more bits than are read; msgspec reads any length.
 
-    All digits are made alike, and all that may stand before a number: 30 times as fast as a
+    All digits are made alike, and all that may come before a number: 30 times as fast as a
     regular expression.
     """
     return _LONG_NUMBER in content.translate(_ALIKE)

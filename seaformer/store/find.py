@@ -26,7 +26,7 @@ _HINT = "List all ids with: seaformer results list"
 def short_ids(ids: Iterable[str]) -> dict[str, str]:
     """A short name for each id that ``find_run`` accepts, all of one length.
 
-    An id of another form, or whose digits another id has too, stands for itself.
+    An id of another form, or whose digits another id has too, stays whole.
     """
     tokens = {one: _token(one) for one in ids}
     uses = Counter(tokens.values())

@@ -6,10 +6,10 @@ read the same way; the casts that this costs are counted in the note.
 Traps of onnxruntime 1.31's ``transformers.float16``, each closed here:
 
 - An empty ``roi`` or ``scales`` shared by two ``Resize`` gets two casts of one name, and the file
-  does not load; on ARM the empty ``roi`` fails at run time. Both are removed where ``sizes`` says
-  it all (onnxsim does so too, when it succeeds).
+  does not load; on ARM the empty ``roi`` fails at run time. Both are removed where ``sizes`` is
+  enough (onnxsim does so too, when it succeeds).
 - Names of casts are made from a tensor's name and can repeat; they are made unique.
-- Casts of inputs stand behind the nodes that read them; nodes are sorted, as the format demands.
+- Casts of inputs come after the nodes that read them; nodes are sorted, as the format demands.
 
 Drop a line when the pin passes a release without the trap.
 """
@@ -52,7 +52,7 @@ def _unique_names(graph: onnx.GraphProto) -> None:
 
 
 def _sort(graph: onnx.GraphProto) -> None:
-    """Every node behind those whose outputs it reads, else in the order they stand."""
+    """Every node behind those whose outputs it reads, else in the order of the graph."""
     makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
     order: dict[int, None] = {}
 

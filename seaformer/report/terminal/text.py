@@ -15,7 +15,7 @@ def length(text: str) -> int:
 
 
 def printable(text: str) -> str:
-    """``text`` with a blank for everything that moves a cursor, ends a line or is no character."""
+    """``text`` with a blank for everything that moves a cursor, ends a line or is unprintable."""
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
