@@ -46,7 +46,7 @@ class Check:
 
     name: str
     status: Literal["ok", "missing", "warning"]
-    found: str
+    detail: str
     remedy: str = ""
     needed: bool = False
 
@@ -87,7 +87,7 @@ def page(checks: Sequence[Check]) -> list[Block]:
     marks = {OK: "✓", WARNING: "!", MISSING: "x"}
     facts = []
     for check in checks:
-        facts.append((f"-[{marks[check.status]}] {check.name}", check.found))
+        facts.append((f"-[{marks[check.status]}] {check.name}", check.detail))
         if check.remedy and check.status != OK:
             facts.append(("", check.remedy))
     needed, exporters = _lacking(checks)
@@ -126,12 +126,12 @@ def _tools() -> dict[str, str]:
 
 def _package(machine: Machine, name: str, extra: str) -> Check:
     remedy = f"pip install 'seaformer[{extra}]'"
-    version, wanted = machine.package(name), machine.pinned(name)
+    version, pinned = machine.package(name), machine.pinned(name)
     if version is None:
         return Check(name, MISSING, "not installed", remedy)
-    if wanted and version.split("+")[0] != wanted:
-        found = f"{version}, but seaformer is made for {wanted}"
-        return Check(name, WARNING, found, f"pip install {name}=={wanted}")
+    if pinned and version.split("+")[0] != pinned:
+        detail = f"{version}, but seaformer is made for {pinned}"
+        return Check(name, WARNING, detail, f"pip install {name}=={pinned}")
     return Check(name, OK, version)
 
 
@@ -151,11 +151,11 @@ def _runtime(machine: Machine) -> Check:
 
 def _compiler(machine: Machine) -> Check:
     names = [name for name in (os.environ.get("CXX"), "c++", "g++", "clang++") if name]
-    found = _program(machine, "C++ compiler", names, "g++")
-    if found.status == OK:
-        return found
+    program = _program(machine, "C++ compiler", names, "g++")
+    if program.status == OK:
+        return program
     text = "not found: the host bench falls back to Python sessions"
-    return Check(found.name, WARNING, text, found.remedy)
+    return Check(program.name, WARNING, text, program.remedy)
 
 
 def _cmake(machine: Machine) -> Check:
@@ -163,12 +163,12 @@ def _cmake(machine: Machine) -> Check:
     path = machine.program("cmake")
     if path is None:
         return Check("cmake", MISSING, "not found", remedy)
-    told = re.search(r"(\d+)\.(\d+)[\w.-]*", machine.first_line(str(path), "--version"))
-    if told is None:
-        return Check("cmake", WARNING, f"{path} does not tell its version", remedy)
-    if (int(told.group(1)), int(told.group(2))) < _LEAST_CMAKE:
-        return Check("cmake", MISSING, f"{told.group(0)} at {path}, too old", remedy)
-    return Check("cmake", OK, f"{told.group(0)} at {path}")
+    version = re.search(r"(\d+)\.(\d+)[\w.-]*", machine.first_line(str(path), "--version"))
+    if version is None:
+        return Check("cmake", WARNING, f"{path} does not report its version", remedy)
+    if (int(version.group(1)), int(version.group(2))) < _LEAST_CMAKE:
+        return Check("cmake", MISSING, f"{version.group(0)} at {path}, too old", remedy)
+    return Check("cmake", OK, f"{version.group(0)} at {path}")
 
 
 def _runner(machine: Machine) -> Check:
@@ -192,11 +192,11 @@ def _program(machine: Machine, name: str, programs: Sequence[str], package: str)
 
 def _qemu(machine: Machine) -> Check:
     """The emulator; without the plugin that counts it gives outputs and no counts."""
-    found = _program(machine, "qemu", (PROGRAM,), "qemu-user")
-    if found.status != OK or counts_instructions(found.found):
-        return found
-    text = f"{found.found}: too new to count instructions, which takes qemu 4.2 to 8.2"
-    return Check(found.name, WARNING, text)
+    program = _program(machine, "qemu", (PROGRAM,), "qemu-user")
+    if program.status != OK or counts_instructions(program.detail):
+        return program
+    text = f"{program.detail}: too new to count instructions, which takes qemu 4.2 to 8.2"
+    return Check(program.name, WARNING, text)
 
 
 def _cores() -> str:
@@ -209,27 +209,27 @@ def _cores() -> str:
 
 
 def _processor(machine: Machine) -> tuple[Check, ...]:
-    told = machine.text(Path("/proc/cpuinfo")) or ""
-    model = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", told, re.MULTILINE)
+    cpuinfo = machine.text(Path("/proc/cpuinfo")) or ""
+    model = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     cores = machine.cores()
     return (
         Check("cores", OK, f"{len(cores)} ({', '.join(f'cpu{core}' for core in cores)})"),
         Check("CPU", OK, model.group(1) if model else platform.machine()),
         _governor(machine, cores),
-        _frequency(machine, cores, told),
+        _frequency(machine, cores, cpuinfo),
         _load(machine, len(cores)),
     )
 
 
 def _governor(machine: Machine, cores: Sequence[int]) -> Check:
     paths = [_CPU / f"cpu{core}" / "cpufreq" / "scaling_governor" for core in cores]
-    found = sorted({text for text in map(machine.text, paths) if text})
-    if not found:
-        return Check("governor", WARNING, "the kernel does not tell (a virtual machine?)")
-    if found == ["performance"]:
+    governors = sorted({text for text in map(machine.text, paths) if text})
+    if not governors:
+        return Check("governor", WARNING, "the kernel does not report it (a virtual machine?)")
+    if governors == ["performance"]:
         return Check("governor", OK, "performance")
     remedy = f"echo performance | sudo tee {_CPU}/cpu*/cpufreq/scaling_governor"
-    return Check("governor", WARNING, ", ".join(found), remedy)
+    return Check("governor", WARNING, ", ".join(governors), remedy)
 
 
 def _frequency(machine: Machine, cores: Sequence[int], cpuinfo: str) -> Check:
@@ -237,9 +237,9 @@ def _frequency(machine: Machine, cores: Sequence[int], cpuinfo: str) -> Check:
     now, most = (machine.text(folder / f) for f in ("scaling_cur_freq", "cpuinfo_max_freq"))
     if now and most and now.isdigit() and most.isdigit():
         return Check("frequency", OK, f"{int(now) / 1e3:.0f} of {int(most) / 1e3:.0f} MHz")
-    if told := re.search(r"^cpu MHz\s*:\s*([\d.]+)", cpuinfo, re.MULTILINE):
-        return Check("frequency", OK, f"{float(told.group(1)):.0f} MHz by /proc/cpuinfo")
-    return Check("frequency", WARNING, "the kernel does not tell")
+    if match := re.search(r"^cpu MHz\s*:\s*([\d.]+)", cpuinfo, re.MULTILINE):
+        return Check("frequency", OK, f"{float(match.group(1)):.0f} MHz by /proc/cpuinfo")
+    return Check("frequency", WARNING, "the kernel does not report it")
 
 
 def _load(machine: Machine, cores: int) -> Check:
@@ -251,10 +251,10 @@ def _load(machine: Machine, cores: int) -> Check:
 
 
 def _memory(machine: Machine) -> Check:
-    told = re.search(r"^MemAvailable:\s*(\d+) kB", machine.text(Path("/proc/meminfo")) or "", re.M)
-    if told is None:
-        return Check("free memory", WARNING, "the kernel does not tell")
-    free = int(told.group(1)) * 1024
+    match = re.search(r"^MemAvailable:\s*(\d+) kB", machine.text(Path("/proc/meminfo")) or "", re.M)
+    if match is None:
+        return Check("free memory", WARNING, "the kernel does not report it")
+    free = int(match.group(1)) * 1024
     enough = free >= _LEAST_MEMORY_BYTES
     remedy = "" if enough else "Close other programs; an export takes about 1 GB."
     return Check("free memory", OK if enough else WARNING, f"{free / 1e9:.1f} GB", remedy)

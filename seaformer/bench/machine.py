@@ -24,19 +24,19 @@ class Machine:
     def pinned(self, name: str) -> str | None:
         """The one version seaformer asks for, where it asks for exactly one."""
         try:
-            wanted = metadata.requires("seaformer") or ()
+            requirements = metadata.requires("seaformer") or ()
         except metadata.PackageNotFoundError:  # run from a checkout that is not installed
             return None
-        for line in wanted:
-            if found := re.match(rf"{re.escape(name)}==([\w.]+)", line):
-                return found.group(1)
+        for line in requirements:
+            if match := re.match(rf"{re.escape(name)}==([\w.]+)", line):
+                return match.group(1)
         return None
 
     def program(self, name: str) -> Path | None:
         """Where a program is: beside this Python (PyPI's cmake) or on the PATH."""
         beside = str(Path(sys.executable).parent)
-        found = shutil.which(name, path=beside) or shutil.which(name)
-        return Path(found) if found else None
+        path = shutil.which(name, path=beside) or shutil.which(name)
+        return Path(path) if path else None
 
     def first_line(self, *command: str) -> str:
         """The first line a program prints, or nothing when it fails or takes over ten seconds."""
@@ -48,7 +48,7 @@ class Machine:
         return lines[0].strip() if ran.returncode == 0 and lines else ""
 
     def text(self, path: Path) -> str | None:
-        """What a file of the kernel says."""
+        """The text of a file of the kernel."""
         try:
             return path.read_text(errors="replace").strip()
         except OSError:
@@ -85,8 +85,8 @@ class Machine:
         """The C++ runner built for this host, if it has been built."""
         from seaformer.runtime.build.runner import find_host_runner
 
-        found = find_host_runner()
-        return None if found is None else str(found)
+        build = find_host_runner()
+        return None if build is None else str(build)
 
 
 def _nearest(folder: Path) -> Path:

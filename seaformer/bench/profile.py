@@ -71,15 +71,15 @@ def profile_each(
     progress: Callable[[str], None] | None = None,
 ) -> tuple[tuple[Profile, ...], tuple[str, ...]]:
     """A profile of each artifact that has one here, and a sentence for each that has none."""
-    found, refused = [], []
+    profiles, refused = [], []
     for artifact in artifacts:
         if progress is not None:
             progress(f"profile {artifact.file}")
         try:
-            found.append(profile(target, plan, artifact, command))
+            profiles.append(profile(target, plan, artifact, command))
         except (ArtifactError, DeviceError) as error:
             refused.append(f"No profile of {artifact.file}: {error.message}")
-    return tuple(found), tuple(refused)
+    return tuple(profiles), tuple(refused)
 
 
 def _run(
@@ -109,10 +109,10 @@ def _operators(
     events: Sequence[Event], medians: Sequence[int], modules: Modules
 ) -> tuple[OperatorTime, ...]:
     """Events with their modules; one without goes with the one before."""
-    found, before = [], ""
+    operators, before = [], ""
     for event, median_ns, module in zip(events, medians, modules, strict=True):
         before = before if module is None else module
-        found.append(
+        operators.append(
             OperatorTime(
                 name=event.name,
                 kind=event.kind,
@@ -125,4 +125,4 @@ def _operators(
                 convolves=event.convolves,
             )
         )
-    return tuple(found)
+    return tuple(operators)

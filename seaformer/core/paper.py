@@ -107,7 +107,7 @@ def row(table: str, label: str, cells: Mapping[str, str], metric: str, column: s
 
 
 @dataclass(frozen=True)
-class Absent:
+class AbsentLine:
     """A row of tables 2, 3 or 14 without a model here, and why."""
 
     table: str
@@ -116,9 +116,9 @@ class Absent:
 
 
 @functools.cache
-def absent() -> tuple[Absent, ...]:
+def absent() -> tuple[AbsentLine, ...]:
     """Every such row, in the order of the tables."""
-    return tuple(Absent(**line.cells) for line in lines("absent"))
+    return tuple(AbsentLine(**line.cells) for line in lines("absent"))
 
 
 @dataclass(frozen=True)

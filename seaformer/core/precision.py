@@ -49,7 +49,7 @@ class Precision:
         counted: the field of ``Counts`` with the vector multiply-accumulates computed in it.
         cpu_feature: what Linux calls the ARM feature that computes in it, "" where all cores do.
         on_x86: whether x86 kernels compute in it; where not, they convert to ``BASE`` and back.
-        device_property: the property of a ``DeviceInfo`` that says whether its cores have it.
+        device_property: the property of a ``DeviceInfo`` that reports whether its cores have it.
     """
 
     name: str

@@ -62,8 +62,8 @@ class Profile(RunHeader):
     @property
     def executed(self) -> dict[str, int]:
         """Convolutions by the type they really computed in, most first."""
-        told = Counter(operator.dtype for operator in self.operators if operator.convolves)
-        return dict(told.most_common())
+        dtypes = Counter(operator.dtype for operator in self.operators if operator.convolves)
+        return dict(dtypes.most_common())
 
     @property
     def operators_ns(self) -> int:

@@ -70,8 +70,8 @@ class Proofs:
 
     def of(self, model: str) -> tuple[Proof, ...]:
         """The proofs of one model: the plain ones first, then by format."""
-        found = [proof for proof in self.proofs if proof.model == model]
-        return tuple(sorted(found, key=_plain_first))
+        proofs = [proof for proof in self.proofs if proof.model == model]
+        return tuple(sorted(proofs, key=_plain_first))
 
     def adding(self, proof: Proof) -> Proofs:
         """These, and one more in the place of an older one of its kind."""

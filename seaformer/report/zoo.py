@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from seaformer.core import codec, proof, zoo
-from seaformer.core.paper import Absent
+from seaformer.core.paper import AbsentLine
 from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec, PaperRow
 from seaformer.report.terminal import Block, Column, Table
@@ -136,7 +136,7 @@ def exports_markdown(rows: Iterable[ExportRow]) -> str:
     return markdown_table(EXPORT_HEADERS, rows)
 
 
-def absent_markdown(rows: Iterable[Absent]) -> str:
+def absent_markdown(rows: Iterable[AbsentLine]) -> str:
     """The paper's rows that are not in the zoo, for the documentation."""
     cells = (
         (row.table.removeprefix("table")[:2].lstrip("0"), row.label, row.reason) for row in rows

@@ -44,11 +44,11 @@ class PartsSession:
         return self._opened[path].run(arrays, name)
 
 
-def check_inputs(arrays: Sequence[Array], wanted: Sequence[TensorInfo], file: str) -> list[Array]:
-    """The arrays, cast to the dtypes wanted. Raises ``ShapeError`` for another count or shape."""
-    if len(arrays) != len(wanted):
-        raise ShapeError(f"{file} takes {len(wanted)} input(s), {len(arrays)} given.")
-    for array, tensor in zip(arrays, wanted, strict=True):
+def check_inputs(arrays: Sequence[Array], tensors: Sequence[TensorInfo], file: str) -> list[Array]:
+    """The arrays, cast to the expected dtypes. Raises ``ShapeError`` for another count or shape."""
+    if len(arrays) != len(tensors):
+        raise ShapeError(f"{file} takes {len(tensors)} input(s), {len(arrays)} given.")
+    for array, tensor in zip(arrays, tensors, strict=True):
         if tuple(array.shape) != tensor.shape:
             raise ShapeError(
                 f"{file}: input {tensor.name!r} has shape {tensor.shape}, "
@@ -57,5 +57,5 @@ def check_inputs(arrays: Sequence[Array], wanted: Sequence[TensorInfo], file: st
             )
     return [
         np.ascontiguousarray(array, dtype=tensor.dtype)
-        for array, tensor in zip(arrays, wanted, strict=True)
+        for array, tensor in zip(arrays, tensors, strict=True)
     ]

@@ -41,21 +41,21 @@ class CoreMLSession:
                 f"{self._path.name} cannot be run on this system.",
                 hint="Core ML predicts on macOS only: copy the file and its manifest there.",
             )
-        wanted = self.inputs()
-        ready = check_inputs(arrays, wanted, self._path.name)
-        feeds = {tensor.name: array for tensor, array in zip(wanted, ready, strict=True)}
+        tensors = self.inputs()
+        ready = check_inputs(arrays, tensors, self._path.name)
+        feeds = {tensor.name: array for tensor, array in zip(tensors, ready, strict=True)}
         answers = self._model.predict(feeds)
         return [np.asarray(answers[tensor.name]) for tensor in self.outputs()]
 
 
 def _tensors(features: Sequence[object]) -> tuple[TensorInfo, ...]:
     kinds = {65552: "float16", 65568: "float32", 131104: "int32"}
-    found = []
+    tensors = []
     for feature in features:
         array = feature.type.multiArrayType  # type: ignore[attr-defined]
         name = str(feature.name)  # type: ignore[attr-defined]
-        found.append(TensorInfo(name, kinds[array.dataType], tuple(int(n) for n in array.shape)))
-    return tuple(found)
+        tensors.append(TensorInfo(name, kinds[array.dataType], tuple(int(n) for n in array.shape)))
+    return tuple(tensors)
 
 
 def open_session(path: Path) -> CoreMLSession:

@@ -52,9 +52,9 @@ class OnnxRuntimeSession:
         """Run the graph; an ONNX file has one method."""
         if method != "forward":
             raise CorruptArtifact(f"{self._path.name} has no method {method!r}; it has forward.")
-        wanted = self.inputs()
-        ready = check_inputs(arrays, wanted, self._path.name)
-        feeds = {tensor.name: array for tensor, array in zip(wanted, ready, strict=True)}
+        tensors = self.inputs()
+        ready = check_inputs(arrays, tensors, self._path.name)
+        feeds = {tensor.name: array for tensor, array in zip(tensors, ready, strict=True)}
         return list(self._session.run(None, feeds))
 
 

@@ -155,7 +155,7 @@ def test_without_a_runtime_the_next_line_is_what_brings_one() -> None:
 
 def test_one_runtime_is_enough() -> None:
     check = found(Pretend(packages={"onnxruntime": "1.31.1"}), "a runtime")
-    assert (check.status, check.found) == ("ok", "onnxruntime")
+    assert (check.status, check.detail) == ("ok", "onnxruntime")
 
 
 def test_without_a_runtime_the_first_bench_fetches_one_if_pip_is_there() -> None:
@@ -163,7 +163,7 @@ def test_without_a_runtime_the_first_bench_fetches_one_if_pip_is_there() -> None
     assert (check.status, check.remedy) == ("warning", "seaformer runner build")
     assert exit_code(diagnose(Pretend(packages={"pip": "26.0"}))) == 0
     check = found(Pretend(packages={}, fetched="executorch 1.5.1"), "a runtime")
-    assert (check.status, check.found) == ("ok", "fetched: executorch 1.5.1")
+    assert (check.status, check.detail) == ("ok", "fetched: executorch 1.5.1")
 
 
 def test_a_version_that_seaformer_is_not_made_for_is_a_warning() -> None:
@@ -188,13 +188,13 @@ def test_a_cmake_that_is_too_old_counts_as_missing(told: str, status: str) -> No
 def test_a_machine_without_a_compiler_can_still_bench_in_python() -> None:
     check = found(Pretend(programs={}), "C++ compiler")
     assert check.status == "warning"
-    assert "falls back to Python" in check.found
+    assert "falls back to Python" in check.detail
 
 
 def test_a_program_under_its_other_name_is_found() -> None:
     programs = {"clang++": "clang 17", "clang": "clang 17"}
-    assert found(Pretend(programs=programs), "C++ compiler").found == "clang 17"
-    assert found(Pretend(programs=programs), "C compiler for counts").found == "clang 17"
+    assert found(Pretend(programs=programs), "C++ compiler").detail == "clang 17"
+    assert found(Pretend(programs=programs), "C compiler for counts").detail == "clang 17"
 
 
 def test_an_emulator_that_takes_no_plugin_is_not_the_one_that_is_needed() -> None:
@@ -205,11 +205,11 @@ def test_an_emulator_that_takes_no_plugin_is_not_the_one_that_is_needed() -> Non
 def test_an_emulator_that_is_too_new_to_count_is_a_warning() -> None:
     check = found(Pretend(programs={"qemu-aarch64": "qemu-aarch64 version 10.0.2"}), "qemu")
     assert check.status == "warning"
-    assert "qemu 4.2 to 8.2" in check.found
+    assert "qemu 4.2 to 8.2" in check.detail
 
 
 def test_the_cores_that_can_be_emulated_are_listed_with_what_they_lack() -> None:
-    told = found(Pretend(), "emulated cores").found
+    told = found(Pretend(), "emulated cores").detail
     assert told.startswith("cortex-a76 by default; --device emulator:NAME takes cortex-a76, ")
     assert "cortex-a72 (no fp16)" in told
 
@@ -217,14 +217,14 @@ def test_the_cores_that_can_be_emulated_are_listed_with_what_they_lack() -> None
 def test_a_governor_that_saves_power_is_a_warning_with_the_line_that_changes_it() -> None:
     texts = COMPLETE | {CPUFREQ.format(1, "scaling_governor"): "powersave"}
     check = found(Pretend(texts=texts), "governor")
-    assert (check.status, check.found) == ("warning", "performance, powersave")
+    assert (check.status, check.detail) == ("warning", "performance, powersave")
     assert check.remedy.startswith("echo performance | sudo tee")
 
 
 def test_a_kernel_that_does_not_tell_is_said_so() -> None:
-    assert "does not tell" in found(Pretend(texts={}), "governor").found
-    assert "does not tell" in found(Pretend(texts={}), "free memory").found
-    assert found(Pretend(texts={"/proc/cpuinfo": CPUINFO}), "frequency").found == (
+    assert "does not report it" in found(Pretend(texts={}), "governor").detail
+    assert "does not report it" in found(Pretend(texts={}), "free memory").detail
+    assert found(Pretend(texts={"/proc/cpuinfo": CPUINFO}), "frequency").detail == (
         "2596 MHz by /proc/cpuinfo"
     )
 
@@ -238,8 +238,8 @@ def test_a_busy_machine_and_little_space_are_warnings() -> None:
 def test_a_runner_that_cannot_be_looked_for_is_no_crash() -> None:
     check = found(Pretend(runner=SeaFormerError("the sources are gone")), "C++ runner")
     assert check.status == "warning"
-    assert "the sources are gone" in check.found
-    assert "not built yet" in found(Pretend(runner=None), "C++ runner").found
+    assert "the sources are gone" in check.detail
+    assert "not built yet" in found(Pretend(runner=None), "C++ runner").detail
 
 
 def test_a_line_has_a_mark_a_name_and_what_was_found_with_the_remedy_under_it() -> None:

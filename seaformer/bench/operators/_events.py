@@ -65,11 +65,11 @@ def array(text: str) -> list[dict[str, Any]]:
     return data
 
 
-def checked(found: Sequence[Run], runs: int) -> tuple[Run, ...]:
+def checked(parsed: Sequence[Run], runs: int) -> tuple[Run, ...]:
     """Every run there, and each with the same operators in the same order."""
-    if len(found) != runs:
-        raise RunnerFailed(f"The profile has {len(found)} runs, {runs} were timed.")
-    names = [tuple(event.name for event in run.events) for run in found]
+    if len(parsed) != runs:
+        raise RunnerFailed(f"The profile has {len(parsed)} runs, {runs} were timed.")
+    names = [tuple(event.name for event in run.events) for run in parsed]
     if not names[0] or any(other != names[0] for other in names):
         raise RunnerFailed("The profile's runs do not have the same operators in the same order.")
-    return tuple(found)
+    return tuple(parsed)

@@ -1,6 +1,6 @@
 """This machine: the C++ runner in a fresh process, or the Python one where nothing compiles.
 
-A PC's latency is no phone's. It is here to check the whole path, and for ratios between models,
+A PC's latency is not a phone's. It is here to check the whole path, and for ratios between models,
 formats and versions on one machine.
 """
 

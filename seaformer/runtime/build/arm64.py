@@ -61,28 +61,28 @@ def build_arm64_bundle(
 ) -> Bundle:
     """The bundle for 64-bit ARM Linux and Android, built now if it has not been.
 
-    Raises ``MissingExtra`` naming the compiler, tool or engine that is not there, and
+    Raises ``MissingExtra`` naming the compiler, tool or engine that is missing, and
     ``SeaFormerError`` when a wheel is of another version or the build or its proof fails.
     """
     say = progress or (lambda sentence: None)
     try:
         toolchain = find_arm64_toolchain(toolchain_file)
     except MissingExtra:
-        if toolchain_file is None and (found := find_arm64_bundle()) is not None:
-            return found
+        if toolchain_file is None and (bundle := find_arm64_bundle()) is not None:
+            return bundle
         raise
     host = engine_versions(say)
     home = files.make_dir(bundles_dir())
     build_id = _build_id(host, toolchain)
     with one_builder(home / f".{build_id}.lock", say):
-        if (found := find_bundle(lambda made: made.build_id == build_id)) is not None:
-            return found
+        if (bundle := find_bundle(lambda made: made.build_id == build_id)) is not None:
+            return bundle
         say("Building the runner and its bundle for ARM devices, once (about a minute).")
         return _build(home, build_id, host, toolchain, say)
 
 
 def prove_bundle(bundle: Bundle) -> str:
-    """Run a bundle from its own folder again, and say how that was done.
+    """Run a bundle from its own folder again; returns how that was done.
 
     Raises ``ChecksumMismatch`` when a file is not the one its manifest lists, ``SeaFormerError``
     when the runner does not start.
@@ -91,7 +91,7 @@ def prove_bundle(bundle: Bundle) -> str:
     with tempfile.TemporaryDirectory(prefix="seaformer-proof-") as scratch:
         made = bundle.manifest
         how = _prove(bundle.folder, Path(scratch) / "proof.log", made.build_id, made.engines)
-    return how or "not run: there is no emulator here. sudo apt-get install qemu-user"
+    return how or "not run: an emulator is missing. sudo apt-get install qemu-user"
 
 
 def find_arm64_bundle() -> Bundle | None:
@@ -183,17 +183,17 @@ def _present(path: Path, owner: str) -> Path:
 def _used_compiler(tree: Path) -> Path:
     """The compiler that a toolchain file chose, read from what CMake found out about it."""
     for notes in tree.glob("CMakeFiles/*/CMakeCXXCompiler.cmake"):
-        found = re.search(r'set\(CMAKE_CXX_COMPILER "([^"]+)"\)', notes.read_text("utf-8"))
-        if found is not None:
-            return Path(found.group(1))
-    raise SeaFormerError("CMake does not say which compiler the toolchain file chose.")
+        match = re.search(r'set\(CMAKE_CXX_COMPILER "([^"]+)"\)', notes.read_text("utf-8"))
+        if match is not None:
+            return Path(match.group(1))
+    raise SeaFormerError("CMake does not report which compiler the toolchain file chose.")
 
 
 def _prove(folder: Path, log: Path, build_id: str, engines: Sequence[BundledEngine]) -> str:
     """Start the runner from a bare environment, and see where every library is opened from.
 
-    Raises ``SeaFormerError`` when it does not start or needs a library of another place; says
-    nothing on a machine that can neither run nor emulate it.
+    Raises ``SeaFormerError`` when it does not start or needs a library of another place. Empty
+    on a machine that can neither run nor emulate it.
     """
     start: list[str] = []
     how = "run by this machine itself"
@@ -205,9 +205,9 @@ def _prove(folder: Path, log: Path, build_id: str, engines: Sequence[BundledEngi
         core = next(iter(qemu.cores()), emulated_cores()[0])
         start, how = qemu.argv(core, ()), f"qemu {qemu.version}, {core.qemu}"
     loader = [*start, f"./{LOADER}", "--inhibit-cache", "--library-path", "."]
-    told = run_step([*loader, f"./{BINARY}", "--version"], log, _PROOF_SECONDS, cwd=folder)
-    if build_id not in told:
-        raise SeaFormerError(f"The bundle's runner is of another build than {build_id}: {told}")
+    output = run_step([*loader, f"./{BINARY}", "--version"], log, _PROOF_SECONDS, cwd=folder)
+    if build_id not in output:
+        raise SeaFormerError(f"The bundle's runner is of another build than {build_id}: {output}")
     opened = run_step([*loader, "--list", f"./{BINARY}"], log, _PROOF_SECONDS, cwd=folder)
     for library in (engine.library for engine in engines if engine.library):
         opened += run_step([*loader, "--list", f"./{library}"], log, _PROOF_SECONDS, cwd=folder)
@@ -215,6 +215,6 @@ def _prove(folder: Path, log: Path, build_id: str, engines: Sequence[BundledEngi
         line.strip() for line in opened.splitlines() if " => " in line and " => ./" not in line
     ]
     if strays:
-        raise SeaFormerError(f"The bundle does not stand alone: {'; '.join(strays)}.")
+        raise SeaFormerError(f"The bundle needs libraries from outside: {'; '.join(strays)}.")
     names = {line.split(" => ")[0].strip() for line in opened.splitlines() if " => ./" in line}
     return f"{how}, empty environment: it starts, all {len(names)} libraries are of this folder"

@@ -46,7 +46,7 @@ def unpack_arm64_wheels(
 ) -> tuple[EngineFiles, ...]:
     """The aarch64 twins of the engines of those versions, unpacked into ``folder``.
 
-    Raises ``SeaFormerError`` when a wheel cannot be had or is of another version.
+    Raises ``SeaFormerError`` when a wheel is not available or is of another version.
     """
     unpacked = []
     for row, wheel in wheel_engines():
@@ -83,7 +83,7 @@ def _unpack(
 
 
 def _stated_version(wheel: Path) -> str:
-    """What the wheel's own metadata says, which is not what its name says if it was renamed."""
+    """The version in the wheel's own metadata; a renamed wheel's file name has another."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             names = archive.namelist()

@@ -7,7 +7,7 @@ own loader:
 
 A folder is named after its contents (``bundle/<content>/``) and appears whole; ``bundle.json`` in
 it lists every file with its hash. Nothing of it is committed: glibc is LGPL, and every part can
-be had again. ``arm64.py`` builds it with a cross compiler, ``android.py`` with an NDK.
+be made again. ``arm64.py`` builds it with a cross compiler, ``android.py`` with an NDK.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class BundleManifest:
     """``bundle.json``. ``build_id`` is the key of what it was made of, ``content_id`` of the files.
 
     ``system`` is ``linux`` (also for Android, through the bundled loader) or ``android``;
-    ``proof`` says how it was seen to run from its own folder, and is empty when it was not.
+    ``proof`` is how it was seen to run from its own folder, and is empty when it was not.
     """
 
     content_id: str
@@ -115,7 +115,7 @@ class Bundle:
             if size != file.size_bytes:
                 raise self._damaged(f"{file.name} has {size} bytes, expected {file.size_bytes}")
             if contents and files.sha256_file(path) != file.sha256:
-                raise self._damaged(f"{file.name} is another file than the manifest says")
+                raise self._damaged(f"{file.name} is not the file of the manifest")
 
     def _damaged(self, what: str) -> ChecksumMismatch:
         hint = "Make it again: seaformer runner build --target arm64"

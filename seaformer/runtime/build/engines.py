@@ -1,6 +1,6 @@
 """``EngineFiles``: where the files of each engine are, for a build of the runner and a run of it.
 
-The rows of ``core/engine.py`` say what to look for. Everything is found without importing or
+The rows of ``core/engine.py`` have what to look for. Everything is found without importing or
 running anything of the wheels.
 """
 
@@ -45,7 +45,7 @@ def installed_engines() -> tuple[EngineFiles, ...]:
 
 
 def files_in(row: Engine, folder: Path, version: str | None) -> EngineFiles | None:
-    """The files of an engine in the ``folder`` of its package; none where they are not there."""
+    """The files of an engine in the ``folder`` of its package; none where they are missing."""
     wheel = row.wheel
     if wheel is None:
         return None

@@ -3,7 +3,7 @@
 What a build depends on is its key: the sources, the engines that are linked (version and place:
 the binary finds their libraries by absolute path), the compiler and the machine. The version of an
 engine that is opened at run time is looked up here but is not a part of the key. A finished build
-is a folder ``runner/<key>/`` that appears whole, by one rename; ``runner.json`` in it says what it
+is a folder ``runner/<key>/`` that appears whole, by one rename; ``runner.json`` in it is what it
 is. Nothing is imported from the wheels. The bundle for ARM devices is ``bundle.py``: another
 ``Toolchain`` and other ``EngineFiles``, the same steps.
 """
@@ -83,7 +83,7 @@ def build_host_runner(progress: Progress | None = None) -> RunnerBuild:
     """The runner for this machine, built now if it has not been.
 
     ``progress`` is called with a sentence when something takes long. Raises ``MissingExtra``
-    naming what is not there and the line that installs it, and ``SeaFormerError`` with the end of
+    naming what is missing and the line that installs it, and ``SeaFormerError`` with the end of
     the log when the build itself fails. Where no engine is installed, all are fetched.
     """
     say = progress or (lambda sentence: None)
@@ -169,7 +169,7 @@ def _manifest(engines: Sequence[EngineFiles], toolchain: Toolchain) -> _Manifest
 
 
 def _read_manifest(folder: Path) -> _Manifest | None:
-    """What a cached folder says it is; a folder that says nothing sensible is no build."""
+    """The manifest of a cached folder; ``None`` for one without a readable manifest."""
     try:
         return codec.decode(_Manifest, files.read_bytes(folder / _MANIFEST), where=_MANIFEST)
     except CorruptArtifact:
@@ -274,10 +274,10 @@ def run_step(argv: list[str], log: Path, timeout_s: float, cwd: Path | None = No
         except OSError as error:
             problem = str(error)
         stream.seek(start)
-        said = stream.read()
+        output = stream.read()
     if problem:
         raise _failed(argv, problem, log)
-    return said
+    return output
 
 
 def _failed(argv: list[str], problem: str, log: Path) -> SeaFormerError:

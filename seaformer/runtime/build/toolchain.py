@@ -57,19 +57,19 @@ def find_arm64_toolchain(file: Path | None = None) -> Toolchain:
             raise UsageError(f"The toolchain file {file} does not exist.")
         digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
         return replace(find_cmake_tools("arm64", f"{file.name} {digest}"), file=file.resolve())
-    found = shutil.which(_ARM64_COMPILER)
-    if found is None and platform.machine() in ("aarch64", "arm64"):
-        found = str(_compiler())
-    if found is None:
+    compiler = shutil.which(_ARM64_COMPILER)
+    if compiler is None and platform.machine() in ("aarch64", "arm64"):
+        compiler = str(_compiler())
+    if compiler is None:
         raise MissingExtra(
             "The runner for ARM devices needs a C++ compiler for aarch64: no "
             f"{_ARM64_COMPILER} is on the PATH.",
             hint="sudo apt-get install g++-aarch64-linux-gnu",
         )
-    # Without a run path: on a device the libraries lie beside the binary, and the loader is told.
+    # Without a run path: on a device the loader is given the folder with binary and libraries.
     settings = ("CMAKE_SYSTEM_NAME=Linux", "CMAKE_SYSTEM_PROCESSOR=aarch64", "CMAKE_SKIP_RPATH=ON")
-    identity = _first_line([found, "--version"]) or found
-    return Toolchain("arm64", Path(found), identity, _cmake(), _generator(), None, settings)
+    identity = _first_line([compiler, "--version"]) or compiler
+    return Toolchain("arm64", Path(compiler), identity, _cmake(), _generator(), None, settings)
 
 
 def find_cmake_tools(name: str, identity: str) -> Toolchain:
@@ -90,13 +90,13 @@ def _generator() -> str:
 
 def _compiler() -> Path:
     names = [os.environ.get("CXX", ""), "g++", "c++", "clang++"]
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if found is None:
+    compiler = next((path for name in names if name and (path := shutil.which(name))), None)
+    if compiler is None:
         raise MissingExtra(
             "The runner needs a C++17 compiler: no g++, c++ or clang++ is on the PATH.",
             hint="sudo apt-get install g++",
         )
-    return Path(found)
+    return Path(compiler)
 
 
 def _cmake() -> Path:
@@ -106,15 +106,15 @@ def _cmake() -> Path:
     on_path = shutil.which("cmake")
     candidates = [package / "data" / "bin" / "cmake"] if package else []
     candidates += [Path(on_path)] if on_path else []
-    told: list[str] = []
+    versions: list[str] = []
     for path in candidates:
         version = re.search(r"(\d+)\.(\d+)\S*", _first_line([str(path), "--version"]))
         if version and (int(version.group(1)), int(version.group(2))) >= _LEAST_CMAKE:
             return path
         if version:
-            told.append(f"{version.group(0)} at {path}")
-    if told:
-        message = f"The runner needs CMake 3.28 or newer, found {', '.join(told)}."
+            versions.append(f"{version.group(0)} at {path}")
+    if versions:
+        message = f"The runner needs CMake 3.28 or newer, found {', '.join(versions)}."
         raise MissingExtra(message, hint=hint)
     raise MissingExtra("The runner needs CMake 3.28 or newer, found none.", hint=hint)
 

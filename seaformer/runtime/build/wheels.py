@@ -73,7 +73,7 @@ def pinned(requirement: str) -> str:
 def download(row: Engine, requirement: str, folder: Path, *, platform: str | None = None) -> Path:
     """The wheel of a requirement, for this machine or for a platform tag of another one.
 
-    Raises ``MissingExtra`` with pip's own last words when it cannot be had.
+    Raises ``MissingExtra`` with pip's own last words when it is not available.
     """
     argv = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q"]
     argv += ["--disable-pip-version-check", "-d", str(folder), requirement]

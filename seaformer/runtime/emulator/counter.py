@@ -41,7 +41,7 @@ class Counter:
 def build_counter(*, caches: bool = True) -> Counter:
     """The plugin, built now if it has not been.
 
-    Raises ``MissingExtra`` without a C compiler, ``SeaFormerError`` with what it said when it
+    Raises ``MissingExtra`` without a C compiler, ``SeaFormerError`` with its output when it
     could not compile.
     """
     sources = sorted(path for path in FOLDER.iterdir() if path.suffix in (".c", ".h"))
@@ -93,8 +93,8 @@ def _compile(sources: list[Path], library: Path) -> None:
             argv, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False
         )
         if done.returncode != 0:
-            said = "\n".join(done.stderr.splitlines()[:10])
-            raise SeaFormerError(f"The counting plugin could not be built:\n{said}")
+            output = "\n".join(done.stderr.splitlines()[:10])
+            raise SeaFormerError(f"The counting plugin could not be built:\n{output}")
         files.publish(built, library)
 
 

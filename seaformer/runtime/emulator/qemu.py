@@ -50,8 +50,8 @@ class Qemu:
 
     def cores(self) -> tuple[Core, ...]:
         """The rows of ``cpus.toml`` it can be; before 7.1 QEMU has no Cortex-A76."""
-        told = _ask(self.path, "-cpu", "help").stdout.split()
-        return tuple(core for core in emulated_cores() if core.qemu in told)
+        names = _ask(self.path, "-cpu", "help").stdout.split()
+        return tuple(core for core in emulated_cores() if core.qemu in names)
 
     def check(self, core: Core) -> None:
         """Raise ``UsageError`` where it cannot be that core."""
@@ -59,15 +59,15 @@ class Qemu:
             return
         names = ", ".join(each.qemu for each in known) or "none that there is a row for"
         raise UsageError(
-            f"qemu {self.version} does not support the core {core.qemu}; it knows {names}.",
-            hint="Name one it knows (--device emulator:NAME), or install QEMU 7.1 or newer.",
+            f"qemu {self.version} does not support the core {core.qemu}; it supports {names}.",
+            hint="Name a supported one (--device emulator:NAME), or install QEMU 7.1 or newer.",
         )
 
 
-def counts_instructions(told: str) -> bool:
-    """Whether the plugin fits a QEMU, by the line in which that tells its version."""
-    found = re.search(r"version (\d+)\.", told)
-    return found is None or int(found.group(1)) <= _LAST_MAJOR_WITH_COUNTS
+def counts_instructions(version_line: str) -> bool:
+    """Whether the plugin fits a QEMU, by the line with its version."""
+    match = re.search(r"version (\d+)\.", version_line)
+    return match is None or int(match.group(1)) <= _LAST_MAJOR_WITH_COUNTS
 
 
 def find_qemu() -> Qemu:
@@ -77,10 +77,10 @@ def find_qemu() -> Qemu:
         message = f"The emulator is not installed: no {PROGRAM} is on the PATH."
         raise MissingExtra(message, hint=_INSTALL)
     done = _ask(Path(path), "--version")
-    found = re.search(r"version (\d+\.\d+[\d.]*)", done.stdout)
-    if done.returncode != 0 or found is None:
-        raise SeaFormerError(f"{path} does not say its version: exit code {done.returncode}.")
-    return Qemu(Path(path), found.group(1))
+    match = re.search(r"version (\d+\.\d+[\d.]*)", done.stdout)
+    if done.returncode != 0 or match is None:
+        raise SeaFormerError(f"{path} does not report its version: exit code {done.returncode}.")
+    return Qemu(Path(path), match.group(1))
 
 
 def _ask(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -230,16 +230,16 @@ def _inputs(flags: argparse.Namespace, specs: tuple[Spec, ...]) -> list[Array]:
 
 def _read(path: Path, spec: Spec) -> Array:
     stored = np.dtype("float32" if spec.dtype.startswith("float") else spec.dtype)
-    wanted = int(np.prod(spec.shape, dtype=np.int64)) * stored.itemsize
+    expected = int(np.prod(spec.shape, dtype=np.int64)) * stored.itemsize
     try:
         data = path.read_bytes()
     except OSError as error:
         raise RunnerProblem(MODEL, f"Input file {path}: {error.strerror}.") from error
-    if len(data) != wanted:
+    if len(data) != expected:
         shape = ",".join(str(size) for size in spec.shape)
         raise RunnerProblem(
             MODEL,
-            f"Input '{spec.name}' {spec.dtype} [{shape}] expects {wanted} bytes, "
+            f"Input '{spec.name}' {spec.dtype} [{shape}] expects {expected} bytes, "
             f"{path} has {len(data)}.",
         )
     return np.frombuffer(data, stored).reshape(spec.shape).astype(spec.dtype)

@@ -34,7 +34,7 @@ def _number(kind: Callable[[str], float], least: float, most: float) -> Callable
         except ValueError:
             value = float("nan")
         if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not possible: {least:g} to {most:g}")
+            raise argparse.ArgumentTypeError(f"must be {least:g} to {most:g} (got {text!r})")
         return value
 
     return parse
@@ -45,7 +45,9 @@ def _cpu_list(text: str) -> list[int]:
     for part in text.split(","):
         first, _, last = part.partition("-")
         if not first.isdecimal() or not (last or first).isdecimal() or part.endswith("-"):
-            raise argparse.ArgumentTypeError(f"{text!r} is not possible: 7 or 0-3,6")
+            raise argparse.ArgumentTypeError(
+                f"must be CPU numbers such as 7 or 0-3,6 (got {text!r})"
+            )
         cpus |= set(range(int(first), int(last or first) + 1))
     return sorted(cpus)
 

@@ -22,7 +22,7 @@ _libc = ctypes.CDLL(None)
 
 @dataclass
 class WarmupJudge:
-    """Told each duration in nanoseconds; ``reason`` is set once warming up may end."""
+    """Given each duration in nanoseconds; ``reason`` is set once warming up may end."""
 
     rule: Warmup
     runs: int = 0
@@ -54,7 +54,7 @@ class WarmupJudge:
 
 @dataclass
 class StopJudge:
-    """Told each duration in nanoseconds; ``reason`` is set once there are enough."""
+    """Given each duration in nanoseconds; ``reason`` is set once there are enough."""
 
     rule: Stop
     samples_ns: list[int] = field(default_factory=list)

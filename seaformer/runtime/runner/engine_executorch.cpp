@@ -64,7 +64,7 @@ void keep_errors(et_timestamp_t, et_pal_log_level_t level, const char*, const ch
 
 // The error's name and what was logged about it, as the end of a sentence. Forgets the log.
 std::string reason(et::Error error) {
-  std::string text = std::string("ExecuTorch says ") + et::to_string(error);
+  std::string text = std::string("ExecuTorch reports ") + et::to_string(error);
   for (const std::string& line : logged_errors()) text += "; " + line;
   logged_errors().clear();
   return text + ".";
@@ -90,7 +90,7 @@ DType from_scalar(ScalarType type) {
 template <typename Tag, typename Info>
 Status read_spec(const std::string& what, const Tag& tag, const Info& info, TensorSpec* spec) {
   if (!tag.ok() || *tag != et::Tag::Tensor || !info.ok()) {
-    return model_error(what + " is no tensor; the runner handles tensors only.");
+    return model_error(what + " is not a tensor; the runner handles tensors only.");
   }
   const auto order = info->dim_order();
   for (size_t i = 0; i < order.size(); ++i) {
@@ -221,7 +221,7 @@ class ExecutorchEngine final : public Engine {
     std::vector<Tensor> tensors = output_specs_;
     for (size_t i = 0; i < tensors.size(); ++i) {
       const et::EValue& value = method_->get_output(i);
-      if (!value.isTensor()) return engine_error("Output " + std::to_string(i) + " is no tensor.");
+      if (!value.isTensor()) return engine_error("Output " + std::to_string(i) + " is not a tensor.");
       const auto tensor = value.toTensor();
       tensors[i].spec.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
       tensors[i].data.resize(tensors[i].spec.size_bytes());

@@ -206,7 +206,7 @@ class OnnxRuntimeEngine final : public Engine {
     ort::OrtStatus* problem = ort_.call<ort::TensorInfo>(type, &info);
     Status status = problem != nullptr ? failed(problem) : ok_status();
     if (status.ok() && info == nullptr) {
-      status = model_error("Input '" + spec.name + "' is no tensor.");
+      status = model_error("Input '" + spec.name + "' is not a tensor.");
     }
     if (status.ok()) status = read_shape(info, &spec);
     ort_.call<ort::ReleaseTypeInfo>(type);

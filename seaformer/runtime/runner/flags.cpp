@@ -15,8 +15,8 @@ namespace {
 using Setter = std::function<Status(const std::string& value)>;
 
 Status bad_value(const std::string& flag, const std::string& value, const std::string& expected) {
-  return usage_error(flag + " " + (value.empty() ? "''" : value) + " is not possible: expected " +
-                     expected + ".");
+  return usage_error(flag + " must be " + expected + " (got " + (value.empty() ? "''" : value) +
+                     ").");
 }
 
 Setter text(const std::string& flag, std::string* out) {

@@ -51,7 +51,7 @@ Status prepare_output_dir(const std::string& path) {
   }
   struct stat info {};
   if (stat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-    return io_error("--output-dir " + path + " is no folder.");
+    return io_error("--output-dir " + path + " is not a folder.");
   }
   if (access(path.c_str(), W_OK | X_OK) != 0) {
     return io_error("--output-dir " + path + ": " + std::strerror(errno) + ".");

@@ -126,7 +126,7 @@ def test_an_emulator_from_before_the_default_core_names_those_it_knows(older: Qe
     with pytest.raises(UsageError) as caught:
         older.check(find_emulated("cortex-a76"))
     assert caught.value.message == (
-        "qemu 6.2.0 does not support the core cortex-a76; it knows cortex-a72, cortex-a53."
+        "qemu 6.2.0 does not support the core cortex-a76; it supports cortex-a72, cortex-a53."
     )
     assert "QEMU 7.1 or newer" in caught.value.hint
     older.check(find_emulated("cortex-a72"))

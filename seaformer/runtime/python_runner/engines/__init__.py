@@ -4,7 +4,7 @@ Not the sessions of ``runtime/``, which check and convert at every call: what is
 engine's own call with as little Python around it as there can be. A file has
 
 - ``open_engine(model, threads, profile_ops)``
-- ``recognises(head)``: whether a file that begins so is for this engine; ``None``: cannot tell
+- ``recognises(head)``: whether a file that begins so is for this engine; ``None``: unknown
 - ``expected_bytes(head)``: how long such a file should at least be
 """
 

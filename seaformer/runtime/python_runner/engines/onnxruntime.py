@@ -89,7 +89,7 @@ def _onnx_spec(node: Any) -> Spec:
 
 
 def recognises(head: bytes) -> bool | None:
-    """A protobuf has no magic number: ONNX Runtime itself will tell."""
+    """A protobuf has no magic number: ONNX Runtime itself reports it."""
     return None
 
 

@@ -70,9 +70,9 @@ TEST("a malformed cpu list leaves the list unchanged") {
 
 TEST("zero threads or more than the machine has are refused with the range") {
   CHECK_EQ(message({"--threads", "0"}),
-           std::string("--threads 0 is not possible: expected a whole number from 1 to 4."));
+           std::string("--threads must be a whole number from 1 to 4 (got 0)."));
   CHECK_EQ(message({"--threads", "5"}),
-           std::string("--threads 5 is not possible: expected a whole number from 1 to 4."));
+           std::string("--threads must be a whole number from 1 to 4 (got 5)."));
 }
 
 TEST("numbers that are none are refused") {
@@ -104,7 +104,7 @@ TEST("engine and model are asked for, but not by version and help") {
   CHECK(!seaformer::parse_flags({"--engine", "executorch"}, 4, kEngines, &flags).ok());
   const std::vector<std::string> unknown = {"--engine", "tflite", "--model", "m"};
   CHECK_EQ(seaformer::parse_flags(unknown, 4, kEngines, &flags).message,
-           std::string("--engine tflite is not possible: expected executorch or onnxruntime."));
+           std::string("--engine must be executorch or onnxruntime (got tflite)."));
   CHECK(seaformer::parse_flags({"--version"}, 4, kEngines, &flags).ok());
   CHECK(flags.mode == Mode::kVersion);
   CHECK(seaformer::parse_flags({"--help"}, 4, kEngines, &flags).ok());

@@ -19,7 +19,7 @@ TEST("valid UTF-8 stays as it is") {
   CHECK_EQ(json_quote("Größe 像 🙂"), std::string("\"Größe 像 🙂\""));
 }
 
-TEST("bytes that are no UTF-8 become the replacement character") {
+TEST("bytes that are not UTF-8 become the replacement character") {
   const std::string r = "\xEF\xBF\xBD";
   CHECK_EQ(json_quote("a\xFFz"), "\"a" + r + "z\"");
   CHECK_EQ(json_quote("\xC3"), "\"" + r + "\"");                  // cut short

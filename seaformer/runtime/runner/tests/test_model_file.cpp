@@ -34,7 +34,7 @@ const std::string kOnnx = std::string("\x08\x08\x12\x01x\x3a\x03", 7) + "abc";
 
 }  // namespace
 
-TEST("programs and models are told by their content") {
+TEST("programs and models are recognised by their content") {
   ModelFile file;
   CHECK(inspect(pte(40), &file).ok());
   CHECK_EQ(engine_of(file), std::string("executorch"));
@@ -51,14 +51,14 @@ TEST("programs and models are told by their content") {
   CHECK_EQ(engine_of(file), std::string("onnxruntime"));
 }
 
-TEST("a program that is cut short says how long it should be") {
+TEST("a program that is cut short reports how long it should be") {
   ModelFile file;
   CHECK_EQ(inspect(pte(200), &file).message,
            std::string("model.bin is truncated: expected 200 bytes, found 40."));
   CHECK(!inspect(pte(200).substr(0, 12), &file).ok());
 }
 
-TEST("a model that is cut short says how long it should be") {
+TEST("a model that is cut short reports how long it should be") {
   ModelFile file;
   CHECK_EQ(inspect(kOnnx.substr(0, kOnnx.size() - 1), &file).message,
            std::string("model.bin is truncated: expected 10 bytes, found 9."));
@@ -82,7 +82,7 @@ TEST("the right engine is named beside the wrong one") {
   CHECK(seaformer::check_engine(file, "executorch").ok());
 }
 
-TEST("a file of no format says what was expected") {
+TEST("a file of no format reports what was expected") {
   CHECK_EQ(seaformer::check_engine({"m", 1, nullptr, false}, "executorch").message,
            std::string("m is neither an ExecuTorch program nor an ONNX model."));
   CHECK_EQ(seaformer::check_engine({"m", 1, nullptr, true}, "executorch").message,

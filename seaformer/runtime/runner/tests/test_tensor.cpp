@@ -52,7 +52,7 @@ TEST("a float32 file feeds a float16 input") {
   CHECK_EQ(std::memcmp(tensor.data.data(), expected, sizeof expected), 0);
 }
 
-TEST("a file of another length is refused and says both lengths") {
+TEST("a file of another length is refused with both lengths") {
   Tensor tensor;
   const TensorSpec spec{"x", DType::kFloat32, {1, 4}};
   const auto status = seaformer::read_tensor(write("short.bin", {1.0F}), spec, &tensor);

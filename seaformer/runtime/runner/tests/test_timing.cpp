@@ -18,7 +18,7 @@ constexpr int64_t kMs = 1'000'000;
 
 }  // namespace
 
-TEST("no warm-up runs are wanted when zero are asked for") {
+TEST("no warm-up runs are made when zero are asked for") {
   WarmupRule rule;
   rule.fixed_runs = 0;
   const WarmupJudge judge(rule);
