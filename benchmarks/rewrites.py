@@ -35,8 +35,8 @@ from seaformer.bench.targets.host import HostTarget
 from seaformer.core import stats
 from seaformer.core.artifact import Delegation
 from seaformer.core.plan import Stop, Warmup
+from seaformer.core.quiet import quiet
 from seaformer.export._executorch.delegation import xnnpack_report
-from seaformer.export._quiet import quiet
 from seaformer.models import from_variant
 
 RESAMPLES = 2000

@@ -15,6 +15,7 @@ import typer
 from seaformer import __version__
 from seaformer.commands._print import complain
 from seaformer.commands.bench import bench
+from seaformer.commands.cache import app as cache
 from seaformer.commands.compare import compare
 from seaformer.commands.devices import devices
 from seaformer.commands.doctor import doctor
@@ -36,13 +37,14 @@ app = typer.Typer(
     help="From a mobile vision model's definition to a latency that can be trusted.",
     epilog=_EPILOG,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
 for command in (models, export, bench, devices, report, compare, reproduce, doctor):
     app.command()(command)
 app.add_typer(results, name="results")
 app.add_typer(runner, name="runner")
+app.add_typer(cache, name="cache")
 
 
 @app.callback(invoke_without_command=True)

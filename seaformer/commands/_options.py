@@ -15,19 +15,37 @@ from typing import Annotated, Any, ClassVar, get_type_hints
 
 import typer
 
+from seaformer.commands import _complete
 from seaformer.core.precision import BASE, names
 
 ROWS_SHOWN = 40  # more are too many for a terminal, unless asked for
 
 Variants = Annotated[
     str,
-    typer.Option("--variant", help="SeaFormer sizes: t,s,b,l; SeaFormer++: t++, distilled t++kd"),
+    typer.Option(
+        "--variant",
+        help="SeaFormer sizes: t,s,b,l; SeaFormer++: t++, distilled t++kd",
+        autocompletion=_complete.variants,
+    ),
 ]
-Model = Annotated[str, typer.Option("--model", help="names or globs: seaformer_t.*,seaformer_b")]
-Precision = Annotated[str, typer.Option(help=",".join(names()))]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="names or globs: seaformer_t.*,seaformer_b",
+        autocompletion=_complete.models,
+    ),
+]
+Precision = Annotated[
+    str, typer.Option(help=",".join(names()), autocompletion=_complete.precisions)
+]
 Size = Annotated[str, typer.Option(help="image size HxW; the model's own when absent")]
 Scope = Annotated[
-    str, typer.Option(help="what the graph ends with: logits, upsample, argmax or boxes")
+    str,
+    typer.Option(
+        help="what the graph ends with: logits, upsample, argmax or boxes",
+        autocompletion=_complete.scopes,
+    ),
 ]
 Checkpoint = Annotated[str, typer.Option(help="official weights (.pth); seeded when absent")]
 Classes = Annotated[int, typer.Option(help="number of classes; 0: the data set's")]
@@ -39,6 +57,7 @@ AdbHost = Annotated[
     str, typer.Option("--adb-host", help="HOST[:PORT] of another machine's adb server")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+Yes = Annotated[bool, typer.Option("--yes", help="delete without asking")]
 Wide = Annotated[
     bool, typer.Option("--wide", help="print every column, also where lines get too long")
 ]
@@ -85,6 +104,7 @@ class DeviceOptions:
         typer.Option(
             help="host, emulator[:CORE], phone (the only one), serials, HOST:PORT, or all",
             envvar=["SEAFORMER_DEVICE", "ANDROID_SERIAL"],
+            autocompletion=_complete.devices,
         ),
     ] = "host"
     adb_host: AdbHost = ""

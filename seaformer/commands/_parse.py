@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from seaformer.commands._options import ModelOptions, PlanOptions
+    from seaformer.core.artifact import Artifact
     from seaformer.core.plan import RunPlan
     from seaformer.export._request import ExportRequest
 
@@ -58,6 +61,24 @@ def export_requests(models: ModelOptions, formats: str, seed: int) -> list[Expor
     ]
 
 
+def artifact_files(paths: Iterable[Path]) -> list[Artifact]:
+    """The artifacts among what a shell made of ``artifacts/*``, each once.
+
+    Files beside an artifact are passed over. Raises ``UsageError`` when nothing else is there.
+    """
+    from seaformer.core.artifact import beside, load_artifact
+
+    named = [path.expanduser() for path in paths]
+    models = [path for path in named if beside(path) is None]
+    if named and not models:
+        owner = beside(named[0])
+        raise UsageError(
+            f"{named[0]} is not a model: it belongs to {owner}.", hint=f"seaformer bench {owner}"
+        )
+    files = dict.fromkeys(path.with_name(path.name.removesuffix(".json")) for path in models)
+    return [load_artifact(path) for path in files]
+
+
 def run_plan(how: PlanOptions, device: str, *, seed: int, components: bool) -> RunPlan:
     """The plan of one bench; an impossible one is refused before a model is exported for it.
 
@@ -99,7 +120,8 @@ def model_names(variant: str, model: str) -> list[str]:
     names += [name for item in _list(model) for name in find_models(item)]
     if not names:
         raise UsageError(
-            "No model was named.", hint="Say --variant t, or --model seaformer_t.cityscapes"
+            "No model was named.",
+            hint="For example: --variant t, or --model seaformer_t.cityscapes",
         )
     return list(dict.fromkeys(names))
 

@@ -10,7 +10,8 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,32 +21,59 @@ import typer
 from seaformer.core.errors import SeaFormerError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from seaformer.export._request import ExportRequest
     from seaformer.report.terminal import Block
 
 INTERRUPTED = 130
 
 
+Step = Callable[[str], None]
+
+
 @contextmanager
-def steps() -> Iterator[Callable[[str], None]]:
-    """A spinner with the current step on stderr; a plain line per step where nobody watches."""
+def steps() -> Iterator[Step]:
+    """What is being done and for how long, on stderr: a line that changes on a terminal.
+
+    Without a terminal it is a line for each step.
+    """
     from rich.console import Console
 
     # Bound to the stream as it is now: exporters' own chatter is redirected while they work.
-    stream, console = sys.stderr, Console(file=sys.stderr)
+    stream, console, start = sys.stderr, Console(file=sys.stderr), time.monotonic()
     try:
         if console.is_terminal:
-            with console.status("") as status:
-                yield status.update
+            with _spinner(console) as step:
+                yield step
         else:
-            yield lambda what: print(what, file=stream, flush=True)
+            yield lambda what: print(f"{_elapsed(start)} {what}", file=stream, flush=True)
     except KeyboardInterrupt:
         print("Interrupted.", file=stream)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def titled(step: Callable[[str], None], request: ExportRequest) -> Callable[[str], None]:
-    return lambda what: step(f"{request.model} {request.format} {request.precision}: {what}")
+@contextmanager
+def _spinner(console: Console) -> Iterator[Step]:
+    from rich.markup import escape
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda what: progress.update(task, description=escape(what))
+
+
+def _elapsed(start: float) -> str:
+    minutes, seconds = divmod(int(time.monotonic() - start), 60)
+    return f"{minutes}:{seconds:02d}"
+
+
+def titled(step: Step, requests: Sequence[ExportRequest], number: int) -> Step:
+    """Steps of one of several exports, counted from 0."""
+    of = f"file {number + 1} of {len(requests)}: "
+    one = requests[number]
+    return lambda what: step(f"{of}{one.model} {one.format} {one.precision}: {what}")
 
 
 def github_summary(fitting: Callable[[int], str]) -> str:
@@ -96,6 +124,11 @@ def notice(sentence: str) -> None:
 
 def next_step(line: str) -> None:
     print(f"\nNext: {line}", file=sys.stderr)
+
+
+def agreed(question: str) -> bool:
+    """Ask a person; without a terminal the answer is no."""
+    return sys.stdin.isatty() and typer.confirm(question, default=False, err=True)
 
 
 def complain(error: SeaFormerError) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seaformer.commands import _complete
 from seaformer.commands._options import (
     AsJson,
     DeviceOptions,
@@ -19,7 +20,7 @@ from seaformer.commands._options import (
     Wide,
     grouped,
 )
-from seaformer.commands._parse import export_requests, profile_kinds, run_plan
+from seaformer.commands._parse import artifact_files, export_requests, profile_kinds, run_plan
 from seaformer.commands._print import (
     INTERRUPTED,
     command_line,
@@ -46,7 +47,7 @@ def bench(
     where: DeviceOptions,
     how: PlanOptions,
     artifacts: Annotated[list[Path] | None, typer.Argument(help="exported files")] = None,
-    format: Annotated[str, typer.Option(help=_TIMED)] = _TIMED,
+    format: Annotated[str, typer.Option(help=_TIMED, autocompletion=_complete.formats)] = _TIMED,
     seed: Annotated[int, typer.Option(help="of the order and of seeded weights")] = 0,
     profile: Annotated[
         str, typer.Option(help="also: ops, time by operator; blocks, all code emulated; ops,blocks")
@@ -55,22 +56,22 @@ def bench(
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Time artifacts on one core in fresh processes; models without a file are exported first."""
+    """Measure latency on one core, in fresh processes; models are exported first."""
     from seaformer.bench.fleet import BenchOrder, Fleet
     from seaformer.bench.target import TargetOptions, list_targets
-    from seaformer.core.artifact import load_artifact
     from seaformer.store.results import ResultStore, results_dir
 
     plan = run_plan(how, where.device, seed=seed, components=models.components)
     store = ResultStore(results_dir(results or None))
     options = TargetOptions(where.adb_host, resume=where.resume, force=where.force, notice=notice)
     order = BenchOrder(plan, store, command_line(), profile_kinds(profile), options)
-    files = [load_artifact(path) for path in artifacts or []]
+    files = artifact_files(artifacts or [])
     requests = [] if files else export_requests(models, format, seed)
     with steps() as step:
         step("look at the device and the runner")
         fleet = Fleet(list_targets(where.device, options), order, step)
-        files += [request.cached(titled(step, request)) for request in requests]
+        for number, request in enumerate(requests):
+            files.append(request.cached(titled(step, requests, number)))
         outcomes = fleet.run(files)
     _show(outcomes, store.root, as_json, wide)
     _exit_for(outcomes)

@@ -50,24 +50,24 @@ def compare(
     limits = checked_limits(max_ratio)
     folder = results_dir(results or None)
     names = [item.strip() for item in allow.split(",") if item.strip()]
-    found = compare_sides(load_side(base, folder), load_side(new, folder), limits, allow=names)
-    _show(found, limits, format, wide)
+    comparison = compare_sides(load_side(base, folder), load_side(new, folder), limits, allow=names)
+    _show(comparison, limits, format, wide)
     if not no_gate:
-        gate(found, missing=fail_on_missing)
+        gate(comparison, missing=fail_on_missing)
 
 
-def _show(found: Comparison, limits: Limits, format: str, wide: bool) -> None:
-    from seaformer.compare import document as comparison
+def _show(comparison: Comparison, limits: Limits, format: str, wide: bool) -> None:
+    from seaformer.compare import document
     from seaformer.report.renderers.github import fitted
 
     if format == "json":
-        print_json(comparison.document(found))
+        print_json(document.document(comparison))
     elif format == "benchmark":
-        print_json(comparison.benchmark(found))
+        print_json(document.benchmark(comparison))
     elif format == "md":
-        print(comparison.markdown(found, limits), end="")
+        print(document.markdown(comparison, limits), end="")
     elif format == "github":
-        github_summary(lambda room: fitted(comparison.markdown(found, limits), room, _ALL))
-        print(comparison.github(found), end="")
+        github_summary(lambda room: fitted(document.markdown(comparison, limits), room, _ALL))
+        print(document.github(comparison), end="")
     else:
-        show(comparison.page(found, everything=wide or not sys.stdout.isatty()), wide)
+        show(document.page(comparison, everything=wide or not sys.stdout.isatty()), wide)

@@ -16,7 +16,7 @@ def devices(
     adb_host: AdbHost = "",
     as_json: AsJson = False,
 ) -> None:
-    """What is attached: state, chip, clusters, the core that would be pinned, heat and battery."""
+    """List attached phones: state, chip, cores, the core a bench pins, heat and battery."""
     from seaformer.android_bench.devices import list_phones
     from seaformer.android_bench.finder import Finder
     from seaformer.core import codec

@@ -9,7 +9,7 @@ from seaformer.commands._print import next_step, show
 
 
 def doctor(results: Results = "") -> None:
-    """What is installed, what is missing, and the line that installs it."""
+    """Check this machine: what is installed, what is missing, and the line that installs it."""
     from seaformer.bench.doctor import diagnose, exit_code, next_line, page
 
     checks = diagnose(results=results or None)

@@ -6,16 +6,22 @@ from typing import Annotated
 
 import typer
 
+from seaformer.commands import _complete
 from seaformer.commands._options import AsJson, Wide
 from seaformer.commands._print import next_step, print_json, show
 
 
 def models(
-    glob: Annotated[str, typer.Argument(help="a name or glob: seaformer_t, 'seaformer_?.*'")] = "*",
+    glob: Annotated[
+        str,
+        typer.Argument(
+            help="a name or glob: t, seaformer_t, 'seaformer_?.*'", autocompletion=_complete.models
+        ),
+    ] = "*",
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """The zoo: parameters, MACs, input, the paper's row, and the formats that were proved."""
+    """List models: parameters, MACs, input, the paper's row, and the exports that were proved."""
     from seaformer.models import find_models, list_models
     from seaformer.report.zoo import zoo_document, zoo_page, zoo_rows
 

@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Annotated
 
 import typer
 
 from seaformer.commands._options import ROWS_SHOWN, Results, Wide
-from seaformer.commands._print import github_summary, show
+from seaformer.commands._print import github_summary, next_step, show
+
+PAGE = "report.html"
 
 
 def report(
+    every: Annotated[bool, typer.Option("--all", help="print every row, not the newest")] = False,
     wide: Wide = False,
     results: Results = "",
     github: Annotated[
         bool, typer.Option("--github", help="a summary for $GITHUB_STEP_SUMMARY, or on stdout")
     ] = False,
 ) -> None:
-    """Rebuild report.html, report.md, report.svg and tables/*.csv from the raw runs."""
+    """Write report.html, report.md, report.svg and tables/*.csv from stored measurements."""
     from seaformer.report import write_report
-    from seaformer.report.renderers import terminal
     from seaformer.report.renderers.github import summary
+    from seaformer.report.renderers.terminal import report_page
     from seaformer.report.zoo import zoo_rows
     from seaformer.store.results import ResultStore, results_dir
 
     root = results_dir(results or None)
-    written = write_report(root, ResultStore(root).load(), zoo_rows())
+    written = write_report(root, ResultStore(root).load_some(), zoo_rows())
     if github:
         named = github_summary(lambda room: summary(written.report, room))
         print(named, end="\n" * bool(named))
         return
-    table = written.report.table
-    if len(table.rows) <= ROWS_SHOWN:
-        show(terminal.page(table), wide)
-    else:
-        print(f"{len(table.rows)} rows, too many for a terminal; they are in")
-    for path in written.paths:
+    show(report_page(written.report, None if every else ROWS_SHOWN), wide)
+    for path in sorted(written.paths, key=lambda path: path.name == PAGE):
         print(path)
     for damaged in written.report.damaged:
         print(f"skipped {damaged.path}: {damaged.reason}", file=sys.stderr)
+    next_step(f"python -m webbrowser -t {shlex.quote(str(root / PAGE))}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seaformer.commands import _complete
 from seaformer.commands._options import PlanOptions, Results, Wide, grouped
 from seaformer.commands._print import (
     INTERRUPTED,
@@ -32,7 +33,11 @@ _FORMATS = ("text", "md", "json")
 def reproduce(
     how: PlanOptions,
     table: Annotated[
-        str, typer.Argument(help="table2, table3, table14, table16, figure1 or figure10")
+        str,
+        typer.Argument(
+            help="table2, table3, table14, table16, figure1 or figure10",
+            autocompletion=_complete.paper_tables,
+        ),
     ],
     device: Annotated[str, typer.Option(help="host", envvar="SEAFORMER_DEVICE")] = "host",
     model: Annotated[str, typer.Option(help="only these: a name or glob")] = "*",
@@ -43,10 +48,10 @@ def reproduce(
     wide: Wide = False,
     results: Results = "",
 ) -> None:
-    """Export and measure what a table of the paper needs; goes on where it was interrupted.
+    """Export and measure what a table of the paper needs; resumes where it was interrupted.
 
     The paper's figures stay in the paper's column. An emulated core fills instructions, this
-    computer its own times. docs/reproduce.md tells how the paper measured.
+    computer its own times. docs/reproduce.md has how the paper measured.
     """
     from seaformer.commands._parse import known, run_plan
     from seaformer.reproduce.page import plan_page
@@ -78,7 +83,7 @@ def reproduce(
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Progress], None]]:
-    """A bar on stderr with the time left; a line per step where nobody watches."""
+    """A bar on stderr with the time left; a line per step without a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 

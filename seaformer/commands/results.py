@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seaformer.commands._options import ROWS_SHOWN, AsJson, Results, Wide
-from seaformer.commands._print import next_step, print_json, show
+from seaformer.commands import _complete
+from seaformer.commands._options import ROWS_SHOWN, AsJson, Results, Wide, Yes
+from seaformer.commands._print import agreed, next_step, print_json, show
 
 if TYPE_CHECKING:
     from seaformer.store.index import IndexEntry, Listing
     from seaformer.store.merge import MergePlan
     from seaformer.store.results import ResultStore
 
-app = typer.Typer(help="What is stored: list, show, merge, prune.", no_args_is_help=True)
+app = typer.Typer(help="List, show, merge and prune stored measurements.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -31,25 +32,25 @@ def list_stored(
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stored measurements, newest first. Only files that are new or changed are opened."""
+    """List stored measurements, newest first. Only new or changed files are opened."""
     from seaformer.core import codec
-    from seaformer.report.listing import LISTING
-    from seaformer.report.terminal import Line, Table
+    from seaformer.report.listing import listing_page
+    from seaformer.store.find import short_ids
     from seaformer.store.index import list_results
     from seaformer.store.results import results_dir
 
     root = results_dir(results or None)
     listing = list_results(root, rebuild=rebuild)
-    wanted = {"model": model, "device": device, "source": source}
-    found = [entry for entry in reversed(listing.entries) if _matches(entry, wanted)]
-    shown = found[:limit] if limit > 0 else found
+    globs = {"model": model, "device": device, "source": source}
+    matching = [entry for entry in reversed(listing.entries) if _matches(entry, globs)]
+    shown = matching[:limit] if limit > 0 else matching
     if as_json:
         print_json([codec.to_json(entry) for entry in shown])
     elif not listing.entries:
         print(f"No measurement is stored under {root}.")
     else:
         count = f"{len(shown)} of {len(listing.entries)} measurements under {root}"
-        show([Table(LISTING, shown), Line(count)], wide)
+        show(listing_page(shown, short_ids(entry.id for entry in listing.entries), count), wide)
     _warn(listing)
     if shown and not as_json:
         next_step(f"seaformer results show {shown[0].id}")
@@ -57,12 +58,19 @@ def list_stored(
 
 @app.command("show")
 def show_stored(
-    which: Annotated[str, typer.Argument(metavar="ID", help="an id, its beginning, or a file")],
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="an id, its beginning, or a file",
+            autocompletion=_complete.results,
+        ),
+    ],
     results: Results = "",
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """One measurement: what ran, where, in which state, every figure, and what made it."""
+    """Show one measurement: what ran, where, in which state, every figure, and what made it."""
     from seaformer.core.measurement import document
     from seaformer.core.runs import Runs
     from seaformer.report import build
@@ -85,7 +93,9 @@ def show_stored(
 @app.command()
 def merge(
     sources: Annotated[list[Path], typer.Argument(help="results folders or run files")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only print what would be done")
+    ] = False,
     results: Results = "",
 ) -> None:
     """Copy other people's run files into the results folder; nothing is overwritten."""
@@ -104,7 +114,7 @@ def merge(
 def prune(
     keep: Annotated[int, typer.Option(help="newest valid measurements that stay, per row")] = 5,
     older_than: Annotated[int, typer.Option(help="only what is older, in days")] = 0,
-    yes: Annotated[bool, typer.Option("--yes", help="delete without asking")] = False,
+    yes: Yes = False,
     results: Results = "",
 ) -> None:
     """Delete old repeats and failures that were redone; asks first, and deletes nothing damaged."""
@@ -123,31 +133,24 @@ def prune(
     _warn(listing)
     if not outdated:
         return
-    if not (yes or _agreed(len(outdated))):
-        print("Nothing was deleted. Say --yes to delete them.", file=sys.stderr)
+    if not (yes or agreed(f"Delete {len(outdated)} file(s) for good?")):
+        print("Nothing was deleted. --yes deletes without asking.", file=sys.stderr)
         return
     delete(root, outdated)
     print(f"{len(outdated)} deleted.")
 
 
-def _agreed(count: int) -> bool:
-    """Ask where somebody can answer; nobody there means no."""
-    if not sys.stdin.isatty():
-        return False
-    return typer.confirm(f"Delete {count} file(s) for good?", default=False, err=True)
-
-
-def _matches(entry: IndexEntry, wanted: dict[str, str]) -> bool:
-    return all(fnmatch.fnmatchcase(getattr(entry, name), glob) for name, glob in wanted.items())
+def _matches(entry: IndexEntry, globs: dict[str, str]) -> bool:
+    return all(fnmatch.fnmatchcase(getattr(entry, name), glob) for name, glob in globs.items())
 
 
 def _warn(listing: Listing) -> None:
-    """What was skipped, and devices that cannot be told apart by their name."""
+    """What was skipped, and devices that share an id."""
     for file in listing.damaged:
         print(f"skipped {file.path}: {file.reason}", file=sys.stderr)
     for device, names in listing.shared_ids().items():
-        told = " and ".join(names)
-        print(f"{len(names)} devices share the id {device}: {told}", file=sys.stderr)
+        shared = " and ".join(names)
+        print(f"{len(names)} devices share the id {device}: {shared}", file=sys.stderr)
     if not listing.kept:
         print("The index cannot be written; every file was read.", file=sys.stderr)
 

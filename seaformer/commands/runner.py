@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from seaformer.runtime.build.bundle import Bundle
 
 
-app = typer.Typer(help="The C++ runner that takes the times.", no_args_is_help=True)
+app = typer.Typer(help="Build the C++ runner that measures latency.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Keep ``build`` a word to be said, alone as it is."""
+    """Keep ``build`` a command, although it is the only one."""
 
 
 @app.command("build")
@@ -49,8 +49,8 @@ def build(
     options.check(target)
     if target == "arm64":
         with steps() as step:
-            told = options.build(step)
-        print("\n".join(told))
+            lines = options.build(step)
+        print("\n".join(lines))
         next_step("seaformer bench --device emulator --variant t")
         return
     with steps() as step:
@@ -74,7 +74,7 @@ class BundleOptions:
             option = given[0].replace("_", "-")
             raise UsageError(f"--{option} is for --target arm64, not for {target}.")
         if self.ndk is not None and self.toolchain is not None:
-            raise UsageError("--ndk brings its own toolchain: say --ndk or --toolchain.")
+            raise UsageError("--ndk brings its own toolchain: give --ndk or --toolchain.")
         if self.engine_files and self.ndk is None:
             raise UsageError(
                 "--engine-files goes with --ndk; without one the engines are the aarch64 wheels "
@@ -100,7 +100,7 @@ class BundleOptions:
         return tuple(paths)
 
     def build(self, step: Callable[[str], None]) -> list[str]:
-        """Build or find the bundle, prove that it runs alone, and tell it in lines."""
+        """Build or find the bundle, prove that it runs alone; what it is, in lines."""
         from seaformer.runtime.build.android import build_android_bundle
         from seaformer.runtime.build.arm64 import build_arm64_bundle, prove_bundle
 

@@ -24,6 +24,8 @@ SCOPES_OF = {  # what a graph may end with, by task; every format writes them al
 SCOPES = tuple(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes))
 FORWARD = "forward"
 PARTS = ".parts"
+REFERENCE, OPERATORS = ".reference.npz", ".operators.json"
+_BESIDE = (PARTS, REFERENCE, OPERATORS)
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,17 @@ def stem(spec: ModelSpec, precision: str, scope: str, components: bool = False) 
 def manifest_path(path: Path) -> Path:
     """Where the manifest of an artifact file lies."""
     return path.with_name(path.name + ".json")
+
+
+def beside(path: Path) -> Path | None:
+    """The artifact that ``path`` belongs to by its name; ``None`` where it belongs to none.
+
+    Its reference and operator map end so, its components are in a folder that does.
+    """
+    for end in _BESIDE:
+        if path.name.endswith(end):
+            return path.with_name(path.name.removesuffix(end))
+    return None
 
 
 def load_artifact(path: Path | str, *, check: bool = True) -> Artifact:

@@ -118,6 +118,20 @@ def make_dir(path: Path) -> Path:
     return path
 
 
+def check_dir(path: Path) -> None:
+    """Prove that a folder can be made and written to, and leave nothing of it behind.
+
+    Raises ``UsageError`` where it cannot.
+    """
+    absent = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        make_dir(path)
+    finally:
+        for folder in absent:
+            with suppress(OSError):
+                folder.rmdir()
+
+
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
     """A scratch folder in ``folder`` (same file system: renames are atomic), always removed."""

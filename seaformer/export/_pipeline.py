@@ -20,6 +20,8 @@ from torch import nn
 from seaformer import __version__
 from seaformer.core import codec, files
 from seaformer.core.artifact import (
+    OPERATORS,
+    REFERENCE,
     SCHEMA,
     Artifact,
     Parity,
@@ -34,10 +36,10 @@ from seaformer.core.errors import UsageError
 from seaformer.core.operators import SCHEMA as MAP_SCHEMA
 from seaformer.core.operators import OperatorMap
 from seaformer.core.precision import BASE, Precision, find_precision, precisions
+from seaformer.core.quiet import quiet
 from seaformer.core.spec import ModelSpec
 from seaformer.export import FORMATS, _components, _verify
 from seaformer.export._format import Format, WriteRequest, Written
-from seaformer.export._quiet import quiet
 from seaformer.export._reference import write_reference
 from seaformer.export._request import check_components, check_scope
 from seaformer.export._scope import with_scope
@@ -151,8 +153,8 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     _verify.require(parity, job.file)
     step("write the manifest")
     shown = [case for case in cases if case.name.rpartition(":")[2] == photograph]
-    reference = write_reference(scratch / f"{job.file}.reference.npz", photograph, shown)
-    operator_map = _write_operator_map(scratch / f"{job.file}.operators.json", written)
+    reference = write_reference(scratch / f"{job.file}{REFERENCE}", photograph, shown)
+    operator_map = _write_operator_map(scratch / f"{job.file}{OPERATORS}", written)
     artifact = _manifest(job, path, written, parity, (reference, operator_map))
     files.write_json(manifest_path(path), codec.to_json(artifact))
     _publish(artifact, scratch, job.out)

@@ -36,18 +36,19 @@ def index() -> Mapping[str, ZooEntry]:
 
 def list_models(glob: str = "*") -> list[str]:
     """Names of the models that match, in the order of their families' rows."""
-    return [name for name in index() if fnmatch.fnmatchcase(name, glob.lower())]
+    pattern = spelled(glob)
+    return [name for name in index() if fnmatch.fnmatchcase(name, pattern)]
 
 
-def find_models(wanted: str) -> list[str]:
+def find_models(text: str) -> list[str]:
     """The models that a glob matches, or the one that a name means.
 
     Raises ``UnknownName`` with the nearest there is when that is none.
     """
-    found = list_models(wanted) if _is_glob(wanted) else [resolve_name(wanted)]
-    if not found:
-        raise _unknown(wanted)
-    return found
+    names = list_models(text) if _is_glob(text) else [resolve_name(text)]
+    if not names:
+        raise _unknown(text)
+    return names
 
 
 def resolve_name(name: str) -> str:
@@ -55,13 +56,35 @@ def resolve_name(name: str) -> str:
 
     Raises ``UnknownName`` with the nearest known name.
     """
-    full = (name if "." in name else f"{name}.{DEFAULT_TAG}").lower()
-    tags = [known for known in index() if known.startswith(f"{name.lower()}.")]
+    base = spelled(name)
+    full = base if "." in base else f"{base}.{DEFAULT_TAG}"
+    tags = [known for known in index() if known.startswith(f"{base}.")]
     if full not in index() and len(tags) == 1:
         return tags[0]
     if full not in index():
         raise _unknown(name)
     return full
+
+
+def spelled(text: str) -> str:
+    """A name or glob as it is spelled here.
+
+    ``t`` and ``SeaFormer-T`` are ``seaformer_t``; ``t++``, ``seaformer_t++`` and ``SeaFormer++_T``
+    are ``seaformerpp_t``; ``t++kd`` is ``seaformerpp_t_kd``; ``seaformer*++*`` is every
+    SeaFormer++.
+    """
+    text = re.sub(r"\s", "", text.lower())
+    base, dot, tag = text.partition(".")
+    base = base if "[" in base else base.replace("-", "_")
+    bare, plus, student = base.partition("++")
+    if bare in _SIZES or bare in _SIZES.values():
+        bare = f"seaformer_{_SIZES.get(bare, bare)}"
+    if plus and bare.startswith(("seaformer", "*")):
+        bare = "seaformerpp" + bare.removeprefix("seaformer")
+        base = bare + re.sub(r"^_?\(?kd\)?", "_kd", student)
+    elif not plus:
+        base = bare
+    return f"{base}{dot}{tag}"
 
 
 def from_variant(variant: str, tag: str = DEFAULT_TAG) -> str:
@@ -89,23 +112,14 @@ def _is_glob(text: str) -> bool:
     return any(sign in text for sign in "*?[")
 
 
-def _unknown(wanted: str) -> UnknownName:
-    said = "No model matches" if _is_glob(wanted) else "There is no model"
-    base, _, tag = _spelled(wanted).partition(".")
-    hint = "List them: seaformer models"
+def _unknown(text: str) -> UnknownName:
+    message = f"{'No model matches' if _is_glob(text) else 'There is no model'} {text!r}."
+    base, _, tag = re.sub(r"[*?\[\]!+()]", "", spelled(text)).partition(".")
     if near := _nearest(base, tag):
         hint = f"Did you mean {'one of ' * (len(near) > 1)}{', '.join(near)}?"
-    elif base and _begins(base):
-        hint += f" '{base}*'"
-    return UnknownName(f"{said} {wanted!r}. Known: {_families()}.", hint=hint)
-
-
-def _spelled(wanted: str) -> str:
-    """As names are spelled here: ``SeaFormer-T++*`` is ``seaformerpp_t``."""
-    text = re.sub(r"[*?\[\]!\s]", "", wanted.lower()).replace("-", "_")
-    if "+" in text and text.startswith("seaformer"):
-        return "seaformerpp" + text.removeprefix("seaformer").replace("+", "")
-    return text
+        return UnknownName(message, hint=hint)
+    glob = f" '{base}*'" if base and _begins(base) else ""
+    return UnknownName(message, hint=f"List them: seaformer models{glob} ({_families()})")
 
 
 def _nearest(base: str, tag: str) -> list[str]:
@@ -144,12 +158,5 @@ def _begins(text: str) -> bool:
 
 
 def _families() -> str:
-    """``seaformer_{t,s,b,l}``; ``setr_*`` where no size stands right behind the family's name."""
-    sizes: dict[str, list[str]] = {}
-    for base in _bases():
-        family, _, size = base.partition("_")
-        sizes.setdefault(family, []).extend([] if "_" in size else [size])
-    return ", ".join(
-        f"{family}_{{{','.join(found)}}}" if len(found) > 1 else f"{family}_{(found or '*')[0]}"
-        for family, found in sizes.items()
-    )
+    """``seaformer, seaformerpp, ...``"""
+    return ", ".join(dict.fromkeys(base.partition("_")[0] for base in _bases()))

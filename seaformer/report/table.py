@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,16 @@ def build(runs: Runs, zoo: Iterable[ZooRow] = ()) -> Report:
 def _within(m: Measurement) -> tuple[object, ...]:
     """Where a measurement stands among those of its model."""
     return (m.input_shape, m.format, rank(m.precision), m.precision, m.scope)
+
+
+def latest_run(newest_first: Sequence[Measurement]) -> list[Measurement]:
+    """The measurements of the newest command, in their order, each row of it once."""
+    kept: dict[tuple[object, ...], Measurement] = {}
+    for one in newest_first:
+        if one.command != newest_first[0].command:
+            break
+        kept.setdefault(key(rows(one)[0]), one)
+    return list(reversed(kept.values()))
 
 
 def table_of(measurements: Iterable[Measurement]) -> ResultTable:

@@ -43,7 +43,7 @@ def page(table: PaperTable, rows: Sequence[ReproducedRow]) -> list[Block]:
 def plan_page(
     table: PaperTable, rows: Sequence[PlannedRow], states: Mapping[Work, str]
 ) -> list[Block]:
-    """Each line of the paper, the model that stands for it, and what is left to do."""
+    """Each line of the paper, our model of it, and what is left to do."""
 
     def state(row: PlannedRow) -> str:
         return states[row.work] if row.work else f"missing: {row.absent or MISSING}"

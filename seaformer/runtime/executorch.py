@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from executorch.runtime import Runtime, Verification
 
 from seaformer.core.artifact import TensorInfo
 from seaformer.core.errors import CorruptArtifact
+from seaformer.core.quiet import quiet
 from seaformer.runtime._session import Array, check_inputs
+
+with quiet():  # executorch 1.5.1 imports torchao, which logs each extension it cannot load
+    from executorch.runtime import Runtime, Verification
 
 # executorch 1.5.1: ``ScalarType`` numbers as the program stores them.
 _DTYPES = {3: "int32", 4: "int64", 5: "float16", 6: "float32"}

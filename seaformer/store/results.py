@@ -126,6 +126,15 @@ class ResultStore:
         measurements.sort(key=lambda one: (one.created_at, one.id))
         return Runs(tuple(measurements), tuple(damaged))
 
+    def load_some(self) -> Runs:
+        """As ``load``. Raises ``UsageError`` when the folder is missing or holds no run."""
+        runs = self.load()
+        if not (runs.measurements or runs.damaged):
+            state = "has no measurement" if self.root.exists() else "does not exist"
+            hint = "Name another with --results, or: seaformer bench --variant t --threads 1"
+            raise UsageError(f"The results folder {self.root} {state}.", hint=hint)
+        return runs
+
 
 def read_run(path: Path | str, name: str) -> Measurement:
     """One run file; messages name it as ``name``, so that they are the same anywhere.

@@ -60,3 +60,23 @@ def test_a_model_without_a_file_is_exported_once_into_the_cache(tmp_path: Path) 
     assert second.code in MEASURED, second.err
     assert "trace to ONNX" not in second.err
     assert second.documents[0]["artifact_sha256"] == first.documents[0]["artifact_sha256"]
+
+
+def test_files_beside_an_artifact_are_passed_over_and_a_model_is_benched_once(
+    exported: CommandExport, tmp_path: Path
+) -> None:
+    paths = sorted(exported.onnx.parent.iterdir())
+    named = [path for path in paths if path.name.startswith(exported.onnx.name)]
+    assert len(named) == 4  # the model, its manifest, its reference and its operators
+    done = seaformer("bench", *named, *named, *QUICK, "--json", cwd=tmp_path)
+    assert done.code in MEASURED, done.err
+    assert [document["artifact_file"] for document in done.documents] == [exported.onnx.name]
+
+
+def test_a_file_beside_an_artifact_alone_is_answered_with_the_artifact(
+    exported: CommandExport, tmp_path: Path
+) -> None:
+    reference = exported.onnx.with_name(f"{exported.onnx.name}.reference.npz")
+    done = seaformer("bench", reference, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert f"it belongs to {exported.onnx}" in done.complaint

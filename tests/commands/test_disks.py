@@ -18,6 +18,7 @@ def test_an_output_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path
     told = seaformer(*TINY, "--out", out, cwd=tmp_path)
     assert (told.code, told.out) == (2, "")
     assert "Name a folder you may write to." in told.complaint
+    assert "build the model" not in told.err  # it is refused before any work
     assert (tmp_path / "file").read_text() == "in the way"
 
 

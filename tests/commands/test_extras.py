@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from seaformer.store.results import ResultStore
 from tests.commands.program import MEASURED, QUICK, done
 from tests.conftest import Environment
 from tests.exports import CommandExport
+from tests.fakes.measurements import measurement
 
 
 def imported(*arguments: object, cwd: Path) -> set[str]:
@@ -73,9 +75,20 @@ def test_a_bench_without_any_engine_to_be_had_stores_no_row(
 
 
 @pytest.mark.parametrize("arguments", ["--help", "--version", "models seaformer_t.*", "report"])
-def test_the_base_install_tells_and_reports(
+def test_the_base_install_lists_and_reports(
     base_install: Environment, tmp_path: Path, arguments: str
 ) -> None:
-    told = done(base_install.run(*arguments.split(), cwd=tmp_path))
-    assert told.code == 0, told.err
-    assert told.out
+    ResultStore(tmp_path / "results").append(measurement(1))
+    shown = done(base_install.run(*arguments.split(), cwd=tmp_path))
+    assert shown.code == 0, shown.err
+    assert shown.out
+
+
+def test_doctor_on_the_base_install_names_what_an_export_needs(
+    base_install: Environment, tmp_path: Path
+) -> None:
+    cache = {"SEAFORMER_CACHE": str(tmp_path / "cache")}
+    shown = done(base_install.run("doctor", cwd=tmp_path, **cache))
+    assert "-[x] torch" in shown.out
+    assert "Next: pip install 'seaformer[export]'" in shown.err
+    assert "bench --variant" not in shown.out + shown.err  # it would need torch

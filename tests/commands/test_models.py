@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from tests.commands.program import seaformer
@@ -33,3 +34,21 @@ def test_a_name_without_a_tag_shows_the_model_for_every_data_set(tmp_path: Path)
     names = [document["spec"]["name"] for document in told.documents]
     assert {"seaformer_t.ade20k", "seaformer_t.imagenet", "seaformer_t.coco"} <= set(names)
     assert all(name.startswith("seaformer_t.") for name in names)
+
+
+def test_a_model_is_listed_as_it_is_spelled_elsewhere(tmp_path: Path) -> None:
+    def listed(glob: str) -> list[str]:
+        documents = seaformer("models", glob, "--json", cwd=tmp_path).documents
+        return [document["spec"]["name"] for document in documents]
+
+    assert listed("t") == listed("seaformer_t") == listed("SeaFormer-T")
+    assert listed("t++") == listed("seaformerpp_t")
+    plus = listed("seaformer*++*")
+    assert len(plus) > 20
+    assert all(name.startswith("seaformerpp_") for name in plus)
+
+
+def test_a_name_that_nobody_has_is_answered_in_three_lines(tmp_path: Path) -> None:
+    answered = seaformer("models", "nothing", cwd=tmp_path)
+    lines = [part for line in answered.complaint.splitlines() for part in textwrap.wrap(line, 80)]
+    assert len(lines) <= 3, answered.err

@@ -17,7 +17,7 @@ from tests.commands.program import seaformer
         ("export --model seaformr_t", 2, ("'seaformr_t'", "Did you mean seaformer_t.ade20k?")),
         ("bench --model seaformer_t.citiscapes", 2, ("Did you mean seaformer_t.cityscapes?",)),
         ("models seaformr_t.ade20k", 2, ("Did you mean seaformer_t.ade20k?",)),
-        ("models x*", 2, ("No model matches 'x*'", "seaformer_{t,s,b,l}", "List them")),
+        ("models x*", 2, ("No model matches 'x*'", "(seaformer, seaformerpp", "List them")),
         ("models retinanet*", 2, ("No model matches", "seaformer_t.coco")),
         ("export --model retinanet_t", 2, ("no model 'retinanet_t'", "seaformer_t.coco")),
         ("export --variant t++ku", 2, ("no variant 't++ku'", "t++kd")),

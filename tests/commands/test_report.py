@@ -34,18 +34,26 @@ def test_a_report_names_every_file_it_wrote(results: Path) -> None:
     assert "SeaFormer-T*" in (results / "report.html").read_text()
 
 
-def test_many_rows_are_counted_and_left_to_the_files(results: Path) -> None:
+def test_of_many_rows_those_of_the_newest_command_are_printed_and_the_others_counted(
+    results: Path,
+) -> None:
     store = ResultStore(results)
     for number in range(2, ROWS_SHOWN + 1):
         store.append(measurement(number))
-    told = run.invoke(app, ["report", "--results", str(results)])
-    assert "seaformer_t.ade20k" in told.stdout
-    store.append(measurement(ROWS_SHOWN + 1))
-    told = run.invoke(app, ["report", "--results", str(results)])
-    first, *paths = told.stdout.splitlines()
-    assert first == f"{ROWS_SHOWN + 1} rows, too many for a terminal; they are in"
-    assert str(results / "report.md") in paths
-    assert "seaformer_t.ade20k" not in told.stdout
+    shown = run.invoke(app, ["report", "--results", str(results)])
+    assert shown.stdout.count("seaformer_t.ade20k  ") == ROWS_SHOWN
+    newest = ("seaformer_s.ade20k", "seaformer_b.ade20k")
+    for number, model in enumerate(newest, ROWS_SHOWN + 1):
+        store.append(measurement(number, model=model, command="seaformer bench --variant s,b"))
+    shown = run.invoke(app, ["report", "--results", str(results)])
+    count = ROWS_SHOWN + len(newest)
+    assert f"The newest of {count} rows: seaformer bench --variant s,b" in shown.stdout
+    assert f"{ROWS_SHOWN} older rows: --all prints every row." in shown.stdout
+    assert "seaformer_t.ade20k  " not in shown.stdout
+    assert all(f"{model}  " in shown.stdout for model in newest)
+    assert shown.stdout.splitlines()[-1] == str(results / "report.html")
+    every = run.invoke(app, ["report", "--all", "--results", str(results)])
+    assert every.stdout.count("seaformer_t.ade20k  ") == ROWS_SHOWN
 
 
 def test_a_summary_is_printed_where_no_ci_asks_for_it(results: Path) -> None:
@@ -88,12 +96,18 @@ def test_a_summary_that_cannot_be_written_is_one_sentence(
     assert "cannot be written" in str(told.exception) or "could not be" in str(told.exception)
 
 
-def test_a_report_of_nothing_says_how_to_begin(tmp_path: Path) -> None:
-    told = seaformer("report", cwd=tmp_path)
-    assert told.code == 0
-    assert "No measurements yet. Make the first: seaformer bench" in told.out
-    assert "seaformer bench" in (tmp_path / "results" / "report.md").read_text()
-    assert "Traceback" not in told.err
+@pytest.mark.parametrize("state", ["missing", "empty"])
+def test_a_store_without_a_measurement_is_named_and_nothing_is_built(
+    tmp_path: Path, state: str
+) -> None:
+    if state == "empty":
+        (tmp_path / "typo").mkdir()
+    shown = seaformer("report", "--results", "typo", cwd=tmp_path)
+    assert (shown.code, shown.out) == (2, "")
+    words = "does not exist" if state == "missing" else "has no measurement"
+    assert f"The results folder typo {words}." in shown.complaint
+    assert "seaformer bench --variant t" in shown.complaint
+    assert list(tmp_path.rglob("*")) == [tmp_path / "typo"] * (state == "empty")
 
 
 def test_a_damaged_file_is_named_and_the_rest_is_reported(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from seaformer.core.artifact import Artifact
+from seaformer.core.quiet import quiet
 from seaformer.export import FORMATS
-from seaformer.export._quiet import quiet
 from tests.exports import small
 
 with quiet():  # their imports warn about themselves, and warnings are errors here

@@ -11,8 +11,8 @@ import torch
 from seaformer.agreement import images
 from seaformer.core.errors import DeviceError, ParityError
 from seaformer.core.precision import BASE
+from seaformer.core.quiet import quiet
 from seaformer.export import _verify, coreml, export_model
-from seaformer.export._quiet import quiet
 from seaformer.export.rewrites._rewrite import rewrite
 from seaformer.models import create_model
 from seaformer.runtime import load_session

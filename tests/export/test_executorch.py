@@ -12,9 +12,9 @@ from executorch.exir import to_edge_transform_and_lower
 
 from seaformer.agreement import images
 from seaformer.core.artifact import Artifact
+from seaformer.core.quiet import quiet
 from seaformer.export import export_model
 from seaformer.export._executorch.delegation import xnnpack_report
-from seaformer.export._quiet import quiet
 from seaformer.models import create_model
 from seaformer.runtime import load_session
 

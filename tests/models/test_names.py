@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -118,10 +119,7 @@ PLUS_T, DETECTORS = "seaformerpp_t.ade20k", [f"seaformer_{size}.coco" for size i
         ("seaformer_t.nope", "no model", list_models("seaformer_t.*")),
         ("seaformerpp_t_kd.imagenet", "no model", ["mean seaformerpp_t_kd.ade20k?"]),
         ("seafomer_t.imagnet", "no model", ["mean seaformer_t.imagenet?"]),
-        ("seaformer_t++", "no model", [f"mean {PLUS_T}?"]),
-        ("seaformer++_t", "no model", [f"mean {PLUS_T}?"]),
-        ("SeaFormer-T++", "no model", [f"mean {PLUS_T}?"]),
-        ("seaformer_t++kd", "no model", ["mean seaformerpp_t_kd.ade20k?"]),
+        ("seaformer_q++", "no model", ["mean seaformerpp_"]),
         ("retinanet_t", "no model", DETECTORS),
         ("retinanet*", "No model matches 'retinanet*'", DETECTORS),
         ("DeepLabV3+", "no model", ["mobilenetv2_deeplabv3plus.ade20k"]),
@@ -140,15 +138,40 @@ def test_what_nobody_has_is_answered_with_what_was_meant(
     assert all(hint in caught.value.hint for hint in hints), caught.value.hint
 
 
-def test_the_known_models_are_told_by_their_families() -> None:
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("t", "seaformer_t"),
+        ("Tiny", "seaformer_t"),
+        ("SeaFormer-T", "seaformer_t"),
+        ("t++", "seaformerpp_t"),
+        ("seaformer_t++", "seaformerpp_t"),
+        ("seaformer++_t", "seaformerpp_t"),
+        ("SeaFormer-T++", "seaformerpp_t"),
+        ("l++kd", "seaformerpp_l_kd"),
+        ("seaformer_t++kd", "seaformerpp_t_kd"),
+        ("SeaFormer-T++(KD)", "seaformerpp_t_kd"),
+    ],
+)
+def test_a_name_is_found_as_the_paper_and_the_command_line_spell_it(text: str, name: str) -> None:
+    assert resolve_name(text) == f"{name}.ade20k"
+    assert find_models(text) == [f"{name}.ade20k"]
+    assert list_models(f"{text}.ade20k") == [f"{name}.ade20k"]
+
+
+@pytest.mark.parametrize("glob", ["seaformer*++*", "SeaFormer++*", "*++*", "seaformerpp*"])
+def test_a_glob_with_pluses_is_of_seaformer_plus(glob: str) -> None:
+    assert find_models(glob) == [n for n in list_models() if n.startswith("seaformerpp_")]
+
+
+def test_the_known_models_are_listed_by_their_families_in_one_short_sentence() -> None:
     with pytest.raises(UnknownName) as caught:
         resolve_name("xyz")
-    known = caught.value.message.partition("Known: ")[2].rstrip(".").split(", ")
-    assert known[:2] == ["seaformer_{t,s,b,l}", "seaformerpp_{t,s,b,l}"]
-    assert {"setr_*", "efficientnet_b1", "mobilevit_{xxs,xs,s}"} <= set(known)
-    assert {name.partition("_")[0] for name in known} == {
-        n.partition("_")[0] for n in list_models()
-    }
+    families = caught.value.hint.partition("(")[2].rstrip(")").split(", ")
+    assert families[:2] == ["seaformer", "seaformerpp"]
+    assert {n for family in families for n in list_models(f"{family}_*")} == set(list_models())
+    lines = textwrap.wrap(f"Error: {caught.value.message}", 80)
+    assert len([*lines, *textwrap.wrap(caught.value.hint, 80)]) <= 3
 
 
 def test_every_word_of_other_tools_means_models_that_are_there() -> None:

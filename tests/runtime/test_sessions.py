@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from seaformer import load_session
 from seaformer.core.artifact import load_artifact, manifest_path
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, ShapeError, UnknownName
-from seaformer.export._quiet import quiet
+from seaformer.core.quiet import quiet
 from seaformer.runtime import RUNTIMES
 from seaformer.runtime._session import Array
 from tests.exports import CommandExport
@@ -106,3 +108,15 @@ def test_an_engine_nobody_registered_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName) as caught:
         RUNTIMES.load("onnxruntme")
     assert caught.value.hint == "Did you mean onnxruntime?"
+
+
+def test_opening_and_running_a_file_prints_nothing(path: Path) -> None:
+    code = (
+        "import sys, numpy, seaformer\n"
+        "session = seaformer.load_session(sys.argv[1])\n"
+        "session.run([numpy.zeros((1, 3, 64, 96), numpy.float32)])\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert (finished.stdout, finished.stderr) == ("", "")

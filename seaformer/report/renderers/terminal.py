@@ -23,7 +23,7 @@ from seaformer.report.renderers._columns import (
     SIZE_MB,
     VALID,
 )
-from seaformer.report.table import Report, standing_alone, table_of
+from seaformer.report.table import Report, latest_run, standing_alone, table_of
 from seaformer.report.terminal import Block, Column, Line, Table, plain
 
 FILES: tuple[str, ...] = ()
@@ -73,6 +73,20 @@ def run_page(measurements: Sequence[Measurement]) -> list[Block]:
     for device in dict.fromkeys(one.device.id for one in measurements):
         blocks += page(table_of(one for one in measurements if one.device.id == device))
     return [*blocks, *(Line(each, hang=2) for each in ratio_sentences(measurements))]
+
+
+def report_page(report: Report, most: int | None = None) -> list[Block]:
+    """Every row; where there are more than ``most``, those of the newest command alone."""
+    count = len(report.table.rows)
+    if most is None or count <= most:
+        return page(report.table)
+    newest = latest_run(report.measurements)
+    older = count - len(table_of(newest).rows)
+    return [
+        Line(f"The newest of {count} rows: {newest[0].command}", hang=2),
+        *run_page(newest),
+        Line(f"{words.counted(older, 'older row')}: --all prints every row.", "dim"),
+    ]
 
 
 def page(table: ResultTable) -> list[Block]:

@@ -43,8 +43,8 @@ def _facts(block: Facts, width: int | None) -> list[Painted]:
 
 
 def _hint(left_out: list[str], shortened: list[str], width: int | None) -> list[Painted]:
-    said = [f"Left out: {', '.join(left_out)}."] if left_out else []
-    said += [f"Shortened: {', '.join(shortened)}."] if shortened else []
-    if not said:
+    hints = [f"Left out: {', '.join(left_out)}."] if left_out else []
+    hints += [f"Shortened: {', '.join(shortened)}."] if shortened else []
+    if not hints:
         return []
-    return sentence(Line(" ".join([*said, "--wide prints everything."]), "dim"), width)
+    return sentence(Line(" ".join([*hints, "--wide prints everything."]), "dim"), width)

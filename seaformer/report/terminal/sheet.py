@@ -3,7 +3,7 @@
 A table that fits is printed as it is. One that does not is, until it fits,
 
 1. shortened: cells that have a short form take it, and prose goes under its row;
-2. relieved of columns that have one value, which is said once above the table;
+2. relieved of columns that have one value, which is once above the table;
 3. relieved of ranked columns: the lowest ranks that fit stay;
 4. stacked: the names in the first line of a row, the figures in the second;
 5. a record for each row: its name, then ``heading value`` one after the other.
@@ -66,7 +66,7 @@ class Sheet:
         ]
 
     def lines(self, width: int | None) -> Iterator[Painted]:
-        """What is said above, the heading, and every row."""
+        """What every row shares, the heading, and the rows."""
         if self.above:
             shared = [f"{self.columns[at].title} {self.cells[0][at].text}" for at in self.above]
             every = " in every row" * (len(self.cells) > 1)

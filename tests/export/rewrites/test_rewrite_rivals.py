@@ -9,8 +9,8 @@ from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPar
 from executorch.exir import to_edge_transform_and_lower
 from torch import nn
 
+from seaformer.core.quiet import quiet
 from seaformer.export._executorch.delegation import xnnpack_report
-from seaformer.export._quiet import quiet
 from seaformer.export.rewrites._rewrite import rewrite
 from seaformer.export.rewrites.library import FixedAttention, MapNorm
 from seaformer.export.rewrites.mobilenet import SigmoidSwish

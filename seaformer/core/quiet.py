@@ -1,4 +1,4 @@
-"""The exporters' chatter, kept off the user's screen.
+"""The log lines of exporters and engines, kept off the user's screen.
 
 torchao, coremltools and torch log about files they do not find and versions they were not tested
 with, draw progress bars of their own and warn about their own insides; none of it is about the
