@@ -26,7 +26,8 @@ from seaformer.core.counts import Counts, spread, typical
 from seaformer.core.measurement import EMULATED, Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.precision import BASE
-from seaformer.export._request import ExportRequest
+from seaformer.core.request import ExportRequest
+from seaformer.export import cached_export
 from seaformer.models import from_variant, zoo_entry
 from seaformer.store.results import ResultStore
 
@@ -56,7 +57,7 @@ def _counted(
     target: EmulatorTarget, request: ExportRequest, options: argparse.Namespace
 ) -> Measurement:
     """Export and run now; the first inference of a process is its warm-up."""
-    artifact = request.cached(_say)
+    artifact = cached_export(request, _say)
     plan = RunPlan(processes=options.repeats, warmup=Warmup(runs=0), stop=Stop(runs=1))
     (made,) = Bench(target, plan, ResultStore(options.results)).run([artifact])
     if made.failure is not None:

@@ -22,7 +22,8 @@ from seaformer.core.measurement import Measurement
 from seaformer.core.notebook import table as html_table
 from seaformer.core.plan import RunPlan, Stop, Warmup, default_runs
 from seaformer.core.precision import BASE
-from seaformer.export._request import ExportRequest
+from seaformer.core.request import ExportRequest
+from seaformer.export import cached_export
 from seaformer.models import find_models
 from seaformer.report import ReportFiles, write_report
 from seaformer.report.zoo import zoo_rows
@@ -233,4 +234,4 @@ def _artifacts(
                     classes=classes,
                     seed=seed,
                 )
-                yield request.cached(step)
+                yield cached_export(request, step)

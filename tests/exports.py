@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.request import ExportRequest
 
 FOLDER = "SEAFORMER_TEST_EXPORTS"
 FORMATS = ("onnx", "executorch")
@@ -53,18 +54,11 @@ def _small(format: str, precision: str, components: bool) -> Artifact:
     def export(folder: Path) -> str:
         import torch
 
-        from seaformer.export import export_model
+        from seaformer.export import export_request
 
         torch.set_num_threads(1)  # small networks on shared cores wait for each other otherwise
-        artifact = export_model(
-            "seaformer_t",
-            format=format,
-            precision=precision,
-            size=SIZE,
-            components=components,
-            out=folder,
-        )
-        return str(artifact.path)
+        request = ExportRequest("seaformer_t", format, precision, SIZE, components=components)
+        return str(export_request(request, folder).path)
 
     parts = "components" if components else "whole"
     return load_artifact(shared(f"{format}-{precision}-{parts}", export))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from seaformer.core.engine import FormatName
 from seaformer.export import export_model
 from seaformer.models import _zoo, list_models, model_spec, smallest_size
 
@@ -39,7 +40,7 @@ def _one_thread() -> None:
 @pytest.mark.parametrize("format", ["onnx", "executorch"])
 @pytest.mark.parametrize("name", _rows())
 def test_a_model_exports_and_computes_what_pytorch_computes(
-    name: str, format: str, tmp_path: Path
+    name: str, format: FormatName, tmp_path: Path
 ) -> None:
     artifact = export_model(name, format=format, size=smallest_size(name), out=tmp_path)
     assert {case.input for case in artifact.parity.cases} == {"china.jpg", "flower.jpg", "noise"}

@@ -16,14 +16,14 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from seaformer.core.artifact import Artifact, Delegation
 from seaformer.core.engine import timed_formats
 from seaformer.core.errors import ExportError, SeaFormerError
 from seaformer.core.precision import BASE
 from seaformer.core.proof import Proof, add, read
-from seaformer.export._request import ExportRequest, sources_digest
+from seaformer.core.request import ExportRequest
+from seaformer.export import cache_folder, export_request, sources_digest
 from seaformer.models import find_models, model_spec, smallest_size
 
 FORMATS = ",".join(timed_formats())
@@ -112,10 +112,10 @@ class Trial:
     def _export(self, keep: bool) -> Artifact:
         own = ExportRequest(self.model, self.format, self.precision, scope=self.scope)
         if keep:
-            return own.export(own.folder())
+            return export_request(own, cache_folder(own))
         with tempfile.TemporaryDirectory() as folder:
             request = ExportRequest(self.model, self.format, self.precision, self.size, self.scope)
-            return request.export(Path(folder))
+            return export_request(request, folder)
 
     def _proved(self, artifact: Artifact, seconds: float) -> Proof:
         delegation = artifact.delegation

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from seaformer.core import stats
-from seaformer.core.artifact import FORWARD
+from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.counts import executed_precision, multiplied_in, spread
 from seaformer.core.measurement import MEASURED, DeviceInfo, Flag, MethodRun
 from seaformer.core.plan import RunPlan
@@ -55,6 +55,13 @@ def method_flags(
         return certain + timed
     timed = [replace(flag, fatal=flag.fatal and not run.samples_ns) for flag in timed]
     return [replace(flag, detail=f"{name}: {flag.detail}") for flag in certain + timed]
+
+
+def rewrite_flags(artifact: Artifact) -> list[Flag]:
+    """A file that lacks rewrites is slower than the model's own; its rows are of the same key."""
+    if not artifact.no_rewrite:
+        return []
+    return [Flag("rewrites left out", False, ", ".join(artifact.no_rewrite))]
 
 
 def precision_flags(precision: str, device: DeviceInfo) -> list[Flag]:

@@ -245,7 +245,8 @@ class Bench:
 
     def _flags(self, row: RowSoFar, runs: dict[str, MethodRun]) -> list[Flag]:
         """The flags that follow from the runs themselves."""
-        flags = checks.precision_flags(row.artifact.precision, self._device)
+        flags = checks.rewrite_flags(row.artifact)
+        flags += checks.precision_flags(row.artifact.precision, self._device)
         if row.failure is None:
             for name, run in runs.items():
                 cpus, source = self._cores.cpus, self._target.source

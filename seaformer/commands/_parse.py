@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     from seaformer.commands._options import ModelOptions, PlanOptions
     from seaformer.core.artifact import Artifact
     from seaformer.core.plan import RunPlan
-    from seaformer.export._request import ExportRequest
+    from seaformer.core.request import ExportRequest
 
 _LONGEST_SIZE = 30
 
 
-def export_requests(models: ModelOptions, formats: str, seed: int) -> list[ExportRequest]:
+def export_requests(
+    models: ModelOptions, formats: str, seed: int, no_rewrite: tuple[str, ...] = ()
+) -> list[ExportRequest]:
     """Every combination of models, formats, precisions; bad sizes and scopes are refused here."""
     from seaformer.core import engine
     from seaformer.core import precision as rows
     from seaformer.core.artifact import SCOPES
-    from seaformer.export._request import ExportRequest, check_components, check_scope
+    from seaformer.core.request import ExportRequest, check_components, check_scope
     from seaformer.models import model_spec
 
     size, classes, scope = _size(models.size), models.classes or None, models.scope
@@ -54,6 +56,7 @@ def export_requests(models: ModelOptions, formats: str, seed: int) -> list[Expor
             checkpoint=models.checkpoint or None,
             classes=classes,
             seed=seed,
+            no_rewrite=no_rewrite,
         )
         for name in names
         for format in _list(formats)
@@ -77,6 +80,16 @@ def artifact_files(paths: Iterable[Path]) -> list[Artifact]:
         )
     files = dict.fromkeys(path.with_name(path.name.removesuffix(".json")) for path in models)
     return [load_artifact(path) for path in files]
+
+
+def rewrites_left_out(options: Iterable[str]) -> tuple[str, ...]:
+    """The rules that ``--no-rewrite`` names; it may be repeated, and takes several at once."""
+    names = tuple(name for option in options for name in _list(option))
+    if names:
+        from seaformer.export.rewrites import check_rules
+
+        check_rules(names)
+    return names
 
 
 def run_plan(how: PlanOptions, device: str, *, seed: int, components: bool) -> RunPlan:

@@ -23,7 +23,7 @@ from seaformer.core.errors import SeaFormerError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seaformer.export._request import ExportRequest
+    from seaformer.core.request import ExportRequest
     from seaformer.report.terminal import Block
 
 INTERRUPTED = 130

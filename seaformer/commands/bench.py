@@ -59,6 +59,7 @@ def bench(
     """Measure latency on one core, in fresh processes; models are exported first."""
     from seaformer.bench.fleet import BenchOrder, Fleet
     from seaformer.bench.target import TargetOptions, list_targets
+    from seaformer.export import cached_export
     from seaformer.store.results import ResultStore, results_dir
 
     plan = run_plan(how, where.device, seed=seed, components=models.components)
@@ -71,7 +72,7 @@ def bench(
         step("look at the device and the runner")
         fleet = Fleet(list_targets(where.device, options), order, step)
         for number, request in enumerate(requests):
-            files.append(request.cached(titled(step, requests, number)))
+            files.append(cached_export(request, titled(step, requests, number)))
         outcomes = fleet.run(files)
     _show(outcomes, store.root, as_json, wide)
     _exit_for(outcomes)

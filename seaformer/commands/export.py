@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seaformer.commands import _complete
 from seaformer.commands._options import AsJson, ModelOptions, grouped
-from seaformer.commands._parse import export_requests
+from seaformer.commands._parse import export_requests, rewrites_left_out
 from seaformer.commands._print import next_step, print_json, relative, show, steps, titled
 from seaformer.core.engine import DEFAULT_FORMAT, formats
+
+if TYPE_CHECKING:
+    from seaformer.export.rewrites._rule import Rule
+    from seaformer.report.terminal import Block
 
 
 @grouped
@@ -23,19 +27,30 @@ def export(
     ] = DEFAULT_FORMAT,
     seed: Annotated[int, typer.Option(help="of the weights without a checkpoint")] = 0,
     out: Annotated[Path, typer.Option(help="folder of the artifacts")] = Path("artifacts"),
+    no_rewrite: Annotated[
+        list[str] | None,
+        typer.Option("--no-rewrite", metavar="RULE,...", help="rewrites to leave out"),
+    ] = None,
+    list_rewrites: Annotated[
+        bool, typer.Option("--list-rewrites", help="print every rewrite with its reason")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Export models to files that mobile runtimes run, each proved equal to PyTorch."""
     from seaformer.core import codec
     from seaformer.core.files import check_dir
+    from seaformer.export import export_request
     from seaformer.report.artifact import artifact_page
 
-    requests = export_requests(models, format, seed)
+    if list_rewrites:
+        show(_rewrites())
+        return
+    requests = export_requests(models, format, seed, rewrites_left_out(no_rewrite or ()))
     check_dir(out.expanduser())
     artifacts = []
     with steps() as step:
         for number, request in enumerate(requests):
-            artifact = request.export(out, titled(step, requests, number))
+            artifact = export_request(request, out, titled(step, requests, number))
             artifacts.append(artifact)
             if not as_json:
                 show(artifact_page(artifact))
@@ -43,3 +58,16 @@ def export(
         print_json([codec.to_json(each) | {"path": str(each.path)} for each in artifacts])
         return
     next_step(f"seaformer bench {shlex.quote(relative(artifacts[0].path))} --threads 1")
+
+
+def _rewrites() -> list[Block]:
+    """Every rule by name, where it applies and why."""
+    from seaformer.export.rewrites import list_rules
+    from seaformer.report.terminal import Column, Table
+
+    columns: tuple[Column[Rule], ...] = (
+        Column("rewrite", lambda rule: rule.name, key=True),
+        Column("applies to", lambda rule: rule.where, key=True),
+        Column("reason", lambda rule: rule.reason, below="{}"),
+    )
+    return [Table(columns, list_rules())]

@@ -6,9 +6,11 @@ made and how far it was proved to agree with the PyTorch model; never how to run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from seaformer.core import codec, files
 from seaformer.core.engine import engines
@@ -22,7 +24,9 @@ SCOPES_OF = {  # what a graph may end with, by task; every format writes them al
     "detection": ("logits", "boxes"),
 }
 SCOPES = tuple(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes))
+ScopeName = Literal["logits", "upsample", "argmax", "boxes"]  # SCOPES, for type checkers
 FORWARD = "forward"
+_LONGEST_TAIL = 60  # of the rules in a file's name
 PARTS = ".parts"
 REFERENCE, OPERATORS = ".reference.npz", ".operators.json"
 _BESIDE = (PARTS, REFERENCE, OPERATORS)
@@ -157,6 +161,7 @@ class Artifact:
 
     ``file`` is the name beside the manifest; ``path`` is where it was found and is not stored.
     ``operator_map`` is which module each operator is from (``operators.OperatorMap``).
+    ``rewrites`` counts the modules that each rule replaced, ``no_rewrite`` are rules left out.
     """
 
     schema: int
@@ -178,6 +183,8 @@ class Artifact:
     reference: Reference | None = None
     notes: tuple[str, ...] = ()
     operator_map: SideFile | None = None
+    rewrites: Mapping[str, int] = field(default_factory=dict)
+    no_rewrite: tuple[str, ...] = ()
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
 
     @property
@@ -210,10 +217,21 @@ class Artifact:
         raise CorruptArtifact(f"{self.file} has no method {name!r}; it has {known}.")
 
 
-def stem(spec: ModelSpec, precision: str, scope: str, components: bool = False) -> str:
-    """``model__HxW__precision``, then the scope when it is more than the logits, or the parts."""
+def stem(
+    spec: ModelSpec,
+    precision: str,
+    scope: str,
+    components: bool = False,
+    no_rewrite: Sequence[str] = (),
+) -> str:
+    """``model__HxW__precision``, then the scope when it is more than the logits, the parts, and
+    what was not rewritten."""
     tail = "" if scope == "logits" else f"__{scope}"
     tail += "__components" if components else ""
+    if no_rewrite:
+        rules = "+".join(no_rewrite)
+        digest = hashlib.sha256(rules.encode()).hexdigest()[:8]
+        tail += f"__no-{rules if len(rules) <= _LONGEST_TAIL else digest}"
     return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"
 
 

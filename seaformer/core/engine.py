@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, field
+from typing import Literal
 
 from seaformer.core.errors import RunnerFailed
 from seaformer.core.registry import unknown
@@ -58,6 +59,7 @@ class Engine:
         noun: what such a file is called in a sentence, with its article.
         tools: the distributions that decide what an exported file contains.
         extra: the pip extra that installs them.
+        delegate: the backend that its files are lowered to; empty: none.
         components: whether its files can hold the parts of a network beside the whole.
         timed: whether the C++ runner can time it.
         profiles: whether it reports the time of each operator.
@@ -73,6 +75,7 @@ class Engine:
     noun: str
     tools: tuple[str, ...]
     extra: str = "export"
+    delegate: str = ""
     components: bool = True
     timed: bool = True
     profiles: bool = False
@@ -113,6 +116,7 @@ ENGINES: tuple[Engine, ...] = (
         suffix=".pte",
         noun="an ExecuTorch program",
         tools=("torch", "executorch"),
+        delegate="xnnpack",
         profiles=True,
         wheel=Wheel(
             package="executorch",
@@ -139,7 +143,8 @@ ENGINES: tuple[Engine, ...] = (
         system="Darwin",
     ),
 )
-DEFAULT_FORMAT = "executorch"
+FormatName = Literal["onnx", "executorch", "coreml"]  # the formats of the rows, for type checkers
+DEFAULT_FORMAT: FormatName = "executorch"
 
 
 def engines() -> tuple[Engine, ...]:

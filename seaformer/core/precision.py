@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 from seaformer.core.registry import unknown
 
@@ -100,6 +101,8 @@ PRECISIONS = (
         device_property="fp16_arithmetic",
     ),
 )
+PrecisionName = Literal["fp32", "fp16"]  # the names of the rows, for type checkers
+DEFAULT_PRECISION: PrecisionName = "fp32"
 BASE = PRECISIONS[0]  # what networks are written in: it needs no conversion
 
 

@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from seaformer.core.registry import Registry, missing
 
 if TYPE_CHECKING:
+    from seaformer.export._cache import cache_folder as cache_folder
+    from seaformer.export._cache import cache_key as cache_key
+    from seaformer.export._cache import cached_export as cached_export
+    from seaformer.export._cache import find_export as find_export
+    from seaformer.export._cache import sources_digest as sources_digest
     from seaformer.export._pipeline import export_model as export_model
+    from seaformer.export._pipeline import export_request as export_request
 
 FORMATS = Registry("seaformer.export", noun="format", extra="export")
 
-__all__ = ["FORMATS", "export_model"]
+__all__ = [
+    "FORMATS",
+    "cache_folder",
+    "cache_key",
+    "cached_export",
+    "export_model",
+    "export_request",
+    "find_export",
+    "sources_digest",
+]
+
+_HOMES = {  # the pipeline brings torch with it, so nothing is imported before it is asked for
+    "_cache": ("cache_folder", "cache_key", "cached_export", "find_export", "sources_digest"),
+    "_pipeline": ("export_model", "export_request"),
+}
 
 
 def __getattr__(name: str) -> object:
-    """``export_model`` brings torch with it, so it is imported when it is first asked for.
-
-    Raises ``MissingExtra`` where torch is not installed.
-    """
-    if name != "export_model":
+    """Raises ``MissingExtra`` where torch is not installed and an export needs it."""
+    home = next((module for module, names in _HOMES.items() if name in names), "")
+    if not home:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from seaformer.export._pipeline import export_model
+        module = importlib.import_module(f"{__name__}.{home}")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "seaformer":
             raise
         raise missing(error.name, "an export", FORMATS.extra) from error
-    return export_model
+    value: object = getattr(module, name)
+    return value

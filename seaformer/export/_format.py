@@ -1,7 +1,7 @@
 """What every format file offers, and what it hands back.
 
-A format file has ``write(request) -> Written`` and ``verify(path, cases, ...)``; its suffix and the
-packages it needs are in its row (``core/engine.py``).
+A format file has ``supports(precision)``, ``write(request) -> FileFacts`` and ``verify(path,
+cases, ...)``; its suffix and the packages it needs are in its row (``core/engine.py``).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class WriteRequest:
 
 
 @dataclass(frozen=True)
-class Written:
-    """What the format knows about the file it wrote.
+class FileFacts:
+    """What a format reports about the file that it wrote.
 
     ``operators`` counts the file's operators by kind; ``notes`` are sentences for a reader;
     ``graphs`` lists every method's operators in the order they run.
@@ -73,7 +73,7 @@ class Format(Protocol):
         """Whether a file of the format can be written in that precision."""
         ...
 
-    def write(self, request: WriteRequest) -> Written:
+    def write(self, request: WriteRequest) -> FileFacts:
         """Write the file; nothing else."""
         ...
 

@@ -25,25 +25,32 @@ from seaformer.core.artifact import (
     SCHEMA,
     Artifact,
     Parity,
-    Reference,
+    ScopeName,
     SideFile,
     load_artifact,
     manifest_path,
     stem,
 )
-from seaformer.core.engine import DEFAULT_FORMAT, Engine, engine_of
+from seaformer.core.engine import DEFAULT_FORMAT, Engine, FormatName, engine_of
 from seaformer.core.errors import UsageError
 from seaformer.core.operators import SCHEMA as MAP_SCHEMA
 from seaformer.core.operators import OperatorMap
-from seaformer.core.precision import BASE, Precision, find_precision, precisions
+from seaformer.core.precision import (
+    DEFAULT_PRECISION,
+    Precision,
+    PrecisionName,
+    find_precision,
+    precisions,
+)
 from seaformer.core.quiet import quiet
+from seaformer.core.request import ExportRequest, check_components, check_scope
 from seaformer.core.spec import ModelSpec
 from seaformer.export import FORMATS, _components, _verify
-from seaformer.export._format import Format, WriteRequest, Written
+from seaformer.export._format import FileFacts, Format, WriteRequest
 from seaformer.export._reference import write_reference
-from seaformer.export._request import check_components, check_scope
 from seaformer.export._scope import with_scope
-from seaformer.export.rewrites._rewrite import rewrite
+from seaformer.export.rewrites import check_rules, select_rules
+from seaformer.export.rewrites._apply import rewrite
 from seaformer.models import create_model, model_spec
 
 Progress = Callable[[str], None]
@@ -53,32 +60,33 @@ Progress = Callable[[str], None]
 class _Job:
     """One file to be made."""
 
+    request: ExportRequest
     model: nn.Module
     spec: ModelSpec
     engine: Engine
-    writer: Format
     precision: Precision
-    scope: str
-    components: bool
+    writer: Format
     out: Path
 
     @property
     def file(self) -> str:
-        name = stem(self.spec, self.precision.name, self.scope, self.components)
-        return name + self.engine.suffix
+        request = self.request
+        more = (request.scope, request.components, request.no_rewrite)
+        return stem(self.spec, self.precision.name, *more) + self.engine.suffix
 
 
 def export_model(
     model: str,
     *,
-    format: str = DEFAULT_FORMAT,
-    precision: str = BASE.name,
+    format: FormatName = DEFAULT_FORMAT,
+    precision: PrecisionName = DEFAULT_PRECISION,
     size: tuple[int, int] | None = None,
-    scope: str = "logits",
+    scope: ScopeName = "logits",
     components: bool = False,
     checkpoint: Path | str | None = None,
     classes: int | None = None,
     seed: int = 0,
+    no_rewrite: Sequence[str] = (),
     out: Path | str = "artifacts",
     progress: Progress | None = None,
 ) -> Artifact:
@@ -87,7 +95,7 @@ def export_model(
     Args:
         model: a name such as ``seaformer_t`` or ``seaformer_b.cityscapes``.
         format: a row of ``core/engine.py``: ``onnx``, ``executorch`` or ``coreml``.
-        precision: ``fp32`` or ``fp16``.
+        precision: a row of ``core/precision.py``: ``fp32`` or ``fp16``.
         size: (height, width) of the image; the model's own when absent.
         scope: ``logits`` (as the paper times it), or another that the model's task has:
             ``upsample`` and ``argmax`` of a segmentation, ``argmax`` of a classification,
@@ -95,25 +103,56 @@ def export_model(
         components: add the network's parts as methods beside ``forward``, weights shared.
         checkpoint: official weights; seeded ones when absent.
         classes: number of classes when it is not the data set's.
+        seed: of the weights without a checkpoint.
+        no_rewrite: names of rewrites to leave out (``seaformer export --list-rewrites``).
         out: the folder the file, its manifest and its reference output go to.
         progress: called with the name of each step as it begins.
 
-    Raises ``ParityError`` when the file does not compute what the eager model computes; then,
-    as after any other error, nothing of it is left in ``out``.
+    Raises ``ParityError`` when the file does not compute what the eager model computes,
+    ``UnsupportedOperator`` when the format lacks an operator; then, as after any other error,
+    nothing of it is left in ``out``.
+
+        >>> artifact = export_model("seaformer_t", format="onnx", size=(64, 64))
+        >>> artifact.file
+        'seaformer_t.ade20k__64x64__fp32.onnx'
+        >>> artifact.parity.argmax_agreement
+        1.0
     """
-    engine = engine_of(format)
-    row = find_precision(precision)
-    writer = _writer(engine, row)
-    check_scope(model_spec(model), scope)
-    if components:
-        check_components(scope, format)
+    request = ExportRequest(
+        model=model,
+        format=format,
+        precision=precision,
+        size=size,
+        scope=scope,
+        components=components,
+        checkpoint=None if checkpoint is None else str(checkpoint),
+        classes=classes,
+        seed=seed,
+        no_rewrite=tuple(no_rewrite),
+    )
+    return export_request(request, out, progress)
+
+
+def export_request(
+    request: ExportRequest, out: Path | str, progress: Progress | None = None
+) -> Artifact:
+    """As ``export_model``, for arguments that were gathered elsewhere."""
+    engine, precision = engine_of(request.format), find_precision(request.precision)
+    writer = _writer(engine, precision)
+    check_scope(model_spec(request.model), request.scope)
+    if request.components:
+        check_components(request.scope, request.format)
+    check_rules(request.no_rewrite)
     step = progress or (lambda _: None)
     step("build the model")
-    built = create_model(
-        model, checkpoint=checkpoint, seed=seed, **_overrides(size=size, classes=classes)
+    model = create_model(
+        request.model,
+        checkpoint=request.checkpoint,
+        seed=request.seed,
+        size=request.size,
+        classes=request.classes,
     )
-    folder = Path(out).expanduser()
-    job = _Job(built, built.spec, engine, writer, row, scope, components, folder)
+    job = _Job(request, model, model.spec, engine, precision, writer, Path(out).expanduser())
     with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
         return _make(job, scratch, step)
 
@@ -129,33 +168,35 @@ def _writer(engine: Engine, precision: Precision) -> Format:
     return writer
 
 
-def _overrides(**given: object) -> dict[str, object]:
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
-    spec = job.spec
+    spec, scope, components = job.spec, job.request.scope, job.request.components
     step("answers of the PyTorch model")
-    eager = with_scope(job.model, spec, job.scope)
+    eager = with_scope(job.model, spec, scope)
     cases = _verify.cases(eager, spec.height, spec.width)
     photograph = cases[0].name
-    cases += _verify.component_cases(job.model, cases) if job.components else ()
+    cases += _verify.component_cases(job.model, cases) if components else ()
     step("rewrite for the runtimes")
     image = torch.from_numpy(cases[0].image)
-    rewritten = rewrite(job.model, image, job.engine.format, job.precision.name)
-    parts = _components.parts(rewritten, image) if job.components else ()
-    network = with_scope(rewritten, spec, job.scope)
+    rules = select_rules(job.engine, job.precision, job.request.no_rewrite)
+    result = rewrite(job.model, image, rules)
+    parts = _components.parts(result.network, image) if components else ()
+    network = with_scope(result.network, spec, scope)
     path = scratch / job.file
     with quiet():
-        written = job.writer.write(WriteRequest(network, image, path, job.precision, step, parts))
+        facts = job.writer.write(WriteRequest(network, image, path, job.precision, step, parts))
         step("verify against the PyTorch model")
         parity = job.writer.verify(path, cases, job.precision, network)
     _verify.require(parity, job.file)
     step("write the manifest")
     shown = [case for case in cases if case.name.rpartition(":")[2] == photograph]
     reference = write_reference(scratch / f"{job.file}{REFERENCE}", photograph, shown)
-    operator_map = _write_operator_map(scratch / f"{job.file}{OPERATORS}", written)
-    artifact = _manifest(job, path, written, parity, (reference, operator_map))
+    operator_map = _write_operator_map(scratch / f"{job.file}{OPERATORS}", facts)
+    artifact = replace(
+        _manifest(job, path, facts, parity),
+        reference=reference,
+        operator_map=operator_map,
+        rewrites=result.applied,
+    )
     files.write_json(manifest_path(path), codec.to_json(artifact))
     _publish(artifact, scratch, job.out)
     return load_artifact(job.out / job.file)
@@ -169,40 +210,33 @@ def _publish(artifact: Artifact, scratch: Path, out: Path) -> None:
         files.publish(scratch / name, out / name)
 
 
-def _write_operator_map(path: Path, written: Written) -> SideFile | None:
-    if not written.graphs:
+def _write_operator_map(path: Path, facts: FileFacts) -> SideFile | None:
+    if not facts.graphs:
         return None
-    files.write_json(path, codec.to_json(OperatorMap(MAP_SCHEMA, written.graphs)))
+    files.write_json(path, codec.to_json(OperatorMap(MAP_SCHEMA, facts.graphs)))
     return SideFile(path.name, files.sha256_file(path))
 
 
-def _manifest(
-    job: _Job,
-    path: Path,
-    written: Written,
-    parity: Parity,
-    beside: tuple[Reference, SideFile | None],
-) -> Artifact:
+def _manifest(job: _Job, path: Path, facts: FileFacts, parity: Parity) -> Artifact:
     return Artifact(
         schema=SCHEMA,
         file=job.file,
         spec=job.spec,
         format=job.engine.format,
         precision=job.precision.name,
-        scope=job.scope,
+        scope=job.request.scope,
         sha256=files.sha256_file(path),
         size_bytes=files.size_bytes(path),
-        methods=written.methods,
-        exporter=written.exporter,
+        methods=facts.methods,
+        exporter=facts.exporter,
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         parity=parity,
         tools=tool_versions(job.engine.tools),
-        operators=written.operators,
-        opset=written.opset,
-        delegation=written.delegation,
-        reference=beside[0],
-        notes=written.notes,
-        operator_map=beside[1],
+        operators=facts.operators,
+        opset=facts.opset,
+        delegation=facts.delegation,
+        notes=facts.notes,
+        no_rewrite=job.request.no_rewrite,
     )
 
 

@@ -53,7 +53,7 @@ class Decoded(nn.Module):
 def with_scope(network: nn.Module, spec: ModelSpec, scope: str) -> nn.Module:
     """The network itself for ``logits``; otherwise the network followed by its tail.
 
-    The scope is one of the task's (``check_scope`` in ``_request``).
+    The scope is one of the task's (``check_scope`` in ``core/request.py``).
     """
     if scope == "logits":
         return network

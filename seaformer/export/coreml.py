@@ -22,13 +22,13 @@ from seaformer.core.engine import engine
 from seaformer.core.errors import ExportError, ParityError
 from seaformer.core.precision import Precision
 from seaformer.export import _verify
-from seaformer.export._format import WriteRequest, Written, is_cast, output_names
+from seaformer.export._format import FileFacts, WriteRequest, is_cast, output_names
 
 INPUT = "image"
 _COMPUTE = {"float32": ct.precision.FLOAT32, "float16": ct.precision.FLOAT16}
 
 
-def write(request: WriteRequest) -> Written:
+def write(request: WriteRequest) -> FileFacts:
     """Capture, decompose, convert to an ML Program; inputs and outputs stay float32."""
     request.step("capture the graph")
     captured = torch.export.export(request.model, (request.image,)).run_decompositions({})
@@ -48,7 +48,7 @@ def write(request: WriteRequest) -> Written:
     except Exception as error:  # coremltools raises bare RuntimeError, ValueError and others
         raise ExportError(f"Core ML could not convert the model: {error}") from error
     model.save(str(request.path))
-    return Written(
+    return FileFacts(
         exporter="torch.export + run_decompositions + coremltools.convert (mlprogram)",
         methods=(_method(request.path),),
         operators=dict(sorted(_operators(model).items())),

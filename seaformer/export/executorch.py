@@ -20,10 +20,10 @@ from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._executorch.delegation import operator_name, xnnpack_report
-from seaformer.export._format import WriteRequest, Written, is_cast
+from seaformer.export._format import FileFacts, WriteRequest, is_cast
 
 
-def write(request: WriteRequest) -> Written:
+def write(request: WriteRequest) -> FileFacts:
     """Capture with ``torch.export``, lower to XNNPACK, serialise."""
     request.step("capture the graph")
     try:
@@ -39,7 +39,7 @@ def write(request: WriteRequest) -> Written:
         raise ExportError(f"ExecuTorch could not lower the model: {error}") from error
     request.path.write_bytes(buffer)
     kinds = Counter(operator.kind for operator in graphs[FORWARD])
-    return Written(
+    return FileFacts(
         exporter="torch.export + to_edge_transform_and_lower(XnnpackPartitioner)",
         methods=_methods(request.path, list(captured)),
         operators=dict(sorted(kinds.items())),

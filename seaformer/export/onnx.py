@@ -16,7 +16,7 @@ from seaformer.core.errors import ExportError
 from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
-from seaformer.export._format import WriteRequest, Written, output_names
+from seaformer.export._format import FileFacts, WriteRequest, output_names
 from seaformer.export._onnx.cut import cut, part_file
 from seaformer.export._onnx.simplify import simplify
 from seaformer.export.conversions import find_conversion
@@ -26,7 +26,7 @@ OPSET = 17
 INPUT = "image"
 
 
-def write(request: WriteRequest) -> Written:
+def write(request: WriteRequest) -> FileFacts:
     """Trace to ONNX, simplify, convert to the precision, cut into components.
 
     torch 2.13: the TorchScript exporter is used because its node names are module paths, which
@@ -49,7 +49,7 @@ def write(request: WriteRequest) -> Written:
         notes.append(f"{', '.join(names)}: cut out of this graph, a file each")
     graph = onnx.load(str(request.path))
     onnx.checker.check_model(graph, full_check=True)
-    return Written(
+    return FileFacts(
         exporter="torch.onnx.export (TorchScript)",
         methods=tuple(_method(name, path) for name, path in paths.items()),
         operators=dict(sorted(Counter(node.op_type for node in graph.graph.node).items())),

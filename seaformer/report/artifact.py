@@ -22,9 +22,19 @@ def artifact_lines(artifact: Artifact) -> list[str]:
     size = f"{artifact.size_bytes / 1e6:.2f} MB, scope {artifact.scope}, {artifact.precision}"
     lines = [f"{size}, {'; '.join(shapes)}"]
     lines += list(artifact.notes)
+    lines += rewrite_lines(artifact)
     lines += parity_lines(artifact.parity)
     if artifact.delegation is not None:
         lines += delegation_lines(artifact.delegation)
+    return lines
+
+
+def rewrite_lines(artifact: Artifact) -> list[str]:
+    """How many modules each rule replaced, and the rules that were left out."""
+    counts = ", ".join(f"{name} x{count}" for name, count in artifact.rewrites.items())
+    lines = [f"rewrites: {counts}"] if counts else []
+    if artifact.no_rewrite:
+        lines.append(f"not rewritten: {', '.join(artifact.no_rewrite)}")
     return lines
 
 

@@ -20,7 +20,8 @@ from seaformer.core.artifact import Artifact
 from seaformer.core.errors import SeaFormerError
 from seaformer.core.measurement import EMULATED, MEASURED, Measurement
 from seaformer.core.plan import RunPlan
-from seaformer.export._request import ExportRequest
+from seaformer.core.request import ExportRequest
+from seaformer.export import cached_export, find_export
 from seaformer.reproduce.plan import Work
 from seaformer.store.index import IndexEntry, list_results
 from seaformer.store.results import ResultStore, read_run
@@ -72,8 +73,8 @@ def cached_files(format: str) -> Factory:
         )
 
     return Factory(
-        find=lambda work: request(work).find(),
-        make=lambda work, say: request(work).cached(say),
+        find=lambda work: find_export(request(work)),
+        make=lambda work, say: cached_export(request(work), say),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from seaformer.core.engine import FormatName
 from seaformer.core.measurement import Measurement, document
 from seaformer.export import export_model
 from tests.bench.test_emulator import FORMATS, bench, flags
@@ -23,7 +24,7 @@ MODELS = [
 ]
 
 
-def half(model: str, format: str, size: tuple[int, int], folder: Path) -> Measurement:
+def half(model: str, format: FormatName, size: tuple[int, int], folder: Path) -> Measurement:
     made = folder / "made"
     artifact = export_model(model, format=format, precision="fp16", size=size, out=made)
     assert artifact.delegation is None or artifact.delegation.subgraphs == 1
@@ -37,7 +38,7 @@ def half(model: str, format: str, size: tuple[int, int], folder: Path) -> Measur
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(("model", "size"), MODELS)
 def test_half_precision_of_a_rival_is_executed_in_half_and_answers_as_the_eager_model(
-    model: str, size: tuple[int, int], format: str, tmp_path: Path
+    model: str, size: tuple[int, int], format: FormatName, tmp_path: Path
 ) -> None:
     found = half(model, format, size, tmp_path)
     assert found.valid

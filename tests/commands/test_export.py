@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.artifact import manifest_path
+from seaformer.export.rewrites import list_rules
 from tests.commands.program import seaformer
 from tests.exports import CommandExport
 
@@ -35,3 +36,29 @@ def test_the_help_tells_that_a_variant_may_be_of_seaformer_plus(tmp_path: Path) 
     told = seaformer("export", "--help", cwd=tmp_path, COLUMNS="200")
     assert "t++" in told.out
     assert "t++kd" in told.out
+
+
+def test_rewrites_are_listed_with_what_they_apply_to_and_why(tmp_path: Path) -> None:
+    done = seaformer("export", "--list-rewrites", cwd=tmp_path)
+    assert done.code == 0
+    lines = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
+    assert {rule.name for rule in list_rules()} <= set(lines)
+    assert "xnnpack, float16" in lines["gelu-tanh"]
+    assert "every format" in lines["sea-attention"]
+
+
+def test_an_unknown_rewrite_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    rules = ("--no-rewrite", "silu,fusion-gate", "--no-rewrite", "sea-atention")
+    done = seaformer("export", "--variant", "t", *rules, cwd=tmp_path)
+    assert done.code == 2
+    assert "Did you mean sea-attention?" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rewrite_that_is_left_out_is_named_below_the_file(tmp_path: Path) -> None:
+    options = ("--format", "onnx", "--size", "64x64", "--no-rewrite", "fusion-gate,sea-attention")
+    done = seaformer("export", "--variant", "t", *options, cwd=tmp_path)
+    assert done.code == 0
+    assert "__no-fusion-gate+sea-attention.onnx" in done.out
+    assert "not rewritten: fusion-gate, sea-attention" in done.out
+    assert "rewrites: fold-batch-norm x" in done.out

@@ -13,13 +13,16 @@ import torch
 from seaformer.agreement import images
 from seaformer.bench import inputs
 from seaformer.core.artifact import load_artifact
+from seaformer.core.engine import FormatName
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, UsageError
 from seaformer.core.operators import load_operator_map
-from seaformer.export import export_model
+from seaformer.core.precision import PrecisionName
+from seaformer.core.request import ExportRequest
+from seaformer.export import export_model, export_request
 from seaformer.export._components import parts
-from seaformer.export.rewrites._rewrite import rewrite
 from seaformer.models import create_model
 from seaformer.runtime import load_session
+from tests.export.rewritten import rewritten
 from tests.exports import SIZE, half, small
 
 SEGMENTER = ("stem", "context", "spatial", "head")
@@ -33,7 +36,7 @@ def test_parts_of_every_variant_one_after_the_other_are_the_whole(
 ) -> None:
     model = create_model(f"seaformer_{size}.{tag}")
     watched = torch.from_numpy(images.noise(64, 96))
-    network = rewrite(model, watched)
+    network = rewritten(model, watched)
     found = {part.name: part for part in parts(network, watched)}
     assert tuple(found) == names
     x = torch.from_numpy(images.noise(64, 96, seed=3))
@@ -167,10 +170,12 @@ def test_every_method_has_its_operators_mapped_to_modules() -> None:
 def test_components_are_refused_where_there_are_none(tmp_path: Path) -> None:
     for format, scope, reason in (
         ("onnx", "upsample", "--scope upsample do not go together"),
-        ("coreml", "logits", "not there for coreml"),
+        ("coreml", "logits", "not supported for coreml"),
     ):
         with pytest.raises(UsageError, match=reason):
-            export_model("seaformer_t", format=format, scope=scope, components=True, out=tmp_path)
+            export_request(
+                ExportRequest("seaformer_t", format, scope=scope, components=True), tmp_path
+            )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -185,7 +190,7 @@ def test_components_are_refused_where_there_are_none(tmp_path: Path) -> None:
     ],
 )
 def test_every_variant_has_components_in_both_formats_and_precisions(
-    size: str, tag: str, format: str, precision: str, tmp_path: Path
+    size: str, tag: str, format: FormatName, precision: PrecisionName, tmp_path: Path
 ) -> None:
     artifact = export_model(
         f"seaformer_{size}.{tag}",

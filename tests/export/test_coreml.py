@@ -10,19 +10,21 @@ import torch
 
 from seaformer.agreement import images
 from seaformer.core.errors import DeviceError, ParityError
-from seaformer.core.precision import BASE
+from seaformer.core.precision import BASE, PrecisionName
 from seaformer.core.quiet import quiet
 from seaformer.export import _verify, coreml, export_model
-from seaformer.export.rewrites._rewrite import rewrite
 from seaformer.models import create_model
 from seaformer.runtime import load_session
+from tests.export.rewritten import rewritten
 
 linux_only = pytest.mark.skipif(sys.platform == "darwin", reason="macOS verifies by prediction")
 
 
 @linux_only
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_ml_program_is_verified_by_structure_and_says_so(tmp_path: Path, precision: str) -> None:
+def test_ml_program_is_verified_by_structure_and_says_so(
+    tmp_path: Path, precision: PrecisionName
+) -> None:
     artifact = export_model(
         "seaformer_t", format="coreml", precision=precision, size=(64, 64), out=tmp_path
     )
@@ -46,6 +48,6 @@ def test_a_program_with_other_weights_is_refused(tmp_path: Path) -> None:
         artifact = export_model("seaformer_t", format="coreml", size=(64, 64), out=tmp_path)
         other = create_model("seaformer_t", seed=1)
         cases = _verify.cases(other, 64, 64)
-        network = rewrite(other, torch.from_numpy(cases[0].image))
+        network = rewritten(other, torch.from_numpy(cases[0].image))
         with pytest.raises(ParityError, match="weight tensors equal"):
             coreml.verify(artifact.path, cases, BASE, network)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,13 @@ from torch import nn
 
 from seaformer.agreement import images
 from seaformer.agreement.parity import compare
-from seaformer.core.artifact import Artifact
+from seaformer.core.artifact import Artifact, ScopeName
 from seaformer.core.errors import ParityError
 from seaformer.core.precision import find_precision
 from seaformer.export import _pipeline, export_model
 from seaformer.export.conversions.onnx_fp16 import convert
-from seaformer.export.rewrites._rewrite import rewrite
+from seaformer.export.rewrites._apply import Rewrite, rewrite
+from seaformer.export.rewrites._rule import Rule
 from seaformer.models import create_model
 from seaformer.runtime import load_session
 from tests.exports import SIZE, half, small
@@ -84,11 +86,11 @@ def test_answer_is_the_eager_one_within_half_precision_but_not_within_single(for
 def test_a_half_precision_file_with_one_wrong_bias_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(model: nn.Module, image: torch.Tensor, *target: str) -> nn.Module:
-        network = rewrite(model, image, *target)
+    def wrong(model: nn.Module, image: torch.Tensor, rules: Sequence[Rule]) -> Rewrite:
+        result = rewrite(model, image, rules)
         with torch.no_grad():
-            network.get_parameter("head.classify.bias")[3] += 1.0
-        return network
+            result.network.get_parameter("head.classify.bias")[3] += 1.0
+        return result
 
     monkeypatch.setattr(_pipeline, "rewrite", wrong)
     with pytest.raises(ParityError, match="PSNR >= 52 dB"):
@@ -97,7 +99,7 @@ def test_a_half_precision_file_with_one_wrong_bias_is_refused(
 
 
 @pytest.mark.parametrize("scope", ["upsample", "argmax"])
-def test_every_scope_of_onnx_comes_in_half_precision(tmp_path: Path, scope: str) -> None:
+def test_every_scope_of_onnx_comes_in_half_precision(tmp_path: Path, scope: ScopeName) -> None:
     artifact = export_model(
         "seaformer_t", format="onnx", precision="fp16", size=(64, 64), scope=scope, out=tmp_path
     )

@@ -14,7 +14,8 @@ from seaformer.core import precision
 from seaformer.core.artifact import load_artifact
 from seaformer.core.errors import ParityError, UsageError
 from seaformer.core.precision import BASE, Precision, Tolerance
-from seaformer.export import FORMATS, conversions, export_model
+from seaformer.core.request import ExportRequest
+from seaformer.export import FORMATS, conversions, export_model, export_request
 
 SIZE = (64, 64)
 WEIGHTS16 = Precision("w16", "float32", 4, 2.0**-10, 1e-7, Tolerance(0.05, 0.95, 60.0))
@@ -59,7 +60,7 @@ def new_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_row_and_a_conversion_are_all_that_a_new_precision_takes(new_row: Path) -> None:
     plain = export_model("seaformer_t", format="onnx", size=SIZE, out=new_row)
-    made = export_model("seaformer_t", format="onnx", precision="w16", size=SIZE, out=new_row)
+    made = export_request(ExportRequest("seaformer_t", "onnx", "w16", SIZE), new_row)
     assert made.file == "seaformer_t.ade20k__64x64__w16.onnx"
     assert load_artifact(made.path).precision == "w16"
     assert any("weights stored as float16" in note for note in made.notes)
@@ -75,7 +76,7 @@ def test_a_new_precision_is_judged_by_its_own_tolerance(
     strict = Precision("w16", "float32", 4, 2.0**-10, 1e-7, Tolerance(1e-7, 1.0))
     monkeypatch.setattr(precision, "PRECISIONS", (BASE, strict))
     with pytest.raises(ParityError, match="relative error <= 1e-07"):
-        export_model("seaformer_t", format="onnx", precision="w16", size=SIZE, out=new_row / "out")
+        export_request(ExportRequest("seaformer_t", "onnx", "w16", SIZE), new_row / "out")
     assert list((new_row / "out").iterdir()) == []
 
 
@@ -85,5 +86,5 @@ def test_a_format_without_a_conversion_refuses_the_new_precision(
 ) -> None:
     monkeypatch.setattr(precision, "PRECISIONS", (BASE, WEIGHTS16))
     with pytest.raises(UsageError, match=f"{format} supports fp32 \\(got w16\\)"):
-        export_model("seaformer_t", format=format, precision="w16", size=SIZE, out=tmp_path)
+        export_request(ExportRequest("seaformer_t", format, "w16", SIZE), tmp_path)
     assert list(tmp_path.iterdir()) == []

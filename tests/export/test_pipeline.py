@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 from torch import nn
 
 from seaformer.core.artifact import SCOPES, Artifact, load_artifact
+from seaformer.core.engine import FormatName
 from seaformer.core.errors import ParityError, ShapeError, UnknownName, UsageError
-from seaformer.export import _pipeline, export_model
-from seaformer.export._request import ExportRequest
-from seaformer.export.rewrites._rewrite import rewrite
+from seaformer.core.request import ExportRequest
+from seaformer.export import _pipeline, cache_key, cached_export, export_model
+from seaformer.export.rewrites._apply import Rewrite, rewrite
+from seaformer.export.rewrites._rule import Rule
 
 
 def test_manifest_tells_what_the_file_is(onnx_artifact: Artifact) -> None:
@@ -47,11 +50,11 @@ def test_reference_beside_the_artifact_is_the_eager_answer(onnx_artifact: Artifa
 def test_a_file_that_computes_something_else_is_refused_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(model: nn.Module, image: torch.Tensor, *target: str) -> nn.Module:
-        network = rewrite(model, image, *target)
+    def wrong(model: nn.Module, image: torch.Tensor, rules: Sequence[Rule]) -> Rewrite:
+        result = rewrite(model, image, rules)
         with torch.no_grad():
-            network.get_parameter("head.classify.bias")[3] += 1.0
-        return network
+            result.network.get_parameter("head.classify.bias")[3] += 1.0
+        return result
 
     monkeypatch.setattr(_pipeline, "rewrite", wrong)
     with pytest.raises(ParityError, match=r"-\[x\] china.jpg") as caught:
@@ -75,7 +78,7 @@ def test_an_export_that_fails_keeps_the_older_file(
 
 
 @pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.slow)])
-def test_upsampled_scope_ends_at_the_image_size(tmp_path: Path, format: str) -> None:
+def test_upsampled_scope_ends_at_the_image_size(tmp_path: Path, format: FormatName) -> None:
     artifact = export_model(
         "seaformer_t", format=format, size=(64, 64), scope="upsample", out=tmp_path
     )
@@ -105,10 +108,10 @@ def test_the_documentation_of_an_export_names_every_scope() -> None:
 
 def test_unknown_names_and_sizes_are_refused_before_anything_is_built(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no format 'onx'") as caught:
-        export_model("seaformer_t", format="onx", out=tmp_path)
+        export_model("seaformer_t", format="onx", out=tmp_path)  # type: ignore[arg-type]
     assert caught.value.hint == "Did you mean onnx?"
     with pytest.raises(UnknownName, match="no scope 'probs'"):
-        export_model("seaformer_t", format="onnx", scope="probs", out=tmp_path)
+        export_model("seaformer_t", format="onnx", scope="probs", out=tmp_path)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="logits or argmax, not upsample"):
         export_model("seaformer_t.imagenet", format="onnx", scope="upsample", out=tmp_path)
     with pytest.raises(ShapeError, match="multiples of 32"):
@@ -127,11 +130,11 @@ def test_cache_gives_the_same_file_again_and_repairs_a_damaged_one(
 ) -> None:
     monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path))
     request = ExportRequest("seaformer_t", format="onnx", size=(64, 64))
-    first = request.cached()
+    first = cached_export(request)
     stamp = first.path.stat().st_mtime_ns
-    assert request.cached().path.stat().st_mtime_ns == stamp
+    assert cached_export(request).path.stat().st_mtime_ns == stamp
     first.path.write_bytes(first.path.read_bytes()[:1000])
-    assert request.cached().sha256 == first.sha256
+    assert cached_export(request).sha256 == first.sha256
 
 
 def test_cache_key_follows_everything_the_content_depends_on(tmp_path: Path) -> None:
@@ -143,9 +146,15 @@ def test_cache_key_follows_everything_the_content_depends_on(tmp_path: Path) -> 
         ExportRequest("seaformer_t", format="executorch"),
         ExportRequest("seaformer_t", format="onnx", size=(64, 64)),
         ExportRequest("seaformer_t", format="onnx", seed=1),
+        ExportRequest("seaformer_t", format="onnx", no_rewrite=("sea-attention",)),
         ExportRequest("seaformer_t", format="onnx", checkpoint=str(checkpoint)),
     ]
-    keys = {request.key() for request in [base, *others]}
+    keys = {cache_key(request) for request in [base, *others]}
     checkpoint.write_bytes(b"two")
-    keys.add(others[-1].key())
-    assert len(keys) == 7
+    keys.add(cache_key(others[-1]))
+    assert len(keys) == 8
+
+
+def test_the_order_of_rewrites_that_are_left_out_is_of_no_consequence() -> None:
+    one = ExportRequest("seaformer_t", no_rewrite=("silu", "fusion-gate", "silu"))
+    assert one == ExportRequest("seaformer_t", no_rewrite=("fusion-gate", "silu"))

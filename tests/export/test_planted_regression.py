@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,20 +17,23 @@ from seaformer.bench.target import Target
 from seaformer.bench.targets.host import HostTarget
 from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.export import _pipeline, export_model
+from seaformer.export import export_model
+from seaformer.export.rewrites import list_rules
 from seaformer.store.results import ResultStore
 
 PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))
 
 
 @pytest.fixture(scope="module")
-def plain_artifact(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Artifact]:
+def plain_artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """The same network as ``executorch_artifact``, exported as it was written."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_pipeline, "rewrite", lambda model, image, *target: model)
-        yield export_model(
-            "seaformer_t", format="executorch", size=(64, 96), out=tmp_path_factory.mktemp("plain")
-        )
+    return export_model(
+        "seaformer_t",
+        format="executorch",
+        size=(64, 96),
+        no_rewrite=[rule.name for rule in list_rules()],
+        out=tmp_path_factory.mktemp("plain"),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from seaformer.agreement import images
+from seaformer.core.artifact import ScopeName
+from seaformer.core.engine import FormatName
 from seaformer.core.errors import UsageError
 from seaformer.data.detections import Thresholds, detect
 from seaformer.export import export_model
@@ -60,7 +62,9 @@ def test_onnx_file_is_proved_and_simplified(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.zoo)])
-def test_detector_ends_at_boxes_that_the_host_can_choose_from(format: str, tmp_path: Path) -> None:
+def test_detector_ends_at_boxes_that_the_host_can_choose_from(
+    format: FormatName, tmp_path: Path
+) -> None:
     name = "seaformer_t.coco"
     artifact = export_model(name, format=format, size=SIZE, scope="boxes", out=tmp_path)
     assert [o.shape for o in artifact.methods[0].outputs] == [(1, 80, 1161), (1, 4, 1161)]
@@ -91,7 +95,7 @@ def test_detector_ends_at_boxes_that_the_host_can_choose_from(format: str, tmp_p
     ],
 )
 def test_a_scope_of_another_task_is_refused_before_the_network_is_built(
-    name: str, scope: str, part: str, tmp_path: Path
+    name: str, scope: ScopeName, part: str, tmp_path: Path
 ) -> None:
     begun: list[str] = []
     with pytest.raises(UsageError, match=part):

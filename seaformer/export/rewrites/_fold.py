@@ -1,4 +1,4 @@
-"""Arithmetic moved into the weights of convolutions; what ``_rewrite.py`` and its parts share.
+"""Arithmetic moved into the weights of convolutions; what the families of rules share.
 
 All change the convolution they are given: hand in a copy, such as what ``fuse()`` returns.
 """

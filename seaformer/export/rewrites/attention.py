@@ -1,4 +1,12 @@
-"""Attention for a known size, the way the runtimes like it; see ``_rewrite.py`` for why."""
+"""Attention of SeaFormer, SeaFormer++ and the ablations for a known size.
+
+- q, k and v come from one convolution, so the detail kernel needs no concatenation.
+- Position embeddings are interpolated once, for the size at hand, and become constants.
+- The scale of attention goes into the weights that make q (and out of the detail kernel's).
+- The squeeze is an average pool: XNNPACK does not take a mean over one axis. Adaptive masks come
+  out of the convolution that makes q, k and v, and are applied to all of them at once.
+- Attention multiplies 3-D batches: XNNPACK does not take the 4-D product and its expand.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.export.rewrites._fold import chosen, fold_hardsigmoid, merge, scaled, undo_scale
+from seaformer.export.rewrites._rule import Rule
 from seaformer.models._attention_kinds import Qkv, Windows
 from seaformer.models._plus_attention import PlusAttention
 from seaformer.models._sea_attention import (
@@ -235,3 +244,34 @@ def _repeated(masks: nn.Conv2d, count: int, heads: int) -> nn.Conv2d:
         for mask in group
     ]
     return chosen(masks, order)
+
+
+RULES = (
+    Rule(
+        "sea-attention",
+        SeaAttention,
+        lambda block, shapes: FixedSeaAttention(block, shapes[0]),
+        "XNNPACK takes no mean over one axis and no 4-D product; q, k, v and positions are merged",
+        sized=True,
+    ),
+    Rule(
+        "plus-attention",
+        PlusAttention,
+        lambda block, shapes: FixedPlusAttention(block, shapes[0]),
+        "As sea-attention; adaptive masks come out of the convolution that makes q, k and v",
+        sized=True,
+    ),
+    Rule(
+        "merged-qkv",
+        Qkv,
+        lambda block, _: FixedQkv(block),
+        "q, k and v come out of one convolution, with the scale in its weights",
+    ),
+    Rule(
+        "window-edges",
+        Windows,
+        lambda block, shapes: FixedWindows(block, shapes[-1]),
+        "Which places of a window lie beyond the edge of the map is a constant",
+        sized=True,
+    ),
+)

@@ -1,11 +1,11 @@
-"""A detector's pyramid, the way XNNPACK likes it."""
+"""The pyramid of a detector."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from seaformer.export.rewrites._graft import Rule, Shapes
+from seaformer.export.rewrites._rule import Rule, Shapes, Stage
 from seaformer.models.retinanet import NearestDouble
 
 
@@ -34,4 +34,14 @@ class RepeatedDouble(nn.Module):
         return x
 
 
-XNNPACK_RULES: dict[type[nn.Module], Rule] = {NearestDouble: RepeatedDouble}
+RULES = (
+    Rule(
+        "nearest-double",
+        NearestDouble,
+        RepeatedDouble,
+        "XNNPACK resizes bilinearly only; doubling is a product with ones",
+        stage=Stage.LAYER,
+        delegates=("xnnpack",),
+        sized=True,
+    ),
+)

@@ -1,25 +1,18 @@
-"""Blocks of mobile CNNs the way the runtimes like them.
+"""MobileNetV3: the hard sigmoid of its squeeze-and-excite goes into the convolution before it.
 
-- The hard sigmoid of MobileNetV3's squeeze-and-excite goes into its convolution, as in SeaFormer's
-  gates.
-- SiLU is written as its definition says.
-
-XNNPACK has neither of both, and torch's own decomposition computes them in FP32, which in an FP16
+XNNPACK has no hard sigmoid, and torch's own decomposition computes it in FP32, which in an FP16
 model leaves a copy on either side.
-
-As of executorch 1.5.1; drop a line when the pin passes a release that takes the original.
 """
 
 from __future__ import annotations
 
 import copy
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.export.rewrites._fold import fold_hardsigmoid
-from seaformer.export.rewrites._graft import Rule
+from seaformer.export.rewrites._rule import Rule
 from seaformer.models.mobilenetv3 import SqueezeExcite
 
 
@@ -38,12 +31,11 @@ class FoldedSqueezeExcite(nn.Module):
         return y
 
 
-class SigmoidSwish(nn.Module):
-    """SiLU as x * sigmoid(x)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(x)
-
-
-RULES: dict[type[nn.Module], Rule] = {SqueezeExcite: lambda block, _: FoldedSqueezeExcite(block)}
-XNNPACK_RULES: dict[type[nn.Module], Rule] = {nn.SiLU: lambda _, __: SigmoidSwish()}
+RULES = (
+    Rule(
+        "squeeze-excite-gate",
+        SqueezeExcite,
+        lambda block, _: FoldedSqueezeExcite(block),
+        "XNNPACK has no hard sigmoid, and torch's decomposition computes it in FP32",
+    ),
+)

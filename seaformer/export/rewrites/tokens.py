@@ -7,21 +7,15 @@
   attention goes into the weights that make q.
 - Position embeddings are resized once, for the size at hand, and become constants, the class token
   with them.
-- GELU is taken in FP32 only. In FP16 it is written with tanh, which differs by 5e-4 at most: half
-  a step of a half at 1.
-
-As of executorch 1.5.1; drop a line when the pin passes a release that takes the original.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export.rewrites._graft import Rule, Shapes
+from seaformer.export.rewrites._rule import Rule, Stage
 from seaformer.models._tokens import attend, to_map, to_tokens
 from seaformer.models.segformer import ReducedAttention
 from seaformer.models.setr import PositionedTokens, VitAttention
@@ -43,26 +37,6 @@ class LinearLayerNorm(nn.Module):
         centred = x - F.linear(x, self.mean)  # ... C
         variance = F.linear(centred * centred, self.mean, self.eps)  # ... 1
         return centred * torch.rsqrt(variance) * self.weight + self.bias
-
-
-class TanhGelu(nn.Module):
-    """GELU by Hendrycks and Gimpel's tanh form, its numbers kept as weights."""
-
-    share: Tensor
-    unit: Tensor
-    slope: Tensor
-    cubic: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        numbers = {"share": 0.5, "unit": 1.0, "slope": math.sqrt(2 / math.pi), "cubic": 0.044715}
-        for name, value in numbers.items():
-            self.register_parameter(name, nn.Parameter(torch.tensor([value]), requires_grad=False))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The cube is taken apart, so that no half overflows below 256."""
-        inner = x * self.slope * (self.unit + x * x * self.cubic)
-        return x * self.share * (self.unit + torch.tanh(inner))
 
 
 class FixedReducedAttention(nn.Module):
@@ -121,21 +95,6 @@ class FixedTokens(nn.Module):
         return tokens if self.first is None else torch.cat([self.first, tokens], dim=1)
 
 
-def _fixed_tokens(source: PositionedTokens, shapes: Shapes) -> nn.Module:
-    return FixedTokens(source, shapes[0])
-
-
-RULES: dict[type[nn.Module], Rule] = {
-    ReducedAttention: lambda block, _: FixedReducedAttention(block),
-    VitAttention: lambda block, _: FixedVitAttention(block),
-    PositionedTokens: _fixed_tokens,
-}
-XNNPACK_RULES: dict[type[nn.Module], Rule] = {
-    nn.LayerNorm: lambda block, _: LinearLayerNorm(block),
-}
-XNNPACK_HALF_RULES: dict[type[nn.Module], Rule] = {nn.GELU: lambda block, _: TanhGelu()}
-
-
 def _scaled(linear: nn.Linear, factor: float) -> nn.Linear:
     with torch.no_grad():
         linear.weight.mul_(factor)
@@ -153,3 +112,34 @@ def _parts(linear: nn.Linear, count: int) -> list[nn.Linear]:
         part.weight, part.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
         parts.append(part)
     return parts
+
+
+RULES = (
+    Rule(
+        "reduced-attention",
+        ReducedAttention,
+        lambda block, _: FixedReducedAttention(block),
+        "XNNPACK takes no split: k and v are layers of their own, the scale is in q's weights",
+    ),
+    Rule(
+        "vit-attention",
+        VitAttention,
+        lambda block, _: FixedVitAttention(block),
+        "XNNPACK takes no split: q, k and v are layers of their own, the scale is in q's weights",
+    ),
+    Rule(
+        "token-positions",
+        PositionedTokens,
+        lambda block, shapes: FixedTokens(block, shapes[0]),
+        "Position embeddings are resized once, for the size at hand",
+        sized=True,
+    ),
+    Rule(
+        "layer-norm",
+        nn.LayerNorm,
+        lambda block, _: LinearLayerNorm(block),
+        "XNNPACK has no layer norm; its means are linear layers",
+        stage=Stage.LAYER,
+        delegates=("xnnpack",),
+    ),
+)

@@ -4,8 +4,6 @@
   are all alike and it is a plain average pool; elsewhere it is two small matrix products, one per
   axis, whose constant matrices hold the shares of each place in each window.
 - The hard sigmoid of the gate goes into its convolution, as in SeaFormer's fusion block.
-
-As of executorch 1.5.1; drop a line when the pin passes a release that takes the original.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.export.rewrites._fold import fold_hardsigmoid
-from seaformer.export.rewrites._graft import Rule, Shapes
+from seaformer.export.rewrites._rule import Rule, Shapes
 from seaformer.models._blocks import resized
 from seaformer.models.topformer import InjectionBlock, PyramidPool
 
@@ -95,7 +93,18 @@ def _pool(size: tuple[int, int], pooled: tuple[int, int]) -> nn.Module:
     return MatrixPool(size, pooled)
 
 
-RULES: dict[type[nn.Module], Rule] = {
-    PyramidPool: lambda _, shapes: FixedPyramidPool(shapes),
-    InjectionBlock: lambda block, _: FoldedInjectionBlock(block),
-}
+RULES = (
+    Rule(
+        "pyramid-pool",
+        PyramidPool,
+        lambda _, shapes: FixedPyramidPool(shapes),
+        "XNNPACK pools adaptively to 1x1 only; for a known size it is a pool or two products",
+        sized=True,
+    ),
+    Rule(
+        "injection-gate",
+        InjectionBlock,
+        lambda block, _: FoldedInjectionBlock(block),
+        "A hard sigmoid becomes a clamp, which engines fuse with the convolution before it",
+    ),
+)

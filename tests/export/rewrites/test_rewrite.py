@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from seaformer.export.rewrites._rewrite import FoldedFusionBlock, rewrite
 from seaformer.export.rewrites.attention import FixedSeaAttention
+from seaformer.export.rewrites.fusion import FoldedFusionBlock
 from seaformer.models import create_model
 from seaformer.models._blocks import ConvBN
 from seaformer.models._sea_attention import SeaAttention
+from tests.export.rewritten import rewritten
 
 SIZES = ["t", "s", "b", "l"]
 
@@ -28,7 +29,7 @@ def test_rewritten_network_equals_the_eager_one_to_double_precision(
     model = create_model(f"seaformer_{size}.ade20k").double()
     x = image(*shape)
     with torch.no_grad():
-        expected, seen = model(x), rewrite(model, x)(x)
+        expected, seen = model(x), rewritten(model, x)(x)
     # float32 scale factors inside the seeded weights are exact in double: only order differs.
     assert (seen - expected).abs().max() / expected.std() < 1e-10
 
@@ -38,14 +39,14 @@ def test_rewritten_classifier_equals_the_eager_one_to_double_precision(size: str
     model = create_model(f"seaformer_{size}.imagenet").double()
     x = image(96, 160)
     with torch.no_grad():
-        expected, seen = model(x), rewrite(model, x)(x)
+        expected, seen = model(x), rewritten(model, x)(x)
     assert (seen - expected).abs().max() / expected.std() < 1e-10
 
 
 def test_a_rewrite_that_forgets_the_half_of_the_hard_sigmoid_is_seen() -> None:
     model = create_model("seaformer_t.ade20k").double()
     x = image(64, 64)
-    network = rewrite(model, x)
+    network = rewritten(model, x)
     gate = next(m.gate for m in network.modules() if isinstance(m, FoldedFusionBlock))
     with torch.no_grad():
         assert gate.bias is not None
@@ -56,7 +57,7 @@ def test_a_rewrite_that_forgets_the_half_of_the_hard_sigmoid_is_seen() -> None:
 def test_every_norm_and_every_attention_block_is_rewritten_and_the_original_is_left_alone() -> None:
     model = create_model("seaformer_t.ade20k")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    network = rewrite(model, torch.zeros(1, 3, 64, 64))
+    network = rewritten(model, torch.zeros(1, 3, 64, 64))
     kinds = [type(module) for module in network.modules()]
     assert kinds.count(FixedSeaAttention) == 4
     assert not {ConvBN, SeaAttention, nn.BatchNorm2d} & set(kinds)
@@ -64,6 +65,6 @@ def test_every_norm_and_every_attention_block_is_rewritten_and_the_original_is_l
 
 
 def test_rewritten_network_has_no_scalars_that_would_stay_outside_a_delegate() -> None:
-    network = rewrite(create_model("seaformer_t.ade20k"), torch.zeros(1, 3, 64, 64))
+    network = rewritten(create_model("seaformer_t.ade20k"), torch.zeros(1, 3, 64, 64))
     exported = torch.export.export(network, (torch.zeros(1, 3, 64, 64),))
     assert not [name for name in exported.constants if "lifted" in name]

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seaformer.export.rewrites._rewrite import rewrite
 from seaformer.export.rewrites.attention import FixedPlusAttention, FixedWindows
 from seaformer.models import create_model, list_models
 from seaformer.models._plus_attention import PlusAttention
+from tests.export.rewritten import rewritten
 from tests.models.test_seaformer_plus import CHOICES
 
 NAMES = ["seaformerpp_t.ade20k", "seaformerpp_s.imagenet", "seaformerpp_t_kd.ade20k"]
@@ -28,7 +28,7 @@ def image(height: int, width: int) -> Tensor:
 
 def difference(model: nn.Module, x: Tensor, format: str = "executorch") -> float:
     with torch.no_grad():
-        expected, seen = model(x), rewrite(model, x, format)(x)
+        expected, seen = model(x), rewritten(model, x, format)(x)
     pairs = zip(expected, seen, strict=True) if isinstance(expected, tuple) else [(expected, seen)]
     return max(float((a - b).abs().max() / a.std()) for a, b in pairs)
 
@@ -48,7 +48,7 @@ def test_rewritten_choice_equals_the_eager_one_to_double_precision(choice: dict[
 
 def test_places_beyond_the_edge_of_a_window_are_a_constant_of_the_rewritten_network() -> None:
     model, x = create_model("seaformer_t_attention_local").double(), image(96, 160)
-    network = rewrite(model, x)
+    network = rewritten(model, x)
     windows = [module for module in network.modules() if isinstance(module, FixedWindows)]
     assert len(windows) == 4
     assert any(module.beyond.min() < 0 for module in windows)  # 3x5 is cut into 3x4
@@ -66,7 +66,7 @@ def test_rewritten_detector_equals_the_eager_one_to_double_precision(format: str
 def test_a_mask_of_the_wrong_head_is_seen() -> None:
     model = create_model("seaformerpp_t").double()
     x = image(128, 128)
-    network = rewrite(model, x)
+    network = rewritten(model, x)
     kinds = [type(module) for module in network.modules()]
     assert kinds.count(FixedPlusAttention) == 4
     assert PlusAttention not in kinds

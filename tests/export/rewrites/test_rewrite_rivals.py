@@ -11,12 +11,12 @@ from torch import nn
 
 from seaformer.core.quiet import quiet
 from seaformer.export._executorch.delegation import xnnpack_report
-from seaformer.export.rewrites._rewrite import rewrite
-from seaformer.export.rewrites.library import FixedAttention, MapNorm
-from seaformer.export.rewrites.mobilenet import SigmoidSwish
-from seaformer.export.rewrites.tokens import LinearLayerNorm, TanhGelu
+from seaformer.export.rewrites.activations import SigmoidSwish, TanhGelu
+from seaformer.export.rewrites.huggingface import FixedAttention, MapNorm
+from seaformer.export.rewrites.tokens import LinearLayerNorm
 from seaformer.export.rewrites.topformer import MatrixPool, WindowPool, shares
 from seaformer.models import create_model
+from tests.export.rewritten import rewritten
 
 CASES = [
     ("topformer_t.ade20k", (64, 96)),  # every window alike
@@ -46,16 +46,16 @@ def test_a_rewritten_rival_equals_the_eager_one_to_double_precision(
     model = create_model(name).double()
     x = image(*shape)
     with torch.no_grad():
-        expected, seen = model(x), rewrite(model, x, format)(x)
+        expected, seen = model(x), rewritten(model, x, format)(x)
     assert (seen - expected).abs().max() / expected.std() < 1e-10
 
 
 def test_layer_norms_stay_for_runtimes_that_have_them_and_go_for_xnnpack() -> None:
     model, x = create_model("segformer_b0"), torch.zeros(1, 3, 64, 64)
-    kinds = {type(module) for module in rewrite(model, x, "onnx").modules()}
+    kinds = {type(module) for module in rewritten(model, x, "onnx").modules()}
     assert nn.LayerNorm in kinds
     assert LinearLayerNorm not in kinds
-    assert nn.LayerNorm not in {type(module) for module in rewrite(model, x).modules()}
+    assert nn.LayerNorm not in {type(module) for module in rewritten(model, x).modules()}
 
 
 @pytest.mark.parametrize(("places", "windows"), [(15, 8), (16, 8), (7, 4), (1, 1), (60, 8)])
@@ -66,9 +66,9 @@ def test_the_shares_of_adaptive_windows_are_those_of_torch(places: int, windows:
 
 
 def test_a_pool_of_equal_windows_is_a_plain_one_and_another_a_product() -> None:
-    pools = rewrite(create_model("topformer_t"), torch.zeros(1, 3, 64, 64)).modules()
+    pools = rewritten(create_model("topformer_t"), torch.zeros(1, 3, 64, 64)).modules()
     assert {type(pool) for pool in pools if "Pool" in type(pool).__name__} >= {WindowPool}
-    network = rewrite(create_model("topformer_t"), torch.zeros(1, 3, 96, 96))
+    network = rewritten(create_model("topformer_t"), torch.zeros(1, 3, 96, 96))
     assert MatrixPool in {type(module) for module in network.modules()}
 
 
@@ -84,7 +84,7 @@ def test_the_original_of_a_rival_is_left_alone() -> None:
     for name in ("segformer_b0", "setr_naive_t", "mobilevit_xxs.imagenet_256", "topformer_t"):
         model = create_model(name)
         before = {key: value.clone() for key, value in model.state_dict().items()}
-        network = rewrite(model, torch.zeros(1, 3, 64, 64))
+        network = rewritten(model, torch.zeros(1, 3, 64, 64))
         assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
         assert not any(isinstance(module, FixedAttention) for module in model.modules())
         assert network is not model

@@ -11,7 +11,7 @@ from torch import nn
 from seaformer.core.artifact import FORWARD, Method, Parity
 from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
-from seaformer.export._format import WriteRequest, Written
+from seaformer.export._format import FileFacts, WriteRequest
 from seaformer.runtime import RUNTIMES
 
 
@@ -20,7 +20,7 @@ def supports(precision: Precision) -> bool:
     return precision is BASE
 
 
-def write(request: WriteRequest) -> Written:
+def write(request: WriteRequest) -> FileFacts:
     """Magic, count, shapes of input and output, then pairs of both in float32."""
     height, width = request.image.shape[2:]
     takes = _verify.cases(request.model, height, width)
@@ -30,7 +30,7 @@ def write(request: WriteRequest) -> Written:
     data += b"".join(t.image.tobytes() + t.expected[0].tobytes() for t in takes)
     request.path.write_bytes(data)
     session = RUNTIMES.load("replay").open_session(request.path)
-    return Written(
+    return FileFacts(
         exporter="recorded",
         methods=(Method(FORWARD, session.inputs(), session.outputs()),),
         operators={"Take": len(takes)},

@@ -7,8 +7,7 @@
   takes: over height and width, and over channels as a 1x1 convolution.
 - The mean before the classifier keeps its axes; EfficientNet's is a pool with a window of 1280.
 
-As of executorch 1.5.1 and transformers 5.23; drop a line when a pin passes what takes the original.
-The library is not imported for networks that do not come from it.
+Of transformers 5.23. The library is not imported for networks that do not come from it.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export.rewrites._graft import Rule, Shapes
-from seaformer.export.rewrites.mobilenet import SigmoidSwish
+from seaformer.export.rewrites._rule import Rule, Shapes, Stage
 from seaformer.models._tokens import attend
 
 
@@ -153,28 +151,61 @@ def _pool(source: nn.AvgPool2d, shapes: Shapes) -> nn.Module:
     return WholePool() if covers else source
 
 
-def library_rules(network: nn.Module, format: str) -> tuple[dict[type[nn.Module], Rule], ...]:
-    """Rules for what of the library is in ``network``, in the order they are to be applied.
+def _map_norm(source: nn.GroupNorm, _: Shapes) -> nn.Module:
+    return MapNorm(source) if source.num_groups == 1 else source
 
-    Patches are cut by transposition for every format: ONNX knows no ``fold`` at opset 17. The rest
-    is for XNNPACK alone.
-    """
-    kinds = {type(m) for m in network.modules() if type(m).__module__.startswith("transformers.")}
-    rules: dict[str, Rule] = {
-        "SiLUActivation": lambda _, __: SigmoidSwish(),
-        "MobileViTSelfAttention": lambda block, _: FixedAttention(block),
-        "MobileViTV2LinearSelfAttention": lambda b, s: FixedLinearAttention(b, s[0][-1]),
-        "MobileViTV2Layer": lambda block, _: FixedMobileViTV2Layer(block),
-        "MobileViTForImageClassification": lambda b, _: PooledClassifier(b, b.mobilevit),
-        "MobileViTV2ForImageClassification": lambda b, _: PooledClassifier(b, b.mobilevitv2),
-    }
-    if format != "executorch":
-        rules = {"MobileViTV2Layer": rules["MobileViTV2Layer"]}
-    steps: list[dict[type[nn.Module], Rule]] = [
-        {kind: rule} for name, rule in rules.items() for kind in kinds if kind.__name__ == name
-    ]
-    if format == "executorch" and kinds:
-        steps.append({nn.AvgPool2d: _pool})
-    if format == "executorch" and any(kind.__name__ == "MobileViTV2Layer" for kind in kinds):
-        steps.insert(0, {nn.GroupNorm: lambda block, _: MapNorm(block)})
-    return tuple(steps)
+
+RULES = (
+    Rule(
+        "mobilevit-attention",
+        "transformers.MobileViTSelfAttention",
+        lambda block, _: FixedAttention(block),
+        "XNNPACK multiplies 3-D batches only",
+        delegates=("xnnpack",),
+    ),
+    Rule(
+        "mobilevitv2-attention",
+        "transformers.MobileViTV2LinearSelfAttention",
+        lambda block, shapes: FixedLinearAttention(block, shapes[0][-1]),
+        "XNNPACK has no split and no sum; its softmax of one channel gave wrong numbers",
+        delegates=("xnnpack",),
+        sized=True,
+    ),
+    Rule(
+        "mobilevitv2-patches",
+        "transformers.MobileViTV2Layer",
+        lambda block, _: FixedMobileViTV2Layer(block),
+        "ONNX has no fold at opset 17 and XNNPACK no unfold; patches are a transposition",
+    ),
+    Rule(
+        "mobilevit-pool",
+        "transformers.MobileViTForImageClassification",
+        lambda block, _: PooledClassifier(block, block.mobilevit),
+        "XNNPACK averages a map only where the result keeps its axes",
+        delegates=("xnnpack",),
+    ),
+    Rule(
+        "mobilevitv2-pool",
+        "transformers.MobileViTV2ForImageClassification",
+        lambda block, _: PooledClassifier(block, block.mobilevitv2),
+        "XNNPACK averages a map only where the result keeps its axes",
+        delegates=("xnnpack",),
+    ),
+    Rule(
+        "group-norm",
+        nn.GroupNorm,
+        _map_norm,
+        "XNNPACK has no group norm; over one group its means are a mean and a convolution",
+        stage=Stage.LAYER,
+        delegates=("xnnpack",),
+    ),
+    Rule(
+        "whole-pool",
+        nn.AvgPool2d,
+        _pool,
+        "A pool whose window covers the map, as EfficientNet's, is a mean",
+        stage=Stage.LAYER,
+        delegates=("xnnpack",),
+        sized=True,
+    ),
+)

@@ -1,0 +1,65 @@
+"""``ExportRequest``: what makes one exported file different from another, and what it may ask for.
+
+What is done with one is in ``seaformer.export``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seaformer.core.artifact import SCOPES, SCOPES_OF
+from seaformer.core.engine import DEFAULT_FORMAT, engine_of, engines
+from seaformer.core.errors import UsageError
+from seaformer.core.precision import BASE
+from seaformer.core.registry import unknown
+from seaformer.core.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """One file to be exported; the fields are ``export_model``'s arguments.
+
+    ``no_rewrite`` names rewrites to leave out; their order is of no consequence and not kept.
+    """
+
+    model: str
+    format: str = DEFAULT_FORMAT
+    precision: str = BASE.name
+    size: tuple[int, int] | None = None
+    scope: str = "logits"
+    components: bool = False
+    checkpoint: str | None = None
+    classes: int | None = None
+    seed: int = 0
+    no_rewrite: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "no_rewrite", tuple(sorted(set(self.no_rewrite))))
+
+
+def check_scope(spec: ModelSpec, scope: str) -> None:
+    """Raise ``UnknownName`` for no scope, ``UsageError`` for one that the task does not have."""
+    if scope not in SCOPES:
+        raise unknown("scope", scope, SCOPES)
+    *others, last = SCOPES_OF[spec.task]
+    if scope not in (*others, last):
+        tasks = " and ".join(task for task, scopes in SCOPES_OF.items() if scope in scopes)
+        raise UsageError(
+            f"{spec.name} is for {spec.task}: its scope is {', '.join(others)} or {last}, "
+            f"not {scope}.",
+            hint=f"The scope {scope} is for {tasks}.",
+        )
+
+
+def check_components(scope: str, format: str) -> None:
+    """Raise ``UsageError`` where there are no components to be had."""
+    if scope != "logits":
+        raise UsageError(
+            f"--components and --scope {scope} do not go together: the tail is no component.",
+            hint="Leave --scope away: the components end with the logits.",
+        )
+    if not engine_of(format).components:
+        able = [row.format for row in engines() if row.components]
+        raise UsageError(
+            f"--components is not supported for {format}.", hint=f"Use --format {','.join(able)}"
+        )

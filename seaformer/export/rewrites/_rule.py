@@ -1,0 +1,71 @@
+"""``Rule``: one rewrite, with a name, the modules it is for, where it applies, and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from torch import nn
+
+from seaformer.core.engine import Engine
+from seaformer.core.precision import Precision
+
+Shapes = tuple[tuple[int, ...], ...]
+Make = Callable[[Any, Shapes], nn.Module]
+EVERYWHERE = "every format"
+
+
+class Stage(IntEnum):
+    """The order of rules. Within a stage the innermost module is rewritten first."""
+
+    BLOCK = 1  # whole blocks, whose parts are still what the model's file made of them
+    LAYER = 2  # single layers, also those that blocks of the first stage kept
+    NORM = 3  # norms: blocks of the first stage fold those of their own parts
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rewrite.
+
+    Attributes:
+        name: unique among all rules; what ``--no-rewrite`` takes and a manifest counts.
+        kind: the exact class it is for; of a library that not every model needs, as
+            ``transformers.MobileViTV2Layer`` (package and class), so that it is not imported.
+        make: an equal module from the one found and the shapes of the inputs it had (empty unless
+            ``sized``); the module itself where the rule does not apply to it.
+        reason: one sentence.
+        stage: when it is applied.
+        delegates: only for engines that lower to one of these; empty: for all engines.
+        dtypes: only where computed in one of these types; empty: in all.
+        sized: whether ``make`` needs the shapes; a network is run once to see them.
+    """
+
+    name: str
+    kind: type[nn.Module] | str
+    make: Make
+    reason: str
+    stage: Stage = Stage.BLOCK
+    delegates: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    sized: bool = False
+
+    def applies(self, engine: Engine, precision: Precision) -> bool:
+        """Whether files of that engine in that precision are rewritten so."""
+        return (not self.delegates or engine.delegate in self.delegates) and (
+            not self.dtypes or precision.dtype in self.dtypes
+        )
+
+    def matches(self, module: nn.Module) -> bool:
+        """Whether a module is of the kind that is rewritten. Subclasses are not."""
+        kind = type(module)
+        if isinstance(self.kind, str):
+            package, _, name = self.kind.partition(".")
+            return (kind.__module__.partition(".")[0], kind.__name__) == (package, name)
+        return kind is self.kind
+
+    @property
+    def where(self) -> str:
+        """``every format``, or ``xnnpack, float16``."""
+        return ", ".join((*self.delegates, *self.dtypes)) or EVERYWHERE

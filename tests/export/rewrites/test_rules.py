@@ -1,0 +1,144 @@
+"""Every rule has a name of its own and a reason, is an equal function, and can be left out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seaformer.core.engine import engine_of, engines
+from seaformer.core.errors import UnknownName
+from seaformer.core.precision import BASE, find_precision
+from seaformer.export import export_model
+from seaformer.export.rewrites import FAMILIES, check_rules, list_rules, select_rules
+from seaformer.export.rewrites._apply import rewrite
+from seaformer.export.rewrites._rule import Rule
+from seaformer.models import create_model
+
+# A model that has modules of the rule's kind, and a size at which all of them have work.
+EXAMPLES = {
+    "fold-batch-norm": ("seaformer_t", (64, 96)),
+    "fusion-gate": ("seaformer_t", (64, 96)),
+    "gelu-tanh": ("segformer_b0", (64, 64)),
+    "group-norm": ("mobilevitv2_050.imagenet_256", (64, 128)),
+    "injection-gate": ("topformer_t", (64, 96)),
+    "layer-norm": ("segformer_b0", (64, 64)),
+    "merged-qkv": ("seaformer_t_attention_local", (96, 160)),
+    "mobilevit-attention": ("mobilevit_xxs.imagenet_256", (64, 128)),
+    "mobilevit-pool": ("mobilevit_xxs.imagenet_256", (64, 128)),
+    "mobilevitv2-attention": ("mobilevitv2_050.imagenet_256", (64, 128)),
+    "mobilevitv2-patches": ("mobilevitv2_050.imagenet_256", (64, 128)),
+    "mobilevitv2-pool": ("mobilevitv2_050.imagenet_256", (64, 128)),
+    "nearest-double": ("seaformerpp_t.coco", (96, 160)),
+    "plus-attention": ("seaformerpp_t", (128, 192)),
+    "pyramid-pool": ("topformer_t", (96, 160)),
+    "reduced-attention": ("segformer_b0", (64, 64)),
+    "sea-attention": ("seaformer_t", (64, 96)),
+    "silu": ("mobilevitv2_050.imagenet_256", (64, 128)),
+    "silu-huggingface": ("mobilevit_xxs.imagenet_256", (64, 128)),
+    "squeeze-excite-gate": ("mobilenetv3_s.ade20k", (64, 96)),
+    "token-positions": ("setr_naive_t", (64, 48)),
+    "upsampling-gate": ("seaformerpp_t_kd", (128, 192)),
+    "vit-attention": ("setr_naive_t", (64, 48)),
+    "whole-pool": ("efficientnet_b1.imagenet_240", (64, 96)),
+    "window-edges": ("seaformer_t_attention_local", (96, 160)),
+}
+APPROXIMATE = {"gelu-tanh": 1e-2}  # 5e-4 per activation at most; only files in FP16 have it
+EXACT = 1e-10
+RULES = pytest.mark.parametrize("rule", list_rules(), ids=lambda rule: str(rule.name))
+
+
+def image(size: tuple[int, int]) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(1, 3, *size, generator=generator, dtype=torch.float64)
+
+
+def difference(one: nn.Module, other: nn.Module, x: Tensor) -> float:
+    """The largest difference of any output, relative to its standard deviation."""
+    with torch.no_grad():
+        outputs = [each if isinstance(each, tuple) else (each,) for each in (one(x), other(x))]
+    return max(float((a - b).abs().max() / a.std()) for a, b in zip(*outputs, strict=True))
+
+
+def test_names_are_unique_and_every_rule_has_an_example_and_a_reason() -> None:
+    names = [rule.name for rule in list_rules()]
+    assert sorted(names) == sorted(set(names)) == sorted(EXAMPLES)
+    for rule in list_rules():
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.name)
+        assert re.fullmatch(r".{20,}[^.]", rule.reason), rule.name
+
+
+def test_no_two_rules_of_one_stage_are_for_the_same_module() -> None:
+    for engine in engines():
+        for precision in (BASE, find_precision("fp16")):
+            kinds = [(rule.stage, rule.kind) for rule in select_rules(engine, precision)]
+            assert len(set(kinds)) == len(kinds)
+
+
+def test_every_family_has_rules() -> None:
+    assert sum(len(FAMILIES.load(name).RULES) for name in FAMILIES.names()) == len(list_rules())
+    assert all(FAMILIES.load(name).RULES for name in FAMILIES.names())
+
+
+@RULES
+def test_a_rule_alone_is_the_same_function_in_double_precision(rule: Rule) -> None:
+    name, size = EXAMPLES[rule.name]
+    model, x = create_model(name).double(), image(size)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    result = rewrite(model, x, [rule])
+    assert set(result.applied) == {rule.name}
+    assert result.applied[rule.name] > 0
+    assert not any(rule.matches(m) for m in result.network.modules()) or rule.name == "whole-pool"
+    assert difference(model, result.network, x) < APPROXIMATE.get(rule.name, EXACT)
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+@RULES
+def test_a_rule_that_is_left_out_is_not_applied_and_the_others_are(rule: Rule) -> None:
+    name, size = EXAMPLES[rule.name]
+    engine, precision = engine_of("executorch"), BASE
+    if not rule.applies(engine, precision):
+        precision = find_precision("fp16")
+    model, x = create_model(name).double(), image(size)
+    every = rewrite(model, x, select_rules(engine, precision))
+    result = rewrite(model, x, select_rules(engine, precision, [rule.name]))
+    assert set(every.applied) - set(result.applied) == {rule.name}
+    tolerance = max(APPROXIMATE.get(other, EXACT) for other in result.applied)
+    assert difference(model, result.network, x) < tolerance
+
+
+def test_rules_for_one_backend_are_not_applied_for_engines_without_it() -> None:
+    for rule in list_rules():
+        for engine in engines():
+            applied = any(rule.applies(engine, p) for p in (BASE, find_precision("fp16")))
+            assert applied == (not rule.delegates or engine.delegate in rule.delegates)
+
+
+def test_an_unknown_rule_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UnknownName, match="rewrite 'sea-atention'") as caught:
+        check_rules(["fusion-gate", "sea-atention"])
+    assert caught.value.hint == "Did you mean sea-attention?"
+
+
+def test_a_file_without_a_rewrite_has_a_name_and_a_manifest_of_its_own(tmp_path: Path) -> None:
+    whole = export_model("seaformer_t", format="onnx", size=(64, 64), out=tmp_path)
+    left_out = ["sea-attention", "fusion-gate"]
+    parted = export_model(
+        "seaformer_t", format="onnx", size=(64, 64), no_rewrite=left_out, out=tmp_path
+    )
+    assert parted.file == "seaformer_t.ade20k__64x64__fp32__no-fusion-gate+sea-attention.onnx"
+    assert (whole.no_rewrite, parted.no_rewrite) == ((), ("fusion-gate", "sea-attention"))
+    assert whole.rewrites["sea-attention"] == 4
+    assert whole.rewrites["fusion-gate"] == 2
+    assert set(parted.rewrites) == {"fold-batch-norm"}
+    assert parted.operators["HardSigmoid"] == 2 + 4  # fusion blocks and attention
+    assert "HardSigmoid" not in whole.operators
+
+
+def test_an_unknown_rewrite_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="rewrite 'gate'"):
+        export_model("seaformer_t", format="onnx", no_rewrite=["gate"], out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
