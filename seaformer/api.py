@@ -27,7 +27,8 @@ from seaformer.export import cached_export
 from seaformer.models import find_models
 from seaformer.report import ReportFiles, write_report
 from seaformer.report.zoo import zoo_rows
-from seaformer.store.results import ResultStore, results_dir
+from seaformer.store.results import ResultStore, check_holds_runs, results_dir
+from seaformer.store.summaries import load_summarised
 
 Model = str | Path | Artifact
 _SUFFIXES = tuple(each.suffix for each in engine.engines())
@@ -183,7 +184,8 @@ def report(results: Path | str | None = None) -> ReportFiles:
         True
     """
     store = ResultStore(results_dir(results))
-    return write_report(store.root, store.load(), zoo_rows())
+    check_holds_runs(store.root)
+    return write_report(store.root, load_summarised(store), zoo_rows())
 
 
 def _side(label: str, side: str | Path | Iterable[Measurement], results: Path) -> Side:

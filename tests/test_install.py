@@ -23,6 +23,7 @@ BASE = (
     "cryptography",
     "jinja2",
     "markupsafe",
+    "msgspec",
     "numpy",
     "pandas",
     "pillow",

@@ -27,10 +27,12 @@ def report(
     from seaformer.report.renderers.github import summary
     from seaformer.report.renderers.terminal import report_page
     from seaformer.report.zoo import zoo_rows
-    from seaformer.store.results import ResultStore, results_dir
+    from seaformer.store.results import ResultStore, check_holds_runs, results_dir
+    from seaformer.store.summaries import load_summarised
 
     root = results_dir(results or None)
-    written = write_report(root, ResultStore(root).load_some(), zoo_rows())
+    check_holds_runs(root)
+    written = write_report(root, load_summarised(ResultStore(root)), zoo_rows())
     if github:
         named = github_summary(lambda room: summary(written.report, room))
         print(named, end="\n" * bool(named))

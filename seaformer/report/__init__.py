@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.core import files
+from seaformer.core.memory import no_collections
 from seaformer.core.runs import Runs
 from seaformer.core.verb import make_callable
 from seaformer.report.table import Report, build
@@ -53,8 +54,9 @@ def make_report(root: Path, runs: Runs, zoo: Iterable[ZooRow] = ()) -> ReportFil
     """The report's files as they should be; nothing is written."""
     from seaformer.report.renderers import documents
 
-    report = build(runs, zoo)
-    made = tuple(ReportFile(name, text) for name, text in documents(report))
+    with no_collections():
+        report = build(runs, zoo)
+        made = tuple(ReportFile(name, text) for name, text in documents(report))
     return ReportFiles(root, report, made)
 
 

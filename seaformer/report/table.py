@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from seaformer.core.measurement import (
 )
 from seaformer.core.precision import rank
 from seaformer.core.runs import Runs
+from seaformer.core.stats import Summary
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report.zoo import ZooRow
 
@@ -74,7 +75,7 @@ def build(runs: Runs, zoo: Iterable[ZooRow] = ()) -> Report:
     newest = sorted(runs.measurements, key=lambda m: (m.created_at, m.id), reverse=True)
     place = {known.spec.name: index for index, known in enumerate(zoo)}
     by_model = sorted(newest, key=lambda m: (place.get(m.model, len(place)), m.model, _within(m)))
-    rows_of = [(measurement, rows(measurement)) for measurement in by_model]
+    rows_of = [(measurement, rows(measurement, runs.summary)) for measurement in by_model]
     groups: dict[tuple[str, str, str], tuple[DeviceInfo, list[ResultRow]]] = {}
     for device in (measurement.device for measurement in newest):
         groups.setdefault((device.id, device.model, device.architecture), (device, []))
@@ -120,10 +121,18 @@ def table_of(measurements: Iterable[Measurement]) -> ResultTable:
     return ResultTable(tuple(row for measurement in measurements for row in rows(measurement)))
 
 
-def rows(measurement: Measurement) -> tuple[ResultRow, ...]:
-    """One row per method, ``forward`` first; a failed measurement is one row without figures."""
+def rows(
+    measurement: Measurement, summarise: Callable[[Measurement, str], Summary | None] = summary
+) -> tuple[ResultRow, ...]:
+    """One row per method, ``forward`` first; a failed measurement is one row without figures.
+
+    ``summarise`` gives the latency of a method; another one may remember what it derived before.
+    """
     names = sorted(measurement.methods, key=lambda name: name != FORWARD)
-    return tuple(_row(measurement, name) for name in names or [measurement.plan.method])
+    return tuple(
+        _row(measurement, name, summarise(measurement, name))
+        for name in names or [measurement.plan.method]
+    )
 
 
 def newest(table: ResultTable, *, valid_only: bool = False) -> ResultTable:
@@ -167,13 +176,13 @@ def key(row: ResultRow) -> tuple[object, ...]:
 _Fields = dict[str, Any]
 
 
-def _row(measurement: Measurement, method: str) -> ResultRow:
+def _row(measurement: Measurement, method: str, latency: Summary | None) -> ResultRow:
     run = measurement.methods.get(method, MethodRun((), ()))
     fields = _identity(measurement, method)
     fields |= _conditions(measurement, run)
     fields |= _process_figures(measurement, run)
     fields |= _counts_and_output(run)
-    return ResultRow(**fields | _latency(measurement, method))
+    return ResultRow(**fields | _latency(latency))
 
 
 def _identity(m: Measurement, method: str) -> _Fields:
@@ -262,8 +271,7 @@ def _counts_and_output(run: MethodRun) -> _Fields:
     }
 
 
-def _latency(m: Measurement, method: str) -> _Fields:
-    figures = summary(m, method)
+def _latency(figures: Summary | None) -> _Fields:
     if figures is None:
         return {}
     return {

@@ -20,7 +20,7 @@ def commit_of(results: Path = Path("results"), working: Path | None = None) -> s
     """The commit checked out in ``working`` (here), else in the repository that holds ``results``.
 
     All its hex digits, with ``-dirty`` behind them when a tracked file differs from that commit;
-    empty where nothing can be told.
+    empty where there is none.
     """
     try:
         below = results.absolute().resolve()
@@ -31,13 +31,13 @@ def commit_of(results: Path = Path("results"), working: Path | None = None) -> s
 
 
 def _commit(folder: Path, below: Path) -> str:
-    told = (_git(folder, "rev-parse", "--show-toplevel", "--verify", "HEAD") or "").splitlines()
+    lines = (_git(folder, "rev-parse", "--show-toplevel", "--verify", "HEAD") or "").splitlines()
     changed = _git(folder, "status", "--porcelain", "-z", "--untracked-files=no")
-    if len(told) != 2 or changed is None:
+    if len(lines) != 2 or changed is None:
         return ""
-    top = Path(told[0])
+    top = Path(lines[0])
     dirty = any(not (top / name).is_relative_to(below) for name in _names(changed))
-    return told[1] + DIRTY * dirty
+    return lines[1] + DIRTY * dirty
 
 
 def _existing(folder: Path) -> Path:

@@ -7,22 +7,21 @@ folder, is thrown away when it is damaged or of another version, and can be dele
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import statistics
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.counts import typical
-from seaformer.core.errors import ArtifactError, SeaFormerError
+from seaformer.core.errors import ArtifactError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import MEASURED, SCHEMA, Measurement
+from seaformer.store import database
+from seaformer.store.database import storable
 from seaformer.store.results import RunFile, read_run, run_files
 
-VERSION = 2
 _BATCH = 500
 
 
@@ -88,108 +87,72 @@ class Listing:
 
 _COLUMNS = tuple(field.name for field in fields(IndexEntry))
 _VALID = _COLUMNS.index("valid")
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS files "
-    "(path TEXT PRIMARY KEY, size_bytes INTEGER, changed_ns INTEGER, reason TEXT)",
-    "CREATE TABLE IF NOT EXISTS entries (" + ", ".join(_COLUMNS) + ", PRIMARY KEY (path))",
+_LAYOUT = database.Layout(
+    2 * 1000 + SCHEMA,
+    [
+        ("files", "path TEXT PRIMARY KEY, size_bytes INTEGER, changed_ns INTEGER, reason TEXT"),
+        ("entries", f"{', '.join(_COLUMNS)}, PRIMARY KEY (path)"),
+    ],
 )
 
 
 def index_path(root: Path) -> Path:
     """Where the index of a results folder lies: in the cache, named after the folder."""
-    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
-    return files.cache_dir() / "results-index" / f"{digest}.sqlite"
+    return database.path_for(root, "")
 
 
-def list_results(root: Path, *, rebuild: bool = False, database: Path | None = None) -> Listing:
+def list_results(root: Path, *, rebuild: bool = False) -> Listing:
     """Every measurement under ``root``; only files that are new or changed are opened.
 
     A damaged index is made again, one that cannot be written is done without. A results folder
     that does not exist is empty.
     """
-    path = database or index_path(root)
+    path = index_path(root)
     if rebuild:
         files.remove(path)
-    for _ in range(2):
-        try:
-            return _listed(path, root)
-        except sqlite3.OperationalError:
-            break  # locked, read-only or full: list without it
-        except sqlite3.DatabaseError:
-            files.remove(path)  # no database, or a damaged one
-    with closing(sqlite3.connect(":memory:")) as memory:
-        return _refreshed(memory, root, kept=False)
+    listing, kept = database.using(path, _LAYOUT, lambda opened: _refreshed(opened, root))
+    return replace(listing, kept=kept)
 
 
-def _listed(path: Path, root: Path) -> Listing:
-    try:
-        files.make_dir(path.parent)
-    except SeaFormerError as error:
-        raise sqlite3.OperationalError(error.message) from error
-    with closing(sqlite3.connect(path, timeout=10)) as database:
-        return _refreshed(database, root, kept=True)
-
-
-def _refreshed(database: sqlite3.Connection, root: Path, *, kept: bool) -> Listing:
-    _prepare(database)
-    known = set(database.execute("SELECT path, size_bytes, changed_ns FROM files"))
+def _refreshed(opened: sqlite3.Connection, root: Path) -> Listing:
+    known = set(opened.execute("SELECT path, size_bytes, changed_ns FROM files"))
     present = {(file.path, file.size_bytes, file.changed_ns) for file in run_files(root)}
-    with database:
+    with opened:
         for table in ("files", "entries"):
             gone = ((path,) for path, *_ in known - present)
-            database.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
+            opened.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
     fresh = [RunFile(*one) for one in sorted(present - known)]
     for start in range(0, len(fresh), _BATCH):
-        _store(database, root, fresh[start : start + _BATCH])
-    entries, damaged = _read_back(database)
-    return Listing(entries, damaged, len(fresh), kept)
+        _store(opened, root, fresh[start : start + _BATCH])
+    entries, damaged = _read_back(opened)
+    return Listing(entries, damaged, len(fresh), True)
 
 
-def _prepare(database: sqlite3.Connection) -> None:
-    """An empty index of this version, unless it is one already."""
-    current = VERSION * 1000 + SCHEMA
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    with database:
-        if version != current:
-            database.execute("DROP TABLE IF EXISTS files")
-            database.execute("DROP TABLE IF EXISTS entries")
-        for statement in _TABLE:
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version = {current}")
-
-
-def _store(database: sqlite3.Connection, root: Path, fresh: Sequence[RunFile]) -> None:
+def _store(opened: sqlite3.Connection, root: Path, fresh: Sequence[RunFile]) -> None:
     """Read files and keep what a list shows of them, or why they cannot be used."""
     entries, indexed = [], []
     for file in fresh:
         reason = None
         try:
             entry = _entry(read_run(root / file.path, file.path), file)
-            entries.append([_storable(getattr(entry, name)) for name in _COLUMNS])
+            entries.append([storable(getattr(entry, name)) for name in _COLUMNS])
         except ArtifactError as error:
             reason = error.message
-        name = _storable(file.path)
-        indexed.append((name, file.size_bytes, file.changed_ns, _storable(reason)))
+        name = storable(file.path)
+        indexed.append((name, file.size_bytes, file.changed_ns, storable(reason)))
     marks = ", ".join("?" * len(_COLUMNS))
-    with database:
-        database.executemany(f"INSERT OR REPLACE INTO entries VALUES ({marks})", entries)
-        database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", indexed)
-
-
-def _storable(value: object) -> object:
-    """A value as SQLite takes it: text is UTF-8."""
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "backslashreplace").decode()
-    return value
+    with opened:
+        opened.executemany(f"INSERT OR REPLACE INTO entries VALUES ({marks})", entries)
+        opened.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", indexed)
 
 
 def _read_back(
-    database: sqlite3.Connection,
+    opened: sqlite3.Connection,
 ) -> tuple[tuple[IndexEntry, ...], tuple[DamagedFile, ...]]:
     """What is indexed, each measurement once; a second file of one is damaged, as in a load."""
-    rows = database.execute(f"SELECT {', '.join(_COLUMNS)} FROM entries ORDER BY path")
+    rows = opened.execute(f"SELECT {', '.join(_COLUMNS)} FROM entries ORDER BY path")
     bad = "SELECT path, reason FROM files WHERE reason IS NOT NULL ORDER BY path"
-    damaged = [DamagedFile(*row) for row in database.execute(bad)]
+    damaged = [DamagedFile(*row) for row in opened.execute(bad)]
     first: dict[str, str] = {}
     entries = []
     for row in rows:

@@ -2,7 +2,7 @@
 
 Copying files by hand does the same, since a measurement's id is unique. This one also looks:
 what is damaged is not copied, what is here already is not copied twice, and two files of one
-measurement that differ are told apart. Nothing that exists is ever changed.
+measurement that differ are reported. Nothing that exists is ever changed.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ def plan_merge(store: ResultStore, sources: Sequence[Path]) -> MergePlan:
             conflicts += [] if same else [_conflict(path, one)]
             continue
         known[one.id] = path
-        told = one.device
-        if told.id in first and told.id not in devices:
-            devices[told.id] = read_run(first[told.id], str(first[told.id])).device
-        namesakes |= dict.fromkeys(_namesakes(devices.setdefault(told.id, told), told))
-        copies.append(Copy(path, store.path_of(one), told))
+        device = one.device
+        if device.id in first and device.id not in devices:
+            devices[device.id] = read_run(first[device.id], str(first[device.id])).device
+        namesakes |= dict.fromkeys(_namesakes(devices.setdefault(device.id, device), device))
+        copies.append(Copy(path, store.path_of(one), device))
     return MergePlan(
         copies=tuple(copies),
         devices=tuple(dict.fromkeys(c.device.id for c in copies if c.device.id not in first)),
@@ -125,8 +125,8 @@ def _run_files(source: Path) -> Iterator[Path]:
     if source.is_file():
         return iter([source])
     folder = source / RUNS if (source / RUNS).is_dir() else source
-    found = (path for path in folder.rglob("*.json") if path.is_file())
-    return iter(sorted(path for path in found if not path.name.startswith(".")))
+    paths = (path for path in folder.rglob("*.json") if path.is_file())
+    return iter(sorted(path for path in paths if not path.name.startswith(".")))
 
 
 def _conflict(path: Path, measurement: Measurement) -> DamagedFile:

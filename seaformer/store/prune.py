@@ -17,7 +17,7 @@ from seaformer.store.index import IndexEntry
 
 
 @dataclass(frozen=True)
-class Outdated:
+class Candidate:
     """A measurement that may go, and why."""
 
     entry: IndexEntry
@@ -30,7 +30,7 @@ def plan_prune(
     keep: int = 5,
     older_than_days: int = 0,
     now: dt.datetime | None = None,
-) -> tuple[Outdated, ...]:
+) -> tuple[Candidate, ...]:
     """Which of ``entries`` may go, oldest first.
 
     Of each key (device, model, size, format, precision, scope, methods, core, threads, source)
@@ -45,30 +45,30 @@ def plan_prune(
     groups: dict[tuple[object, ...], list[IndexEntry]] = {}
     for entry in sorted(entries, key=lambda one: (one.created_at, one.id), reverse=True):
         groups.setdefault(entry.key, []).append(entry)
-    found = [one for group in groups.values() for one in _outdated(group, keep)]
-    aged = [one for one in found if not older_than_days or _before(one.entry, limit)]
+    candidates = [one for group in groups.values() for one in _candidates(group, keep)]
+    aged = [one for one in candidates if not older_than_days or _before(one.entry, limit)]
     return tuple(sorted(aged, key=lambda one: (one.entry.created_at, one.entry.id)))
 
 
-def prune(root: Path, outdated: Sequence[Outdated]) -> None:
-    """Delete the files of ``outdated`` under ``root``."""
-    for one in outdated:
+def prune(root: Path, candidates: Sequence[Candidate]) -> None:
+    """Delete the files of ``candidates`` under ``root``."""
+    for one in candidates:
         with files.os_errors(one.entry.path):
             (root / one.entry.path).unlink(missing_ok=True)
 
 
-def _outdated(group: Sequence[IndexEntry], keep: int) -> list[Outdated]:
+def _candidates(group: Sequence[IndexEntry], keep: int) -> list[Candidate]:
     """Of one key, newest first."""
-    found, valid = [], 0
+    candidates, valid = [], 0
     for entry in group:
         if entry.valid:
             valid += 1
             if valid > keep:
-                found.append(Outdated(entry, f"{keep} newer valid one{'s' * (keep > 1)}"))
+                candidates.append(Candidate(entry, f"{keep} newer valid one{'s' * (keep > 1)}"))
         elif valid:
             what = "failed" if entry.failure is not None else "not valid"
-            found.append(Outdated(entry, f"{what}, and a newer one is valid"))
-    return found
+            candidates.append(Candidate(entry, f"{what}, and a newer one is valid"))
+    return candidates
 
 
 def _before(entry: IndexEntry, limit: dt.datetime) -> bool:

@@ -15,13 +15,14 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 
 from seaformer.core import codec, files
 from seaformer.core.errors import ArtifactError, CorruptArtifact, UsageError
 from seaformer.core.files import DamagedFile, safe_name
 from seaformer.core.measurement import RUNS, SCHEMA, DeviceInfo, Measurement, document, run_path
+from seaformer.core.memory import no_collections
 from seaformer.core.runs import Runs
 
 RESULTS_VARIABLE = "SEAFORMER_RESULTS"
@@ -35,11 +36,10 @@ def results_dir(named: Path | str | None = None) -> Path:
 
 def check_holds_runs(root: Path) -> None:
     """Raise ``UsageError`` for a folder to read from that is missing or holds no run file."""
-    hint = "Name a results folder (--results FOLDER), or measure first: seaformer bench --variant t"
-    if not root.is_dir():
-        raise UsageError(f"The results folder {root} does not exist.", hint=hint)
-    if next(_run_entries(root), None) is None:
-        raise UsageError(f"No measurement is stored under {root}.", hint=hint)
+    if next(run_files(root), None) is None:
+        state = "has no measurement" if root.exists() else "does not exist"
+        hint = "Name another with --results, or: seaformer bench --variant t --threads 1"
+        raise UsageError(f"The results folder {root} {state}.", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,12 @@ class RunFile:
 
 def run_files(root: Path) -> Iterator[RunFile]:
     """The files under ``runs/``, in no order; none is opened."""
-    for name, entry in _run_entries(root):
-        with suppress(OSError):  # it went away meanwhile
-            status = entry.stat()
-            yield RunFile(name, status.st_size, status.st_mtime_ns)
-
-
-def _run_entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """What lies under ``runs/``, by its path below ``root``."""
     folder = str(root / RUNS)
     for entry in _json_files(folder):
-        yield RUNS + entry.path.removeprefix(folder).replace(os.sep, "/"), entry
+        with suppress(OSError):  # it went away meanwhile
+            status = entry.stat()
+            path = RUNS + entry.path.removeprefix(folder).replace(os.sep, "/")
+            yield RunFile(path, status.st_size, status.st_mtime_ns)
 
 
 def _json_files(folder: str) -> Iterator[os.DirEntry[str]]:
@@ -109,31 +104,29 @@ class ResultStore:
 
     def load(self) -> Runs:
         """Every measurement, oldest first, and every file that had to be skipped."""
-        names: dict[str, str] = {}
-        measurements: list[Measurement] = []
-        damaged: list[DamagedFile] = []
-        for name, entry in sorted(_run_entries(self.root), key=itemgetter(0)):
-            try:
-                measurement = read_run(entry.path, name)
-            except ArtifactError as error:
-                damaged.append(DamagedFile(name, error.message))
-                continue
-            first = names.setdefault(measurement.id, name)
-            if first != name:
-                damaged.append(DamagedFile(name, f"the same measurement as {first}."))
-                continue
-            measurements.append(measurement)
-        measurements.sort(key=lambda one: (one.created_at, one.id))
-        return Runs(tuple(measurements), tuple(damaged))
+        return self.load_files()[0]
 
-    def load_some(self) -> Runs:
-        """As ``load``. Raises ``UsageError`` when the folder is missing or holds no run."""
-        runs = self.load()
-        if not (runs.measurements or runs.damaged):
-            state = "has no measurement" if self.root.exists() else "does not exist"
-            hint = "Name another with --results, or: seaformer bench --variant t --threads 1"
-            raise UsageError(f"The results folder {self.root} {state}.", hint=hint)
-        return runs
+    def load_files(self) -> tuple[Runs, tuple[RunFile, ...]]:
+        """As ``load``, and for each measurement the file that it was read from."""
+        names: dict[str, str] = {}
+        pairs: list[tuple[Measurement, RunFile]] = []
+        damaged: list[DamagedFile] = []
+        folder = str(self.root)
+        with no_collections():
+            for file in sorted(run_files(self.root), key=attrgetter("path")):
+                try:
+                    measurement = read_run(f"{folder}/{file.path}", file.path)
+                except ArtifactError as error:
+                    damaged.append(DamagedFile(file.path, error.message))
+                    continue
+                first = names.setdefault(measurement.id, file.path)
+                if first != file.path:
+                    damaged.append(DamagedFile(file.path, f"the same measurement as {first}."))
+                    continue
+                pairs.append((measurement, file))
+        pairs.sort(key=lambda pair: (pair[0].created_at, pair[0].id))
+        runs = Runs(tuple(measurement for measurement, _ in pairs), tuple(damaged))
+        return runs, tuple(file for _, file in pairs)
 
 
 def read_run(path: Path | str, name: str) -> Measurement:

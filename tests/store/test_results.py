@@ -156,7 +156,7 @@ def test_a_folder_without_runs_is_refused_where_runs_are_needed(store: ResultSto
     with pytest.raises(UsageError, match=r"results does not exist\.$"):
         check_holds_runs(store.root)
     store.remember(HOST)
-    with pytest.raises(UsageError, match="No measurement is stored under"):
+    with pytest.raises(UsageError, match=r"results has no measurement\.$"):
         check_holds_runs(store.root)
     store.append(measurement())
     check_holds_runs(store.root)
