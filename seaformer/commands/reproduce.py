@@ -12,6 +12,7 @@ import typer
 
 from seaformer.commands import _complete
 from seaformer.commands._options import PlanOptions, Results, Wide, grouped
+from seaformer.commands._parse import known, run_plan
 from seaformer.commands._print import (
     INTERRUPTED,
     command_line,
@@ -27,18 +28,19 @@ if TYPE_CHECKING:
     from seaformer.reproduce.run import Answer, Outcome, Progress
 
 _FORMATS = ("text", "md", "json")
+TableName = Annotated[
+    str,
+    typer.Argument(
+        help="table2, table3, table14, table16, figure1 or figure10",
+        autocompletion=_complete.paper_tables,
+    ),
+]
 
 
 @grouped
 def reproduce(
     how: PlanOptions,
-    table: Annotated[
-        str,
-        typer.Argument(
-            help="table2, table3, table14, table16, figure1 or figure10",
-            autocompletion=_complete.paper_tables,
-        ),
-    ],
+    table: TableName,
     device: Annotated[str, typer.Option(help="host", envvar="SEAFORMER_DEVICE")] = "host",
     model: Annotated[str, typer.Option(help="only these: a name or glob")] = "*",
     runtime: Annotated[str, typer.Option(help=" or ".join(timed_formats()))] = DEFAULT_FORMAT,
@@ -48,12 +50,7 @@ def reproduce(
     wide: Wide = False,
     results: Results = "",
 ) -> None:
-    """Export and measure what a table of the paper needs; resumes where it was interrupted.
-
-    The paper's figures stay in the paper's column. An emulated core fills instructions, this
-    computer its own times. docs/reproduce.md has how the paper measured.
-    """
-    from seaformer.commands._parse import known, run_plan
+    """Export and measure what a table of the paper needs; resumes where it was interrupted."""
     from seaformer.reproduce.page import plan_page
     from seaformer.reproduce.plan import find_table, plan, work_of
     from seaformer.reproduce.run import cached_files, run_works, states

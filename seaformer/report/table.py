@@ -159,7 +159,7 @@ def current(table: ResultTable) -> ResultTable:
 
 def standing_alone(table: ResultTable) -> ResultTable:
     """Whole networks, and parts that were measured without one to be compared with."""
-    whole = {row.measurement_id for row in table.method(FORWARD).rows}
+    whole = {row.measurement_id for row in table.rows if row.method == FORWARD}
     kept = (row for row in table.rows if row.method == FORWARD or row.measurement_id not in whole)
     return ResultTable(tuple(kept))
 
@@ -181,7 +181,7 @@ def _row(measurement: Measurement, method: str, latency: Summary | None) -> Resu
     fields = _identity(measurement, method)
     fields |= _conditions(measurement, run)
     fields |= _process_figures(measurement, run)
-    fields |= _counts_and_output(run)
+    fields |= _counts(run) if run.counts else {}
     return ResultRow(**fields | _latency(latency))
 
 
@@ -235,11 +235,12 @@ def _conditions(m: Measurement, run: MethodRun) -> _Fields:
 
 
 def _process_figures(m: Measurement, run: MethodRun) -> _Fields:
+    """What the processes took, and how far their output was from the eager model's."""
     cpus = tuple(sorted({cpu for process in run.processes for cpu in process.affinity}))
     parts = sorted({c.part for c in m.device.clusters if set(c.cpus) & set(cpus)})
     if not run.processes:
         return {}
-    timed = m.source == MEASURED
+    timed, output = m.source == MEASURED, run.output
     peaks = [p.peak_rss_bytes for p in run.processes if p.peak_rss_bytes is not None]
     return {
         "cpus": cpus,
@@ -247,27 +248,23 @@ def _process_figures(m: Measurement, run: MethodRun) -> _Fields:
         "threads": max(process.threads for process in run.processes),
         "processes": len(run.processes),
         "peak_mb": max(peaks) / 1e6 if peaks else None,
-        "load_ms": _median_ms(process.load_ns for process in run.processes) if timed else None,
-        "first_ms": _median_ms(process.first_ns for process in run.processes) if timed else None,
+        "load_ms": statistics.median(p.load_ns for p in run.processes) / 1e6 if timed else None,
+        "first_ms": statistics.median(p.first_ns for p in run.processes) / 1e6 if timed else None,
         "n": len(run.samples_ns),
+        "output_max_abs": _finite(output.max_abs) if output else None,
+        "output_psnr_db": output.psnr_db if output else None,
+        "output_agreement": output.argmax_agreement if output else None,
     }
 
 
-def _median_ms(samples_ns: Iterable[int]) -> float:
-    return statistics.median(samples_ns) / 1e6
-
-
-def _counts_and_output(run: MethodRun) -> _Fields:
-    """What an emulator counted, and how far the output was from the eager model's."""
-    counts, output = typical(run.counts), run.output
+def _counts(run: MethodRun) -> _Fields:
+    """What an emulator counted of an inference."""
+    counts = typical(run.counts)
     return {
         "instructions": counts.instructions if counts else None,
         "counts": counts,
         "counts_spread": spread(run.counts),
         "executed": executed_precision(run.counts),
-        "output_max_abs": _finite(output.max_abs) if output else None,
-        "output_psnr_db": output.psnr_db if output else None,
-        "output_agreement": output.argmax_agreement if output else None,
     }
 
 

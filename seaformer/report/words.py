@@ -7,6 +7,7 @@ is shown: no control characters, no line breaks, no lone surrogates.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from seaformer.core.measurement import Cluster
 from seaformer.core.table import ResultRow
@@ -30,13 +31,18 @@ def ms(value: float | None) -> str:
     return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.4f}"
 
 
-def interval(row: ResultRow) -> str:
-    """``low–high`` in milliseconds."""
-    return span(row.ci95_low_ms, row.ci95_high_ms)
+class HasInterval(Protocol):
+    """A row, a component, a line of a reproduced table."""
+
+    @property
+    def ci95_low_ms(self) -> float | None: ...
+    @property
+    def ci95_high_ms(self) -> float | None: ...
 
 
-def span(low: float | None, high: float | None) -> str:
+def interval(row: HasInterval) -> str:
     """``low–high`` in milliseconds."""
+    low, high = row.ci95_low_ms, row.ci95_high_ms
     return NOTHING if low is None or high is None else f"{ms(low)}–{ms(high)}"
 
 

@@ -111,7 +111,7 @@ def _ours(rows: Sequence[ReproducedRow]) -> Columns:
     timed = any(row.median_ms is not None for row in rows) or not counted
     times: Columns = (
         Column(device, lambda row: words.ms(row.median_ms), "ms", right=True),
-        Column("95 % interval", _interval, "ms", rank=4, right=True),
+        Column("95 % interval", words.interval, "ms", rank=4, right=True),
     )
     count: Column[ReproducedRow] = Column(
         device,
@@ -125,10 +125,6 @@ def _ours(rows: Sequence[ReproducedRow]) -> Columns:
 
 def _device(rows: Sequence[ReproducedRow]) -> str:
     return next((row.device for row in rows if row.device), "ours")
-
-
-def _interval(row: ReproducedRow) -> str:
-    return words.span(row.ci95_low_ms, row.ci95_high_ms)
 
 
 def _ratio(row: ReproducedRow) -> str:

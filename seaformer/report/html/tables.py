@@ -275,7 +275,7 @@ def _opener(row: ResultRow, shown: str) -> Markup:
 def _component(part: Component, row: ResultRow, emulated: bool) -> list[str]:
     figures = [words.instructions(part.instructions)]
     if not emulated:
-        figures = [words.ms(part.median_ms), words.span(part.ci95_low_ms, part.ci95_high_ms)]
+        figures = [words.ms(part.median_ms), words.interval(part)]
     opened = _opener(row, figures[0])
     published = words.paper_percent(part.paper_percent)
     return [part.name, opened, *figures[1:], words.percent(part.share), published]

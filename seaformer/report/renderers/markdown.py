@@ -251,7 +251,7 @@ def _parts(rows: Sequence[ResultRow]) -> Parts:
 
 
 def _part(part: Component, counted: bool) -> list[str]:
-    times = [words.ms(part.median_ms), words.span(part.ci95_low_ms, part.ci95_high_ms)]
+    times = [words.ms(part.median_ms), words.interval(part)]
     figures = [words.instructions(part.instructions)] if counted else times
     share = words.percent(part.share)
     return [part.name, *figures, share, "", words.paper_percent(part.paper_percent)]

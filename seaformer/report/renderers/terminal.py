@@ -72,7 +72,8 @@ def run_page(measurements: Sequence[Measurement]) -> list[Block]:
     blocks: list[Block] = []
     for device in dict.fromkeys(one.device.id for one in measurements):
         blocks += page(table_of(one for one in measurements if one.device.id == device))
-    return [*blocks, *(Line(each, hang=2) for each in ratio_sentences(measurements))]
+    sentences = ratio_sentences(measurements) if len(measurements) > 1 else []
+    return [*blocks, *(Line(each, hang=2) for each in sentences)]
 
 
 def report_page(report: Report, most: int | None = None) -> list[Block]:
@@ -105,18 +106,23 @@ def page(table: ResultTable) -> list[Block]:
     if others:
         title = Line(f"{_estimated.TITLE}: {_estimated.NOTE}", _TITLE)
         blocks += [title, Table(_estimated.COLUMNS, others), _GAP]
-    return [*blocks, *_components(table), *_remarks(table)]
+    if len(rows) < len(table.rows):
+        blocks += _components(table)
+    if any(row.flags or row.failure for row in table.rows):
+        blocks += _remarks(table)
+    return blocks
 
 
 def _conditions(rows: Iterable[ResultRow]) -> list[Line]:
     """Device, core, threads, frequency and runner of the rows, each combination once."""
     lines = []
     for row in rows:
-        core = f"core {words.core(row)}, frequency {words.frequency(row)}, "
-        threads = words.counted(row.threads, "thread")
-        runs = f"runner {row.runner}, {words.counted(row.processes, 'process', 'processes')}"
-        where = f"{row.device_name} ({row.target}), {core * (row.source == MEASURED)}"
-        lines += [f"{where}{threads}, {runs}"] if row.processes else []
+        parts = [f"{row.device_name} ({row.target})"]
+        if row.source == MEASURED:
+            parts += [f"core {words.core(row)}", f"frequency {words.frequency(row)}"]
+        parts += [f"{row.threads} thread{'s' * (row.threads != 1)}", f"runner {row.runner}"]
+        parts += [f"{row.processes} process{'es' * (row.processes != 1)}"]
+        lines += [", ".join(parts)] if row.processes else []
     return [Line(line, "dim", hang=2) for line in dict.fromkeys(lines)]
 
 
@@ -127,8 +133,8 @@ def _components(table: ResultTable) -> list[Block]:
         groups.setdefault(row.measurement_id, []).append(row)
     blocks: list[Block] = []
     for rows in groups.values():
-        parts = components(rows) if len(rows) > 1 else ()
-        blocks += _parts(rows[0], parts) if parts else []
+        if parts := components(rows):
+            blocks += _parts(rows[0], parts)
     return [*blocks, Line(words.REMAINDER, "dim"), _GAP] if blocks else []
 
 
