@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_collections() -> Iterator[None]:
-    """Pause Python's search for reference cycles; reference counting goes on.
+    """Pause Python's search for reference cycles; reference counting continues.
 
     For work that makes hundreds of thousands of records, which have no cycles: each search goes
     through all records so far.

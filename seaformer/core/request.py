@@ -52,10 +52,10 @@ def check_scope(spec: ModelSpec, scope: str) -> None:
 
 
 def check_components(scope: str, format: str) -> None:
-    """Raise ``UsageError`` where there are no components to be had."""
+    """Raise ``UsageError`` where components are not available."""
     if scope != "logits":
         raise UsageError(
-            f"--components and --scope {scope} do not go together: the tail is no component.",
+            f"--components and --scope {scope} do not go together: the tail is not a component.",
             hint="Leave --scope away: the components end with the logits.",
         )
     if not engine_of(format).components:

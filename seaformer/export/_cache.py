@@ -24,7 +24,7 @@ _SOURCES = ("models", "export", "agreement")
 def cached_export(
     request: ExportRequest, progress: Callable[[str], None] | None = None
 ) -> Artifact:
-    """The artifact from the cache, exported first when it is not there or is damaged."""
+    """The artifact from the cache, exported first when it is missing or damaged."""
     artifact = find_export(request)
     if artifact is not None:
         return artifact

@@ -2,7 +2,7 @@
 
 A summary takes thousands of resamples. It depends on the samples and on ``core/stats.py`` alone,
 so it is kept in the cache by file, size and time of change, and dropped when that code changes.
-The raw samples stay the truth: what a run file itself says about its figures is not read.
+The raw samples stay the truth: what a run file itself has of its figures is not read.
 """
 
 from __future__ import annotations

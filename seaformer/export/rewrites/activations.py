@@ -1,6 +1,6 @@
 """Activations that XNNPACK lacks, or takes in FP32 only.
 
-- SiLU is written as its definition says: XNNPACK lacks it, and torch's own decomposition computes
+- SiLU is written as it is defined: XNNPACK lacks it, and torch's own decomposition computes
   it in FP32, which in an FP16 model leaves a copy on either side.
 - GELU is taken in FP32 only. In FP16 it is written with tanh, which differs by 5e-4 at most: half
   a step of a half at 1.
