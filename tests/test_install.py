@@ -27,6 +27,7 @@ BASE = (
     "numpy",
     "pandas",
     "pillow",
+    "platformdirs",
     "rich",
     "typer",
 )

@@ -13,11 +13,13 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import platformdirs
 
 from seaformer.core.errors import CorruptArtifact, SeaFormerError, UsageError
 
@@ -35,12 +37,12 @@ class DamagedFile:
 
 
 def cache_dir() -> Path:
-    """Home of what can be made again: ``$SEAFORMER_CACHE`` or ``~/.cache/seaformer``."""
+    """Home of what can be made again: ``$SEAFORMER_CACHE``, else the system's cache folder.
+
+    On Linux that is ``$XDG_CACHE_HOME/seaformer`` or ``~/.cache/seaformer``.
+    """
     named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "seaformer"
+    return Path(named or platformdirs.user_cache_dir("seaformer", appauthor=False)).expanduser()
 
 
 def safe_name(text: str) -> str:
@@ -130,6 +132,26 @@ def check_dir(path: Path) -> None:
         for folder in absent:
             with suppress(OSError):
                 folder.rmdir()
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """One process at a time in here; ``waiting`` is called when another one has to end first.
+
+    The kernel releases the lock when its process dies, killed or not. filelock uses the same
+    ``flock``, but polls instead of waiting and takes 0.1 s to import, so these lines stay.
+    """
+    import fcntl  # here: Windows has none, and reads all the same
+
+    with os_errors(str(path)):
+        handle = path.open("w")
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

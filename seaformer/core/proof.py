@@ -99,10 +99,7 @@ def write(proofs: Proofs, path: Path = PROOFS) -> None:
 
 def add(proof: Proof, path: Path = PROOFS) -> None:
     """Read the file, add one proof, write it; another run that adds at the same time waits."""
-    import fcntl  # here: Windows has none, and reads proofs all the same
-
-    with files.os_errors(str(path)), path.with_name(f"{path.name}.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # the kernel lets go of it when a run dies
+    with files.locked(path.with_name(f"{path.name}.lock")):
         read.cache_clear()  # another run may have written meanwhile
         write(read(path).adding(proof), path)
     read.cache_clear()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +28,48 @@ def test_the_cache_folder_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("SEAFORMER_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     assert files.cache_dir() == Path("/xdg/seaformer")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    for folder in ("SEAFORMER_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(folder, "")
+    assert files.cache_dir() == Path("/home/somebody/.cache/seaformer")
+    monkeypatch.setenv("SEAFORMER_CACHE", "~/elsewhere")
+    assert files.cache_dir() == Path("/home/somebody/elsewhere")
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from seaformer.core import files
+with files.locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_lock_is_waited_for_and_released_by_a_process_that_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    argv = [sys.executable, "-c", HOLDER, str(path)]
+    waited = []
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+
+        def waiting() -> None:
+            waited.append(True)
+            holder.kill()
+
+        with files.locked(path, waiting):
+            assert waited == [True]
+    with files.locked(path, lambda: waited.append(False)):
+        assert waited == [True]
+
+
+def test_a_lock_in_a_folder_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SeaFormerError, match="could not be written: No such file"),
+        files.locked(tmp_path / "absent" / ".lock"),
+    ):
+        pass
 
 
 def test_a_text_is_written_whole_with_its_folders_and_nothing_beside_it(tmp_path: Path) -> None:

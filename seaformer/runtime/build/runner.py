@@ -10,14 +10,13 @@ is. Nothing is imported from the wheels. The bundle for ARM devices is ``bundle.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,16 +189,10 @@ def _read(folder: Path, engines: Sequence[EngineFiles]) -> RunnerBuild | None:
     )
 
 
-@contextmanager
-def one_builder(path: Path, say: Progress) -> Iterator[None]:
-    """One builder at a time; the kernel lets go of it when a builder dies."""
-    with files.os_errors(str(path)), path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another process is building the C++ runner; waiting for it.")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+def one_builder(path: Path, say: Progress) -> AbstractContextManager[None]:
+    """One builder at a time; the others wait and report it."""
+    message = "Another process is building the C++ runner; waiting for it."
+    return files.locked(path, lambda: say(message))
 
 
 def _build(
