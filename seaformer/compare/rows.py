@@ -26,8 +26,17 @@ from seaformer.core.registry import unknown
 
 HOST = "host"
 FACTS = (
-    *("outcome", "latency", "instructions", "peak memory", "artifact size", "export"),
-    *("delegate subgraphs", "operators outside", "operators", "parity", "argmax agreement"),
+    "outcome",
+    "latency",
+    "instructions",
+    "peak memory",
+    "artifact size",
+    "export",
+    "delegate subgraphs",
+    "operators outside",
+    "operators",
+    "parity",
+    "argmax agreement",
     "relative error",
 )
 
@@ -189,7 +198,7 @@ def _keys(one: Measurement) -> Sequence[RowKey]:
 
 
 def _device(one: Measurement) -> str:
-    """The id, and the model where the id does not tell it: two phones may bear one name."""
+    """The id, and the model where the id does not have it: two phones may bear one name."""
     model = "".join(c for c in one.device.model.lower() if c.isalnum())
     plain = "".join(c for c in one.device.id.lower() if c.isalnum())
     known = model.removeprefix("emulated") in plain

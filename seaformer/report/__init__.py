@@ -3,7 +3,7 @@
     files = write_report(root, runs)          root/report.html .md .svg tables/*.csv
     stale(root, runs)                         which of them the raw runs no longer give
 
-``zoo`` rows tell what is known of models (the paper's row, multiply-accumulates); pictures that
+``zoo`` rows are what is known of models (the paper's row, multiply-accumulates); pictures that
 need it leave models out that are not in it.
 
 Every file is made from ``Runs`` alone (``ResultStore.load``, which is not called here) and is the

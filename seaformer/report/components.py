@@ -12,7 +12,7 @@ from seaformer.report.table import FORWARD, newest
 
 @dataclass(frozen=True)
 class Component:
-    """A part of a network and its share of the whole. ``sum`` and ``remainder`` are no methods.
+    """A part of a network and its share of the whole. ``sum`` and ``remainder`` are not methods.
 
     Shares are of time where it was measured, of instructions where they were counted instead.
     ``paper_percent`` is what figure 10 of the paper gives for SeaFormer-T on a Snapdragon 865.
@@ -39,12 +39,12 @@ def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
     if whole is None or not _figure(whole) or not parts:
         return ()
     published = _figure10([row.method for row in parts])
-    found = [_part(row, whole, published.get(row.method)) for row in parts]
+    each = [_part(row, whole, published.get(row.method)) for row in parts]
     total = sum(_figure(row) for row in parts)
     share = total / _figure(whole)
     known = sum(published.values()) if published else None
     return (
-        *found,
+        *each,
         _sum("sum", total, whole, share, known),
         _sum("remainder", _figure(whole) - total, whole, 1 - share, None),
     )
@@ -52,8 +52,8 @@ def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
 
 def with_components(table: ResultTable) -> list[list[ResultRow]]:
     """The rows of each measurement that has components, newest of its key only."""
-    parts = (row for row in newest(table).rows if row.method != FORWARD)
-    current = {row.measurement_id for row in parts}
+    parts = ResultTable(tuple(row for row in table.rows if row.method != FORWARD))
+    current = {row.measurement_id for row in newest(parts).rows}
     groups: dict[str, list[ResultRow]] = {}
     for row in table.rows:
         if row.measurement_id in current:

@@ -50,7 +50,7 @@ class Difference(NamedTuple):
 
 def differences(rows: Iterable[ZooRow]) -> list[Difference]:
     """Every figure farther than ``FAR`` from the paper's, in the order of the models."""
-    return [found for row in rows for found in _of(row) if abs(found.percent) > 100 * FAR]
+    return [one for row in rows for one in _of(row) if abs(one.percent) > 100 * FAR]
 
 
 def _of(row: ZooRow) -> Iterator[Difference]:
@@ -64,15 +64,15 @@ def _of(row: ZooRow) -> Iterator[Difference]:
 
 
 def explained(
-    found: Iterable[Difference], reasons: Sequence[Reason]
+    every: Iterable[Difference], reasons: Sequence[Reason]
 ) -> list[tuple[Difference, str]]:
     """Each difference with its reason.
 
     Raises ``UsageError`` for a difference that has none or several, and for a reason that explains
     nothing.
     """
-    told, used = [], set[Reason]()
-    for one in found:
+    pairs, used = [], set[Reason]()
+    for one in every:
         fitting = [] if one.is_rounding else [r for r in reasons if _fits(r, one)]
         if not one.is_rounding and len(fitting) != 1:
             raise UsageError(
@@ -81,7 +81,7 @@ def explained(
                 hint="Explain it there, or write 'not explained'.",
             )
         used.update(fitting)
-        told.append((one, fitting[0].reason if fitting else ROUNDING))
+        pairs.append((one, fitting[0].reason if fitting else ROUNDING))
     left = [reason for reason in reasons if reason not in used]
     if left:
         names = ", ".join(f"{reason.model} {reason.figure}" for reason in left)
@@ -89,7 +89,7 @@ def explained(
             f"differences.csv explains what does not differ by more than {FAR:.0%}: {names}.",
             hint="Take these lines out.",
         )
-    return told
+    return pairs
 
 
 def _fits(reason: Reason, one: Difference) -> bool:

@@ -1,4 +1,4 @@
-"""One measurement in lines of text: everything its file tells that a table has no room for."""
+"""One measurement in lines of text: everything in its file that a table has no room for."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from seaformer.report import words
 def lines(measurement: Measurement) -> list[str]:
     """``name: what`` per line; text from files and devices is cleaned."""
     device = measurement.device
-    told = [
-        f"made by: {measurement.command or 'not told'}",
+    texts = [
+        f"made by: {measurement.command or words.UNKNOWN}",
         f"at: {measurement.created_at}, schema {measurement.schema}",
-        f"commit: {measurement.commit or 'not told'}",
+        f"commit: {measurement.commit or words.UNKNOWN}",
         f"file measured: {measurement.artifact_file}, sha256 {measurement.artifact_sha256}",
         f"device: {device.id}, {device.model}, {device.system}, {device.architecture}",
-        f"runner: {measurement.runner}, build {measurement.runner_build or 'not told'}",
+        f"runner: {measurement.runner}, build {measurement.runner_build or words.UNKNOWN}",
         f"before: {_conditions(measurement.before)}",
         f"after: {_conditions(measurement.after)}",
     ]
     for name, run in measurement.methods.items():
-        told += _method(name, run)
-    told += [
+        texts += _method(name, run)
+    texts += [
         f"flag: {flag.name}{' (fatal)' * flag.fatal}: {flag.detail}" for flag in measurement.flags
     ]
-    told += [f"failure: {measurement.failure}"] if measurement.failure is not None else []
-    told += list(_facts(measurement.facts)) if measurement.facts else []
-    return [words.clean(line) for line in told]
+    texts += [f"failure: {measurement.failure}"] if measurement.failure is not None else []
+    texts += list(_facts(measurement.facts)) if measurement.facts else []
+    return [words.clean(line) for line in texts]
 
 
 def _conditions(state: Conditions) -> str:

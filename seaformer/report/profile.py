@@ -20,7 +20,7 @@ from seaformer.report.terminal import Block, Column, Line, Table
 TOP = 15
 _NOTE = (
     "Taken under the engine's profiler, which slows it: no latency. ~ marks an operator of the "
-    "engine's own, put with the one before it. XNNPACK tells whole microseconds."
+    "engine's own, put with the one before it. XNNPACK reports whole microseconds."
 )
 Share = tuple[str, ...]
 
@@ -46,15 +46,16 @@ def profile_page(profile: Profile, top: int = TOP) -> list[Block]:
 
 
 def executed_line(profile: Profile) -> str:
-    """The precision really executed, which an engine may choose otherwise than the file says."""
-    told = [f"{count} in {dtype or 'a type not told'}" for dtype, count in profile.executed.items()]
-    return f"Executed: convolutions {', '.join(told) or 'none'}; the file is {profile.precision}."
+    """The precision really executed, which an engine may choose other than the file's."""
+    types = profile.executed.items()
+    counts = [f"{count} in {dtype or 'an unknown type'}" for dtype, count in types]
+    return f"Executed: convolutions {', '.join(counts) or 'none'}; the file is {profile.precision}."
 
 
 def write_profile(profile: Profile, root: Path) -> Path:
     """Store a profile and its trace under ``root/profiles``; the answer is the trace's path.
 
-    The name says whether it was measured or emulated.
+    Its name has whether it was measured or emulated.
     """
     name = f"{profile.id}__{profile.source}__{safe_name(profile.artifact_file)}"
     base = root / "profiles" / name
@@ -77,10 +78,10 @@ def group_lines(profile: Profile, field: str) -> list[Share]:
     for operator in profile.operators:
         key = getattr(operator, field) or words.NOTHING
         groups.setdefault(key, []).append(operator.median_ns)
-    found = [(name, str(len(times)), sum(times)) for name, times in groups.items()]
-    found.sort(key=lambda group: -group[2])
+    sums = [(name, str(len(times)), sum(times)) for name, times in groups.items()]
+    sums.sort(key=lambda group: -group[2])
     rest = profile.inference_ns - profile.operators_ns
-    return _with_shares([*found, ("engine, between operators", "", rest)], profile.inference_ns)
+    return _with_shares([*sums, ("engine, between operators", "", rest)], profile.inference_ns)
 
 
 def chrome_trace(profile: Profile) -> dict[str, Any]:
@@ -114,14 +115,14 @@ def chrome_trace(profile: Profile) -> dict[str, Any]:
 
 def _stretches(operators: Sequence[OperatorTime]) -> Iterable[tuple[str, int, int]]:
     """Runs of operators of one component, with where they begin and end."""
-    found: list[tuple[str, int, int]] = []
+    stretches: list[tuple[str, int, int]] = []
     for operator in operators:
         end = operator.start_ns + operator.duration_ns
-        if found and found[-1][0] == operator.component:
-            found[-1] = (operator.component, found[-1][1], end)
+        if stretches and stretches[-1][0] == operator.component:
+            stretches[-1] = (operator.component, stretches[-1][1], end)
         elif operator.component:
-            found.append((operator.component, operator.start_ns, end))
-    return found
+            stretches.append((operator.component, operator.start_ns, end))
+    return stretches
 
 
 def _event(name: str, category: str, thread: int, start_ns: int, ns: int) -> dict[str, Any]:
@@ -141,13 +142,13 @@ def _module(operator: OperatorTime) -> str:
 
 def _with_shares(lines: Sequence[tuple[str, str, int]], whole_ns: int) -> list[Share]:
     total = 0.0
-    found: list[Share] = []
+    shares: list[Share] = []
     for first, second, ns in lines:
         share = ns / whole_ns if whole_ns else 0.0
         total += share
         figures = (words.ms(ns / 1e6), words.percent(share), words.percent(total))
-        found.append((words.clean(first), words.clean(second), *figures))
-    return found
+        shares.append((words.clean(first), words.clean(second), *figures))
+    return shares
 
 
 def _table(profile: Profile, names: tuple[str, str], lines: Sequence[Share]) -> Table[Share]:

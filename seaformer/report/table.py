@@ -10,11 +10,14 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from seaformer.core.counts import executed_precision, spread, typical
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import (
+    EMULATED,
     MEASURED,
     DeviceInfo,
     Measurement,
@@ -54,7 +57,7 @@ class Report:
     """Everything a renderer may show: the rows, the devices, and the files that were skipped.
 
     ``measurements`` are those the rows were made of, newest first; ``zoo`` is what is known of
-    models, where somebody handed it in.
+    models, where it was handed in.
     """
 
     table: ResultTable
@@ -64,11 +67,28 @@ class Report:
     measurements: tuple[Measurement, ...] = ()
     zoo: tuple[ZooRow, ...] = ()
 
+    @cached_property
+    def newest(self) -> ResultTable:
+        """The newest row of every key."""
+        return newest(self.table)
+
+    @cached_property
+    def networks(self) -> ResultTable:
+        """The newest row of every key of whole networks that did not fail and have a figure."""
+        rows = self.table.method(FORWARD).rows
+        kept = (row for row in rows if row.failure is None and _has_figure(row))
+        return newest(ResultTable(tuple(kept)))
+
+    @cached_property
+    def models(self) -> dict[tuple[str, int | None, int | None], ZooRow]:
+        """What is known of models, by name and their own size."""
+        return {(one.spec.name, one.spec.height, one.spec.width): one for one in self.zoo}
+
 
 def build(runs: Runs, zoo: Iterable[ZooRow] = ()) -> Report:
     """All rows model by model, and the same rows by device (newest device first).
 
-    Models stand in the zoo's order (by name without one); the rows of a model by size, format,
+    Models are in the zoo's order (by name without one); the rows of a model by size, format,
     precision and scope, and the newest first of those that are alike.
     """
     zoo = tuple(zoo)
@@ -102,7 +122,7 @@ def build(runs: Runs, zoo: Iterable[ZooRow] = ()) -> Report:
 
 
 def _within(m: Measurement) -> tuple[object, ...]:
-    """Where a measurement stands among those of its model."""
+    """The place of a measurement among those of its model."""
     return (m.input_shape, m.format, rank(m.precision), m.precision, m.scope)
 
 
@@ -164,11 +184,33 @@ def standing_alone(table: ResultTable) -> ResultTable:
     return ResultTable(tuple(kept))
 
 
+_KEY = attrgetter(
+    "device",
+    "device_name",
+    "target",
+    "source",
+    "model",
+    "height",
+    "width",
+    "format",
+    "precision",
+    "scope",
+    "method",
+    "core",
+    "threads",
+    "runner",
+)
+
+
 def key(row: ResultRow) -> tuple[object, ...]:
     """What makes two rows runs of the same thing (see ``newest``)."""
-    device = (row.device, row.device_name, row.target, row.source)
-    network = (row.model, row.height, row.width, row.format, row.precision, row.scope, row.method)
-    return (*device, *network, row.core, row.threads, row.runner)
+    identity: tuple[object, ...] = _KEY(row)
+    return identity
+
+
+def _has_figure(row: ResultRow) -> bool:
+    """Instructions of an emulated row, a latency of the others."""
+    return bool(row.instructions if row.source == EMULATED else row.median_ms)
 
 
 # Of a ResultRow. Rows are made from such parts at once: `dataclasses.replace`, a part at a time,

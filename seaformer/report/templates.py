@@ -1,10 +1,12 @@
 """Documents from templates: Jinja2, with every value that is put into one escaped.
 
+    html("page.html", page)
     markdown("seaformer.report", "report.md.j2", page)
 
-A value in Markdown shows exactly its characters, on one line. Autoescape is on, and an undefined
-name is an error (``StrictUndefined``). ``Markup`` alone is put in as it is: what a template or
-a builder of ours has escaped already. A template gets one noun, ``page``.
+A value in HTML is text and never an element or an attribute; one in Markdown shows exactly its
+characters, on one line. Autoescape is on, and an undefined name is an error (``StrictUndefined``).
+``Markup`` alone is put in as it is: what a template or ``html/markup`` has escaped already. A
+template gets one noun, ``page``.
 
 Markdown templates are in the ``templates/`` of the package that fills them, those of report in
 ``renderers/templates/``, whose grids every one may use.
@@ -21,10 +23,14 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictU
 from markupsafe import Markup
 
 from seaformer.report import words
+from seaformer.report.html import svg
 
 _SHARED = PackageLoader("seaformer.report", "renderers/templates")
 _MARKS = re.compile(r"([\\`*\[\]|~]|^#)")
 _ENDS = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+_HTML = PackageLoader("seaformer.report", "html/templates")
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,11 @@ class Grid:
 
     header: Sequence[str]
     lines: Sequence[Sequence[str]]
+
+
+def html(name: str, page: object) -> str:
+    """The template ``name`` of ``html/templates/``, filled with ``page``."""
+    return _html().get_template(name).render(page=page)
 
 
 def markdown(package: str, name: str, page: object) -> str:
@@ -54,6 +65,13 @@ def cells(line: Iterable[str]) -> Markup:
 def code(text: str) -> Markup:
     """``text`` inside a code span, which has no escapes."""
     return Markup(words.clean(text).replace("`", "'"))
+
+
+@lru_cache
+def _html() -> Environment:
+    environment = _environment(_HTML, words.printable)
+    environment.filters["mark"] = svg.sign
+    return environment
 
 
 @lru_cache

@@ -17,11 +17,16 @@ UNKNOWN = "unknown"
 PAPER_SIDE = "paper (SD865, TNN, 1 core)"
 
 
+def printable(text: str) -> str:
+    """``text`` with a space for each character that is not printable."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def clean(text: str) -> str:
     """One line of printable characters."""
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(text.split())
+    return " ".join(printable(text).split())
 
 
 def ms(value: float | None) -> str:
@@ -80,12 +85,12 @@ NOT_VALID = "This measurement is not valid, and the shares are made of it."
 
 
 def component_notes(whole: ResultRow, shares: Iterable[float | None]) -> str:
-    """What to know of a table of components; ``shares`` are those of figure 10."""
+    """The notes below a table of components; ``shares`` are those of figure 10."""
     return " ".join([REMAINDER, *component_doubts(whole, shares)])
 
 
 def component_doubts(whole: ResultRow, shares: Iterable[float | None]) -> list[str]:
-    """What to know of one table of components and not of every one."""
+    """The notes that one table of components needs and not every one."""
     known = any(share is not None for share in shares)
     return [*([] if whole.valid else [NOT_VALID]), *([] if known else [OTHER_PARTS])]
 
@@ -119,18 +124,18 @@ def validity(row: ResultRow) -> str:
     """``yes``, ``yes`` with reservations, ``no`` with the reasons, or ``failed``."""
     if row.failure is not None:
         return "failed"
-    told = (clean(flag.name) for flag in row.flags if flag.fatal or row.valid)
-    names = ", ".join(dict.fromkeys(told))  # parts of the network may have the same one
+    flags = (clean(flag.name) for flag in row.flags if flag.fatal or row.valid)
+    names = ", ".join(dict.fromkeys(flags))  # parts of the network may have the same one
     if row.valid:
         return f"yes ({names})" if names else "yes"
     return f"no: {names}" if names else "no"
 
 
 def core(row: ResultRow) -> str:
-    """What was asked for and what it was: ``prime = cpu7 Cortex-A77``."""
+    """As requested and as it was: ``prime = cpu7 Cortex-A77``."""
     cpus = ", ".join(f"cpu{cpu}" for cpu in row.cpus)
-    found = " ".join(part for part in (cpus, clean(row.core_part)) if part)
-    return f"{clean(row.core)} = {found}" if found else clean(row.core)
+    place = " ".join(part for part in (cpus, clean(row.core_part)) if part)
+    return f"{clean(row.core)} = {place}" if place else clean(row.core)
 
 
 def cluster(one: Cluster) -> str:

@@ -1,4 +1,4 @@
-"""The zoo as a table: what was computed, beside what the paper says."""
+"""The zoo as a table: what was computed, beside the paper's figures."""
 
 from __future__ import annotations
 
@@ -126,13 +126,20 @@ class ExportRow(NamedTuple):
 
 
 EXPORT_HEADERS = (
-    *("model", "format", "precision", "scope", "size", "subgraphs", "computing outside"),
-    *("relative error", "export s"),
+    "model",
+    "format",
+    "precision",
+    "scope",
+    "size",
+    "subgraphs",
+    "computing outside",
+    "relative error",
+    "export s",
 )
 
 
 def exports_markdown(rows: Iterable[ExportRow]) -> str:
-    """What came of every export that was tried, for the documentation."""
+    """The result of every export that was tried, for the documentation."""
     return markdown_table(EXPORT_HEADERS, rows)
 
 

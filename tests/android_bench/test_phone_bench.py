@@ -169,9 +169,7 @@ def test_what_an_emulated_phone_ran_has_an_answer_and_neither_counts_nor_a_laten
     assert "an Android emulator" in next(f.detail for f in row.flags if f.name == "emulated")
     assert workbench.store.path_of(row).name.endswith("__emulated.json")
     shown = terminal.text(table_of([row]))
-    assert "Nothing was counted there, and no latency can be told from it." in " ".join(
-        shown.split()
-    )
+    assert "Nothing was counted there, and it is not a latency." in " ".join(shown.split())
     values = document(row)
     assert "median_ms" not in values | values["methods"]["forward"]
     assert "instructions" not in values["methods"]["forward"]

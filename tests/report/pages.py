@@ -82,12 +82,58 @@ def page_of(root: Path, measurements: list[Measurement]) -> Path:
     return root / "report.html"
 
 
+def data(html: str, name: str) -> dict[str, Any]:
+    """A document that the page's script reads."""
+    match = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', html, re.S)
+    assert match is not None
+    document: dict[str, Any] = json.loads(match[1])
+    return document
+
+
+def whole(part: Any, shared: list[Any]) -> Any:
+    """Data with what its numbers stand for, as the script reads it."""
+    if isinstance(part, list):
+        return [whole(one, shared) for one in part]
+    return whole(shared[part], shared) if type(part) is int else part
+
+
+def lines(html: str) -> dict[str, list[list[Any]]]:
+    """By table, what the script draws of each run: its id, source, device and so on."""
+    document = data(html, "lines")
+    return {name: whole(part, document["shared"]) for name, part in document["tables"].items()}
+
+
 def island(html: str) -> dict[str, Any]:
-    """What the page's script opens."""
-    found = re.search(r'<script type="application/json" id="runs">(.*?)</script>', html, re.S)
-    assert found is not None
-    runs: dict[str, Any] = json.loads(found[1])
-    return runs
+    """What the page's script opens: a record by run."""
+    document = data(html, "runs")
+    shared = document["shared"]
+    records = {}
+    for run, part in document["runs"].items():
+        title, state, good, failure, flags, command, raw, groups = whole(part, shared)
+        conditions, methods = whole(document["details"].get(run, [None, []]), shared)
+        samples = document["samples"].get(run, {})
+        records[run] = {
+            "title": title,
+            "state": state,
+            "good": good,
+            "failure": failure,
+            "flags": flags,
+            "command": command,
+            "raw": raw,
+            "facts": [[name, [pair for part in parts for pair in part]] for name, *parts in groups],
+            "conditions": conditions,
+            "methods": [
+                {
+                    "name": name,
+                    "figures": figures,
+                    "processes": processes,
+                    "counts": counts,
+                    "samples": samples.get(name),
+                }
+                for name, figures, processes, counts in methods
+            ],
+        }
+    return records
 
 
 class Elements(HTMLParser):

@@ -58,7 +58,7 @@ def test_every_point_names_its_commit() -> None:
     titles = [data for tag, data in elements.said if tag == "title"]
     assert "commit aaaaaaa, artifact 01234567" in titles[1]
     assert "commit bbbbbbb+, artifact" in titles[2]
-    assert "commit not told, artifact" in titles[3]
+    assert "commit unknown, artifact" in titles[3]
 
 
 def test_an_emulated_row_has_its_commits_and_its_count() -> None:

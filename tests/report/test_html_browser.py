@@ -127,7 +127,7 @@ def test_sorting_another_column_takes_the_mark_from_the_first(driver: Driver) ->
     heading(driver, "median ms").find_element(By.TAG_NAME, "button").click()
     heading(driver, "model").find_element(By.TAG_NAME, "button").click()
     assert heading(driver, "median ms").get_attribute("aria-sort") == "none"
-    names = visible(driver, 0)
+    names = [name.removesuffix("failed").removesuffix("not valid") for name in visible(driver, 0)]
     assert names == sorted(names, key=str.lower)
 
 

@@ -1,28 +1,19 @@
-"""HTML and SVG elements as text. Whatever is not ``Markup`` already is escaped: nothing is trusted.
+"""Elements of our SVG pictures as text. Whatever is not ``Markup`` already is escaped.
 
-Text that came from a device or a file is cleaned as everywhere (``words.clean``) and can never
-become an element, an attribute or a script.
+The page itself is made of templates (``templates/``). A picture is thousands of shapes at computed
+places, drawn by functions that call each other: as templates each shape would be a macro call with
+the same arguments, and the arithmetic would be split from what it places.
 """
 
 from __future__ import annotations
 
-import json
 from html import escape
-from typing import Any
+
+from markupsafe import Markup
 
 from seaformer.report import words
 
-_VOID = ("input", "meta", "link", "br", "hr")
 Value = str | int | float | bool | None
-
-
-class Markup(str):
-    """Text that is HTML already and is put in as it stands."""
-
-    __slots__ = ()
-
-
-NOTHING = Markup("")
 
 
 def tag(name: str, /, *children: str, **attributes: Value) -> Markup:
@@ -32,28 +23,12 @@ def tag(name: str, /, *children: str, **attributes: Value) -> Markup:
     ``False`` leave an attribute out, ``True`` writes it without a value.
     """
     written = "".join(_attribute(key, value) for key, value in attributes.items())
-    if name in _VOID:
-        return Markup(f"<{name}{written}>")
     return Markup(f"<{name}{written}>{join(*children)}</{name}>")
 
 
 def join(*children: str) -> Markup:
     """Children one after the other, each escaped unless it is markup."""
-    return Markup(
-        "".join(child if isinstance(child, Markup) else text(child) for child in children)
-    )
-
-
-def lines(*children: str) -> Markup:
-    """As ``join``, a line each; empty ones are left out."""
-    return Markup("\n".join(join(child) for child in children if child))
-
-
-def text(words: str) -> Markup:
-    """``words`` as text: printable and escaped; spaces at its ends are kept."""
-    if not words.isprintable():
-        words = "".join(c if c.isprintable() else " " for c in words)
-    return Markup(escape(words))
+    return Markup("".join(c if isinstance(c, Markup) else _text(c) for c in children))
 
 
 def number(value: float) -> str:
@@ -61,13 +36,9 @@ def number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def data_island(name: str, document: Any) -> Markup:
-    """JSON that a script of the page reads and no browser runs; ``<`` is never written in it."""
-    told = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        told = told.replace(character, f"\\u{ord(character):04x}")
-    told = told.encode("utf-8", "replace").decode()  # a lone surrogate is no character
-    return Markup(f'<script type="application/json" id="{escape(name)}">{told}</script>')
+def _text(text: str) -> str:
+    """Printable and escaped; spaces at its ends are kept."""
+    return escape(words.printable(text))
 
 
 def _attribute(key: str, value: Value) -> str:

@@ -1,36 +1,127 @@
-"""The sections of ``report.html`` that are words and plain tables: overview, devices, failures."""
+"""The sections of ``report.html``: what each of them shows, as the templates print it.
+
+A section names its template; the order in ``of`` is the reading order.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
 from seaformer.core.measurement import EMULATED, ESTIMATED, MEASURED, DeviceInfo
 from seaformer.report import words
+from seaformer.report.components import with_components
 from seaformer.report.html import tables
-from seaformer.report.html.markup import NOTHING, Markup, join, lines, tag
+from seaformer.report.html.pictures.picture import Picture
+from seaformer.report.html.tables import Opener, PlainTable, Table
 from seaformer.report.table import Report, standing_alone
 
 MOST_LINES = 1000
-_HOW = (
-    "The median is the median of the processes' medians; its interval is the 95 % bootstrap "
-    "interval, processes resampled first and samples within them second. No sample is dropped. "
-    "A row is valid when nothing failed and no fatal flag was raised; a flag that is not fatal "
-    "stands beside the word. MB is 10^6 bytes.",
-    "Measured is a time taken on the device a row names. Emulated is an exact count of what one "
-    "inference executes on an emulated ARM core, and no time. Estimated is computed from counts. "
-    "Paper is a figure of the SeaFormer++ paper: one core of a Snapdragon 865, TNN, logits at the "
-    "head's own resolution. They are never mixed in a column.",
-)
-_BARE = (
-    "An emulated row without instructions ran where nothing counts them, an Android emulator for "
-    "example: only its answer is told, and no time either."
-)
-_BEGIN = (
-    (
-        "Export and time the smallest model on this machine",
-        "seaformer bench --variant t --threads 1",
-    ),
-    ("Build this page again", "seaformer report"),
-    ("See what is installed and what is missing", "seaformer doctor"),
-)
+MOST_NETWORKS = 100
+
+
+@dataclass(frozen=True)
+class Section:
+    """``name`` is what the navigation calls it."""
+
+    slug: str
+    name: str
+    title: str
+    template: str
+    content: object
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A count; a ``warning`` is shown only where it is not zero."""
+
+    count: int
+    name: str
+    warning: bool
+
+
+@dataclass(frozen=True)
+class Overview:
+    """``total`` is more than ``shown`` where rows are left out."""
+
+    tiles: tuple[Tile, ...]
+    shown: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice of a filter: its value, and what it is called."""
+
+    value: str
+    shown: str
+
+
+@dataclass(frozen=True)
+class Select:
+    """A filter; ``every`` is the choice that filters nothing, ``chosen`` the one at first."""
+
+    by: str
+    name: str
+    options: tuple[Option, ...]
+    every: str = "all"
+    chosen: str = ""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The tables of rows and what filters them."""
+
+    selects: tuple[Select, ...]
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture, with the figures of its networks in tables where it is of components."""
+
+    picture: Picture
+    networks: tuple[PlainTable, ...] = ()
+    networks_title: str = ""
+    networks_note: str = ""
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A table, and how many of its lines are left out."""
+
+    table: PlainTable
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """``bare`` where an emulated row has no counts."""
+
+    bare: bool
+
+
+def of(
+    report: Report, pictures: Sequence[Picture], made: Sequence[Table], shown: int
+) -> tuple[Section, ...]:
+    """Every section there is something for; ``shown`` is the number of rows in ``made``."""
+    accuracy, *others = pictures
+    sections = [
+        _overview(report, shown),
+        Section(accuracy.slug, "Accuracy", accuracy.title, "picture.html", Drawn(accuracy)),
+    ]
+    if made:
+        sections.append(Section("rows", "Rows", "Rows", "rows.html", _rows(report, made)))
+    sections += [
+        Section(one.slug, one.title, one.title, "picture.html", _drawn(report, one))
+        for one in others
+    ]
+    sections += [*_devices(report), *_failures(report), *_skipped(report)]
+    rows = report.table.of(EMULATED).rows
+    bare = any(row.counts is None and row.failure is None for row in rows)
+    title = "How to read this"
+    sections.append(Section("reading", title, title, "reading.html", Reading(bare)))
+    return tuple(sections)
 
 
 def summary(report: Report) -> str:
@@ -41,97 +132,105 @@ def summary(report: Report) -> str:
     return f"{counts} on {words.counted(len(report.devices), 'device')}. Newest: {latest}."
 
 
-def section(slug: str, title: str, *parts: str) -> Markup:
-    head = tag("h2", title, id=f"{slug}-head")
-    return tag(
-        "section", head, Markup("\n"), lines(*parts), id=slug, aria_labelledby=f"{slug}-head"
-    )
-
-
-def overview(report: Report, shown: int) -> Markup:
+def _overview(report: Report, shown: int) -> Section:
     runs = report.measurements
-    if not runs:
-        steps = (tag("li", f"{what}: ", tag("code", command), ".") for what, command in _BEGIN)
-        intro = "No measurement is stored here yet. How to begin:"
-        return section("overview", "Overview", tag("p", intro), tag("ol", *steps))
-    doubtful = [run for run in runs if not run.valid and run.failure is None]
+    doubtful = sum(not run.valid and run.failure is None for run in runs)
+    estimated = sum(run.source == ESTIMATED for run in runs)
     tiles = (
-        ("measured", sum(run.source == MEASURED for run in runs), ""),
-        ("emulated", sum(run.source == EMULATED for run in runs), ""),
-        ("estimated", sum(run.source == ESTIMATED for run in runs), ""),
-        ("devices", len(report.devices), ""),
-        ("not valid", len(doubtful), "warn"),
-        ("failed", sum(run.failure is not None for run in runs), "warn"),
-        ("files skipped", len(report.damaged), "warn"),
+        Tile(sum(run.source == MEASURED for run in runs), "measured", False),
+        Tile(sum(run.source == EMULATED for run in runs), "emulated", False),
+        *((Tile(estimated, "estimated", False),) if estimated else ()),
+        Tile(len(report.devices), "devices", False),
+        Tile(doubtful, "not valid", True),
+        Tile(sum(run.failure is not None for run in runs), "failed", True),
+        Tile(len(report.damaged), "files skipped", True),
     )
-    told = (
-        tag("li", tag("b", f"{count:,}"), f" {name}", class_=style if count else None)
-        for name, count, style in tiles
-        if count or (not style and name != "estimated")
+    kept = tuple(tile for tile in tiles if tile.count or not tile.warning) if runs else ()
+    content = Overview(kept, shown, len(standing_alone(report.table).rows))
+    return Section("overview", "Overview", "Overview", "overview.html", content)
+
+
+def _rows(report: Report, made: Sequence[Table]) -> Rows:
+    lines = [line for table in made for line in table.lines]
+    devices = {one.device.id: one.device for one in report.devices}
+    options = [Option(name, f"{device.model} ({name})") for name, device in devices.items()]
+    precisions = (
+        line.cells[i]
+        for table in made
+        for i, column in enumerate(table.columns)
+        if column.name == "precision"
+        for line in table.lines
     )
-    return section("overview", "Overview", tag("ul", *told, class_="tiles"), _limits(report, shown))
-
-
-def _limits(report: Report, shown: int) -> Markup:
-    """What is not in the page: said, never silent."""
-    total = len(standing_alone(report.table).rows)
-    if total <= shown:
-        return NOTHING
-    csv = tag("a", "tables/latency.csv", href="tables/latency.csv")
-    emulated = tag("a", "tables/emulated.csv", href="tables/emulated.csv")
-    said = f"This page has {shown:,} of {total:,} rows, the newest of every kind first. All are in "
-    return tag("p", said, csv, " and ", emulated, ".", class_="note")
-
-
-def devices(report: Report) -> Markup:
-    header = ("device", "id", "target", "system", "cores", "memory", "told")
-    body = [_device(section.device) for section in report.devices]
-    return section(
-        "devices", "Devices", tables.plain(header, body, "Devices that something was run on")
+    return Rows(
+        selects=(
+            Select("source", "Source", _same(line.source for line in lines)),
+            Select("device", "Device", tuple(options)),
+            Select("precision", "Precision", _same(precisions)),
+            Select("state", "State", _same(("valid", "not valid", "failed"))),
+            Select("newest", "Runs", (Option("yes", "newest of each row"),), "all runs", "yes"),
+        ),
+        tables=tuple(made),
     )
 
 
-def _device(device: DeviceInfo) -> list[str]:
-    clusters = "; ".join(
-        f"{c.part} (cpu {', '.join(map(str, c.cpus))})"
-        + (f" up to {c.max_freq_khz / 1e3:.0f} MHz" if c.max_freq_khz else "")
-        for c in device.clusters
+def _same(values: Iterable[str]) -> tuple[Option, ...]:
+    return tuple(Option(value, value) for value in dict.fromkeys(values))
+
+
+def _drawn(report: Report, picture: Picture) -> Drawn:
+    if picture.slug != "components" or picture.drawing is None:
+        return Drawn(picture)
+    groups = with_components(report.table)
+    title = f"The figures of {words.counted(len(groups), 'network')}"
+    if len(groups) > MOST_NETWORKS:
+        title = f"The figures of {MOST_NETWORKS} of {len(groups)} networks"
+    networks = tuple(tables.parts(report, rows) for rows in groups[:MOST_NETWORKS])
+    return Drawn(picture, networks, title, words.REMAINDER)
+
+
+def _devices(report: Report) -> Iterator[Section]:
+    if report.devices:
+        table = PlainTable(
+            caption="Devices that something was run on",
+            header=("device", "id", "target", "system", "cores", "memory", "reported"),
+            rows=tuple(_device(section.device) for section in report.devices),
+        )
+        yield Section("devices", "Devices", "Devices", "plain.html", Plain(table))
+
+
+def _device(device: DeviceInfo) -> tuple[str, ...]:
+    clusters = "; ".join(map(words.cluster, device.clusters))
+    properties = sorted((device.properties or {}).items())
+    return (
+        device.model,
+        device.id,
+        device.target,
+        f"{device.system}, {device.architecture}",
+        f"{device.cores}: {clusters}" if clusters else str(device.cores),
+        f"{device.memory_bytes / 1e9:.1f} GB" if device.memory_bytes else words.NOTHING,
+        "; ".join(f"{name}: {value}" for name, value in properties) or words.NOTHING,
     )
-    memory = f"{device.memory_bytes / 1e9:.1f} GB" if device.memory_bytes else words.NOTHING
-    told = "; ".join(
-        f"{name}: {value}" for name, value in sorted((device.properties or {}).items())
-    )
-    system = f"{device.system}, {device.architecture}"
-    cores = f"{device.cores}: {clusters}" if clusters else str(device.cores)
-    return [device.model, device.id, device.target, system, cores, memory, told or words.NOTHING]
 
 
-def failures(report: Report) -> list[tuple[str, str, Markup]]:
-    failed = [run for run in report.measurements if run.failure is not None][:MOST_LINES]
-    if not failed:
-        return []
-    header = ("model", "format", "precision", "device", "taken at", "what happened")
-    body = [
-        [
-            join(tag("a", run.model, href=f"#run-{run.id}", data_run=run.id, class_="opens")),
-            *(run.format, run.precision, run.device.model, run.created_at, run.failure or ""),
-        ]
-        for run in failed
-    ]
-    table = tables.plain(header, body, "Runs that failed, newest first")
-    return [("failures", "Failed runs", section("failures", "Failed runs", table))]
+def _failures(report: Report) -> Iterator[Section]:
+    failed = [run for run in report.measurements if run.failure is not None]
+    if failed:
+        rows = tuple(
+            (
+                Opener(run.model, run.id, f"{run.model}: open the run that failed"),
+                *(run.format, run.precision, run.device.model, run.created_at, run.failure or ""),
+            )
+            for run in failed[:MOST_LINES]
+        )
+        header = ("model", "format", "precision", "device", "taken at", "what happened")
+        table = PlainTable("Runs that failed, newest first", header, rows)
+        content = Plain(table, len(failed) - len(rows))
+        yield Section("failures", "Failed runs", "Failed runs", "plain.html", content)
 
 
-def skipped(report: Report) -> list[tuple[str, str, Markup]]:
-    if not report.damaged:
-        return []
-    body = [[found.path, found.reason] for found in report.damaged[:MOST_LINES]]
-    table = tables.plain(("file", "why"), body, "Files that were skipped and left as they are")
-    return [("skipped", "Files skipped", section("skipped", "Files skipped", table))]
-
-
-def reading(report: Report) -> Markup:
-    emulated = report.table.of(EMULATED).rows
-    bare = any(row.counts is None and row.failure is None for row in emulated)
-    said = (*_HOW, _BARE) if bare else _HOW
-    return section("reading", "How to read this", *(tag("p", words) for words in said))
+def _skipped(report: Report) -> Iterator[Section]:
+    if report.damaged:
+        rows = tuple((file.path, file.reason) for file in report.damaged[:MOST_LINES])
+        caption = "Files that were skipped and left as they are"
+        content = Plain(PlainTable(caption, ("file", "why"), rows), len(report.damaged) - len(rows))
+        yield Section("skipped", "Files skipped", "Files skipped", "plain.html", content)

@@ -11,8 +11,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from seaformer.core.measurement import EMULATED, ESTIMATED, MEASURED, PAPER
-from seaformer.report.html.markup import Markup, join, number, tag
+from seaformer.report.html.markup import join, number, tag
 
 WIDTH = 960.0
 SOURCES = (MEASURED, EMULATED, ESTIMATED, PAPER)
@@ -29,7 +31,7 @@ class Axis:
     log: bool = False
 
     def at(self, value: float) -> float:
-        """Where a value stands, kept within the axis."""
+        """Where a value is drawn, kept within the axis."""
         value = min(max(value, self.low), self.high)
         if self.log:
             share = math.log(value / self.low) / math.log(self.high / self.low)
@@ -47,10 +49,10 @@ class Axis:
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         for steps in ((1, 2, 5), (1, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)):
             every = [m * 10.0**power for power in powers for m in steps]
-            found = [value for value in every if self.low <= value <= self.high]
-            if len(found) > 3:
+            ticks = [value for value in every if self.low <= value <= self.high]
+            if len(ticks) > 3:
                 break
-        return found
+        return ticks
 
 
 def nice(value: float) -> float:
@@ -73,9 +75,9 @@ def picture(slug: str, title: str, description: str, height: float, *parts: str)
     )
 
 
-def words(x: float, y: float, said: str, style: str = "", anchor: str = "start") -> Markup:
+def words(x: float, y: float, text: str, style: str = "", anchor: str = "start") -> Markup:
     """Text with its baseline at ``y``."""
-    return tag("text", said, class_=style or None, x=x, y=y, text_anchor=anchor)
+    return tag("text", text, class_=style or None, x=x, y=y, text_anchor=anchor)
 
 
 def headed(x: float, y: float, name: str, figure: str, style: str = "") -> Markup:
@@ -106,6 +108,11 @@ def mark(source: str, x: float, y: float, size: float = 5.0, doubt: bool = False
         d += f"M{_at(x - size, y + size)}L{_at(x + size, y - size)}"
         return tag("path", class_=style, d=d)
     return tag("polygon", class_=style, points=" ".join(_at(*point) for point in way))
+
+
+def sign(source: str) -> Markup:
+    """The mark of a source for a line of text, 16 by 16."""
+    return mark(source, 8.0, 8.0, 4.5)
 
 
 def whisker(source: str, x1: float, x2: float, y: float) -> Markup:
@@ -154,8 +161,8 @@ def opens(run: str, drawn: Markup, hint: str) -> Markup:
     return tag("a", tag("title", hint), drawn, href=f"#run-{run}", data_run=run, tabindex="-1")
 
 
-def shortened(said: str, most: int) -> str:
-    return said if len(said) <= most else f"{said[: most - 1]}…"
+def shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _at(x: float, y: float) -> str:

@@ -1,281 +1,315 @@
-"""The tables of ``report.html``: one row per run, columns that sort, cells that open the run.
+"""The tables of ``report.html``: one line per run, columns that sort, a figure that opens the run.
 
-Every cell that sorts by a number carries it as ``data-v``; a row carries what the filters ask for.
+A table may have 10,000 lines. They are data (``island_of``), which the page's script draws as they
+scroll into view; the first ``MOST_STATIC`` are in the page for readers without a script. How a line
+looks is written once, in ``templates/rows.html``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from seaformer.core.measurement import EMULATED
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.components import Component, components
-from seaformer.report.html.markup import Markup, join, lines, tag
+from seaformer.report.html.island import Shared, island
 from seaformer.report.html.pictures import ratio
 from seaformer.report.html.pictures.components import parts_of
 from seaformer.report.html.pictures.instructions import floor_millions
 from seaformer.report.html.pictures.picture import device_label
-from seaformer.report.html.svg import mark
 from seaformer.report.table import Report
+
+MOST_STATIC = 100
 
 
 @dataclass(frozen=True)
 class Column:
-    """``numeric`` columns stand right and sort by ``data-v``; ``hint`` explains the name."""
+    """``style`` is a class of its cells; a ``numeric`` one sorts by the number that a cell begins
+    with. ``hint`` explains the name."""
 
     name: str
     hint: str = ""
+    style: str = ""
     numeric: bool = False
+
+    @property
+    def opens(self) -> bool:
+        """Whether its cells open their runs."""
+        return "strong" in self.style
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What is shown, and the number it sorts by."""
+class Line:
+    """One run in a table: a text for each column, and what the filters ask for.
+
+    ``state`` is ``valid``, ``not valid`` or ``failed``; ``narrow`` distinguishes the runs of a
+    model where the window is too narrow for more than two columns.
+    """
+
+    run: str
+    source: str
+    device: str
+    newest: bool
+    state: str
+    narrow: str
+    cells: tuple[str, ...]
+
+    @property
+    def figure(self) -> str:
+        """What opens the run, in the second column."""
+        return self.cells[1] if self.cells[1] != words.NOTHING else "why?"
+
+    @property
+    def label(self) -> str:
+        """What a screen reader calls the figure."""
+        figure = self.cells[1] if self.cells[1] != words.NOTHING else "no figure"
+        return f"{figure}: open the run of {self.cells[0]} {self.narrow}"
+
+    @property
+    def verdict(self) -> str:
+        """The class of the cell that reports whether the run is valid."""
+        return "no" if self.state != "valid" else ("yes" if "yes" in self.cells else "reserved")
+
+
+@dataclass(frozen=True)
+class Table:
+    """``csv`` is the file with every row, whatever the page leaves out."""
+
+    slug: str
+    caption: str
+    csv: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def static(self) -> tuple[Line, ...]:
+        """The lines that are in the page without its script."""
+        return self.lines[:MOST_STATIC]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(line.source for line in self.lines))
+
+
+@dataclass(frozen=True)
+class Opener:
+    """A figure that opens its run, and what a screen reader calls it."""
 
     shown: str
-    value: float | None = None
-    style: str = ""
+    run: str
+    label: str
 
 
+@dataclass(frozen=True)
+class PlainTable:
+    """A table that does not sort: the first cell of a row is its header, the last ``foot`` rows
+    are set apart."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str | Opener, ...], ...]
+    foot: int = 0
+
+
+_MODEL = Column("model")
+_TAKEN = Column("taken at", style="nowrap")
 _NAMES = (
-    Column("valid"),
+    Column("valid", style="state"),
     Column("runtime"),
     Column("precision"),
     Column("input", "height x width in pixels"),
     Column("scope", "logits is what the paper times; upsample and argmax add the tail"),
     Column("device"),
-    Column("core", "what was asked for = what it was"),
-    Column("threads", numeric=True),
+    Column("core", "as requested = as it was"),
+    Column("threads", style="number", numeric=True),
+)
+
+
+def _figure(name: str, hint: str = "", style: str = "figure") -> Column:
+    return Column(name, hint, style, numeric=True)
+
+
+def _opens(name: str, hint: str) -> Column:
+    return _figure(name, hint, "figure strong")
+
+
+_FIGURES = (
+    _figure("95 % interval ms", "bootstrap: processes resampled, then samples"),
+    *_NAMES,
+    _figure("p90 ms"),
+    _figure("p99 ms"),
+    _figure("peak MB"),
+    _TAKEN,
+    _figure("paper ms", "one core of a Snapdragon 865, TNN: another device", "figure theirs"),
+    _figure("ours / paper", style="figure theirs"),
 )
 LATENCY = (
-    Column("model"),
-    Column("median ms", "median of the processes' medians; opens the run", True),
-    Column("95 % interval ms", "bootstrap: processes resampled, then samples", True),
-    *_NAMES,
-    Column("p90 ms", numeric=True),
-    Column("p99 ms", numeric=True),
-    Column("peak MB", numeric=True),
-    Column("taken at"),
-    Column("paper ms", "one core of a Snapdragon 865, TNN: another device", True),
-    Column("ours / paper", numeric=True),
+    _MODEL,
+    _opens("median ms", "median of the processes' medians; opens the run"),
+    *_FIGURES,
 )
 ESTIMATES = (
-    Column("model"),
-    Column("estimated ms", "computed, not measured; opens what it was computed from", True),
-    *LATENCY[2:],
+    _MODEL,
+    _opens("estimated ms", "computed, not measured; opens what it was computed from"),
+    *_FIGURES,
 )
 COUNTS = (
-    Column("model"),
-    Column("million instructions", "of one inference; opens the run", True),
-    Column("floor", "millions: multiply-accumulates over what one instruction does", True),
-    Column("x floor", numeric=True),
+    _MODEL,
+    _opens("million instructions", "of one inference; opens the run"),
+    _figure("floor", "millions: multiply-accumulates over what one instruction does"),
+    _figure("x floor"),
     *_NAMES,
-    Column("size MB", numeric=True),
-    Column("taken at"),
+    _figure("size MB"),
+    _TAKEN,
 )
+Rows = Sequence[ResultRow]
 
 
-def latency(report: Report, rows: Sequence[ResultRow], newest: set[int], caption: str) -> Markup:
+def latency(report: Report, rows: Rows, newest: set[int], caption: str) -> Table:
     """Measured rows; ``newest`` are the ``id()`` of the newest row of each key."""
-    return _table(
-        "latency", caption, LATENCY, [_line(row, newest, _timed(report, row)) for row in rows]
-    )
+    lines = _lines(report, rows, newest, _timed)
+    return Table("latency", caption, "tables/latency.csv", LATENCY, lines)
 
 
-def estimates(report: Report, rows: Sequence[ResultRow], newest: set[int], caption: str) -> Markup:
+def estimates(report: Report, rows: Rows, newest: set[int], caption: str) -> Table:
     """Rows that are neither measured nor emulated, as ``latency`` shows them, and apart."""
-    return _table(
-        "estimates", caption, ESTIMATES, [_line(row, newest, _timed(report, row)) for row in rows]
-    )
+    lines = _lines(report, rows, newest, _timed)
+    return Table("estimates", caption, "tables/estimated.csv", ESTIMATES, lines)
 
 
-def counts(report: Report, rows: Sequence[ResultRow], newest: set[int], caption: str) -> Markup:
+def counts(report: Report, rows: Rows, newest: set[int], caption: str) -> Table:
     """Emulated rows: counts and no milliseconds."""
-    return _table(
-        "counts", caption, COUNTS, [_line(row, newest, _counted(report, row)) for row in rows]
-    )
+
+    def counted(row: ResultRow, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _counted(row, names, floor_millions(report, row))
+
+    lines = _lines(report, rows, newest, counted)
+    return Table("counts", caption, "tables/emulated.csv", COUNTS, lines)
 
 
-def parts(report: Report, rows: list[ResultRow]) -> Markup:
+def island_of(tables: Iterable[Table]) -> Markup:
+    """The lines for the page's script: texts that several have are numbers of ``shared``."""
+    shared = Shared()
+    document = {
+        table.slug: [_packed(shared, table, line) for line in table.lines] for table in tables
+    }
+    return island("lines", {"shared": shared.values, "tables": document})
+
+
+def _packed(shared: Shared, table: Table, line: Line) -> list[str | int | bool]:
+    cells = zip(line.cells, table.columns, strict=True)
+    return [
+        line.run,
+        shared.ref(line.source),
+        shared.ref(line.device),
+        line.newest,
+        shared.ref(line.state),
+        shared.ref(line.narrow),
+        *(text if column.numeric else shared.ref(text) for text, column in cells),
+    ]
+
+
+def parts(report: Report, rows: list[ResultRow]) -> PlainTable:
     """The components of one measurement, their sum and the remainder."""
-    first, found = rows[0], components(rows)
+    first, every = rows[0], components(rows)
     emulated = first.source == EMULATED
-    header = ["component", *(["million instructions"] if emulated else ["median ms"]), "share"]
-    if not emulated:
-        header.insert(2, "95 % interval ms")
-    header.append(words.FIGURE_10)
-    body = [_component(part, first, emulated) for part in found]
+    figures = ("million instructions",) if emulated else ("median ms", "95 % interval ms")
     where = f"{words.runtime(first)}, {first.precision}, {device_label(report, first)}"
-    caption = f"{first.model}, {where}: {first.source}"
-    known = len(parts_of(rows))
-    return plain(header, body, caption, foot=len(body) - known)
+    return PlainTable(
+        caption=f"{first.model}, {where}: {first.source}",
+        header=("component", *figures, "share", words.FIGURE_10),
+        rows=tuple(_component(part, first, emulated) for part in every),
+        foot=len(every) - len(parts_of(rows)),
+    )
 
 
-def plain(
-    header: Sequence[str], body: Sequence[Sequence[str]], caption: str, foot: int = 0
-) -> Markup:
-    """A table that does not sort: the first cell of a row is its header."""
-    heads = tag("tr", *(tag("th", name, scope="col") for name in header))
-    rows = [
-        tag(
-            "tr",
-            tag("th", row[0], scope="row"),
-            *(tag("td", cell) for cell in row[1:]),
-            class_="foot" if i >= len(body) - foot else None,
+def _lines(
+    report: Report,
+    rows: Rows,
+    newest: set[int],
+    cells: Callable[[ResultRow, tuple[str, ...]], tuple[str, ...]],
+) -> tuple[Line, ...]:
+    devices = {(row.device, row.device_name): row for row in rows}
+    labels = {key: words.clean(device_label(report, row)) for key, row in devices.items()}
+    return tuple(
+        Line(
+            run=row.measurement_id,
+            source=row.source,
+            device=words.clean(row.device),
+            newest=id(row) in newest,
+            state=_state(row),
+            narrow=words.clean(f"{words.runtime(row)} {row.precision}"),
+            cells=cells(row, _names(row, labels[row.device, row.device_name])),
         )
-        for i, row in enumerate(body)
-    ]
-    table = tag(
-        "table", tag("caption", caption), tag("thead", heads), tag("tbody", *rows), class_="plain"
-    )
-    return scrolled(caption, table)
-
-
-def scrolled(name: str, table: Markup) -> Markup:
-    """A region of its own that scrolls sideways, reachable by keyboard."""
-    return tag("div", table, class_="scroll", role="region", tabindex="0", aria_label=name)
-
-
-def _table(slug: str, caption: str, columns: Sequence[Column], rows: Iterable[Markup]) -> Markup:
-    heads = tag("tr", *(_head(column) for column in columns))
-    table = tag(
-        "table",
-        tag("caption", caption),
-        tag("thead", heads),
-        tag("tbody", Markup("\n"), lines(*rows)),
-        id=f"{slug}-table",
-        class_="sorts",
-    )
-    return scrolled(slug, table)
-
-
-def _head(column: Column) -> Markup:
-    button = tag("button", column.name, type="button", title=column.hint or None)
-    return tag(
-        "th", button, scope="col", aria_sort="none", class_="number" if column.numeric else None
+        for row in rows
     )
 
 
-def _line(row: ResultRow, newest: set[int], cells: Sequence[Cell]) -> Markup:
-    state = "failed" if row.failure is not None else ("valid" if row.valid else "not valid")
-    first, *rest = cells
-    return tag(
-        "tr",
-        tag("th", join(sign(row.source), Markup("&#160;")), first.shown, _narrow(row), scope="row"),
-        *(_cell(cell) for cell in rest),
-        data_source=row.source,
-        data_device=row.device,
-        data_precision=row.precision,
-        data_state=state,
-        data_newest="yes" if id(row) in newest else "no",
-        class_=None if row.valid else "doubtful",
+def _state(row: ResultRow) -> str:
+    return "failed" if row.failure is not None else ("valid" if row.valid else "not valid")
+
+
+def _names(row: ResultRow, device: str) -> tuple[str, ...]:
+    """One cell for each of ``_NAMES``."""
+    return (
+        words.validity(row),
+        words.runtime(row),
+        words.clean(row.precision),
+        row.size,
+        words.clean(row.scope),
+        device,
+        words.core(row),
+        str(row.threads),
     )
 
 
-def _narrow(row: ResultRow) -> Markup:
-    """What tells rows of one model apart, below its name where the window is narrow."""
-    return tag(
-        "small", f"{words.runtime(row)} {row.precision}", class_="narrow", aria_hidden="true"
-    )
-
-
-def _cell(cell: Cell) -> Markup:
-    style = " ".join(part for part in (cell.style, "number" if _counts(cell) else "") if part)
-    return tag("td", cell.shown, class_=style or None, data_v=cell.value)
-
-
-def _counts(cell: Cell) -> bool:
-    return cell.value is not None or cell.style == "figure" or cell.shown == words.NOTHING
-
-
-def sign(source: str) -> Markup:
-    """The source's mark, with its name for who cannot see it."""
-    drawn = tag("svg", mark(source, 8.0, 8.0, 4.5), viewBox="0 0 16 16", aria_hidden="true")
-    name = tag("span", source, class_="source-name")
-    return tag("span", drawn, name, class_=f"sign {source}")
-
-
-def _names(report: Report, row: ResultRow) -> list[Cell]:
-    return [
-        _validity(row),
-        Cell(words.runtime(row)),
-        Cell(row.precision),
-        Cell(row.size),
-        Cell(row.scope),
-        Cell(device_label(report, row)),
-        Cell(words.core(row)),
-        Cell(str(row.threads), row.threads),
-    ]
-
-
-def _timed(report: Report, row: ResultRow) -> list[Cell]:
-    times = [_time(row.p90_ms), _time(row.p99_ms)]
+def _timed(row: ResultRow, names: tuple[str, ...]) -> tuple[str, ...]:
+    """One cell for each of ``LATENCY`` or ``ESTIMATES``."""
     half = row.relative_half_width
-    spread = tag("small", f" ±{100 * half:.1f} %") if half is not None else ""
-    interval = Cell(join(words.interval(row), spread), row.ci95_low_ms, "figure")
+    spread = f" ±{100 * half:.1f} %" if half is not None else ""
     over = ratio.ratio(row) if row.paper_ms and row.median_ms else None
-    return [
-        Cell(words.model(row)),
-        Cell(_opener(row, words.ms(row.median_ms)), row.median_ms, "figure strong"),
-        interval,
-        *_names(report, row),
-        *times,
-        Cell(words.mb(row.peak_mb), row.peak_mb, "figure"),
+    return (
+        words.model(row),
+        words.ms(row.median_ms),
+        words.interval(row) + spread,
+        *names,
+        words.ms(row.p90_ms),
+        words.ms(row.p99_ms),
+        words.mb(row.peak_mb),
         _taken(row),
-        Cell(words.published(row.paper_ms), row.paper_ms, "figure theirs"),
-        Cell(words.NOTHING if over is None else f"{over:.2f}", over, "figure theirs"),
-    ]
+        words.published(row.paper_ms),
+        words.NOTHING if over is None else f"{over:.2f}",
+    )
 
 
-def _counted(report: Report, row: ResultRow) -> list[Cell]:
-    floor = floor_millions(report, row)
+def _counted(row: ResultRow, names: tuple[str, ...], floor: float | None) -> tuple[str, ...]:
+    """One cell for each of ``COUNTS``."""
     count = None if row.instructions is None else row.instructions / 1e6
     over = count / floor if floor and count else None
-    return [
-        Cell(words.model(row)),
-        Cell(_opener(row, words.instructions(row.instructions)), count, "figure strong"),
-        Cell(words.NOTHING if floor is None else f"{floor:.2f}", floor, "figure"),
-        Cell(words.NOTHING if over is None else f"{over:.2f}", over, "figure"),
-        *_names(report, row),
-        Cell(words.mb(row.size_mb), row.size_mb, "figure"),
+    return (
+        words.model(row),
+        words.instructions(row.instructions),
+        words.NOTHING if floor is None else f"{floor:.2f}",
+        words.NOTHING if over is None else f"{over:.2f}",
+        *names,
+        words.mb(row.size_mb),
         _taken(row),
-    ]
-
-
-def _time(value: float | None) -> Cell:
-    return Cell(words.ms(value), value, "figure")
-
-
-def _taken(row: ResultRow) -> Cell:
-    moment = row.created_at[:16].replace("T", " ")
-    return Cell(tag("time", moment, datetime=row.created_at), style="nowrap")
-
-
-def _validity(row: ResultRow) -> Cell:
-    told = words.validity(row)
-    style = "no" if not row.valid else ("yes" if told == "yes" else "reserved")
-    return Cell(tag("span", told, class_=f"state {style}"))
-
-
-def _opener(row: ResultRow, shown: str) -> Markup:
-    """The figure as a link that opens its run."""
-    said = "no figure" if shown == words.NOTHING else shown
-    return tag(
-        "a",
-        shown if shown != words.NOTHING else "why?",
-        href=f"#run-{row.measurement_id}",
-        data_run=row.measurement_id,
-        aria_label=f"{said}: open the run of {words.model(row)} {row.format} {row.precision}",
-        class_="opens",
     )
 
 
-def _component(part: Component, row: ResultRow, emulated: bool) -> list[str]:
-    figures = [words.instructions(part.instructions)]
-    if not emulated:
-        figures = [words.ms(part.median_ms), words.interval(part)]
-    opened = _opener(row, figures[0])
+def _taken(row: ResultRow) -> str:
+    """The day and the minute."""
+    return words.clean(row.created_at[:16].replace("T", " "))
+
+
+def _component(part: Component, row: ResultRow, emulated: bool) -> tuple[str | Opener, ...]:
+    figure = words.instructions(part.instructions) if emulated else words.ms(part.median_ms)
+    interval = () if emulated else (words.interval(part),)
+    label = f"{figure}: open the run of {words.model(row)} {words.runtime(row)} {row.precision}"
+    opener = Opener(figure, row.measurement_id, label)
     published = words.paper_percent(part.paper_percent)
-    return [part.name, opened, *figures[1:], words.percent(part.share), published]
+    return (part.name, opener, *interval, words.percent(part.share), published)

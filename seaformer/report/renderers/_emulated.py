@@ -19,14 +19,14 @@ from seaformer.report.renderers._columns import (
 from seaformer.report.terminal import Column
 
 _COUNTED = (
-    "what one inference executed on an emulated ARM core, counted exactly. No latency can be told "
-    "from it. Peak memory includes the emulator's own."
+    "what one inference executed on an emulated ARM core, counted exactly. It is not a latency. "
+    "Peak memory includes the emulator's own."
 )
 _UNCOUNTED = (
-    "what an emulated ARM core answered. Nothing was counted there, and no latency can be told "
-    "from it. Peak memory may include the emulator's own."
+    "what an emulated ARM core answered. Nothing was counted there, and it is not a "
+    "latency. Peak memory may include the emulator's own."
 )
-_SOME = "Rows without instructions ran where nothing counts them; only their answers are told."
+_SOME = "Rows without instructions ran where nothing counts them; they have only their answers."
 
 
 def _misses(level: str) -> Callable[[ResultRow], str]:
@@ -113,7 +113,7 @@ HEADER = tuple(column.title for column in COLUMNS)
 
 
 def note(rows: Sequence[ResultRow]) -> str:
-    """What the rows are, without saying of one that it was counted when it was not."""
+    """What the rows are; only one that was counted is called counted."""
     counted = [row.counts is not None for row in rows if row.failure is None]
     if all(counted):
         return _COUNTED

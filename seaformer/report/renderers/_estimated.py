@@ -1,7 +1,7 @@
 """What a row shows that is neither measured nor counted: an estimate, in a table of its own.
 
 The same on a terminal, in Markdown and in a job's summary. Whatever names a source that is not
-known here is shown in this way too: it never stands among measurements.
+known here is shown in this way too: it is never among measurements.
 """
 
 from __future__ import annotations

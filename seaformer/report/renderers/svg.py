@@ -41,7 +41,7 @@ def render(report: Report) -> dict[str, str]:
 
 def picture(report: Report) -> str:
     """The newest row of every key that has a latency, device after device."""
-    sections = [(found.device.model, drawn(found)) for found in report.devices]
+    sections = [(one.device.model, drawn(one)) for one in report.devices]
     sections = [(name, rows) for name, rows in sections if rows]
     body, top = [], 12
     for name, rows in sections:
@@ -66,23 +66,23 @@ def picture(report: Report) -> str:
 def drawn(section: DeviceSection) -> list[ResultRow]:
     """The rows of one device that get a bar: measured, whole network, newest of their key."""
     rows = section.table.of(MEASURED).method(FORWARD).rows
-    found = tuple(row for row in rows if row.median_ms is not None and row.failure is None)
-    return list(newest(ResultTable(found)).rows[:MOST_BARS])
+    measured = tuple(row for row in rows if row.median_ms is not None and row.failure is None)
+    return list(newest(ResultTable(measured)).rows[:MOST_BARS])
 
 
 def alternative(report: Report, most: int | None = None) -> str:
     """The picture in words, or its first ``most`` bars and how many more there are."""
-    told = [
+    bars = [
         f"{row.model} with {words.runtime(row)} {row.precision} on {section.device.model}: "
         f"{words.ms(row.median_ms)} ms{'' if row.valid else ' (not valid)'}"
         for section in report.devices
         for row in drawn(section)
     ]
-    if not told:
+    if not bars:
         return "No latency has been measured yet."
-    rest = len(told) - len(told[:most])
+    rest = len(bars) - len(bars[:most])
     more = [f"and {rest} more"] if rest else []
-    return words.clean("Bars of median latency. " + "; ".join([*told[:most], *more]) + ".")
+    return words.clean("Bars of median latency. " + "; ".join([*bars[:most], *more]) + ".")
 
 
 def nice_limit(value: float) -> float:

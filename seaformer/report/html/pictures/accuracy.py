@@ -1,7 +1,7 @@
 """Accuracy against latency: figure 1 of the paper with our points in it.
 
 Accuracy is the paper's (table 2, mean IoU on ADE20K's validation set) and is not measured here;
-our points stand at our latency and the accuracy the paper gives for that model.
+our points are at our latency and the accuracy the paper gives for that model.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from seaformer.core import paper
 from seaformer.core.measurement import ESTIMATED, MEASURED, PAPER
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.html import svg
-from seaformer.report.html.markup import Markup
 from seaformer.report.html.pictures.picture import (
     Picture,
     device_label,
+    in_words,
     label,
     latest,
     networks,
-    told,
     zoo_row,
 )
 from seaformer.report.table import Report
@@ -61,9 +62,8 @@ def draw(report: Report) -> Picture:
     )
     if not ours:
         note += " None of ours is in it yet: seaformer bench --variant t,s,b --threads 1 adds them."
-    return Picture(
-        "accuracy", "Accuracy against latency", note, _drawn(published, ours), "", _legend(ours)
-    )
+    title = "Accuracy against latency"
+    return Picture("accuracy", title, note, _drawn(published, ours), legend=_legend(ours))
 
 
 def _legend(ours: list[_Point]) -> tuple[str, ...]:
@@ -71,12 +71,12 @@ def _legend(ours: list[_Point]) -> tuple[str, ...]:
 
 
 def _published() -> list[_Point]:
-    found = []
+    points = []
     for row in paper.lines(_TABLE):
         latency, miou = row.number("latency_ms"), row.number("miou")
         if latency and miou:
-            found.append(_Point(PAPER, _published_name(row), latency, miou))
-    return found
+            points.append(_Point(PAPER, _published_name(row), latency, miou))
+    return points
 
 
 def _published_name(row: paper.Line) -> str:
@@ -86,18 +86,18 @@ def _published_name(row: paper.Line) -> str:
 
 
 def _ours(report: Report) -> list[_Point]:
-    found = []
+    points = []
     for row in latest(networks(report, MEASURED, ESTIMATED), _MOST):
         known = zoo_row(report, row)
-        published = known[0].paper if known else None
+        published = known.spec.paper if known else None
         if not published or published.table != _TABLE or row.scope != "logits":
             continue
         if published.metric_value and row.median_ms and row.valid:
             name, where = published.label, f"{device_label(report, row)}, {words.runtime(row)}"
             where += f" {row.precision}"
             point = _Point(row.source, name, row.median_ms, published.metric_value, row, where)
-            found.append(point)
-    return found
+            points.append(point)
+    return points
 
 
 def _drawn(published: list[_Point], ours: list[_Point]) -> Markup:
@@ -114,12 +114,13 @@ def _drawn(published: list[_Point], ours: list[_Point]) -> Markup:
         *_names(published, ours, x, y),
         *_key(ours),
     ]
-    said = [
+    facts = [
         f"{p.name} on {p.where}: {words.ms(p.latency_ms)} ms, {p.miou:g} %"
         for p in ours + published
     ]
     title = "Accuracy against latency: figure 1 of the paper with our points"
-    return svg.picture("accuracy-picture", title, told(said, 60), _HEIGHT + _keyed(ours), *parts)
+    height = _HEIGHT + _keyed(ours)
+    return svg.picture("accuracy-picture", title, in_words(facts, 60), height, *parts)
 
 
 def _families(points: list[_Point], x: svg.Axis, y: svg.Axis) -> list[Markup]:
@@ -135,11 +136,11 @@ def _engines(ours: list[_Point]) -> list[str]:
 
 def _lines(ours: list[_Point]) -> list[list[_Point]]:
     """Our points of one device, runtime and precision and of one family, fastest first."""
-    found: dict[tuple[str, str], list[_Point]] = {}
+    lines: dict[tuple[str, str], list[_Point]] = {}
     for point in sorted(ours, key=lambda point: point.latency_ms):
         family = next((family[0] for family in _FAMILIES if point.name in family), point.name)
-        found.setdefault((point.where, family), []).append(point)
-    return list(found.values())
+        lines.setdefault((point.where, family), []).append(point)
+    return list(lines.values())
 
 
 def _line(points: list[_Point], x: svg.Axis, y: svg.Axis) -> Markup:
@@ -149,7 +150,7 @@ def _line(points: list[_Point], x: svg.Axis, y: svg.Axis) -> Markup:
 
 
 def _key(ours: list[_Point]) -> list[Markup]:
-    """What the numbers of our points stand for, in two columns below the picture."""
+    """What the numbers of our points mean, in two columns below the picture."""
     named = [f"{i}  {where}" for i, where in enumerate(_engines(ours), 1)]
     return [
         svg.words(

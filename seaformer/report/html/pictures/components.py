@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from seaformer.core import paper
 from seaformer.core.measurement import MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report.components import Component, components, with_components
 from seaformer.report.html import svg
-from seaformer.report.html.markup import Markup
-from seaformer.report.html.pictures.picture import Picture, device_label, label, told
+from seaformer.report.html.pictures.picture import Missing, Picture, device_label, in_words, label
 from seaformer.report.table import Report
 
 _MOST, _ROW, _LABEL = 10, 46.0, 20.0
@@ -19,9 +20,9 @@ Shares = list[tuple[str, float]]
 def draw(report: Report) -> Picture:
     """Measurements with components, newest of each key; nothing is drawn of the paper alone."""
     groups = with_components(report.table)
-    missing = (
-        "No network has been measured in its parts yet. This picture is filled by "
-        "seaformer bench --variant t --components --threads 1"
+    missing = Missing(
+        "No network has been measured in its parts yet. This picture is filled by",
+        "seaformer bench --variant t --components --threads 1",
     )
     note = (
         "Shares of the sum of the parts, each run alone: of time where it was measured, of "
@@ -49,13 +50,13 @@ def _drawn(report: Report, groups: list[list[ResultRow]]) -> Markup:
         name = f"{label(first)}, {device_label(report, first)} ({kind})"
         bars.append((name, _shares(rows), first))
     drawn = [_bar(bar, 6 + _ROW * i) for i, bar in enumerate(bars)]
-    said = [
+    facts = [
         f"{name}: " + ", ".join(f"{part} {100 * share:.1f} %" for part, share in shares)
         for name, shares, _ in bars
     ]
     height = 6 + _ROW * len(bars) + 6
     return svg.picture(
-        "components-picture", "Shares of the parts of the network", told(said), height, *drawn
+        "components-picture", "Shares of the parts of the network", in_words(facts), height, *drawn
     )
 
 
@@ -82,9 +83,9 @@ def _bar(bar: tuple[str, Shares, ResultRow | None], top: float) -> Markup:
         style = f"part part{_ORDER.index(part) if part in _ORDER else 4 + i % 3}"
         style += "" if row else " outlined"
         pieces.append(svg.box(x, top + 17, share * wide, 20, style))
-        said = f"{part} {100 * share:.1f} %" if row else f"{part} {100 * share:.0f} %"
-        if 7 * len(said) < share * wide:
-            pieces.append(svg.words(x + 6, top + 31, said, "on-part"))
+        text = f"{part} {100 * share:.1f} %" if row else f"{part} {100 * share:.0f} %"
+        if 7 * len(text) < share * wide:
+            pieces.append(svg.words(x + 6, top + 31, text, "on-part"))
         elif share * wide > 30:
             pieces.append(svg.words(x + 4, top + 31, f"{100 * share:.0f} %", "on-part"))
         x += share * wide

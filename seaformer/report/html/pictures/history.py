@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from seaformer.core.measurement import EMULATED, MEASURED, short_commit
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.html import svg
-from seaformer.report.html.markup import Markup, tag
-from seaformer.report.html.pictures.picture import Picture, device_label, label, told
+from seaformer.report.html.markup import tag
+from seaformer.report.html.pictures.picture import Missing, Picture, device_label, in_words, label
 from seaformer.report.table import FORWARD, Report, key
 
 _MOST, _POINTS, _WIDE, _HIGH, _GAP = 12, 60, 460.0, 168.0, 36.0
@@ -17,13 +19,13 @@ _UNDER, _WORD, _LINE = 36.0, 54.0, 13.0  # below the plot; room for one commit; 
 def draw(report: Report) -> Picture:
     """Keys with two or more valid runs; those with the newest runs first."""
     groups = _groups(report)
-    missing = (
-        "No row has been measured twice yet. This picture is filled by a second "
-        "seaformer bench --variant t --threads 1"
+    missing = Missing(
+        "No row has been measured twice yet. This picture is filled by a second",
+        "seaformer bench --variant t --threads 1",
     )
     note = (
         "Runs of the same row from old to new, evenly spaced; emulated rows show instructions. "
-        "Below stands the commit of the checkout they were made in, where another one begins; + is "
+        "Below is the commit of the checkout they were made in, where another one begins; + is "
         "a checkout that was changed. A ring marks the first run of another file, runtime or "
         "runner than the run before it: where a change comes from. Each axis is its own and does "
         "not begin at zero."
@@ -36,11 +38,11 @@ def draw(report: Report) -> Picture:
 
 
 def _groups(report: Report) -> list[list[ResultRow]]:
-    found: dict[tuple[object, ...], list[ResultRow]] = {}
+    runs: dict[tuple[object, ...], list[ResultRow]] = {}
     for row in report.table.of(MEASURED, EMULATED).method(FORWARD).rows:
         if row.valid and _value(row) is not None:
-            found.setdefault(key(row), []).append(row)
-    histories = [rows[:_POINTS][::-1] for rows in found.values() if len(rows) > 1]
+            runs.setdefault(key(row), []).append(row)
+    histories = [rows[:_POINTS][::-1] for rows in runs.values() if len(rows) > 1]
     return sorted(histories, key=lambda rows: rows[-1].created_at, reverse=True)
 
 
@@ -51,16 +53,16 @@ def _value(row: ResultRow) -> float | None:
 
 
 def _drawn(report: Report, groups: list[list[ResultRow]]) -> Markup:
-    parts, said = [], []
+    parts, facts = [], []
     for i, rows in enumerate(groups):
         left, top = (i % 2) * (_WIDE + _GAP), (i // 2) * (_HIGH + _GAP)
         parts.append(_panel(report, rows, left, top))
         first, last = (_value(row) or 0.0 for row in (rows[0], rows[-1]))
         unit = "M instructions" if rows[0].source == EMULATED else "ms"
         runs = f"{len(rows)} runs{_over(rows)}"
-        said.append(f"{label(rows[0])}: {runs}, {first:.2f} to {last:.2f} {unit}")
+        facts.append(f"{label(rows[0])}: {runs}, {first:.2f} to {last:.2f} {unit}")
     height = -(-len(groups) // 2) * (_HIGH + _GAP)
-    return svg.picture("history-picture", "History of rows", told(said), height, *parts)
+    return svg.picture("history-picture", "History of rows", in_words(facts), height, *parts)
 
 
 def _over(rows: list[ResultRow]) -> str:
@@ -123,8 +125,8 @@ def _commits(rows: list[ResultRow], x: svg.Axis, under: float) -> list[Markup]:
         middle = min(max(at, x.start + _WORD / 2 - 10), x.end - _WORD / 2 + 10)
         if all(abs(middle - other) >= _WORD for other in taken):
             taken.append(middle)
-            said = short_commit(rows[i].commit) or "none"
-            parts.append(svg.words(middle, under + 17, said, "quiet small", "middle"))
+            commit = short_commit(rows[i].commit) or "none"
+            parts.append(svg.words(middle, under + 17, commit, "quiet small", "middle"))
     return parts
 
 
@@ -146,7 +148,8 @@ def _point(row: ResultRow, at: tuple[float, float], changed: bool) -> Markup:
         drawn = svg.group(ring, drawn)
     counted = f"{words.instructions(row.instructions)} million instructions"
     figure = f"{words.ms(row.median_ms)} ms" if row.source == MEASURED else counted
-    made = f"commit {short_commit(row.commit) or 'not told'}, artifact {row.artifact_sha256[:8]}, "
+    commit = short_commit(row.commit) or words.UNKNOWN
+    made = f"commit {commit}, artifact {row.artifact_sha256[:8]}, "
     made += f"{words.runtime(row)}, runner {row.runner_build}"
     hint = f"{row.created_at}: {figure}; {made}"
     return svg.opens(row.measurement_id, drawn, hint)

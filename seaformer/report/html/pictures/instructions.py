@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from seaformer.core.measurement import EMULATED
 from seaformer.core.precision import BASE, precisions
 from seaformer.core.table import ResultRow
 from seaformer.report.html import svg
-from seaformer.report.html.markup import Markup
-from seaformer.report.html.pictures.picture import Picture, label, latest, networks, told, zoo_row
+from seaformer.report.html.pictures.picture import (
+    Missing,
+    Picture,
+    in_words,
+    label,
+    latest,
+    networks,
+    zoo_row,
+)
 from seaformer.report.table import Report
 
 _MOST, _ROW, _LEFT = 24, 40.0, 20.0
@@ -23,15 +32,15 @@ def floor_millions(report: Report, row: ResultRow) -> float | None:
     lanes = next((each.lanes for each in precisions() if each.name == row.precision), None)
     if known is None or lanes is None or row.scope != "logits" or row.method != "forward":
         return None
-    return known[2] / lanes / 1e6
+    return known.macs / lanes / 1e6
 
 
 def draw(report: Report) -> Picture:
     """The newest emulated row of each key that was counted."""
     rows = [row for row in networks(report, EMULATED) if row.instructions]
-    missing = (
-        "No instructions have been counted yet. This picture is filled by "
-        "seaformer bench --variant t --device emulator --threads 1"
+    missing = Missing(
+        "No instructions have been counted yet. This picture is filled by",
+        "seaformer bench --variant t --device emulator --threads 1",
     )
     note = (
         "Instructions of one inference, counted on an emulated ARM core: the same on every "
@@ -60,23 +69,23 @@ def _drawn(report: Report, rows: list[ResultRow]) -> Markup:
     axis = svg.Axis(0.0, max(counts) * 1.02, _LEFT, svg.WIDTH - _LEFT)
     bottom = 12 + _ROW * len(rows)
     parts = [svg.x_axis(axis, 8, bottom, "million instructions")]
-    said = []
+    facts = []
     for i, (row, count, floor) in enumerate(zip(rows, counts, floors, strict=True)):
         y = 14 + _ROW * i
         times = f", {count / floor:.2f} x the floor of {floor:.1f}" if floor else ""
         parts.append(_line(row, axis, y, floor, f"{count:.1f} M{times}"))
-        said.append(f"{label(row)}: {count:.1f} million{times}")
+        facts.append(f"{label(row)}: {count:.1f} million{times}")
     title = "Executed ARM instructions against the floor"
-    return svg.picture("instructions-picture", title, told(said), bottom + 44, *parts)
+    return svg.picture("instructions-picture", title, in_words(facts), bottom + 44, *parts)
 
 
-def _line(row: ResultRow, axis: svg.Axis, y: float, floor: float | None, said: str) -> Markup:
+def _line(row: ResultRow, axis: svg.Axis, y: float, floor: float | None, figure: str) -> Markup:
     count = (row.instructions or 0) / 1e6
     name = f"{label(row)} {row.size}"
     bar = svg.box(_LEFT, y + 17, axis.at(count) - _LEFT, 14, f"bar {EMULATED} counted")
     parts = [
-        svg.headed(_LEFT, y + 11, svg.shortened(name, 80), said),
-        svg.opens(row.measurement_id, bar, f"{name}: {said}"),
+        svg.headed(_LEFT, y + 11, svg.shortened(name, 80), figure),
+        svg.opens(row.measurement_id, bar, f"{name}: {figure}"),
     ]
     if floor:
         parts.append(svg.line(axis.at(floor), y + 14, axis.at(floor), y + 34, "floor"))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from markupsafe import Markup
+
 from seaformer.core.measurement import EMULATED, MEASURED, PAPER
 from seaformer.core.precision import find_precision, names, rank
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.html import svg
-from seaformer.report.html.markup import Markup, tag
+from seaformer.report.html.markup import tag
 from seaformer.report.html.pictures.picture import (
+    Missing,
     Picture,
     device_label,
+    in_words,
     networks,
-    told,
     zoo_row,
 )
 from seaformer.report.table import Report
@@ -32,7 +35,7 @@ class _Bar:
 
 @dataclass(frozen=True)
 class _Group:
-    """One model on one device in several precisions; ``unit`` says what the bars are."""
+    """One model on one device in several precisions; ``unit`` is what the bars are."""
 
     name: str
     unit: str
@@ -43,9 +46,9 @@ class _Group:
 def draw(report: Report) -> Picture:
     """Groups with two precisions or more, and the paper's own pair under each of its models."""
     groups = _groups(report, MEASURED, "ms") + _groups(report, EMULATED, "M instructions")
-    missing = (
-        "No model has been run in two precisions yet. This picture is filled by "
-        f"seaformer bench --variant t --precision {','.join(names())} --threads 1"
+    missing = Missing(
+        "No model has been run in two precisions yet. This picture is filled by",
+        f"seaformer bench --variant t --precision {','.join(names())} --threads 1",
     )
     note = f"The same model, size, scope, format and core. {_legend()}."
     sources = tuple(dict.fromkeys(group.source for group in groups))
@@ -60,12 +63,12 @@ def draw(report: Report) -> Picture:
 
 
 def _groups(report: Report, source: str, unit: str) -> list[_Group]:
-    found: dict[ResultRow, list[ResultRow]] = {}
+    alike: dict[ResultRow, list[ResultRow]] = {}
     for row in networks(report, source):
         if row.valid and _value(row, unit) is not None:
-            found.setdefault(_alike(row), []).append(row)
+            alike.setdefault(_alike(row), []).append(row)
     groups = []
-    for rows in found.values():
+    for rows in alike.values():
         if len(rows) > 1:
             ordered = sorted(rows, key=lambda row: (rank(row.precision), row.precision))
             bars = [_Bar(row.precision, _value(row, unit) or 0.0, row) for row in ordered]
@@ -112,7 +115,7 @@ def _legend() -> str:
 
 def _published(report: Report, row: ResultRow, unit: str) -> list[_Bar]:
     known = zoo_row(report, row)
-    paper = known[0].paper if known else None
+    paper = known.spec.paper if known else None
     if unit != "ms" or paper is None or row.scope != "logits":
         return []
     pair = [
@@ -122,14 +125,14 @@ def _published(report: Report, row: ResultRow, unit: str) -> list[_Bar]:
 
 
 def _drawn(groups: list[_Group]) -> Markup:
-    parts, said, top = [_hatch()], [], 4.0
+    parts, facts, top = [_hatch()], [], 4.0
     for group in groups:
         drawn, height = _group(group, top)
         parts.append(drawn)
         values = (f"{_name(bar)} {bar.value:.2f}" for bar in group.bars)
-        said.append(f"{group.name} in {group.unit}: {', '.join(values)}")
+        facts.append(f"{group.name} in {group.unit}: {', '.join(values)}")
         top += height + 12
-    return svg.picture("precision-picture", "Precisions side by side", told(said), top, *parts)
+    return svg.picture("precision-picture", "Precisions side by side", in_words(facts), top, *parts)
 
 
 def _group(group: _Group, top: float) -> tuple[Markup, float]:
@@ -145,11 +148,11 @@ def _group(group: _Group, top: float) -> tuple[Markup, float]:
         if bar.row:
             drawn = svg.opens(bar.row.measurement_id, drawn, f"{group.name} {bar.precision}")
         share = f" ({bar.value / first:.2f} of {group.bars[0].precision})" if bar.row and i else ""
-        said = f"{bar.value:.2f} {group.unit}{share}"
+        figure = f"{bar.value:.2f} {group.unit}{share}"
         parts += [
             svg.words(_LABEL - 10, y + 11, _name(bar), "" if bar.row else "quiet", "end"),
             drawn,
-            svg.words(axis.at(bar.value) + 8, y + 11, said, "" if bar.row else "quiet"),
+            svg.words(axis.at(bar.value) + 8, y + 11, figure, "" if bar.row else "quiet"),
         ]
     return svg.group(*parts), _HEAD + _ROW * len(group.bars)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from seaformer.core.measurement import ESTIMATED, MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.html import svg
-from seaformer.report.html.markup import Markup
 from seaformer.report.html.pictures.picture import (
+    Missing,
     Picture,
     device_label,
+    in_words,
     label,
     latest,
     networks,
-    told,
 )
 from seaformer.report.table import Report
 
@@ -23,13 +25,13 @@ _MOST, _ROW, _HEAD, _LEFT = 30, 38.0, 30.0, 20.0
 def draw(report: Report) -> Picture:
     """Rows that ran what the paper timed: logits, at that size, in a precision it gives."""
     rows = [row for row in networks(report, MEASURED, ESTIMATED) if row.paper_ms]
-    missing = (
-        "No model of the paper has been timed yet. This picture is filled by "
-        "seaformer bench --variant t,s,b --threads 1"
+    missing = Missing(
+        "No model of the paper has been timed yet. This picture is filled by",
+        "seaformer bench --variant t,s,b --threads 1",
     )
     note = (
         "Ours divided by the paper's figure for the same model, precision and scope. Only a row of "
-        "a Snapdragon 865 tests the paper; on another device the ratio says how far that device "
+        "a Snapdragon 865 tests the paper; on another device the ratio is how far that device "
         "is from the paper's phone. The line is the 95 % interval of our median."
     )
     sources = tuple(s for s in (MEASURED, ESTIMATED) if any(row.source == s for row in rows))
@@ -61,9 +63,9 @@ def _drawn(report: Report, rows: list[ResultRow]) -> Markup:
             y += _HEAD
         parts.append(_line(report, row, axis, y))
         y += _ROW
-    said = [f"{label(row)} on {device_label(report, row)}: {ratio(row):.2f}" for row in rows]
+    facts = [f"{label(row)} on {device_label(report, row)}: {ratio(row):.2f}" for row in rows]
     return svg.picture(
-        "ratio-picture", "Our latency over the paper's", told(said), bottom + 44, *parts
+        "ratio-picture", "Our latency over the paper's", in_words(facts), bottom + 44, *parts
     )
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.stats import quantile
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.html import svg
-from seaformer.report.html.markup import Markup
 from seaformer.report.html.pictures.picture import (
+    Missing,
     Picture,
     device_label,
+    in_words,
     label,
     latest,
     networks,
-    told,
 )
 from seaformer.report.table import Report
 
@@ -26,9 +28,9 @@ _LOWEST, _HIGHEST, _LEAST = -10.0, 30.0, 2.0
 def draw(report: Report) -> Picture:
     """The newest rows; every other row's samples open with its number."""
     rows = networks(report, MEASURED)
-    missing = (
-        "No latency has been measured yet. This picture is filled by "
-        "seaformer bench --variant t --threads 1"
+    missing = Missing(
+        "No latency has been measured yet. This picture is filled by",
+        "seaformer bench --variant t --threads 1",
     )
     note = (
         "One stroke per sample, one lane per fresh process, in percent of the row's median; the "
@@ -44,16 +46,16 @@ def draw(report: Report) -> Picture:
 def _drawn(report: Report, rows: list[ResultRow]) -> Markup:
     runs = {run.id: run for run in report.measurements}
     axis = _axis([_lanes(row, runs[row.measurement_id]) for row in rows])
-    parts, said, top = [], [], 12.0
+    parts, facts, top = [], [], 12.0
     for row in rows:
         run = runs[row.measurement_id]
         drawn, height = _row(report, row, run, axis, top)
         parts.append(drawn)
-        said.append(f"{label(row)}: {row.n} samples, spread {words.percent(row.spread)}")
+        facts.append(f"{label(row)}: {row.n} samples, spread {words.percent(row.spread)}")
         top += height + _GAP
     frame = svg.x_axis(axis, 6, top, "deviation from the row's median", " %")
     return svg.picture(
-        "samples-picture", "Samples of the newest rows", told(said), top + 44, frame, *parts
+        "samples-picture", "Samples of the newest rows", in_words(facts), top + 44, frame, *parts
     )
 
 
