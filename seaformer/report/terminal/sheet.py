@@ -91,10 +91,13 @@ class Sheet:
             yield (Span("─" * self.needs, _DIM),)
 
     def _beside(self, cells: Sequence[Cell], width: int | None) -> str:
-        """The prose of a row that has room for it behind its only line."""
+        """The prose of a row that has room for it behind its only line, below its heading."""
+        if width is None or len(self.rows) != 1:
+            return ""
         prose = _GAP.text.join(cells[place].text for place in self.below)
-        room = 0 if width is None or len(self.rows) != 1 else width - self.needs - len(_GAP.text)
-        return prose if length(prose) <= room else ""
+        heading = _GAP.text.join(self.columns[place].name for place in self.below)
+        room = width - self.needs - len(_GAP.text)
+        return prose if max(length(prose), length(heading)) <= room else ""
 
     def _behind(self, painted: Painted, prose: Cell) -> Painted:
         taken = sum(length(span.text) for span in painted)

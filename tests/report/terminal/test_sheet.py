@@ -105,6 +105,14 @@ def test_prose_is_beside_its_row_where_it_fits_and_below_it_where_not() -> None:
     assert below.startswith("  note: a sentence that")
 
 
+@pytest.mark.parametrize("width", EVERY_WIDTH)
+def test_the_heading_of_prose_has_room_where_prose_is_beside_its_row(width: int) -> None:
+    columns = (*COLUMNS[:3], Column[Row]("a heading longer than its prose", lambda row: row.note,
+                                         below="{}"))  # fmt: skip
+    text = shown(width, Row("alpha", note="short"), ROWS[1], columns=columns)
+    assert max(map(len, text.splitlines())) <= width
+
+
 def test_names_too_long_for_their_figures_have_the_first_of_two_lines() -> None:
     rows = (Row("a_name_as_long_as_the_terminal", kind="x"), Row("b", kind="y"))
     text = shown(36, *rows)
