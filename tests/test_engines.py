@@ -26,7 +26,7 @@ REPLAY = Path(__file__).parent / "fakes" / "replay"
 
 # Files that may name an engine and are not under its name, each with the reason.
 ELSEWHERE = {
-    "export/rewrites/*": "a rule says which format needs it",
+    "export/rewrites/huggingface.py": "the reason of a rule, in words for a reader",
 }
 
 ROW = """
