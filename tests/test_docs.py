@@ -76,20 +76,12 @@ def test_a_stale_block_is_rewritten(tool: ModuleType) -> None:
     assert tool.fresh(tool.fresh(page)) == tool.fresh(page)
 
 
-@pytest.mark.parametrize("output", ["", "x" * 101, "\x1b[1mbold\x1b[0m"])
-def test_a_demo_that_is_empty_wide_or_colored_is_refused(tool: ModuleType, output: str) -> None:
-    with pytest.raises(SystemExit, match="at most 100 columns"):
-        tool.with_demo(read(ROOT / "README.md"), output)
-
-
-def test_a_captured_demo_replaces_the_one_of_the_readme(tool: ModuleType) -> None:
-    text = tool.with_demo(read(ROOT / "README.md"), "one \\1 line\n\nand another  \n")
-    assert "<!-- demo -->\n```\none \\1 line\n\nand another\n```\n<!-- end of demo -->" in text
-    before, after = (
-        re.split(r"<!-- (?:end of )?demo -->", read(ROOT / "README.md"))[i] for i in (0, 2)
-    )
-    assert text.startswith(before)
-    assert text.endswith(after)
+def test_the_demo_of_the_readme_is_two_engines_beside_each_other(tool: ModuleType) -> None:
+    text = tool.demo()
+    assert max(map(len, text.splitlines())) <= tool.COLUMNS
+    for engine in ("onnxruntime", "executorch"):
+        assert f"seaformer_t.ade20k  {engine}" in text
+    assert "slower than" in text
 
 
 # Links.

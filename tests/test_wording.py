@@ -38,6 +38,7 @@ def test_only_files_that_break_the_rule_are_excused(rule: str) -> None:
         ("a.py", '"""Head.\n\nIt tells\nnothing.\n"""\n', [3]),
         ("a.py", "told = 1  # it stands\n", []),
         ("a.md", "It is no longer\nhere, and stands.\n", [2]),
+        ("a.md", "```\nIt is no model.\n```\n\n```sh\ntold\n```\nIt tells.\n", [6, 8]),
         ("a.cpp", 'fail("the file is no model");  // tells\n', [1]),
         ("a.csv", "a,the paper does not say\n", [1]),
         ("a.md", "--runs 0 is not possible: expected 1\nThis is a fault of seaformer\n", [1, 2]),

@@ -1,12 +1,10 @@
 """Write the generated parts of README.md and docs/: ``python tools/docs.py``.
 
-    python tools/docs.py                    # rewrite every block whose source has changed
-    python tools/docs.py --check            # list stale blocks; exit code 1 when there is one
-    python tools/docs.py --demo demo.txt    # put the output of ``make demo`` into README.md
+    python tools/docs.py            # rewrite every block whose source has changed
+    python tools/docs.py --check    # list stale pages; exit code 1 when there is one
 
 A block starts with ``<!-- NAME: make docs -->`` and ends with ``<!-- end of NAME -->``. Its text
-comes from the index of models, the proofs of exports or the tables of ``results/``, never from a
-hand. The demo is the exception: it is a captured output, and only ``--demo`` replaces it.
+comes from the index of models, the proofs of exports or the stored results, never from a hand.
 """
 
 from __future__ import annotations
@@ -23,6 +21,8 @@ from seaformer.core.proof import Proof, read
 from seaformer.core.spec import PaperRow
 from seaformer.models import list_models, model_spec
 from seaformer.report.differences import differences_markdown
+from seaformer.report.renderers.terminal import run_page
+from seaformer.report.terminal import plain
 from seaformer.report.zoo import (
     ExportRow,
     ZooRow,
@@ -31,11 +31,14 @@ from seaformer.report.zoo import (
     markdown_table,
     zoo_rows,
 )
+from seaformer.store.results import ResultStore
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-TABLES = ROOT / "results" / "tables"
-COLUMNS = 100  # of the demo in the README
+RESULTS = ROOT / "results"
+COLUMNS = 100  # of the terminal that the README shows
+# What it shows: one bench of SeaFormer-T in both formats, by the ends of the measurements' ids.
+DEMO = ("d571bfc0", "658197b0")
 _ZOO = (
     "model",
     "input",
@@ -49,7 +52,6 @@ _ZOO = (
     "paper ms",
 )
 _BLOCK = re.compile(r"<!-- ([a-z0-9_ ]+): make docs -->\n.*?<!-- end of \1 -->\n", re.DOTALL)
-_DEMO = re.compile(r"<!-- demo -->\n.*?<!-- end of demo -->\n", re.DOTALL)
 # The rows of the README's table; the first one is what the others are divided by.
 _SHOWN = {
     "seaformer_t": "SeaFormer-T",
@@ -62,13 +64,10 @@ _SHOWN = {
 
 
 def main() -> int:
-    """Rewrite or check the blocks, or replace the demo; 1 when ``--check`` finds a stale one."""
+    """Rewrite or check the blocks; 1 when ``--check`` finds a stale one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing, list stale pages")
-    parser.add_argument("--demo", type=Path, metavar="FILE", help="captured output of make demo")
     options = parser.parse_args()
-    if options.demo is not None:
-        README.write_text(with_demo(_read(README), _read(options.demo)), encoding="utf-8")
     stale = [page for page in pages() if fresh(text := _read(page)) != text]
     for page in stale:
         if not options.check:
@@ -93,19 +92,6 @@ def fresh(text: str) -> str:
     return _BLOCK.sub(lambda match: _block(match.group(1)), text)
 
 
-def with_demo(text: str, output: str) -> str:
-    """``text`` with the output of ``make demo`` in its block.
-
-    Raises ``SystemExit`` for an output that is empty, wider than ``COLUMNS`` or colored.
-    """
-    lines = [line.rstrip() for line in output.strip("\n").splitlines()]
-    wide = max(map(len, lines), default=0)
-    if not lines or wide > COLUMNS or "\x1b" in output:
-        sys.exit(f"The demo must be plain text of at most {COLUMNS} columns (got {wide}).")
-    body = "\n".join(lines)
-    return _DEMO.sub(lambda _: f"<!-- demo -->\n```\n{body}\n```\n<!-- end of demo -->\n", text)
-
-
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
@@ -114,6 +100,13 @@ def _block(name: str) -> str:
     maker, _, rest = name.partition(" ")
     body = MAKERS[maker](*rest.split())
     return f"<!-- {name}: make docs -->\n\n{body}\n<!-- end of {name} -->\n"
+
+
+def demo() -> str:
+    """What a bench prints of the measurements named in ``DEMO``, on a terminal of ``COLUMNS``."""
+    stored = ResultStore(RESULTS).load().measurements
+    measurements = [one for end in DEMO for one in stored if one.id.endswith(end)]
+    return f"```\n{plain(run_page(measurements), COLUMNS)}```\n"
 
 
 def family(name: str) -> str:
@@ -181,6 +174,14 @@ def _row(proof: Proof) -> ExportRow:
     )
 
 
+def rewrites() -> str:
+    """Every rewrite of an export, where it applies and why. Imports torch."""
+    from seaformer.export.rewrites import list_rules
+
+    cells = ((f"`{rule.name}`", rule.where, rule.reason) for rule in list_rules())
+    return markdown_table(("rewrite", "applies to", "reason"), cells)
+
+
 def beside() -> str:
     """A few rows of table 2: the paper's milliseconds, this repository's, and instructions.
 
@@ -219,7 +220,7 @@ def _newest(table: str, model: str, **cells: str) -> dict[str, str]:
     """The newest valid ExecuTorch row of a whole network in FP32, as ``results/tables`` has it."""
     cells |= {"model": model, "runtime": "executorch", "precision": "fp32", "valid": "true"}
     cells |= {"method": "forward", "scope": "logits", "height": "512", "width": "512"}
-    with (TABLES / table).open(encoding="utf-8", newline="") as handle:
+    with (RESULTS / "tables" / table).open(encoding="utf-8", newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if cells.items() <= row.items()]
     return max(rows, key=lambda row: row["created_at"])
 
@@ -230,7 +231,9 @@ MAKERS: dict[str, Callable[..., str]] = {
     "absent": lambda: absent_markdown(paper.absent()),
     "differences": lambda: differences_markdown(zoo_rows(), paper.differences()),
     "exports": exports,
+    "rewrites": rewrites,
     "beside": beside,
+    "demo": demo,
 }
 
 

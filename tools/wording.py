@@ -120,11 +120,20 @@ def _names(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _words(suffix: str, text: str) -> Iterator[tuple[int, str]]:
-    """The texts that a person reads, each line of them with its number."""
+    """The texts that a person reads, each line of them with its number.
+
+    A fence without a language in Markdown is recorded output: the program's words, not the page's.
+    """
     if suffix == ".py":
         yield from _constants(text)
         return
+    recorded = fenced = False
     for number, line in enumerate(text.splitlines(), start=1):
+        if suffix == ".md" and line.lstrip().startswith("```"):
+            fenced = not fenced
+            recorded = fenced and line.strip() == "```"
+        if recorded:
+            continue
         if suffix in _WHOLE:
             yield number, line
         else:
