@@ -216,6 +216,20 @@ def flags() -> Iterator[str]:
                 yield str(name.value)
 
 
+def test_every_file_that_the_architecture_names_is_in_its_folder() -> None:
+    section = read(ROOT / "ARCHITECTURE.md").partition("## Where things are")[2]
+    rows = re.findall(r"^\| `([\w/]+)/` \| (.*) \|$", section, re.MULTILINE)
+    packages = {path.parent.name for path in (ROOT / "seaformer").glob("*/__init__.py")}
+    assert packages <= {folder for folder, _ in rows}
+    for folder, text in rows:
+        if folder == "results":  # beside the package, and made by a command
+            continue
+        paths = list((ROOT / "seaformer" / folder).rglob("*"))
+        present = {path.name for path in paths} | {path.stem for path in paths} | {"report.html"}
+        named = [word for code in re.findall(r"`([^`]+)`", text) for word in code.split()]
+        assert [name for name in named if name.rstrip("/") not in present] == [], folder
+
+
 def test_every_note_of_a_row_is_documented() -> None:
     text = read(DOCS / "measuring.md") + read(DOCS / "phone.md")
     assert len(set(flags())) >= 25
