@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from seaformer.commands._options import ROWS_SHOWN, Results, Wide
-from seaformer.commands._print import github_summary, next_step, show
+from seaformer.commands._print import github_summary, next_step, relative, show
 
 PAGE = "report.html"
 
@@ -42,4 +42,5 @@ def report(
         print(path)
     for damaged in written.report.damaged:
         print(f"skipped {damaged.path}: {damaged.reason}", file=sys.stderr)
-    next_step(f"python -m webbrowser -t {shlex.quote(str(root / PAGE))}")
+    page = relative((root / PAGE).absolute())
+    next_step(f"python -m webbrowser -t {shlex.quote(page)}")
