@@ -41,7 +41,8 @@ def list_stored(
 
     root = results_dir(results or None)
     listing = list_results(root, rebuild=rebuild)
-    globs = {"model": model, "device": device, "source": source}
+    named = {"model": model, "device": device, "source": source}
+    globs = {name: glob for name, glob in named.items() if glob != "*"}
     matching = [entry for entry in reversed(listing.entries) if _matches(entry, globs)]
     shown = matching[:limit] if limit > 0 else matching
     if as_json:

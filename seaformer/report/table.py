@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seaformer.core.counts import executed_precision, spread, typical
 from seaformer.core.files import DamagedFile
@@ -27,9 +27,11 @@ from seaformer.core.measurement import (
 )
 from seaformer.core.precision import rank
 from seaformer.core.runs import Runs
-from seaformer.core.stats import Summary
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report.zoo import ZooRow
+
+if TYPE_CHECKING:
+    from seaformer.core.stats import Summary
 
 FORWARD = "forward"
 

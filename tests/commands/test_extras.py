@@ -28,7 +28,9 @@ def imported(*arguments: object, cwd: Path) -> set[str]:
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("models",), ("bench", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("models",), ("bench", "--help"), ("results", "list")]
+)
 def test_what_only_tells_imports_nothing_heavy(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     seen = imported(*arguments, cwd=tmp_path)
     assert "typer" in seen
