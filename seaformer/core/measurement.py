@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from seaformer.core import codec, files, notebook
@@ -217,8 +216,11 @@ class Measurement(RunHeader):
         return notebook.table((self,))
 
 
-def run_path(measurement: Measurement) -> PurePosixPath:
-    """Where a store keeps a measurement, below its root: the name has its source and ``failed``."""
+def run_path(measurement: Measurement) -> str:
+    """Where a store keeps a measurement, below its root, with slashes between its parts.
+
+    The name has its source, unless it was measured, and ``failed``.
+    """
     size = "x".join(map(str, measurement.input_shape[2:]))
     parts = [measurement.id, measurement.model, size, measurement.format]
     parts += [measurement.precision]
@@ -226,7 +228,7 @@ def run_path(measurement: Measurement) -> PurePosixPath:
     parts += [measurement.source] if measurement.source != MEASURED else []
     parts += ["failed"] if measurement.failure is not None else []
     name = files.safe_name("__".join(part for part in parts if part))
-    return PurePosixPath(RUNS, files.safe_name(measurement.device.id), f"{name}.json")
+    return f"{RUNS}/{files.safe_name(measurement.device.id)}/{name}.json"
 
 
 def summary(measurement: Measurement, method: str = "forward") -> Summary | None:

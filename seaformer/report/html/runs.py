@@ -68,7 +68,7 @@ def records(
 
 def raw_file(measurement: Measurement) -> str:
     """The run file's address, relative to the report."""
-    return quote(str(run_path(measurement)))
+    return quote(run_path(measurement))
 
 
 def _record(shared: Shared, m: Measurement, rows: Sequence[ResultRow]) -> list[Any]:
