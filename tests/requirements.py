@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -32,7 +33,9 @@ def require(available: object, missing: str, install: str = "") -> None:
 def module(name: str, install: str) -> Any:
     """An optional Python package, or the end of the test."""
     try:
-        return importlib.import_module(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a package warns about itself while it is imported
+            return importlib.import_module(name)
     except ImportError:
         skip(f"no {name} ({install})")
 

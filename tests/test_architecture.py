@@ -15,6 +15,8 @@ from seaformer.core import precision
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "seaformer"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+FOLDERS = ("tests", "tools", "benchmarks")
+OTHERS = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 LONGEST = 350
 SPEAKS = ("cli.py", "commands/")
 
@@ -62,6 +64,32 @@ def test_every_module_says_what_it_is(source: Path) -> None:
 def test_no_file_is_too_long_to_be_read(source: Path) -> None:
     lines = len(source.read_text(encoding="utf-8").splitlines())
     assert lines <= LONGEST
+
+
+def test_no_test_tool_or_benchmark_is_too_long_either() -> None:
+    lengths = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in OTHERS}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_no_literal_is_unpacked_where_it_stands() -> None:
+    """``*("a", "b")`` only steers the formatter: accept its lines, or keep the data in a file."""
+    assert [line for path in OTHERS for line in unpacked_literals(path)] == []
+
+
+def unpacked_literals(path: Path) -> list[str]:
+    """Where a file unpacks a tuple, list, set or dict into the literal or call around it."""
+    found: list[ast.expr] = []
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Starred):
+            found.append(node.value)
+        elif isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            found += [value for key, value in pairs if key is None]
+        elif isinstance(node, ast.keyword) and node.arg is None:
+            found.append(node.value)
+    literals = (ast.Tuple, ast.List, ast.Set, ast.Dict)
+    name = path.relative_to(ROOT)
+    return [f"{name}:{value.lineno}" for value in found if isinstance(value, literals)]
 
 
 def test_only_the_command_line_prints_and_exits(source: Path) -> None:

@@ -18,8 +18,12 @@ from seaformer.models import _zoo, list_models, model_spec, smallest_size
 
 DEFAULT = {"topformer_t.ade20k", "mobilenetv3_s.ade20k"}
 SLOW = {
-    *("seaformer_t_attention_local.ade20k", "seaformerpp_t_kd.ade20k", "seaformer_t.coco"),
-    *("segformer_b0.ade20k", "setr_naive_t.ade20k", "mobilevitv2_050.imagenet_256"),
+    "seaformer_t_attention_local.ade20k",
+    "seaformerpp_t_kd.ade20k",
+    "seaformer_t.coco",
+    "segformer_b0.ade20k",
+    "setr_naive_t.ade20k",
+    "mobilevitv2_050.imagenet_256",
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from seaformer.core.engine import FormatName
 from seaformer.core.measurement import Measurement, document
 from seaformer.export import export_model
-from tests.bench.test_emulator import FORMATS, bench, flags
+from tests.bench.emulated import FORMATS, bench, flags
 
 SMALL = (64, 64)
 MODELS = [

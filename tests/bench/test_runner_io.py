@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -14,8 +15,12 @@ from seaformer.core.plan import Stop, Warmup
 REPORT: dict[str, Any] = {
     "schema": 1,
     "runner": {
-        **{"version": "1.0.0", "build_type": "Release", "compiler": "GNU 12.2.0"},
-        **{"build_id": "abc", "host": "cpp", "a_field_of_tomorrow": 1},
+        "version": "1.0.0",
+        "build_type": "Release",
+        "compiler": "GNU 12.2.0",
+        "build_id": "abc",
+        "host": "cpp",
+        "a_field_of_tomorrow": 1,
     },
     "engine": {"name": "executorch", "version": "1.5.1"},
     "model": {"path": "m.pte", "size_bytes": 7584},
@@ -25,13 +30,18 @@ REPORT: dict[str, Any] = {
     "outputs": [{"name": "y", "dtype": "float16", "shape": [1, 4], "file": None}],
     "threads": {"requested": 1, "effective": 1, "os_threads": 1},
     "affinity": {"requested": [7], "effective": [7]},
-    **{"load_ns": 640965, "first_ns": 570880},
+    "load_ns": 640965,
+    "first_ns": 570880,
     "warmup": {"runs": 2, "samples_ns": [24436, 21122], "reason": "fixed"},
-    **{"samples_ns": [22914, 21472, 21102], "sample_cpus": [7, 7, 7]},
+    "samples_ns": [22914, 21472, 21102],
+    "sample_cpus": [7, 7, 7],
     "stop": {"reason": "fixed", "ci_half_width_rel": None},
     "peak_rss_bytes": 7016448,
     "cpu_freq_khz": {"before": 2841600, "after": None},
-    **{"profiled": False, "profile_file": None, "markers": True, "clock": "CLOCK_MONOTONIC_RAW"},
+    "profiled": False,
+    "profile_file": None,
+    "markers": True,
+    "clock": "CLOCK_MONOTONIC_RAW",
 }
 
 
@@ -54,21 +64,21 @@ def test_a_request_becomes_flags() -> None:
         warmup=Warmup(runs=0),
         stop=Stop(runs=1),
     )
-    assert request.argv() == [
-        *("--engine", "onnxruntime", "--model", "dir with blanks/m.onnx", "--method", "forward"),
-        *("--threads", "2", "--seed", "5", "--library", "l.so", "--cpus", "6,7"),
-        *("--input", "a.bin", "--input", "b.bin", "--output-dir", "out"),
-        *("--warmup", "0", "--runs", "1", "--profile-ops", "ops.json", "--marker"),
-    ]
+    assert request.argv() == shlex.split(
+        "--engine onnxruntime --model 'dir with blanks/m.onnx' --method forward "
+        "--threads 2 --seed 5 --library l.so --cpus 6,7 "
+        "--input a.bin --input b.bin --output-dir out "
+        "--warmup 0 --runs 1 --profile-ops ops.json --marker"
+    )
 
 
 def test_adaptive_rules_are_passed_in_full() -> None:
     argv = RunnerRequest("executorch", "m.pte").argv()
-    assert argv[argv.index("--warmup-min-runs") :] == [
-        *("--warmup-min-runs", "5", "--warmup-min-secs", "1.0", "--warmup-max-secs", "15.0"),
-        *("--warmup-tolerance", "0.02", "--min-runs", "30", "--min-secs", "3.0"),
-        *("--max-runs", "500", "--max-secs", "20.0", "--ci-width", "0.01"),
-    ]
+    assert argv[argv.index("--warmup-min-runs") :] == shlex.split(
+        "--warmup-min-runs 5 --warmup-min-secs 1.0 --warmup-max-secs 15.0 "
+        "--warmup-tolerance 0.02 --min-runs 30 --min-secs 3.0 "
+        "--max-runs 500 --max-secs 20.0 --ci-width 0.01"
+    )
     assert "--cpus" not in argv
     assert "--input" not in argv
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from seaformer.core.artifact import Artifact
+from seaformer.core.artifact import Artifact, load_artifact
 from seaformer.core.quiet import quiet
-from seaformer.export import FORMATS
-from tests.exports import small
+from seaformer.export import FORMATS, _pipeline, export_model
+from tests.exports import SIZE, shared, small
 
 with quiet():  # their imports warn about themselves, and warnings are errors here
     for name in FORMATS.names():
@@ -25,3 +27,16 @@ def onnx_artifact() -> Artifact:
 @pytest.fixture(scope="session")
 def executorch_artifact() -> Artifact:
     return small("executorch")
+
+
+@pytest.fixture(scope="session")
+def plain_artifact() -> Artifact:
+    """The same network as ``executorch_artifact``, exported as it was written."""
+
+    def export(folder: Path) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_pipeline, "rewrite", lambda model, image, *target: model)
+            made = export_model("seaformer_t", format="executorch", size=SIZE, out=folder)
+        return str(made.path)
+
+    return load_artifact(shared("executorch-plain", export))

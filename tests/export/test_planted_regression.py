@@ -17,23 +17,9 @@ from seaformer.bench.target import Target
 from seaformer.bench.targets.host import HostTarget
 from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
-from seaformer.export import export_model
-from seaformer.export.rewrites import list_rules
 from seaformer.store.results import ResultStore
 
 PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=3))
-
-
-@pytest.fixture(scope="module")
-def plain_artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """The same network as ``executorch_artifact``, exported as it was written."""
-    return export_model(
-        "seaformer_t",
-        format="executorch",
-        size=(64, 96),
-        no_rewrite=[rule.name for rule in list_rules()],
-        out=tmp_path_factory.mktemp("plain"),
-    )
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,20 @@ def arm64_program(message: bytes, exit_code: int) -> bytes:
     identity = b"\x7fELF" + bytes((2, 1, 1)) + bytes(9)
     header = struct.pack(
         "<16sHHIQQQIHHHHHH",
-        *(identity, 2, 0xB7, 1, _BASE + _HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0),
+        identity,
+        2,
+        0xB7,
+        1,
+        _BASE + _HEADERS,
+        64,
+        0,
+        0,
+        64,
+        56,
+        1,
+        0,
+        0,
+        0,
     )
     segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _BASE, _BASE, size, size, 0x10000)
     return header + segment + code + message

@@ -14,10 +14,14 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 ARGUMENTS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-    *("--hide-scrollbars", "--force-device-scale-factor=1", "--disable-background-networking"),
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--force-device-scale-factor=1",
+    "--disable-background-networking",
 )
-
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = "sudo apt-get install chromium chromium-driver"

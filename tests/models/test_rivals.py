@@ -91,12 +91,22 @@ def test_the_light_head_on_topformer_costs_what_table_13_prints_and_the_simple_o
 
 
 FAMILY_NAMES = [
-    *("topformer_t.ade20k", "topformer_t_light.ade20k", "segformer_b0.ade20k"),
-    *("segformer_b0_mmseg.ade20k", "setr_naive_t.ade20k", "setr_pup_t.ade20k"),
-    *("setr_mla_t.ade20k", "mobilenetv3_s.ade20k", "mobilenetv3_s.imagenet"),
-    *("mobilenetv2_100.imagenet", "mobilenetv2_laspp.ade20k", "mobilenetv2_lraspp.ade20k"),
-    *("mobilenetv2_deeplabv3plus.ade20k", "mobilevit_xxs.imagenet_256"),
-    *("mobilevitv2_050.imagenet_256", "efficientnet_b1.imagenet_240"),
+    "topformer_t.ade20k",
+    "topformer_t_light.ade20k",
+    "segformer_b0.ade20k",
+    "segformer_b0_mmseg.ade20k",
+    "setr_naive_t.ade20k",
+    "setr_pup_t.ade20k",
+    "setr_mla_t.ade20k",
+    "mobilenetv3_s.ade20k",
+    "mobilenetv3_s.imagenet",
+    "mobilenetv2_100.imagenet",
+    "mobilenetv2_laspp.ade20k",
+    "mobilenetv2_lraspp.ade20k",
+    "mobilenetv2_deeplabv3plus.ade20k",
+    "mobilevit_xxs.imagenet_256",
+    "mobilevitv2_050.imagenet_256",
+    "efficientnet_b1.imagenet_240",
 ]
 
 

@@ -45,9 +45,15 @@ def test_the_index_has_the_cost_of_every_row() -> None:
 
 
 COUNTED = (  # one network of each kind of layer; fvcore has to run them
-    *("seaformer_t.imagenet", "topformer_t.ade20k", "segformer_b0.ade20k", "setr_naive_t.ade20k"),
-    *("mobilenetv3_s.ade20k", "mobilenetv2_laspp.ade20k", "mobilevit_xxs.imagenet_256"),
-    *("mobilevitv2_050.imagenet_256", "efficientnet_b1.imagenet_240"),
+    "seaformer_t.imagenet",
+    "topformer_t.ade20k",
+    "segformer_b0.ade20k",
+    "setr_naive_t.ade20k",
+    "mobilenetv3_s.ade20k",
+    "mobilenetv2_laspp.ade20k",
+    "mobilevit_xxs.imagenet_256",
+    "mobilevitv2_050.imagenet_256",
+    "efficientnet_b1.imagenet_240",
 )
 
 

@@ -17,6 +17,7 @@ import pytest
 from seaformer.bench.runner_io import RunnerReport
 from seaformer.core.errors import MissingExtra
 from seaformer.runtime.build.runner import RunnerBuild, build_host_runner
+from tests.exports import shared
 from tests.requirements import skip_for
 
 SHAPE = (1, 3, 32, 32)
@@ -96,15 +97,26 @@ def python() -> PythonRunner:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
-    """Made with the real exporters, in a process-wide folder."""
-    folder = tmp_path_factory.mktemp("models")
+def models() -> Models:
+    """Made with the real exporters, once in a session."""
+    folder = Path(shared("tiny", _make))
+    return Models(
+        pte=folder / "tiny.pte",
+        half_pte=folder / "half.pte",
+        onnx=folder / "tiny.onnx",
+        image=folder / "image.bin",
+        expected=np.load(folder / "expected.npy"),
+    )
+
+
+def _make(folder: Path) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _make(folder)
+        _export(folder)
+    return str(folder)
 
 
-def _make(folder: Path) -> Models:
+def _export(folder: Path) -> None:
     import torch
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
@@ -114,25 +126,21 @@ def _make(folder: Path) -> Models:
     network = torch.nn.Sequential(stem, torch.nn.Conv2d(8, 4, 1)).eval()
     image = torch.rand(SHAPE)
 
-    def lower(methods: Mapping[str, tuple[torch.nn.Module, torch.Tensor]], path: Path) -> Path:
+    def lower(methods: Mapping[str, tuple[torch.nn.Module, torch.Tensor]], path: Path) -> None:
         programs = {name: torch.export.export(m, (x,)) for name, (m, x) in methods.items()}
         partitioner = {name: [XnnpackPartitioner()] for name in methods}
         lowered = to_edge_transform_and_lower(programs, partitioner=partitioner)
         path.write_bytes(lowered.to_executorch().buffer)
-        return path
 
     with torch.no_grad():
-        expected = network(image).numpy()
-    both = {"forward": (network, image), "stem": (stem, image)}
-    pte = lower(both, folder / "tiny.pte")
-    onnx = _onnx(network, folder / "tiny.onnx")
-    half = lower({"forward": (network.half(), image.half())}, folder / "half.pte")
-    raw = folder / "image.bin"
-    raw.write_bytes(image.numpy().tobytes())
-    return Models(pte, half, onnx, raw, expected)
+        np.save(folder / "expected.npy", network(image).numpy())
+    lower({"forward": (network, image), "stem": (stem, image)}, folder / "tiny.pte")
+    _onnx(network, folder / "tiny.onnx")
+    lower({"forward": (network.half(), image.half())}, folder / "half.pte")
+    (folder / "image.bin").write_bytes(image.numpy().tobytes())
 
 
-def _onnx(network: Any, path: Path) -> Path:
+def _onnx(network: Any, path: Path) -> None:
     """The same network written node by node: the exporter is not what is tested here."""
     import onnx
     from onnx import helper, numpy_helper
@@ -157,7 +165,6 @@ def _onnx(network: Any, path: Path) -> Path:
     )
     opset = helper.make_opsetid("", 17)
     onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[opset]), str(path))
-    return path
 
 
 def output(report: RunnerReport, index: int = 0) -> np.ndarray[Any, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def test_load_first_warmup_and_samples_are_apart(
     assert report.load_ns > 0
     assert report.first_ns > 0
     assert (report.warmup.runs, len(report.warmup.samples_ns), report.warmup.reason) == (
-        *(1, 1),
+        1,
+        1,
         "fixed",
     )
     assert len(report.samples_ns) == len(report.sample_cpus) == 3
@@ -62,11 +64,8 @@ def test_no_warmup_and_one_run_is_possible(cpp: CppRunner, models: Models, engin
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_adaptive_rules_say_why_they_ended(cpp: CppRunner, models: Models, engine: str) -> None:
-    report = cpp(
-        *(engine, model_of(models, engine), "--warmup-min-secs", 0.01, "--min-secs", 0.01),
-        *("--max-runs", 50, "--max-secs", 10),
-        fast=False,
-    ).report
+    quickly = "--warmup-min-secs 0.01 --min-secs 0.01 --max-runs 50 --max-secs 10"
+    report = cpp(engine, model_of(models, engine), *shlex.split(quickly), fast=False).report
     assert report.warmup.reason in ("converged", "max_secs")
     assert report.warmup.runs >= 5
     assert report.stop.reason in ("interval", "max_runs", "max_secs")

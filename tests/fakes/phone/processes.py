@@ -63,8 +63,12 @@ def _find(root: str) -> Iterator[Process]:
             argv = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
             words = _as_seen(tuple(os.fsdecode(word).replace(root, "") for word in argv))
             yield Process(
-                *(int(entry.name), int(fields[1]), fields[0]),
-                *(int(fields[20]), int(fields[21]), words),
+                int(entry.name),
+                int(fields[1]),
+                fields[0],
+                int(fields[20]),
+                int(fields[21]),
+                words,
             )
 
 

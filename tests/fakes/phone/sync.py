@@ -75,8 +75,16 @@ class Sync:
         try:
             info = self.host_path(path).stat() if follow else self.host_path(path).lstat()
             fields = (
-                *(info.st_dev, info.st_ino, info.st_mode, info.st_nlink, 2000, 2000),
-                *(info.st_size, int(info.st_atime), int(info.st_mtime), int(info.st_ctime)),
+                info.st_dev,
+                info.st_ino,
+                info.st_mode,
+                info.st_nlink,
+                2000,
+                2000,
+                info.st_size,
+                int(info.st_atime),
+                int(info.st_mtime),
+                int(info.st_ctime),
             )
         except OSError as problem:
             error = problem.errno or errno.EIO
