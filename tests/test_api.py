@@ -35,6 +35,19 @@ def test_the_example_in_the_docstring_works(
     assert len(runs.measurements) == 1
 
 
+@pytest.mark.parametrize("name", ["create_model", "export_model", "list_models", "load_session"])
+def test_the_example_of_a_function_works(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requirements.module("torch", "pip install 'seaformer[export]'")
+    monkeypatch.chdir(tmp_path)
+    finder = doctest.DocTestFinder(recurse=False)
+    functions = {each: getattr(seaformer, each) for each in seaformer.__all__}
+    (example,) = finder.find(functions[name], name, globs=functions)
+    assert example.examples
+    assert doctest.DocTestRunner().run(example).failed == 0
+
+
 def test_a_verb_can_be_called_however_its_package_was_imported() -> None:
     program = (
         "import seaformer; first = seaformer.report; import seaformer.report.table; "

@@ -15,7 +15,7 @@ TOOL = Path(__file__).parents[1] / "tools" / "prove.py"
     ("arguments", "part"),
     [
         (("no_such*",), "No model matches 'no_such*'"),
-        (("seaformer_t.*", "retinanet_t"), "There is no model 'retinanet_t'"),
+        (("seaformer_t.*", "retinanet_t"), "Unknown model 'retinanet_t'"),
         (("seaformer_t", "--own-size", "--size", "64x64"), "not allowed with argument"),
         (("seaformer_t", "--size", "64"), "invalid size value: '64'"),
         (("seaformer_t.imagenet", "--scope", "boxes", "--again"), "logits or argmax, not boxes"),

@@ -17,6 +17,7 @@ from seaformer.core import engine
 from seaformer.core.registry import Registry
 from seaformer.export import FORMATS
 from seaformer.export.conversions import CONVERSIONS
+from seaformer.export.rewrites import FAMILIES as REWRITES
 from seaformer.models import FAMILIES, list_models, zoo_entry
 from seaformer.report.renderers import RENDERERS
 from seaformer.runtime import RUNTIMES
@@ -26,6 +27,7 @@ PACKAGE = Path(engine.__file__).parents[1]
 NEEDS = {
     FORMATS: ("supports", "write", "verify"),
     CONVERSIONS: ("convert",),
+    REWRITES: ("RULES",),
     RUNTIMES: ("open_session",),
     OPERATORS: ("parse", "join"),
     PYTHON_ENGINES: ("open_engine", "recognises", "expected_bytes"),

@@ -52,7 +52,7 @@ def check_scope(spec: ModelSpec, scope: str) -> None:
 
 
 def check_components(scope: str, format: str) -> None:
-    """Raise ``UsageError`` where components are not available."""
+    """Raise ``UsageError`` where an artifact cannot have components."""
     if scope != "logits":
         raise UsageError(
             f"--components and --scope {scope} do not go together: the tail is not a component.",

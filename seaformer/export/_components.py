@@ -6,7 +6,7 @@ itself, fed with exactly what the whole feeds it. No component is described a se
 Every segmentation network of SeaFormer has ``stem`` (1/8 of the image), ``context`` (the stages
 below with their transformers), ``spatial`` (the fusion blocks) and ``head`` (two convolutions). A
 classifier has no spatial branch and another head: ``stem``, ``context``, and a ``head`` of pooling
-and one linear layer; figure 10 of the paper says nothing of it.
+and one linear layer; figure 10 of the paper does not list it.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ def parts(model: nn.Module, image: Tensor) -> tuple[Part, ...]:
     finally:
         for handle in handles:
             handle.remove()
-    found = []
+    components = []
     for name, module in modules.items():
         others = [value for other in modules if other != name for value in taken[other]]
         used = tuple(i for i, value in enumerate(given[name]) if _is_in(value, [*others, *final]))
         outputs = tuple(given[name][i] for i in used)
-        found.append(Part(name, Component(name, module, used).eval(), taken[name], outputs))
-    return tuple(found)
+        components.append(Part(name, Component(name, module, used).eval(), taken[name], outputs))
+    return tuple(components)
 
 
 def _keep(name: str, taken: dict[str, Tensors], given: dict[str, Tensors]) -> Hook:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from seaformer.core.artifact import Delegation, Method, Parity
+from seaformer.core.errors import UnsupportedOperator
 from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
 from seaformer.export._components import Part
@@ -32,6 +33,14 @@ def output_names(model: nn.Module) -> tuple[str, ...]:
 def is_cast(precision: Precision) -> bool:
     """Whether the type that is computed in is all that sets the precision apart from ``BASE``."""
     return precision is BASE or precision.dtype != BASE.dtype
+
+
+def unsupported(format: str, operator: str) -> UnsupportedOperator:
+    """The error for an operator of the network that a format lacks."""
+    return UnsupportedOperator(
+        f"{format} does not support {operator}.",
+        hint="Choose another --format, or write the layer with other operators.",
+    )
 
 
 @dataclass(frozen=True)

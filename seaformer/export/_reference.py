@@ -40,7 +40,7 @@ def write_reference(path: Path, photograph: str, cases: Sequence[Case]) -> Refer
 
 
 def _stride(shape: tuple[int, ...]) -> int:
-    """The step that makes an output of this shape fit the limit; 1 where there is no map."""
+    """The step that makes an output of this shape fit the limit; 1 for an output without a map."""
     stride = 1
     while len(shape) >= 3 and int(np.prod(shape)) / stride**2 > _LIMIT:
         stride += 1

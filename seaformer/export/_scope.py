@@ -16,7 +16,7 @@ from seaformer.core.spec import ModelSpec
 from seaformer.models._anchors import BoxDecoder
 
 
-class Scoped(nn.Module):
+class ScopedNetwork(nn.Module):
     """A network and what follows it. Input (1, 3, H, W)."""
 
     def __init__(self, network: nn.Module, scope: str, size: tuple[int, int], dense: bool) -> None:
@@ -33,7 +33,7 @@ class Scoped(nn.Module):
         return logits if self.scope == "upsample" else logits.argmax(dim=1)
 
 
-class Decoded(nn.Module):
+class DecodedDetector(nn.Module):
     """A detector, its scores as probabilities and its boxes in pixels. Input (1, 3, H, W)."""
 
     OUTPUTS = ("scores", "boxes")
@@ -58,6 +58,6 @@ def with_scope(network: nn.Module, spec: ModelSpec, scope: str) -> nn.Module:
     if scope == "logits":
         return network
     if scope == "boxes":
-        return Decoded(network, spec.height, spec.width).eval()
+        return DecodedDetector(network, spec.height, spec.width).eval()
     dense = spec.task == "segmentation"
-    return Scoped(network, scope, (spec.height, spec.width), dense).eval()
+    return ScopedNetwork(network, scope, (spec.height, spec.width), dense).eval()

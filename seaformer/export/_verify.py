@@ -44,20 +44,20 @@ def cases(model: nn.Module, height: int, width: int, seed: int = 0) -> tuple[Cas
     """The photographs and seeded noise with the eager outputs for them."""
     inputs = {f"{name}.jpg": images.photograph(name, height, width) for name in images.PHOTOGRAPHS}
     inputs["noise"] = images.noise(height, width, seed)
-    found = []
+    answered = []
     for name, image in inputs.items():
         with torch.no_grad():
             expected = model(torch.from_numpy(image))
         outputs = expected if isinstance(expected, tuple) else (expected,)
-        found.append(Case(name, (image,), tuple(output.numpy() for output in outputs)))
-    return tuple(found)
+        answered.append(Case(name, (image,), tuple(output.numpy() for output in outputs)))
+    return tuple(answered)
 
 
-def component_cases(model: nn.Module, wanted: Sequence[Case]) -> tuple[Case, ...]:
+def component_cases(model: nn.Module, whole: Sequence[Case]) -> tuple[Case, ...]:
     """What each component takes and gives when the eager model answers the first and last case."""
     return tuple(
         Case(f"{part.name}:{case.name}", _arrays(part.inputs), _arrays(part.outputs), part.name)
-        for case in (wanted[0], wanted[-1])
+        for case in (whole[0], whole[-1])
         for part in parts(model, torch.from_numpy(case.image))
     )
 
@@ -68,7 +68,7 @@ def _arrays(tensors: Sequence[torch.Tensor]) -> tuple[Array, ...]:
 
 def verify(
     run: Callable[[Sequence[Array], str], list[Array]],
-    wanted: Sequence[Case],
+    cases: Sequence[Case],
     *,
     precision: Precision,
     runtime: str,
@@ -77,9 +77,9 @@ def verify(
     tolerance = precision.tolerance
     results = tuple(
         compare_all(case.name, case.method, run(case.inputs, case.method), case.expected, tolerance)
-        for case in wanted
+        for case in cases
     )
-    whole = [r for r, case in zip(results, wanted, strict=True) if case.method == FORWARD]
+    whole = [r for r, case in zip(results, cases, strict=True) if case.method == FORWARD]
     return Parity(
         verified_by="prediction",
         runtime=runtime,

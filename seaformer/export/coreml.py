@@ -2,11 +2,12 @@
 
 ``torch.jit.trace`` fails with coremltools 9.0 on torch 2.13; ``torch.export`` followed by
 ``run_decompositions({})`` works. A prediction needs macOS: elsewhere the file is verified by its
-structure (operators, shapes, weights, a reload), and the manifest says so.
+structure (operators, shapes, weights, a reload), and the manifest states that.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from seaformer.core.engine import engine
 from seaformer.core.errors import ExportError, ParityError
 from seaformer.core.precision import Precision
 from seaformer.export import _verify
-from seaformer.export._format import FileFacts, WriteRequest, is_cast, output_names
+from seaformer.export._format import FileFacts, WriteRequest, is_cast, output_names, unsupported
 
 INPUT = "image"
 _COMPUTE = {"float32": ct.precision.FLOAT32, "float16": ct.precision.FLOAT16}
@@ -45,6 +46,10 @@ def write(request: WriteRequest) -> FileFacts:
             compute_precision=_COMPUTE[request.precision.dtype],
             skip_model_load=not engine("coreml").runs_here,
         )
+    except NotImplementedError as error:
+        operator = re.search(r"fx node (\w+)|`(\w+)` op", str(error))
+        name = next(filter(None, operator.groups())) if operator else str(error)
+        raise unsupported("coreml", name) from error
     except Exception as error:  # coremltools raises bare RuntimeError, ValueError and others
         raise ExportError(f"Core ML could not convert the model: {error}") from error
     model.save(str(request.path))
@@ -126,9 +131,9 @@ def _compare_weights(
     missing = []
     tensors = network.state_dict()
     for name, tensor in tensors.items():
-        wanted = tensor.double().numpy()
-        found = stored.get(wanted.shape, [])
-        if not any(np.allclose(wanted, value, relative, absolute) for value in found):
+        expected = tensor.double().numpy()
+        candidates = stored.get(expected.shape, [])
+        if not any(np.allclose(expected, value, relative, absolute) for value in candidates):
             missing.append(name)
     return len(tensors), missing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.exir import EdgeProgramManager, to_edge_transform_and_lower
 from torch import nn
+from torch._export.verifier import SpecViolationError
 from torch.export import ExportedProgram
 
 from seaformer.core.artifact import FORWARD, Delegation, Method, Parity
@@ -20,7 +22,7 @@ from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._executorch.delegation import operator_name, xnnpack_report
-from seaformer.export._format import FileFacts, WriteRequest, is_cast
+from seaformer.export._format import FileFacts, WriteRequest, is_cast, unsupported
 
 
 def write(request: WriteRequest) -> FileFacts:
@@ -35,6 +37,9 @@ def write(request: WriteRequest) -> FileFacts:
         graphs = {name: _operators(edge, name) for name in captured}
         request.step("serialise")
         buffer = edge.to_executorch().buffer
+    except SpecViolationError as error:
+        operator = re.search(r"Operator torch\._ops\.([\w.]+) is not", str(error))
+        raise unsupported("executorch", operator[1] if operator else str(error)) from error
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:
         raise ExportError(f"ExecuTorch could not lower the model: {error}") from error
     request.path.write_bytes(buffer)
@@ -68,14 +73,14 @@ def verify(
 def _capture(request: WriteRequest, precision: Precision) -> dict[str, ExportedProgram]:
     """The network and its parts as graphs, in the precision asked for."""
     dtype: torch.dtype = getattr(torch, precision.dtype)
-    wanted: dict[str, tuple[nn.Module, tuple[torch.Tensor, ...]]]
-    wanted = {FORWARD: (request.model, (request.image,))}
-    wanted |= {part.name: (part.module, part.inputs) for part in request.parts}
+    modules: dict[str, tuple[nn.Module, tuple[torch.Tensor, ...]]]
+    modules = {FORWARD: (request.model, (request.image,))}
+    modules |= {part.name: (part.module, part.inputs) for part in request.parts}
     return {
         name: torch.export.export(
             copy.deepcopy(module).to(dtype), tuple(value.to(dtype) for value in inputs)
         )
-        for name, (module, inputs) in wanted.items()
+        for name, (module, inputs) in modules.items()
     }
 
 
@@ -134,17 +139,17 @@ def _graph(edge: EdgeProgramManager, method: str) -> Any:
 
 
 def _operators(edge: EdgeProgramManager, method: str) -> tuple[GraphOperator, ...]:
-    """Every operator in order with its module, those inside delegates where the call stands."""
+    """Every operator in order with its module, those inside a delegate in place of its call."""
     graph = _graph(edge, method)
-    found = []
+    operators = []
     for node in _calls(graph):
         name = operator_name(node.target)
         if name == "executorch_call_delegate":
             inner = getattr(graph, node.args[0].target).original_module.graph_module
-            found += [_operator(inside) for inside in _calls(inner)]
+            operators += [_operator(inside) for inside in _calls(inner)]
         elif name != "getitem":
-            found.append(_operator(node))
-    return tuple(found)
+            operators.append(_operator(node))
+    return tuple(operators)
 
 
 def _calls(graph: Any) -> Iterator[Any]:

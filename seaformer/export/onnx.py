@@ -1,7 +1,8 @@
-"""ONNX files, for ONNX Runtime; components are files of their own (``_onnx/cut.py`` says why)."""
+"""ONNX files, for ONNX Runtime; components are files of their own (``_onnx/cut.py``)."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from seaformer.core.errors import ExportError
 from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
-from seaformer.export._format import FileFacts, WriteRequest, output_names
+from seaformer.export._format import FileFacts, WriteRequest, output_names, unsupported
 from seaformer.export._onnx.cut import cut, part_file
 from seaformer.export._onnx.simplify import simplify
 from seaformer.export.conversions import find_conversion
@@ -82,6 +83,8 @@ def verify(
 
 
 def _trace(request: WriteRequest) -> None:
+    # torch 2.13: a failed trace prints its graph, to stdout by default.
+    torch._C._jit_set_onnx_log_output_stream("stderr")
     try:
         torch.onnx.export(
             request.model,
@@ -92,6 +95,10 @@ def _trace(request: WriteRequest) -> None:
             input_names=[INPUT],
             output_names=list(output_names(request.model)),
         )
+    except torch.onnx.errors.UnsupportedOperatorError as error:
+        operator = re.search(r"operator '([^']+)'", str(error))
+        name = operator[1] if operator else str(error)
+        raise unsupported("onnx", f"{name} (opset {OPSET})") from error
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise ExportError(f"The model could not be traced to ONNX: {error}") from error
 
@@ -116,7 +123,7 @@ def _method(name: str, path: Path) -> Method:
 
 
 def _operators(path: Path) -> tuple[GraphOperator, ...]:
-    """Every node that computes, with the module its name tells."""
+    """Every node that computes, with the module that its name contains."""
     graph = onnx.load(str(path), load_external_data=False).graph
     return tuple(
         GraphOperator(node.op_type, _module_of(node.name), (node.name, *node.output))

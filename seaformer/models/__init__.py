@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from seaformer.core.errors import ShapeError, UsageError
 from seaformer.core.registry import Registry
@@ -23,6 +23,7 @@ from seaformer.models._tags import DETECTION, anchor_count
 if TYPE_CHECKING:
     from seaformer.core.zoo import ZooEntry
     from seaformer.models._blocks import Network
+    from seaformer.models._fields import RowFields
 
 __all__ = [
     "FAMILIES",
@@ -43,7 +44,7 @@ MAX_SIDE = 4096
 
 
 def zoo_entry(name: str) -> ZooEntry:
-    """What the index knows of a model as its row has it: spec, parameters, MACs."""
+    """A model as its row in the index has it: spec, parameters, MACs."""
     return index()[resolve_name(name)]
 
 
@@ -87,10 +88,10 @@ def _places(spec: ModelSpec, height: int, width: int) -> tuple[int, ...]:
 def check_size(spec: ModelSpec, height: int, width: int) -> None:
     """Raise ``ShapeError`` unless both sides are multiples of the model's step, from 32 to 4096.
 
-    Most networks round odd sizes up, layer by layer; an export stands for one size, and at
+    Most networks round odd sizes up, layer by layer; an export is for one size, and at
     multiples of the coarsest stride (32; SETR's patches are 16) every map is an exact fraction of
-    the image. It is also what the official evaluation resizes to (pascal_context's 480 is no
-    multiple of 64).
+    the image. It is also what the official evaluation resizes to (pascal_context's 480 is
+    not a multiple of 64).
     """
     if (height, width) == (spec.height, spec.width):
         return
@@ -119,7 +120,13 @@ def smallest_size(name: str) -> tuple[int, int]:
 
 
 def create_model(
-    name: str, checkpoint: str | Path | None = None, seed: int = 0, **overrides: object
+    name: str,
+    checkpoint: str | Path | None = None,
+    seed: int = 0,
+    *,
+    size: tuple[int, int] | None = None,
+    classes: int | None = None,
+    **fields: Unpack[RowFields],
 ) -> Network:
     """The network, in evaluation mode: B 3 H W for any H and W in, the head's raw logits out.
 
@@ -127,18 +134,20 @@ def create_model(
         name: ``family_size.tag``; without a tag ``.ade20k`` is meant.
         checkpoint: an official checkpoint; without one every weight is drawn from ``seed``.
         seed: a whole number from 0 up.
-        overrides: ``classes``, ``size`` (height, width: what ``.spec`` says, the network takes
-            any), or a field of the family's row such as ``heads``.
+        size: (height, width), kept in ``.spec``; the network takes any.
+        classes: number of classes when it is not the data set's.
+        fields: of the family's row, such as ``heads=2``.
 
-    Raises ``UnknownName``, ``UsageError`` for an override nobody knows, ``WeightsMismatch`` for a
+    Raises ``UnknownName``, ``UsageError`` for a field that the row lacks, ``WeightsMismatch`` for a
     checkpoint that does not fit, ``MissingExtra`` without torch.
+
+        >>> network = create_model("seaformer_t.ade20k", classes=7)
+        >>> network.spec.output_shape
+        (1, 7, 64, 64)
+        >>> sum(parameter.numel() for parameter in network.parameters())
+        1670835
     """
-    fields = dict(overrides)
-    spec = model_spec(
-        name,
-        size=_pair(fields.pop("size", None)),
-        classes=fields.pop("classes", None),  # type: ignore[arg-type]
-    )
+    spec = model_spec(name, size=_pair(size), classes=classes)
     family = FAMILIES.load(spec.family)
     import torch
 

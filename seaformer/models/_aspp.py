@@ -19,7 +19,7 @@ from seaformer.models._blocks import ConvBN, resized
 class LrAspp(nn.Module):
     """LR-ASPP (figure 10): the last map gated by its global mean, and a 1/8 map, both classified.
 
-    The gate's sigmoid is the true one. The whole map is pooled: the paper's 49x49 window stands for
+    The gate's sigmoid is the true one. The whole map is pooled: the paper's 49x49 window means
     that at half of a Cityscapes image, and torchvision does the same.
     """
 

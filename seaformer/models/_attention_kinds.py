@@ -6,7 +6,7 @@ B C H W out. The result passes ReLU6 and a 1x1 convolution with batch norm, as S
 none has a position embedding. Products are 3-D, which every runtime here delegates.
 
 "We adjust the channels when applying different attention modules to keep the FLOPs aligned": how
-is not said, so rows (``seaformer_ablations.py``) choose key widths that meet the FLOPs.
+is not given, so rows (``seaformer_ablations.py``) choose key widths that meet the FLOPs.
 
 Shapes: B batch, C channels, H W height and width, h heads, d key width, 2d value width of a head.
 """
@@ -218,7 +218,7 @@ class ACmix(nn.Module):
 
 
 class MixFormer(nn.Module):
-    """Windows and a depthwise 3x3 side by side, each telling the other what to weigh.
+    """Windows and a depthwise 3x3 side by side, each weighting what the other weigh.
 
     The convolution's channel means weigh v; a map made of attention's result weighs the
     convolution's places. Both are concatenated. MixFormer's GELU is ReLU6 here, as in all layers.

@@ -17,7 +17,7 @@ from seaformer.core.spec import ModelSpec
 
 
 class Network(nn.Module):
-    """A whole model: it knows its spec, and its parts can be taken out by name.
+    """A whole model: it has its spec, and its parts can be taken out by name.
 
     ``COMPONENTS`` are submodules in the order they run, each with a tensor or a tuple of tensors
     in and out: they are exported and timed one by one. ``DAMPED`` are the ends of the names of
@@ -81,7 +81,7 @@ class BlockRow(NamedTuple):
 class InvertedResidual(nn.Module):
     """MobileNetV2 block: 1x1 expand, depthwise, linear 1x1 project; ReLU after the first two.
 
-    With expansion 1 there is no expand convolution. The input is added when the shape allows it.
+    With expansion 1 it lacks the expand convolution. The input is added when the shape allows it.
     """
 
     def __init__(self, channels_in: int, row: BlockRow) -> None:

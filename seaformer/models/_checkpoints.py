@@ -52,19 +52,19 @@ _AGAIN = "Download it again, or copy it again from where it was trained."
 def load_checkpoint(network: Network, spec: ModelSpec, path: Path) -> str:
     """Fill ``network`` (which may be on the meta device) and return ``sha256:<digest>``.
 
-    Raises ``WeightsMismatch`` for a file that is no checkpoint, and naming the keys for one that
-    is not of this model.
+    Raises ``WeightsMismatch`` for a file that is not a checkpoint, and naming the keys for one
+    that is not of this model.
     """
     given = read_state(path)
     family = FAMILIES.load(spec.family)
     state = _official(family, given)
     names = _names(network, family, state)
-    wanted = _shapes(network, names)
-    found = _found(state)
-    if found != wanted:
-        message = f"{path.name} does not fit {spec.name}: {_difference(wanted, found)}."
-        fitting = sum(found.get(key) == shape for key, shape in wanted.items())
-        raise WeightsMismatch(message, hint=_guess(spec, given, fitting / len(wanted)))
+    expected = _expected(network, names)
+    shapes = _shapes_of(state)
+    if shapes != expected:
+        message = f"{path.name} does not fit {spec.name}: {_difference(expected, shapes)}."
+        fitting = sum(shapes.get(key) == shape for key, shape in expected.items())
+        raise WeightsMismatch(message, hint=_guess(spec, given, fitting / len(expected)))
     tensors = {
         ours: torch.zeros((), dtype=torch.int64) if _COUNTER in ours else state[theirs].float()
         for ours, theirs in names.items()
@@ -96,7 +96,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not tensors or not content:
         seen = type(content).__name__ if not isinstance(content, Mapping) else "other entries"
         raise WeightsMismatch(
-            f"{path.name} is no checkpoint: expected tensors by name, found {seen}.",
+            f"{path.name} is not a checkpoint: expected tensors by name, got {seen}.",
             hint=f"The weights are looked for at the top and under {', '.join(_WRAPPERS)}.",
         )
     state = {str(key).removeprefix("module."): value for key, value in content.items()}
@@ -104,7 +104,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> Any:
-    """Whatever a file holds, or the sentence that says why it cannot be read."""
+    """Whatever a file holds, or the error with the reason why it cannot be read."""
     try:
         if path.stat().st_size == 0:
             raise WeightsMismatch(f"{path.name} is empty.", hint=_AGAIN)
@@ -143,12 +143,12 @@ def _unreadable(path: Path, error: Exception) -> WeightsMismatch:
     if zipped and (not zipfile.is_zipfile(path) or isinstance(error, OSError)):
         return WeightsMismatch(f"{path.name} is cut short: its end is missing.", hint=_AGAIN)
     return WeightsMismatch(
-        f"{path.name} is no checkpoint that torch can read, or a damaged one.", hint=_AGAIN
+        f"{path.name} is damaged, or not a checkpoint that torch reads.", hint=_AGAIN
     )
 
 
 def _official(family: ModuleType, state: State) -> State:
-    """The state under the official names, where a family knows other layouts too."""
+    """The state under the official names, where a family supports other layouts too."""
     translate: Callable[[State], State] | None = getattr(family, "official_state", None)
     return state if translate is None else translate(state)
 
@@ -162,23 +162,23 @@ def _names(network: Network, family: ModuleType, state: Iterable[str]) -> dict[s
     return names
 
 
-def _found(state: State) -> Shapes:
+def _shapes_of(state: State) -> Shapes:
     return {key: tuple(value.shape) for key, value in state.items() if _COUNTER not in key}
 
 
-def _shapes(network: Network, names: Mapping[str, str]) -> Shapes:
+def _expected(network: Network, names: Mapping[str, str]) -> Shapes:
     values = network.state_dict()
     return {names[key]: tuple(v.shape) for key, v in values.items() if _COUNTER not in key}
 
 
-def _difference(wanted: Shapes, found: Shapes) -> str:
+def _difference(expected: Shapes, shapes: Shapes) -> str:
     """What separates two sets of keys, as "2 keys are missing (a, b); ..."."""
-    absent = [key for key in wanted if key not in found]
-    extra = [key for key in found if key not in wanted]
+    absent = [key for key in expected if key not in shapes]
+    extra = [key for key in shapes if key not in expected]
     misshapen = [
-        f"{key}: expected {_dims(wanted[key])}, found {_dims(found[key])}"
-        for key in wanted
-        if key in found and wanted[key] != found[key]
+        f"{key}: expected {_dims(expected[key])}, got {_dims(shapes[key])}"
+        for key in expected
+        if key in shapes and expected[key] != shapes[key]
     ]
     groups = {"missing": absent, "unexpected": extra, "of another shape": misshapen}
     return "; ".join(
@@ -245,26 +245,26 @@ def _fitting(specs: list[ModelSpec], state: State) -> list[tuple[ModelSpec, int]
         family = FAMILIES.load(specs[0].family)
     except MissingExtra:
         return []
-    found = _found(_official(family, state))
+    shapes = _shapes_of(_official(family, state))
     fitting = []
     for spec in specs:
         with torch.device("meta"):
             network: Network = family.build(spec)
-        names = _names(network, family, found)
-        wanted = _shapes(network, names)
-        if wanted.keys() != found.keys():
+        names = _names(network, family, shapes)
+        expected = _expected(network, names)
+        if expected.keys() != shapes.keys():
             return []  # its neighbours of the same base have the same keys
         last = [names[key] for key in names if key.startswith(f"{network.CLASSIFIER}.")]
-        outputs = _outputs_if_it_fits(wanted, found, last)
+        outputs = _outputs_if_it_fits(expected, shapes, last)
         if outputs is not None and outputs % network.OUTPUTS_PER_CLASS == 0:
             fitting.append((spec, outputs // network.OUTPUTS_PER_CLASS))
     return fitting
 
 
-def _outputs_if_it_fits(wanted: Shapes, found: Shapes, last: list[str]) -> int | None:
+def _outputs_if_it_fits(expected: Shapes, shapes: Shapes, last: list[str]) -> int | None:
     """The checkpoint's number of outputs, if all but the last layer is the model's."""
-    if any(wanted[key] != found[key] for key in wanted if key not in last):
+    if any(expected[key] != shapes[key] for key in expected if key not in last):
         return None
-    if any(wanted[key][1:] != found[key][1:] or not found[key] for key in last):
+    if any(expected[key][1:] != shapes[key][1:] or not shapes[key] for key in last):
         return None
-    return found[last[0]][0]
+    return shapes[last[0]][0]

@@ -36,7 +36,7 @@ def macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:
 
 
 class _Extras(TorchFunctionMode):
-    """fvcore's rates for what is no multiply-accumulate, in evaluation mode."""
+    """fvcore's rates for everything but multiply-accumulates, in evaluation mode."""
 
     def __init__(self) -> None:
         super().__init__()

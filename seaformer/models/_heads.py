@@ -14,7 +14,7 @@ from seaformer.models._blocks import ConvBN
 class LightHead(nn.Module):
     """Light segmentation head: a scale per channel, then one 1x1 convolution to the classes.
 
-    The paper says two convolutions with BatchNorm; the official first one has as many groups as
+    The paper has two convolutions with BatchNorm; the official first one has as many groups as
     channels, and the last one a bias and no BatchNorm.
     """
 

@@ -1,6 +1,6 @@
 """Finding a model by what was typed: a full name, a bare one, a glob, or ``--variant``.
 
-Answered from the index, without torch. What nobody has is answered with the nearest there is.
+Answered from the index, without torch. An unknown name is answered with the nearest one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ def index() -> Mapping[str, ZooEntry]:
 
 
 def list_models(glob: str = "*") -> list[str]:
-    """Names of the models that match, in the order of their families' rows."""
+    """Names of the models that match, in the order of their families' rows.
+
+    >>> list_models("seaformer_?.ade20k")
+    ['seaformer_t.ade20k', 'seaformer_s.ade20k', 'seaformer_b.ade20k', 'seaformer_l.ade20k']
+    """
     pattern = spelled(glob)
     return [name for name in index() if fnmatch.fnmatchcase(name, pattern)]
 
@@ -91,7 +95,7 @@ def from_variant(variant: str, tag: str = DEFAULT_TAG) -> str:
     """The model that ``--variant`` means: t (or T, tiny) is SeaFormer-T, t++ and t++kd are its
     SeaFormer++ forms.
 
-    Raises ``UnknownName`` for a variant or tag that is not there.
+    Raises ``UnknownName`` for an unknown variant or tag.
     """
     size, plus, distilled = variant.strip().lower().partition("++")
     distilled = distilled.strip("()_ -")
@@ -99,7 +103,7 @@ def from_variant(variant: str, tag: str = DEFAULT_TAG) -> str:
     if size not in _SIZES.values() or distilled not in ("", "kd"):
         known = ", ".join(f"{short} ({long})" for long, short in _SIZES.items())
         raise UnknownName(
-            f"There is no variant {variant!r}. Known: {known}; with ++ or ++kd behind it (t++, "
+            f"Unknown variant {variant!r}. Known: {known}; with ++ or ++kd behind it (t++, "
             "t++kd) the same of SeaFormer++ and its distilled students.",
             hint="Choose one of them, such as --variant t, or a full name with --model.",
         )
@@ -113,7 +117,7 @@ def _is_glob(text: str) -> bool:
 
 
 def _unknown(text: str) -> UnknownName:
-    message = f"{'No model matches' if _is_glob(text) else 'There is no model'} {text!r}."
+    message = f"{'No model matches' if _is_glob(text) else 'Unknown model'} {text!r}."
     base, _, tag = re.sub(r"[*?\[\]!+()]", "", spelled(text)).partition(".")
     if near := _nearest(base, tag):
         hint = f"Did you mean {'one of ' * (len(near) > 1)}{', '.join(near)}?"

@@ -42,7 +42,7 @@ class AttentionRow:
 
     ``attention``: "sea", or one of table 9's others. ``squeeze``, ``expand``: table 7. ``mask``: a
     mask per "head" or "one" (``_squeeze.py``). ``branches``, ``enhance_input``, ``enhance_mode``:
-    table 6. ``position_bias``: table 12. Raises ``UsageError`` for a choice that is not there.
+    table 6. ``position_bias``: table 12. Raises ``UsageError`` for an unknown choice.
     """
 
     attention: str = "sea"

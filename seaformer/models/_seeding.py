@@ -34,7 +34,7 @@ _SMALLEST_SHARE = 0.1  # of a layer's mean variance: no channel is blown up by a
 def seed_weights(network: Network, seed: int) -> None:
     """Replace every parameter and buffer of ``network`` (which may be on the meta device).
 
-    Raises ``UsageError`` for a seed that is no whole number from 0 up.
+    Raises ``UsageError`` for a seed that is not a whole number from 0 up.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UsageError(f"A seed is a whole number from 0 up, not {seed!r}.")

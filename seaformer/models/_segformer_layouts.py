@@ -84,46 +84,46 @@ def _from_hub(key: str) -> str:
 
 def _joined(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Keys and values in one matrix, keys first."""
-    found = {}
+    joined = {}
     for key, value in state.items():
         if ".attn.k." in key:
             partner = state.get(key.replace(".attn.k.", ".attn.v."))
             if partner is not None and partner.shape == value.shape:
-                found[key.replace(".attn.k.", ".attn.kv.")] = torch.cat([value, partner])
+                joined[key.replace(".attn.k.", ".attn.kv.")] = torch.cat([value, partner])
                 continue
         if ".attn.v." not in key or key.replace(".attn.v.", ".attn.k.") not in state:
-            found[key] = value
-    return found
+            joined[key] = value
+    return joined
 
 
 def _split(state: State) -> dict[str, Tensor]:
     """mmsegmentation's: stages are lists of (embedding, layers, norm)."""
-    found: dict[str, Tensor] = {}
+    official: dict[str, Tensor] = {}
     for key, value in state.items():
         name = re.sub(r"backbone\.layers\.(\d)\.", lambda m: f"backbone.{int(m[1]) + 1}|", key)
         stage, _, rest = name.removeprefix("backbone.").partition("|")
         if not rest:
-            found[key] = value
+            official[key] = value
         elif rest.startswith("0."):
             part = rest.removeprefix("0.").replace("projection.", "proj.")
-            found[f"backbone.patch_embed{stage}.{part}"] = value
+            official[f"backbone.patch_embed{stage}.{part}"] = value
         elif rest.startswith("2."):
-            found[f"backbone.norm{stage}.{rest.removeprefix('2.')}"] = value
+            official[f"backbone.norm{stage}.{rest.removeprefix('2.')}"] = value
         else:
-            _add_layer(found, f"backbone.block{stage}", rest.removeprefix("1."), value)
-    return found
+            _add_layer(official, f"backbone.block{stage}", rest.removeprefix("1."), value)
+    return official
 
 
-def _add_layer(found: dict[str, Tensor], block: str, rest: str, value: Tensor) -> None:
+def _add_layer(official: dict[str, Tensor], block: str, rest: str, value: Tensor) -> None:
     number, _, part = rest.partition(".")
-    for theirs, official in _MMSEG_LAYER.items():
-        part = part.replace(theirs, official)
+    for theirs, ours in _MMSEG_LAYER.items():
+        part = part.replace(theirs, ours)
     key = f"{block}.{number}.{part}"
     if ".qkv." in key and value.shape[0] % 3 == 0:
         width = value.shape[0] // 3
-        found[key.replace(".qkv.", ".q.")] = value[:width]
-        found[key.replace(".qkv.", ".kv.")] = value[width:]
+        official[key.replace(".qkv.", ".q.")] = value[:width]
+        official[key.replace(".qkv.", ".kv.")] = value[width:]
     elif ".mlp.fc" in key and value.dim() == 4:
-        found[key] = value.flatten(1)
+        official[key] = value.flatten(1)
     else:
-        found[key] = value
+        official[key] = value

@@ -12,7 +12,7 @@ adaptive form is public, so this is a reading of the text:
 - "Similar to adaptive squeezing", a 1x1 convolution and batch norm of x make the mask that
   restores: y(i, j) = row(i) M_W(i, j) + column(j) M_H(i, j), where SeaFormer broadcasts.
 
-What the counts say. Claimed is +0.1M and +0.01G, for every size. Masks per head add 19k, 51k, 116k
+What the counts show. Claimed is +0.1M and +0.01G, for every size. Masks per head add 19k, 51k, 116k
 and 149k parameters and 3M, 8M, 18M and 59M multiply-accumulates to T, S, B, L: 8.7M and 14.1M for
 B and L as printed, but 1.69M instead of 1.8M for T and 4.04M instead of 4.1M for S. To the letter
 (one mask for all heads) they add 5k, 9k, 14k and 19k, and no figure moves as printed. A mask per
@@ -20,7 +20,7 @@ channel, as many as q, k and v have, adds 0.57M to T and 3.5M to B, which rules 
 this kind can add 0.1M to all four: what a 1x1 convolution of x costs grows with the model, the
 claim does not. Two more figures speak for the heads: the distilled students of table 2 (10.2M and
 17.1M, see ``_upsampling.py``), and table 17, where SeaFormer-T++ on half the input, with nothing
-added, is said to have 1.7M and not 1.8M.
+added, is given 1.7M and not 1.8M.
 
 Shapes: B batch, C channels, H W height and width, h heads, d key width of a head, 2d its value
 width, m masks (h or 1).

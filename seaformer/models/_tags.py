@@ -54,7 +54,7 @@ OWN_TAGS = {
 }
 
 
-class Published(NamedTuple):
+class PaperLine(NamedTuple):
     """A line of the paper: the row of ``table`` with these ``cells``, and its accuracy.
 
     ``table16`` is the model's name in that table, which gives its latency in other precisions.
@@ -80,7 +80,7 @@ class Published(NamedTuple):
         return dataclasses.replace(row, **latencies)
 
 
-def published_lines(size: str, name: str, *, ade20k: str = "") -> dict[str, Published]:
+def published_lines(size: str, name: str, *, ade20k: str = "") -> dict[str, PaperLine]:
     """The lines of SeaFormer's or SeaFormer++'s ``size`` by tag; not all were evaluated.
 
     ``ade20k`` is the name in that table where it is another than ``name``.
@@ -89,13 +89,13 @@ def published_lines(size: str, name: str, *, ade20k: str = "") -> dict[str, Publ
     half, full = {"method": "Light Head(h)"} | backbone, {"method": "Light Head(f)"} | backbone
     star = {"backbone": ade20k or name}
     lines = (
-        ("tsbl", "ade20k", Published("ade20k", star, "mIoU", "miou", table16=name)),
-        ("sb", "cityscapes", Published("cityscapes", full, "mIoU val", "miou_val")),
-        ("sb", "cityscapes_half", Published("cityscapes", half, "mIoU val", "miou_val")),
-        ("tsb", "pascal_context", Published("pascal_context", backbone, "mIoU", "miou_60")),
-        ("tsb", "pascal_context_59", Published("pascal_context", backbone, "mIoU", "miou_59")),
-        ("tsb", "coco_stuff", Published("coco_stuff", backbone, "mIoU", "miou")),
-        ("tsbl", "imagenet", Published("imagenet", {"model": name}, "top-1", "top1")),
+        ("tsbl", "ade20k", PaperLine("ade20k", star, "mIoU", "miou", table16=name)),
+        ("sb", "cityscapes", PaperLine("cityscapes", full, "mIoU val", "miou_val")),
+        ("sb", "cityscapes_half", PaperLine("cityscapes", half, "mIoU val", "miou_val")),
+        ("tsb", "pascal_context", PaperLine("pascal_context", backbone, "mIoU", "miou_60")),
+        ("tsb", "pascal_context_59", PaperLine("pascal_context", backbone, "mIoU", "miou_59")),
+        ("tsb", "coco_stuff", PaperLine("coco_stuff", backbone, "mIoU", "miou")),
+        ("tsbl", "imagenet", PaperLine("imagenet", {"model": name}, "top-1", "top1")),
     )
     return {tag: line for sizes, tag, line in lines if size in sizes}
 
@@ -113,7 +113,7 @@ def replaced(row: Row, fields: Mapping[str, object]) -> Row:
         if name not in known:
             near = difflib.get_close_matches(name, ["classes", "size", *known], n=1)
             raise UsageError(
-                f"There is no override {name!r}. Known: classes, size, {', '.join(known)}.",
+                f"Unknown override {name!r}. Known: classes, size, {', '.join(known)}.",
                 hint=f"Did you mean {near[0]}?" if near else "",
             )
         kind = type(getattr(row, name))
@@ -128,7 +128,7 @@ def spec(
     size: str,
     tag: str,
     stride: int,
-    published: Published | None,
+    published: PaperLine | None,
     *,
     size_step: int = 32,
     module: str = "",

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sized
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from seaformer.models.topformer import TopFormer
+from collections.abc import Iterable, Iterator
 
 _LAYER = {
     "attention.to_q": "attn.to_q",
@@ -23,30 +18,40 @@ _INJECTION = {
     "global_embedding": "global_embedding",
     "global_gate": "global_act",
 }
+_FUSION = {"local_embedding": "local_embedding", "global_gate": "global_act"}
 
 
-def backbone_prefixes(network: TopFormer) -> Iterator[tuple[str, str]]:
-    """Our prefixes and the official ones, without the ``backbone.`` in front of all."""
+def backbone_prefixes(keys: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Prefixes of our state-dict ``keys`` and the official ones, without their ``backbone.``."""
+    keys = tuple(keys)
     yield "pyramid.stem", "tpm.stem.0"
-    number = itertools.count(1)
-    for s, scale in enumerate(network.pyramid.scales):
-        for i, block in enumerate(scale.children()):
-            layer = f"tpm.layer{next(number)}"
-            for j, (part, _) in enumerate(block.named_children()):  # [expand,] depthwise, project
-                yield f"pyramid.scales.{s}.{i}.{part}", f"{layer}.conv.{2 * j}"
-    for i, (ours, theirs) in itertools.product(range(len(network.context.layers)), _LAYER.items()):
-        yield f"context.layers.{i}.{ours}", f"trans.transformer_blocks.{i}.{theirs}"
+    blocks = [block for scale in _below("pyramid.scales", keys) for block in _below(scale, keys)]
+    for number, block in enumerate(blocks, start=1):
+        for j, part in enumerate(_below(block, keys)):  # [expand,] depthwise, project
+            yield part, f"tpm.layer{number}.conv.{2 * j}"
+    for i, layer in enumerate(_below("context.layers", keys)):
+        yield from _renamed(layer, f"trans.transformer_blocks.{i}", _LAYER)
 
 
-def other_prefixes(network: TopFormer) -> Iterator[tuple[str, str]]:
+def other_prefixes(keys: Iterable[str]) -> Iterator[tuple[str, str]]:
     """The same for what is behind the backbone."""
-    for i in range(len(network.injection.blocks)):  # SIM.0 is empty: nothing goes into 1/4
-        for ours, theirs in _INJECTION.items():
-            yield f"injection.blocks.{i}.{ours}", f"backbone.SIM.{i + 1}.{theirs}"
-    fusion: Sized = getattr(network.head, "fusion", ())  # the light head's
-    for i in range(len(fusion)):
-        official = f"decode_head.fuse{i + 1}"
-        yield f"head.fusion.{i}.local_embedding", f"{official}.local_embedding"
-        yield f"head.fusion.{i}.global_gate", f"{official}.global_act"
+    keys = tuple(keys)
+    for i, block in enumerate(_below("injection.blocks", keys)):
+        # SIM.0 is empty: nothing goes into 1/4
+        yield from _renamed(block, f"backbone.SIM.{i + 1}", _INJECTION)
+    for i, block in enumerate(_below("head.fusion", keys)):  # the light head's
+        yield from _renamed(block, f"decode_head.fuse{i + 1}", _FUSION)
     yield "head.fuse", "decode_head.linear_fuse"
     yield "head.classify", "decode_head.conv_seg"
+
+
+def _below(prefix: str, keys: Iterable[str]) -> list[str]:
+    """Every ``prefix.name`` that keys begin with, once each, in the keys' order."""
+    depth = prefix.count(".") + 2
+    below = [".".join(key.split(".")[:depth]) for key in keys if key.startswith(f"{prefix}.")]
+    return list(dict.fromkeys(below))
+
+
+def _renamed(ours: str, theirs: str, names: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for own, official in names.items():
+        yield f"{ours}.{own}", f"{theirs}.{official}"

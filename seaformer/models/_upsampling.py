@@ -6,7 +6,7 @@ norm and a sigmoid and becomes weights; the stage's own map passes a MobileNetV2
 and multiplied with them; another MobileNetV2 block refines the product. "MV2(E=4) denotes
 MobileNetV2 block with an expansion ratio of 4", with 5x5 depthwise kernels.
 
-Read so, with what the counts say for it:
+Read so, with what supports it in the counts:
 
 - Widths stay: the cosine loss compares a stage's features with the teacher's, and the cross loss
   feeds them to the teacher's head, which takes the teacher's widths.

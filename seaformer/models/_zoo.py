@@ -16,6 +16,7 @@ _FOLDER = Path(__file__).parent
 _NO_NUMBERS = (  # nothing is counted here
     "__init__.py",
     "_names.py",
+    "_fields.py",
     "_zoo.py",
     "_checkpoints.py",
     "_seeding.py",

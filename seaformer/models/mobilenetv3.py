@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from seaformer.core.spec import ModelSpec
 from seaformer.models._aspp import LrAspp
 from seaformer.models._blocks import ConvBN, Network
-from seaformer.models._tags import CLASSIFICATION, Published, replaced, spec
+from seaformer.models._tags import CLASSIFICATION, PaperLine, replaced, spec
 
 SQUEEZE = 4
 STEM_CHANNELS = 16
@@ -249,18 +249,18 @@ SIZES = {
 }
 
 
-def _published() -> dict[tuple[str, str], Published]:
+def _published() -> dict[tuple[str, str], PaperLine]:
     """The paper's lines; its "-L" and "-S" on Cityscapes cost what the reduced ones do."""
     large, reduced = {"backbone": "MobileNetV3-Large"}, {"backbone": "MobileNetV3-Lr"}
     aspp = {"method": "LR-ASPP"}
     city = ("mIoU val", "miou_val")
     return {
-        ("l", "ade20k"): Published("ade20k", large, "mIoU", "miou"),
-        ("lr", "ade20k"): Published("ade20k", reduced, "mIoU", "miou"),
-        ("lr", "cityscapes"): Published("cityscapes", aspp | {"backbone": "MobileNetV3-L"}, *city),
-        ("sr", "cityscapes"): Published("cityscapes", aspp | {"backbone": "MobileNetV3-S"}, *city),
-        ("l", "imagenet"): Published("imagenet", {"model": "MobileNetV3-Large"}, "top-1", "top1"),
-        ("s", "imagenet"): Published("imagenet", {"model": "MobileNetV3-Small"}, "top-1", "top1"),
+        ("l", "ade20k"): PaperLine("ade20k", large, "mIoU", "miou"),
+        ("lr", "ade20k"): PaperLine("ade20k", reduced, "mIoU", "miou"),
+        ("lr", "cityscapes"): PaperLine("cityscapes", aspp | {"backbone": "MobileNetV3-L"}, *city),
+        ("sr", "cityscapes"): PaperLine("cityscapes", aspp | {"backbone": "MobileNetV3-S"}, *city),
+        ("l", "imagenet"): PaperLine("imagenet", {"model": "MobileNetV3-Large"}, "top-1", "top1"),
+        ("s", "imagenet"): PaperLine("imagenet", {"model": "MobileNetV3-Small"}, "top-1", "top1"),
     }
 
 

@@ -3,13 +3,13 @@
 Source: SeaFormer++ paper, section 5 and table 15; Lin et al., "Focal Loss for Dense Object
 Detection" (2017) and "Feature Pyramid Networks" (2017), with the choices of mmdetection's RetinaNet
 (no norms in pyramid and head, heads shared by all levels). No official code of this detector is
-public. How the paper connects the backbone is not said; read so because it is what counts:
+public. The paper does not describe how the backbone is connected; read so because of the counts:
 
 - The pyramid takes all four scales, 1/8 to 1/64, and adds 1/128 by a stride-2 convolution of the
   backbone's last map. Parameters, ours beside the paper's: T 10.91M (10.9), S 13.31M (13.3),
   B 18.06M (18.1), L 23.52M (24.0). With three scales and two extra levels, the other usual way, T,
   S, B have 10.80M, 13.18M, 17.85M (levels from the backbone's map) or 11.09M, 13.40M, 18.00M (from
-  the pyramid's). L is 2 % short; where its other 0.5M and 2G are is not said. SeaFormer++ adds what
+  the pyramid's). L is 2 % short; its other 0.5M and 2G are unexplained. SeaFormer++ adds what
   its masks weigh (``_squeeze.py``), and not 0.1M to each size.
 - The size is COCO's 800x1333, padded to 800x1344 as mmdetection pads it. Multiply-accumulates are
   T 160.1G (160), S 161.9G (161), B 164.7G (164), L 183.0G (185), unpadded 0.7G less; at 800x1280,
@@ -38,7 +38,7 @@ from seaformer.models._plus_networks import PlusRow, SeaFormerPlus, context_bran
 from seaformer.models._tags import (
     ANCHORS_PER_PLACE,
     DETECTION_STRIDES,
-    Published,
+    PaperLine,
     replaced,
     spec,
 )
@@ -135,8 +135,8 @@ class RetinaNet(Network):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         x8 = self.stem(image)  # B C H/8 W/8
         stages = self.context(x8)  # B C' H/s W/s for s = 16, 32, 64
-        found: tuple[Tensor, Tensor] = self.head(*self.neck(x8, *stages))
-        return found
+        outputs: tuple[Tensor, Tensor] = self.head(*self.neck(x8, *stages))
+        return outputs
 
 
 def _tower(channels: int, depth: int) -> nn.Sequential:
@@ -185,7 +185,7 @@ def specs() -> Iterator[ModelSpec]:
     for family, mark in (("seaformer", ""), ("seaformerpp", "++")):
         for size in SIZES:
             line = {"backbone": f"SeaFormer-{size.upper()}{mark}"}
-            published = Published("detection", line, "AP", "ap")
+            published = PaperLine("detection", line, "AP", "ap")
             yield spec(family, size, TAG, stride=8, published=published, module=FAMILY)
 
 

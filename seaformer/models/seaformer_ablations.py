@@ -8,7 +8,7 @@ backbones of table 8 are not here. No official code of these variants is public.
 
 Where ours differ from the paper's: axial branch alone has 1.46M (1.4) and upconv(x) 1.86M (1.8),
 which look cut off and not rounded; embedding 64, 96 in B counts 1.69G (1.7), the simple head on B
-8.62M (8.7). Table 9 adjusts channels "to keep the FLOPs aligned" and does not say which: the key
+8.62M (8.7). Table 9 adjusts channels "to keep the FLOPs aligned" without naming them: the key
 widths here meet its FLOPs. Parameters are then 1.63M (1.6) for axial and 1.28M (1.3) for global
 attention as printed, but 1.41M (1.6) for the convolution, which the paper does not describe, and
 1.40M, 1.42M and 1.44M (1.3 each) for local attention, ACmix and MixFormer.
@@ -23,7 +23,7 @@ from typing import NamedTuple
 from seaformer.core.spec import ModelSpec
 from seaformer.models._backbone import SIZES
 from seaformer.models._plus_networks import NETWORKS, AnyPlus, PlusRow, own_keys, plus
-from seaformer.models._tags import Published, replaced, spec
+from seaformer.models._tags import PaperLine, replaced, spec
 
 FAMILY = "seaformer_ablations"
 TAG = "ade20k"
@@ -111,7 +111,7 @@ def row_of(ablation: Ablation) -> PlusRow:
 def specs() -> Iterator[ModelSpec]:
     """Every line."""
     for name, ablation in ROWS.items():
-        published = Published(ablation.table, ablation.cells, "mIoU", "miou")
+        published = PaperLine(ablation.table, ablation.cells, "mIoU", "miou")
         yield spec("seaformer", name, TAG, stride=8, published=published, module=FAMILY)
 
 

@@ -2,7 +2,7 @@
 
 Source: SeaFormer++ paper, sections 3.2.1 and 3.3-3.4, tables 2-5, 7, 14, 16 and 17. No official
 code or checkpoint is public (fudan-zvg/SeaFormer stops before the "++"): how the text was read,
-and what parameter counts say for and against it, is in ``_squeeze.py`` and ``_upsampling.py``.
+and which parameter counts support it or do not, is in ``_squeeze.py`` and ``_upsampling.py``.
 
 Parameters in M, ours beside the paper's: segmentation T 1.69 (1.8), S 4.04 (4.1), B 8.72 (8.7),
 L 14.10 (14.1); classification 1.80 (1.9), 4.16 (4.2), 8.86 (8.8), 14.20 (14.1); students 2.29
@@ -27,7 +27,7 @@ from seaformer.models._plus_networks import (
     own_keys,
     plus,
 )
-from seaformer.models._tags import TAGS, Published, published_lines, replaced, spec
+from seaformer.models._tags import TAGS, PaperLine, published_lines, replaced, spec
 
 FAMILY = "seaformer_plus"
 STUDENT_TAG = "ade20k"  # the one data set that students were distilled on
@@ -45,13 +45,13 @@ def specs() -> Iterator[ModelSpec]:
                 yield _spec(size, tag, published.get(tag))
     for size in SIZES:
         line = {"backbone": f"SeaFormer-{size.upper()}++(KD)"}
-        yield _spec(f"{size}_kd", STUDENT_TAG, Published("ade20k", line, "mIoU", "miou"))
+        yield _spec(f"{size}_kd", STUDENT_TAG, PaperLine("ade20k", line, "mIoU", "miou"))
     for kind, printed in UPSAMPLED.items():
         line = {"upsampling_module": printed}
-        yield _spec(f"t_kd_{kind}", STUDENT_TAG, Published("upsampling", line, "mIoU", "miou"))
+        yield _spec(f"t_kd_{kind}", STUDENT_TAG, PaperLine("upsampling", line, "mIoU", "miou"))
 
 
-def _spec(size: str, tag: str, published: Published | None) -> ModelSpec:
+def _spec(size: str, tag: str, published: PaperLine | None) -> ModelSpec:
     return spec("seaformerpp", size, tag, stride=8, published=published, module=FAMILY)
 
 

@@ -29,7 +29,7 @@ from seaformer.core.spec import ModelSpec
 from seaformer.models._blocks import ConvBN, Network
 from seaformer.models._official import renamed
 from seaformer.models._segformer_layouts import official_state
-from seaformer.models._tags import Published, replaced, spec
+from seaformer.models._tags import PaperLine, replaced, spec
 from seaformer.models._tokens import attend, to_map, to_tokens
 
 __all__ = ["SIZES", "SegFormer", "build", "official_keys", "official_state", "specs"]
@@ -270,15 +270,15 @@ TAGS_OF = ("ade20k", "cityscapes_1024")
 PAPER_TAGS = ("cityscapes", "cityscapes_half")  # whole images: what the SeaFormer++ paper compares
 
 
-def _published(size: str, tag: str) -> Published | None:
+def _published(size: str, tag: str) -> PaperLine | None:
     """The SeaFormer++ paper's line; it has B0 and B1 only."""
     backbone = {"backbone": f"MiT-{size.upper()}"}
     if tag == "ade20k" and size in ("b0", "b1"):
-        return Published("ade20k", backbone, "mIoU", "miou")
+        return PaperLine("ade20k", backbone, "mIoU", "miou")
     method = {"cityscapes": "SegFormer(f)", "cityscapes_half": "SegFormer(h)"}.get(tag)
     if method is None or size != "b0":
         return None
-    return Published("cityscapes", {"method": method} | backbone, "mIoU val", "miou_val")
+    return PaperLine("cityscapes", {"method": method} | backbone, "mIoU val", "miou_val")
 
 
 def specs() -> Iterator[ModelSpec]:

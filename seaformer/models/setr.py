@@ -117,7 +117,7 @@ class PositionedTokens(nn.Module):
 class Encoder(nn.Module):
     """Vision transformer: the image to maps at 1/16, one per layer of ``levels``.
 
-    An image whose sides are no multiples of 16 is padded with zeros below and on the right.
+    An image whose sides are not multiples of 16 is padded with zeros below and on the right.
     """
 
     def __init__(
@@ -295,7 +295,7 @@ def specs() -> Iterator[ModelSpec]:
 def build(spec: ModelSpec, **fields: object) -> Setr:
     """The network of ``spec``; ``fields`` of ``SetrRow`` replace those of its row.
 
-    The position embedding has the grid of the size the tag stands for, whatever the spec's size.
+    The position embedding has the grid of the tag's own size, whatever the spec's size.
     """
     base, _, tag = spec.name.partition(".")
     _, decoder, size = base.split("_")

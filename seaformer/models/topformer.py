@@ -11,7 +11,7 @@ halved and rounded up; the 1/4 tokens are pooled but nothing is injected back in
 The light head of table 13 of the SeaFormer++ paper has no official code. Fusing the three maps
 by SeaFormer's fusion blocks of SeaFormer's widths, and keeping the last layers of TopFormer's
 head, comes nearest to the table of the readings tried: S 1.194G (1.19), B 1.858G (1.85), but T
-0.626G (0.64). It was chosen for that, so that they agree is no evidence for it.
+0.626G (0.64). It was chosen for that, so the agreement is not evidence for it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from seaformer.models._blocks import (
     resized,
 )
 from seaformer.models._official import renamed
-from seaformer.models._tags import Published, replaced, spec
+from seaformer.models._tags import PaperLine, replaced, spec
 from seaformer.models._topformer_names import backbone_prefixes, other_prefixes
 
 VALUE_RATIO = 2  # width of a head's values over that of its keys
@@ -186,39 +186,36 @@ class Injection(nn.Module):
 class SimpleHead(nn.Module):
     """TopFormer's head (section 3.4): the sum of all maps at 1/8, then two 1x1 convolutions."""
 
-    def __init__(self, row: TopFormerRow, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, *, dense: bool) -> None:
         super().__init__()
-        groups = 1 if row.dense_head else row.channels
-        self.fuse = ConvBN(row.channels, row.channels, groups=groups)
-        self.classify = nn.Conv2d(row.channels, classes, 1)
+        self.fuse = ConvBN(channels, channels, groups=1 if dense else channels)
+        self.classify = nn.Conv2d(channels, classes, 1)
 
     def forward(self, finest: Tensor, *coarser: Tensor) -> Tensor:
         """B C H/8 W/8 and coarser maps to B classes H/8 W/8."""
+        logits: Tensor = self.classify(F.relu(self.fuse(self.combine(finest, *coarser))))
+        return logits
+
+    def combine(self, finest: Tensor, *coarser: Tensor) -> Tensor:
+        """B C H/8 W/8 and coarser maps to B C' H/8 W/8."""
         for x in coarser:
             finest = finest + resized(x, finest)
-        logits: Tensor = self.classify(F.relu(self.fuse(finest)))
-        return logits
+        return finest
 
 
-class FusedHead(nn.Module):
+class FusedHead(SimpleHead):
     """SeaFormer's light head on TopFormer: fusion blocks instead of the sum."""
 
-    def __init__(self, row: TopFormerRow, classes: int) -> None:
-        super().__init__()
-        widths = (row.channels, *row.fusion_channels)
-        groups = 1 if row.dense_head else widths[-1]
+    def __init__(self, widths: tuple[int, ...], classes: int, *, dense: bool) -> None:
+        super().__init__(widths[-1], classes, dense=dense)
         self.fusion = nn.ModuleList(
-            FusionBlock(local, row.channels, fused) for local, fused in itertools.pairwise(widths)
+            FusionBlock(local, widths[0], fused) for local, fused in itertools.pairwise(widths)
         )
-        self.fuse = ConvBN(widths[-1], widths[-1], groups=groups)
-        self.classify = nn.Conv2d(widths[-1], classes, 1)
 
-    def forward(self, finest: Tensor, *coarser: Tensor) -> Tensor:
-        """B C H/8 W/8 and coarser maps to B classes H/8 W/8."""
+    def combine(self, finest: Tensor, *coarser: Tensor) -> Tensor:
         for block, x in zip(self.fusion, coarser, strict=True):
             finest = block(finest, x)
-        logits: Tensor = self.classify(F.relu(self.fuse(finest)))
-        return logits
+        return finest
 
 
 class TopFormer(Network):
@@ -233,7 +230,7 @@ class TopFormer(Network):
         self.pyramid = TokenPyramid(row)
         self.context = SemanticsExtractor(row)
         self.injection = Injection(row.widths[1:], row.channels)
-        self.head = FusedHead(row, classes) if row.fusion_channels else SimpleHead(row, classes)
+        self.head = _head(row, classes)
 
     def forward(self, image: Tensor) -> Tensor:
         maps = self.pyramid(image)
@@ -242,13 +239,21 @@ class TopFormer(Network):
         return logits
 
 
+def _head(row: TopFormerRow, classes: int) -> SimpleHead:
+    if row.fusion_channels:
+        widths = (row.channels, *row.fusion_channels)
+        return FusedHead(widths, classes, dense=row.dense_head)
+    return SimpleHead(row.channels, classes, dense=row.dense_head)
+
+
 # Renaming: our module prefixes to those of the official checkpoints ---------------------------
 
 
 def official_keys(network: TopFormer) -> dict[str, str]:
     """Our state-dict key -> the key of the official checkpoint, for every key of ``network``."""
-    backbone = {ours: f"backbone.{theirs}" for ours, theirs in backbone_prefixes(network)}
-    return renamed(network, backbone, conv="c") | renamed(network, dict(other_prefixes(network)))
+    keys = network.state_dict()
+    backbone = {ours: f"backbone.{theirs}" for ours, theirs in backbone_prefixes(keys)}
+    return renamed(network, backbone, conv="c") | renamed(network, dict(other_prefixes(keys)))
 
 
 # Rows -----------------------------------------------------------------------------------------
@@ -295,31 +300,29 @@ SIZES = {"t": _TINY, "s": _SMALL, "b": _BASE}
 CITYSCAPES_CHANNELS = 128  # the official Cityscapes files are of a narrower base model
 LIGHT = {"t": (64, 96), "s": (96, 128), "b": (128, 160)}  # SeaFormer's widths, table 1
 _LONG = {"t": "Tiny", "s": "Small", "b": "Base"}
+_EVERY_SIZE = ("pascal_context", "pascal_context_59", "coco_stuff")
 TAGS_OF = {
-    "t": ("ade20k", "ade20k_448", "pascal_context", "pascal_context_59", "coco_stuff"),
-    "s": ("ade20k", "pascal_context", "pascal_context_59", "coco_stuff"),
-    "b": (
-        *("ade20k", "cityscapes", "cityscapes_half"),
-        *("pascal_context", "pascal_context_59", "coco_stuff"),
-    ),
+    "t": ("ade20k", "ade20k_448", *_EVERY_SIZE),
+    "s": ("ade20k", *_EVERY_SIZE),
+    "b": ("ade20k", "cityscapes", "cityscapes_half", *_EVERY_SIZE),
 }
 
 
-def _published(size: str, tag: str) -> Published | None:
+def _published(size: str, tag: str) -> PaperLine | None:
     """The paper's line for TopFormer's own head."""
     name = f"TopFormer-{size.upper()}"
     backbone = {"backbone": name}
     lines = {
-        "ade20k": Published("ade20k", {"backbone": f"{name}*"}, "mIoU", "miou", table16=name),
-        "cityscapes": Published(
+        "ade20k": PaperLine("ade20k", {"backbone": f"{name}*"}, "mIoU", "miou", table16=name),
+        "cityscapes": PaperLine(
             "cityscapes", {"method": "Simple Head(f)"} | backbone, "mIoU val", "miou_val"
         ),
-        "cityscapes_half": Published(
+        "cityscapes_half": PaperLine(
             "cityscapes", {"method": "Simple Head(h)"} | backbone, "mIoU val", "miou_val"
         ),
-        "pascal_context": Published("pascal_context", backbone, "mIoU", "miou_60"),
-        "pascal_context_59": Published("pascal_context", backbone, "mIoU", "miou_59"),
-        "coco_stuff": Published("coco_stuff", backbone, "mIoU", "miou"),
+        "pascal_context": PaperLine("pascal_context", backbone, "mIoU", "miou_60"),
+        "pascal_context_59": PaperLine("pascal_context", backbone, "mIoU", "miou_59"),
+        "coco_stuff": PaperLine("coco_stuff", backbone, "mIoU", "miou"),
     }
     return lines.get(tag)
 
@@ -331,7 +334,7 @@ def specs() -> Iterator[ModelSpec]:
             yield spec("topformer", size, tag, stride=8, published=_published(size, tag))
     for size in SIZES:
         cells = {"backbone": f"Topformer-{_LONG[size]}*", "head": "Light head"}
-        published = Published("heads", cells, "mIoU", "miou")
+        published = PaperLine("heads", cells, "mIoU", "miou")
         yield spec("topformer", f"{size}_light", "ade20k", stride=8, published=published)
 
 

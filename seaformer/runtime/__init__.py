@@ -16,8 +16,14 @@ def load_session(artifact: Artifact | Path | str) -> Session:
 
     ``run(arrays, method="forward")`` takes and returns numpy arrays: one image tensor
     (1, 3, H, W) in, the scope's output out; a component takes what the ones before it gave.
-    Raises ``ArtifactError`` for a file that is damaged
-    or is not the one its manifest describes, ``MissingExtra`` when the engine is not installed.
+    Raises ``ArtifactError`` for a file that is damaged or is not the one its manifest describes,
+    ``MissingExtra`` when the engine is not installed.
+
+        >>> import numpy
+        >>> session = load_session(export_model("seaformer_t", format="onnx", size=(64, 64)))
+        >>> (logits,) = session.run([numpy.zeros((1, 3, 64, 64), dtype="float32")])
+        >>> logits.shape
+        (1, 150, 8, 8)
     """
     if not isinstance(artifact, Artifact):
         artifact = load_artifact(artifact)

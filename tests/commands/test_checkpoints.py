@@ -45,7 +45,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("small.pth", ("does not fit seaformer_t.ade20k", "--variant s")),
         ("task.pth", ("does not fit seaformer_t.ade20k", "--model seaformer_t.imagenet")),
-        ("classes.pth", ("expected 150x96x1x1, found 7x96x1x1", "add --classes 7")),
+        ("classes.pth", ("expected 150x96x1x1, got 7x96x1x1", "add --classes 7")),
         ("truncated.pth", ("truncated.pth is cut short",)),
         ("empty.pth", ("empty.pth is empty",)),
         ("hostile.pth", ("holds more than tensors", "never run")),

@@ -154,7 +154,7 @@ def test_extra_keys_are_counted_and_the_first_few_named(tmp_path: Path, tiny: St
 
 def test_a_misshapen_key_is_named_with_both_shapes(tmp_path: Path, tiny: State) -> None:
     said = refusal(save(tmp_path, tiny | {KEY: torch.zeros(1, 64, 8)}))
-    assert f"1 key is of another shape ({KEY}: expected 1x64x16, found 1x64x8)" in said
+    assert f"1 key is of another shape ({KEY}: expected 1x64x16, got 1x64x8)" in said
 
 
 def test_numbers_that_are_not_finite_are_named(tmp_path: Path, tiny: State) -> None:
@@ -186,7 +186,7 @@ def test_a_checkpoint_of_another_model_with_classes_of_its_own_says_both(tmp_pat
 
 def test_another_number_of_classes_says_the_option(tmp_path: Path, tiny: State) -> None:
     said = refusal(save(tmp_path, official("seaformer_t", classes=19)))
-    assert "decode_head.conv_seg.weight: expected 150x96x1x1, found 19x96x1x1" in said
+    assert "decode_head.conv_seg.weight: expected 150x96x1x1, got 19x96x1x1" in said
     assert "add --classes 19." in said
     assert "add --classes 150." in refusal(save(tmp_path, tiny), classes=4)
 
@@ -197,7 +197,7 @@ def test_a_checkpoint_of_some_other_network_says_that_nothing_fits(tmp_path: Pat
     assert "fits no model" in said
 
 
-# What is no checkpoint -------------------------------------------------------------------------
+# What is not a checkpoint -------------------------------------------------------------------------
 
 
 class Hostile:
@@ -232,7 +232,7 @@ def test_a_truncated_file_of_the_old_format_is_refused(
     path = save(tmp_path, tiny, _use_new_zipfile_serialization=False)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
-    assert "no checkpoint" in refusal(path)
+    assert "not a checkpoint" in refusal(path)
 
 
 def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path: Path, tiny: State) -> None:
@@ -262,7 +262,7 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path, content: bytes
 
 def test_an_archive_of_arrays_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", a=np.ones(3))
-    assert "no checkpoint" in refusal(tmp_path / "w.npz")
+    assert "not a checkpoint" in refusal(tmp_path / "w.npz")
 
 
 @pytest.mark.parametrize("content", [[1, 2], torch.ones(3), {}, {"state_dict": {}}, {"epoch": 3}])

@@ -116,17 +116,17 @@ PLUS_T, DETECTORS = "seaformerpp_t.ade20k", [f"seaformer_{size}.coco" for size i
 @pytest.mark.parametrize(
     ("wanted", "said", "hints"),
     [
-        ("seaformer_t.nope", "no model", list_models("seaformer_t.*")),
-        ("seaformerpp_t_kd.imagenet", "no model", ["mean seaformerpp_t_kd.ade20k?"]),
-        ("seafomer_t.imagnet", "no model", ["mean seaformer_t.imagenet?"]),
-        ("seaformer_q++", "no model", ["mean seaformerpp_"]),
-        ("retinanet_t", "no model", DETECTORS),
+        ("seaformer_t.nope", "Unknown model", list_models("seaformer_t.*")),
+        ("seaformerpp_t_kd.imagenet", "Unknown model", ["mean seaformerpp_t_kd.ade20k?"]),
+        ("seafomer_t.imagnet", "Unknown model", ["mean seaformer_t.imagenet?"]),
+        ("seaformer_q++", "Unknown model", ["mean seaformerpp_"]),
+        ("retinanet_t", "Unknown model", DETECTORS),
         ("retinanet*", "No model matches 'retinanet*'", DETECTORS),
-        ("DeepLabV3+", "no model", ["mobilenetv2_deeplabv3plus.ade20k"]),
-        ("segformer", "no model", ["List them: seaformer models 'segformer*'"]),
+        ("DeepLabV3+", "Unknown model", ["mobilenetv2_deeplabv3plus.ade20k"]),
+        ("segformer", "Unknown model", ["List them: seaformer models 'segformer*'"]),
         ("segformer*.nope", "No model matches", ["List them: seaformer models 'segformer*'"]),
         ("x*", "No model matches 'x*'", ["List them: seaformer models"]),
-        ("", "no model", ["List them: seaformer models"]),
+        ("", "Unknown model", ["List them: seaformer models"]),
     ],
 )
 def test_what_nobody_has_is_answered_with_what_was_meant(

@@ -70,4 +70,4 @@ def test_setr_takes_sizes_that_seaformer_does_not() -> None:
 
 def test_a_library_model_has_no_fields_to_override() -> None:
     with pytest.raises(UsageError, match="no override 'width'"):
-        create_model("mobilenetv2_100.imagenet", width=2)
+        create_model("mobilenetv2_100.imagenet", width=2)  # type: ignore[call-arg]

@@ -2,8 +2,8 @@
 
 Two ways were open. Attributing each node of a profiled run to its component by its name counts
 the parts inside the very graph that is timed, but only under profiling (+20 %), without the nodes
-that the runtime renames, and in time alone: nothing can be counted on an emulated core, and there
-is no spread over processes. Graphs of their own are measured like the whole (fresh processes,
+that the runtime renames, and in time alone: nothing can be counted on an emulated core, and a
+spread over processes is missing. Graphs of their own are measured like the whole (fresh processes,
 interleaved, instructions too) and like the methods of an ExecuTorch program, so the two formats'
 shares mean the same; what each pays for starting and ending on its own is in the remainder, which
 is shown. So: graphs of their own. ``--profile ops`` still gives the first view.
@@ -83,11 +83,11 @@ def _part(model: onnx.ModelProto, name: str, owners: list[str]) -> onnx.ModelPro
     graph = model.graph
     mine = [node for node, owner in zip(graph.node, owners, strict=True) if owner == name]
     rest = [node for node, owner in zip(graph.node, owners, strict=True) if owner != name]
-    wanted = {tensor for node in mine for tensor in node.input if tensor}
-    constants = [node for node in rest if not node.input and set(node.output) & wanted]
+    read = {tensor for node in mine for tensor in node.input if tensor}
+    constants = [node for node in rest if not node.input and set(node.output) & read]
     made = {tensor for node in (*constants, *mine) for tensor in node.output}
-    weights = [tensor for tensor in graph.initializer if tensor.name in wanted]
-    outside = wanted - made - {tensor.name for tensor in weights}
+    weights = [tensor for tensor in graph.initializer if tensor.name in read]
+    outside = read - made - {tensor.name for tensor in weights}
     needed = {tensor for node in rest for tensor in node.input}
     needed |= {output.name for output in graph.output}
     mine_out = {tensor for node in mine if node.input for tensor in node.output} & needed
@@ -104,10 +104,10 @@ def _part(model: onnx.ModelProto, name: str, owners: list[str]) -> onnx.ModelPro
 
 def _in_order(graph: onnx.GraphProto, names: Iterable[str]) -> list[str]:
     """In the order in which the graph makes them, which is that of the modules' arguments."""
-    wanted = set(names)
+    selected = set(names)
     order = [value.name for value in graph.input]
     order += [tensor for node in graph.node for tensor in node.output]
-    return [name for name in order if name in wanted]
+    return [name for name in order if name in selected]
 
 
 def _value(graph: onnx.GraphProto, name: str) -> onnx.ValueInfoProto:

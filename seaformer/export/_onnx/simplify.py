@@ -32,7 +32,7 @@ onnx.save(model, sys.argv[2])
 
 
 def simplify(path: Path, image: npt.NDArray[np.float32], script: str = _SCRIPT) -> str:
-    """Replace ``path`` by its simplified form, or leave it as it is; the answer says which.
+    """Replace ``path`` by its simplified form, or leave it as it is; the answer is which.
 
     Args:
         path: an ONNX file, changed in place.
@@ -59,10 +59,10 @@ def _run(script: str, source: Path, target: Path) -> str:
         return f"onnxsim did not finish in {TIMEOUT_S} s"
     if done.returncode == 0 and target.exists():
         return ""
-    said = done.stderr.strip().splitlines()
+    errors = done.stderr.strip().splitlines()
     if done.returncode < 0:
         return f"onnxsim was killed by signal {-done.returncode}"
-    return f"onnxsim failed ({said[-1] if said else f'exit code {done.returncode}'})"
+    return f"onnxsim failed ({errors[-1] if errors else f'exit code {done.returncode}'})"
 
 
 def _changed(before: Path, after: Path, image: npt.NDArray[np.float32]) -> str:

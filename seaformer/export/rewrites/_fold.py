@@ -20,7 +20,7 @@ def merge(convolutions: list[nn.Conv2d]) -> nn.Conv2d:
     return merged
 
 
-def chosen(convolution: nn.Conv2d, channels: list[int]) -> nn.Conv2d:
+def select_outputs(convolution: nn.Conv2d, channels: list[int]) -> nn.Conv2d:
     """A 1x1 convolution with these outputs of ``convolution``, in this order."""
     weight = convolution.weight[channels]
     picked = nn.Conv2d(weight.shape[1], weight.shape[0], 1, dtype=weight.dtype)

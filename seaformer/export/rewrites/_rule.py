@@ -33,7 +33,7 @@ class Rule:
         name: unique among all rules; what ``--no-rewrite`` takes and a manifest counts.
         kind: the exact class it is for; of a library that not every model needs, as
             ``transformers.MobileViTV2Layer`` (package and class), so that it is not imported.
-        make: an equal module from the one found and the shapes of the inputs it had (empty unless
+        make: an equal module, from the original and the shapes of its inputs (empty unless
             ``sized``); the module itself where the rule does not apply to it.
         reason: one sentence.
         stage: when it is applied.

@@ -14,7 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export.rewrites._fold import chosen, fold_hardsigmoid, merge, scaled, undo_scale
+from seaformer.export.rewrites._fold import (
+    fold_hardsigmoid,
+    merge,
+    scaled,
+    select_outputs,
+    undo_scale,
+)
 from seaformer.export.rewrites._rule import Rule
 from seaformer.models._attention_kinds import Qkv, Windows
 from seaformer.models._plus_attention import PlusAttention
@@ -103,7 +109,7 @@ class FixedSeaAttention(nn.Module):
 class FixedPlusAttention(nn.Module):
     """``PlusAttention`` for one H and W, batch 1.
 
-    q, k, v and every mask come from one convolution. For the squeeze, channels stand in 4h groups
+    q, k, v and every mask come from one convolution. For the squeeze, channels are in 4h groups
     of d: the heads of q, those of k, and each head of v twice; a mask is repeated for its groups,
     so that masking all is one broadcast product and squeezing an average pool.
     """
@@ -243,7 +249,7 @@ def _repeated(masks: nn.Conv2d, count: int, heads: int) -> nn.Conv2d:
         for i, group in enumerate(places)
         for mask in group
     ]
-    return chosen(masks, order)
+    return select_outputs(masks, order)
 
 
 RULES = (
@@ -258,14 +264,14 @@ RULES = (
         "plus-attention",
         PlusAttention,
         lambda block, shapes: FixedPlusAttention(block, shapes[0]),
-        "As sea-attention; adaptive masks come out of the convolution that makes q, k and v",
+        "As sea-attention; the convolution that makes q, k and v makes adaptive masks too",
         sized=True,
     ),
     Rule(
         "merged-qkv",
         Qkv,
         lambda block, _: FixedQkv(block),
-        "q, k and v come out of one convolution, with the scale in its weights",
+        "One convolution makes q, k and v, with the scale in its weights",
     ),
     Rule(
         "window-edges",

@@ -1,6 +1,6 @@
 """TopFormer as XNNPACK takes it whole.
 
-- XNNPACK pools adaptively to 1x1 only. Where the map is a multiple of what is wanted the windows
+- XNNPACK pools adaptively to 1x1 only. Where the map is a multiple of the pooled size the windows
   are all alike and it is a plain average pool; elsewhere it is two small matrix products, one per
   axis, whose constant matrices hold the shares of each place in each window.
 - The hard sigmoid of the gate goes into its convolution, as in SeaFormer's fusion block.

@@ -5,9 +5,9 @@ what ``save_pretrained`` of the row's class writes as ``model.safetensors``. Whe
 the backbone's names are those of the library's segmentation model. Nothing is downloaded.
 
 MobileNetV2 with a light ASPP head is the library's too; the heads of two rows that the library
-lacks (DeepLabV3+, LR-ASPP) are in ``_aspp.py`` and stand on the library's backbone. Which row of
-the SeaFormer++ paper (tables 2, 3 and 14) a model stands for is in ``ROWS``; rows that cannot be
-had are listed with the reason in ``core/paper/absent.csv``.
+lacks (DeepLabV3+, LR-ASPP) are in ``_aspp.py`` and sit on the library's backbone. ``ROWS`` has the
+row of the SeaFormer++ paper (tables 2, 3 and 14) that a model reproduces; rows that no model
+reproduces are listed with the reason in ``core/paper/absent.csv``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from seaformer.core.registry import missing
 from seaformer.core.spec import ModelSpec
 from seaformer.models._aspp import DeepLabV3Plus, LrAspp
 from seaformer.models._blocks import Network
-from seaformer.models._tags import Published, spec
+from seaformer.models._tags import PaperLine, spec
 
 _CHATTY = ("torchao", "torch.utils._pytree", "transformers")
 
@@ -65,12 +65,12 @@ class Row:
 
     kind: str
     config: Config = field(default_factory=dict)
-    tags: Mapping[str, Published | None] = field(default_factory=dict)
+    tags: Mapping[str, PaperLine | None] = field(default_factory=dict)
     size_step: int = 32
     head: str = ""
 
 
-class AdaptedClassifier(Network):
+class LibraryClassifier(Network):
     """A classifier of the library's: image B 3 H W to logits B classes."""
 
     COMPONENTS = ("network",)
@@ -87,7 +87,7 @@ class AdaptedClassifier(Network):
         return logits
 
 
-class AdaptedSegmenter(AdaptedClassifier):
+class LibrarySegmenter(LibraryClassifier):
     """MobileNetV2 with the library's light ASPP: image B 3 H W to logits B classes h w.
 
     The library computes MobileNetV2's last 1x1 convolution and uses it nowhere; it is left out.
@@ -135,13 +135,13 @@ class OnMobileNetV2(Network):
         return logits
 
 
-Adapted = AdaptedClassifier | OnMobileNetV2
+HuggingFace = LibraryClassifier | OnMobileNetV2
 
 
-def official_keys(network: Adapted) -> dict[str, str]:
+def official_keys(network: HuggingFace) -> dict[str, str]:
     """Our state-dict key -> the library's, for every key; heads of ours keep their own."""
     keys = network.state_dict()
-    if isinstance(network, AdaptedClassifier):
+    if isinstance(network, LibraryClassifier):
         return {key: key.removeprefix("network.") for key in keys}
     return {key: key.replace("backbone.", "mobilenet_v2.") for key in keys}
 
@@ -156,13 +156,13 @@ def official_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 # Rows -----------------------------------------------------------------------------------------
 
 
-def _top1(model: str) -> Published:
-    return Published("imagenet", {"model": model}, "top-1", "top1")
+def _top1(model: str) -> PaperLine:
+    return PaperLine("imagenet", {"model": model}, "top-1", "top1")
 
 
-def _ade20k(decoder: str) -> Published:
+def _ade20k(decoder: str) -> PaperLine:
     cells = {"backbone": "MobileNetV2", "decoder": decoder}
-    return Published("ade20k", cells, "mIoU", "miou")
+    return PaperLine("ade20k", cells, "mIoU", "miou")
 
 
 _STRIDE_16: Config = {"output_stride": 16}
@@ -222,13 +222,17 @@ def specs() -> Iterator[ModelSpec]:
         family, _, size = name.partition("_")
         for tag, published in row.tags.items():
             yield spec(
-                *(family, size, tag, STRIDES.get(name, 32), published),
+                family,
+                size,
+                tag,
+                STRIDES.get(name, 32),
+                published,
                 size_step=row.size_step,
-                module="adapted",
+                module="huggingface",
             )
 
 
-def build(spec: ModelSpec, **fields: object) -> Adapted:
+def build(spec: ModelSpec, **fields: object) -> HuggingFace:
     """The network of ``spec``. Raises ``UsageError`` for any field: rows are the library's."""
     if fields:
         raise UsageError(
@@ -243,7 +247,7 @@ def build(spec: ModelSpec, **fields: object) -> Adapted:
     _number_paddings(network)
     if row.head:
         return OnMobileNetV2(network, row.head, spec.classes)
-    return (AdaptedSegmenter if "Segmentation" in row.kind else AdaptedClassifier)(network)
+    return (LibrarySegmenter if "Segmentation" in row.kind else LibraryClassifier)(network)
 
 
 def _number_paddings(network: nn.Module) -> None:

@@ -1,0 +1,54 @@
+"""``RowFields``: every field of a family's row that ``create_model`` can replace, with its type.
+
+A field that the family's row lacks is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from seaformer.models._backbone import Blocks, SeaFormerRow, StageRow
+    from seaformer.models._blocks import BlockRow
+    from seaformer.models.mobilenetv3 import BneckRow
+
+
+class RowFields(TypedDict, total=False):
+    """Fields of ``SeaFormerRow``, ``PlusRow`` and the rows of the rivals."""
+
+    # SeaFormer, and what its rivals call alike
+    stem_channels: int
+    quarter: Blocks
+    eighth: Blocks
+    stages: tuple[StageRow, ...]
+    heads: int
+    fusion_channels: tuple[int, ...]
+    # SeaFormer++ and the ablations
+    attention: str
+    squeeze: str
+    expand: str
+    mask: str
+    branches: str
+    enhance_input: str
+    enhance_mode: str
+    position_bias: bool
+    fusion: str
+    head: str
+    upsampling: str
+    refine_expansion: int
+    # Rivals
+    backbone: SeaFormerRow
+    channels: int
+    dense_head: bool
+    depth: int
+    depths: tuple[int, ...]
+    edge_eps: float
+    head_channels: int
+    hidden: int
+    key_dim: int
+    level_channels: int
+    levels: tuple[int, ...]
+    normed_head: bool
+    rows: tuple[BneckRow, ...]
+    scales: tuple[tuple[BlockRow, ...], ...]
+    widths: tuple[int, ...]

@@ -1,0 +1,47 @@
+"""Keywords of ``create_model`` that a type checker allows are the fields of the families' rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, get_type_hints
+
+import pytest
+
+from seaformer.models._backbone import Blocks, SeaFormerRow, StageRow
+from seaformer.models._blocks import BlockRow
+from seaformer.models._fields import RowFields
+from seaformer.models._plus_networks import PlusRow
+from seaformer.models.mobilenetv3 import BneckRow, MobileNetV3Row
+from seaformer.models.retinanet import RetinaNetRow
+from seaformer.models.segformer import SegFormerRow
+from seaformer.models.setr import SetrRow
+from seaformer.models.topformer import TopFormerRow
+
+ROWS: tuple[Any, ...] = (
+    SeaFormerRow,
+    PlusRow,
+    MobileNetV3Row,
+    RetinaNetRow,
+    SegFormerRow,
+    SetrRow,
+    TopFormerRow,
+)
+NAMES = {
+    "Blocks": Blocks,
+    "SeaFormerRow": SeaFormerRow,
+    "StageRow": StageRow,
+    "BlockRow": BlockRow,
+    "BneckRow": BneckRow,
+}
+TYPES = get_type_hints(RowFields, localns=NAMES)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.__name__))
+def test_every_field_of_a_row_is_a_keyword_of_its_type(row: Any) -> None:
+    hints = get_type_hints(row)
+    fields = {field.name: hints[field.name] for field in dataclasses.fields(row)}
+    assert {name: TYPES.get(name) for name in fields} == fields
+
+
+def test_every_keyword_is_a_field_of_some_row() -> None:
+    assert set(TYPES) == {field.name for row in ROWS for field in dataclasses.fields(row)}
