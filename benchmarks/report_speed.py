@@ -4,9 +4,10 @@
 
 Prints a Markdown table: processor seconds for reading the runs, for the first report, and for
 reading and reporting once more, when the summaries of the first are in the cache; the most memory
-in use; the size of ``report.html``, and the seconds until a headless Chromium has opened it and
-filtered its tables (where chromium and selenium are installed). Nothing of it is a latency of a
-model: the runs come from a seeded generator. The user's own cache is not touched.
+in use; the size of ``report.html``, the seconds until a headless Chromium has opened and filtered
+it, and its main thread's processor seconds until then (where chromium and selenium are
+installed). Then the processor seconds of each renderer. Nothing of it is a latency of a model: the
+runs come from a seeded generator. The user's own cache is not touched.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -28,7 +30,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from seaformer.core import codec, files
 from seaformer.core.measurement import Measurement
 from seaformer.models import list_models
-from seaformer.report import write_report
+from seaformer.report import build, write_report
+from seaformer.report.renderers import RENDERERS, renderer
 from seaformer.report.zoo import zoo_rows
 from seaformer.store.results import ResultStore
 from seaformer.store.summaries import load_summarised
@@ -44,15 +47,31 @@ def main() -> None:
     options = arguments.parse_args()
     print("| runs | raw MB | read CPU s | report CPU s | again CPU s | MB | html MB | opens s |")
     print("|---|---|---|---|---|---|---|---|")
+    parts = []
     for count in options.counts:
         folder = Path(tempfile.mkdtemp(prefix="report_speed_"))
         os.environ[files.CACHE_VARIABLE] = str(folder / "cache")
         try:
             print(line(count, folder), flush=True)
+            parts.append(renderer_line(count, folder))
         finally:
             if options.keep:
                 shutil.move(folder, options.keep / str(count))
             shutil.rmtree(folder, ignore_errors=True)
+    print(f"\n| runs | {' | '.join(f'{name} CPU s' for name in files_made())} |")
+    print("\n".join([f"|---|{'---|' * len(files_made())}", *parts]))
+
+
+def renderer_line(count: int, root: Path) -> str:
+    """Processor seconds of each renderer that makes files."""
+    report = build(load_summarised(ResultStore(root)), zoo_rows())
+    entries = [renderer(name) for name in files_made()]
+    times = [seconds(partial(entry.render, report)) for entry in entries]
+    return f"| {count:,} | {' | '.join(f'{time:.2f}' for time in times)} |"
+
+
+def files_made() -> list[str]:
+    return [name for name in RENDERERS.names() if renderer(name).FILES]
 
 
 def line(count: int, root: Path) -> str:
@@ -113,10 +132,14 @@ def opens(page: Path) -> str:
     if not installed():
         return "no chromium"
     with browser() as driver:
+        driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
         started = time.perf_counter()
         driver.get(page.as_uri())
         shown = driver.execute_script("return document.getElementById('count').textContent")
-        return f"{time.perf_counter() - started:.1f} ({shown})"
+        wall = time.perf_counter() - started
+        metrics = driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        busy = next(one["value"] for one in metrics if one["name"] == "TaskDuration")
+        return f"{wall:.1f} (CPU {busy:.1f}, {shown})"
 
 
 if __name__ == "__main__":

@@ -136,11 +136,12 @@ def _document(columns: Mapping[str, Iterable[Cell]]) -> str:
 
 
 def _texts(cells: list[Cell]) -> list[str]:
-    """A column as text; where all its cells are of one type, equal ones are written once."""
-    types = set(map(type, cells)) - {type(None)}
-    if len(types) != 1 or types == {float}:  # figures are hardly ever equal
+    """A column as text; where its cells are of one type and few of them differ, each is written
+    once."""
+    distinct = set(cells)
+    if len(set(map(type, cells)) - {type(None)}) != 1 or 2 * len(distinct) > len(cells):
         return list(map(_text, cells))
-    texts = {cell: _text(cell) for cell in set(cells)}
+    texts = {cell: _text(cell) for cell in distinct}
     return [texts[cell] for cell in cells]
 
 
