@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -77,7 +78,7 @@ def test_the_wheel_holds_all_data_the_checkout_has(wheel: Path) -> None:
         "seaformer/compare/templates/comparison.md.j2",
         "seaformer/report/renderers/templates/report.md.j2",
         "seaformer/report/html/assets/report.css",
-        "seaformer/report/html/assets/report.js",
+        "seaformer/report/html/assets/page.js",
         "seaformer/runtime/runner/CMakeLists.txt",
         "seaformer/runtime/runner/main.cpp",
         "seaformer/runtime/runner/engine.h",
@@ -100,12 +101,16 @@ def test_the_wheel_declares_no_more_than_the_base_install(wheel: Path) -> None:
 def test_the_base_install_is_used_from_another_folder(
     installed: Environment, tmp_path: Path
 ) -> None:
+    empty = installed.run("report", cwd=tmp_path)
+    assert (empty.returncode, empty.stdout) == (2, "")
+    assert "The results folder results does not exist." in empty.stderr
+    shutil.copytree(ROOT / "results" / "runs", tmp_path / "results" / "runs")
     for arguments in (("--help",), ("models",), ("report",)):
         told = installed.run(*arguments, cwd=tmp_path)
         assert told.returncode == 0, told.stderr
         assert told.stdout
     assert (tmp_path / "results" / "report.md").exists()
-    assert "How to begin" in (tmp_path / "results" / "report.html").read_text()
+    assert "SeaFormer-T" in (tmp_path / "results" / "report.html").read_text()
     doctor = installed.run("doctor", cwd=tmp_path)
     assert "Traceback" not in doctor.stderr
     assert "pip install 'seaformer[export]'" in doctor.stdout

@@ -9,7 +9,6 @@ Python. Comments are not read.
     python tools/wording.py seaformer/bench      # of some folders or files
     python tools/wording.py --count              # how many in each file
     python tools/wording.py --names              # names of locals and classes instead of words
-    python tools/wording.py --swept              # take clean files out of the tests' two lists
 """
 
 from __future__ import annotations
@@ -58,8 +57,6 @@ EXEMPT = ("tools/wording.py",)
 _WHOLE = (".md", ".html", ".j2", ".csv", ".sh", ".toml")
 _LITERALS = (".cpp", ".h", ".c", ".js")
 _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`' + r"|'(?:[^'\\\n]|\\.)*'")
-# Files that break a rule still: they may only become fewer.
-UNSWEPT = ROOT / "tests" / "fixtures" / "wording"
 _FOLDERS = ("seaformer", "tools", "benchmarks", "docs")
 _PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md")
 
@@ -157,30 +154,8 @@ def _around(words: str, match: re.Match[str]) -> str:
     return words[start:end].strip()
 
 
-def unswept(rule: str) -> list[str]:
-    """The files that are excused from ``words`` or ``names`` until they are swept."""
-    return (UNSWEPT / f"{rule}.txt").read_text(encoding="utf-8").split()
-
-
-def clean(rule: str) -> list[str]:
-    """The excused files that do not need it, or do not exist."""
-    breaks = offences if rule == "words" else bad_names
-    return [name for name in unswept(rule) if not (ROOT / name).exists() or not breaks(ROOT / name)]
-
-
-def _take_out_the_clean() -> int:
-    for rule in ("words", "names"):
-        swept = set(clean(rule))
-        left = [name for name in unswept(rule) if name not in swept]
-        (UNSWEPT / f"{rule}.txt").write_text("".join(f"{name}\n" for name in left))
-        print(f"{rule}: {len(left)} files left")
-    return 0
-
-
 def main(arguments: list[str]) -> int:
     """Print the offenders of all files, or of those named; 1 when there are any."""
-    if "--swept" in arguments:
-        return _take_out_the_clean()
     chosen = [Path(name).absolute() for name in arguments if not name.startswith("-")]
     files = [p for p in paths() if not chosen or any(p.is_relative_to(c) for c in chosen)]
     rule = bad_names if "--names" in arguments else offences

@@ -127,7 +127,7 @@ def next_step(line: str) -> None:
 
 
 def agreed(question: str) -> bool:
-    """Ask a person; without a terminal the answer is no."""
+    """Ask a person; without a terminal it is refused."""
     return sys.stdin.isatty() and typer.confirm(question, default=False, err=True)
 
 

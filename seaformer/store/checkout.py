@@ -1,7 +1,7 @@
 """Which commit a measurement was made from: that of the checkout one works in.
 
-Asked of git once per bench, and never a reason to fail: where there is no git, no repository or no
-answer in time, there is no commit. Files below the results folder do not make a checkout dirty:
+Asked of git once per bench, and never a reason to fail: without git, without a repository or an
+answer in time, the commit is empty. Files below the results folder do not make a checkout dirty:
 measuring changes them.
 """
 
@@ -46,7 +46,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _names(changed: str) -> Iterable[str]:
-    """The paths in ``XY path`` entries; a renamed file's old name stands alone behind its entry."""
+    """The paths in ``XY path`` entries; a renamed file's old name follows its entry."""
     entries = iter(changed.split("\0"))
     for entry in entries:
         if entry:
@@ -56,7 +56,7 @@ def _names(changed: str) -> Iterable[str]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git says, or ``None`` when it refuses, is not there or does not answer."""
+    """The output of git, or ``None`` when it refuses, is missing or does not answer."""
     argv = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(

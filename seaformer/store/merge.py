@@ -21,7 +21,7 @@ from seaformer.store.results import ResultStore, read_run
 
 @dataclass(frozen=True)
 class Copy:
-    """One file to be copied, from where to where, and the device it tells of."""
+    """One file to be copied, from where to where, and the device it describes."""
 
     source: Path
     target: Path
@@ -88,7 +88,7 @@ def plan_merge(store: ResultStore, sources: Sequence[Path]) -> MergePlan:
 
 
 def merge(plan: MergePlan, store: ResultStore) -> None:
-    """Copy what the plan says, file by file; each is whole or absent.
+    """Copy what the plan lists, file by file; each is whole or absent.
 
     Raises ``UsageError`` when a name is taken by another file: nothing is overwritten.
     """
@@ -134,7 +134,7 @@ def _conflict(path: Path, measurement: Measurement) -> DamagedFile:
 
 
 def _namesakes(one: DeviceInfo, other: DeviceInfo) -> Iterator[str]:
-    """What differs for good between two devices of one id; a new kernel is no other device."""
+    """What differs for good between two devices of one id; a new kernel is the same device."""
     for field in ("target", "model", "architecture", "cores"):
         mine, theirs = getattr(one, field), getattr(other, field)
         if mine != theirs:

@@ -1,7 +1,7 @@
 """What may leave a results folder: old repeats of a measurement, and failures that were redone.
 
 The newest valid measurement of every key always stays, and so does every damaged file: it may be
-all that is left of somebody's run. Nothing is deleted here before ``prune`` is called.
+all that is left of a run. Nothing is deleted here before ``prune`` is called.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _candidates(group: Sequence[IndexEntry], keep: int) -> list[Candidate]:
 
 
 def _before(entry: IndexEntry, limit: dt.datetime) -> bool:
-    """Whether it was made before ``limit``; a date nobody can read is not."""
+    """Whether it was made before ``limit``; an unreadable date is not."""
     try:
         made = dt.datetime.fromisoformat(entry.created_at)
     except ValueError:

@@ -37,7 +37,8 @@ def results_dir(named: Path | str | None = None) -> Path:
 def check_holds_runs(root: Path) -> None:
     """Raise ``UsageError`` for a folder to read from that is missing or holds no run file."""
     if next(run_files(root), None) is None:
-        state = "has no measurement" if root.exists() else "does not exist"
+        state = "has no measurement" if root.is_dir() else "does not exist"
+        state = "is a file" if root.is_file() else state
         hint = "Name another with --results, or: seaformer bench --variant t --threads 1"
         raise UsageError(f"The results folder {root} {state}.", hint=hint)
 
@@ -82,7 +83,7 @@ class ResultStore:
     root: Path
 
     def path_of(self, measurement: Measurement) -> Path:
-        """Where this measurement is stored. What is not measured says so, and what failed."""
+        """Where this measurement is stored. What is not measured is marked, and what failed."""
         return self.root / run_path(measurement)
 
     def append(self, measurement: Measurement) -> Path:

@@ -152,8 +152,8 @@ def test_what_is_no_report_is_a_failure(text: str) -> None:
         ({"samples_ns": []}, "has 0 samples on 3 CPUs"),
         ({"sample_cpus": [7]}, "has 3 samples on 1 CPUs"),
         ({"samples_ns": [1, 0, 2]}, "a sample of 0 ns"),
-        ({"samples_ns": [1, "2", 3]}, r"samples_ns\[1\]: expected int, found '2'"),
-        ({"load_ns": None}, "load_ns: expected int, found None"),
+        ({"samples_ns": [1, "2", 3]}, r"samples_ns\[1\]: expected int, got '2'"),
+        ({"load_ns": None}, "load_ns: expected int, got None"),
         ({"threads": {}}, "'requested' is missing"),
     ],
 )

@@ -34,7 +34,7 @@ def test_a_manifest_that_names_another_digest_is_not_believed(copied: Path, tmp_
         (None, "has no manifest beside it"),
         ("", "is not readable JSON"),
         ('{"schema": 1', "is not readable JSON"),
-        ("[]", "expected an object"),
+        ("[]", "expected a document with a schema number"),
         ('{"schema": 1}', "is missing"),
         ('{"schema": 99}', "has schema 99"),
     ],

@@ -22,9 +22,11 @@ def test_an_output_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-@pytest.mark.parametrize("results", ["file", "/proc/nowhere"])
+@pytest.mark.parametrize(
+    ("results", "state"), [("file", "is a file"), ("/proc/nowhere", "does not exist")]
+)
 def test_results_that_cannot_be_written_are_told_before_anything_runs(
-    exported: CommandExport, tmp_path: Path, results: str
+    exported: CommandExport, tmp_path: Path, results: str, state: str
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     told = seaformer("bench", exported.onnx, *QUICK, "--results", results, cwd=tmp_path)
@@ -32,8 +34,8 @@ def test_results_that_cannot_be_written_are_told_before_anything_runs(
     assert "Name a folder you may write to." in told.complaint
     assert "process 1" not in told.err
     told = seaformer("report", "--results", results, cwd=tmp_path)
-    assert told.code == 2
-    assert "Name a folder you may write to." in told.complaint
+    assert (told.code, told.out) == (2, "")
+    assert f"The results folder {results} {state}." in told.complaint
 
 
 # What is mounted behind this is gone when the command ends, and nobody else sees it.

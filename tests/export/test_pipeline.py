@@ -107,10 +107,10 @@ def test_the_documentation_of_an_export_names_every_scope() -> None:
 
 
 def test_unknown_names_and_sizes_are_refused_before_anything_is_built(tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match="no format 'onx'") as caught:
+    with pytest.raises(UnknownName, match="Unknown format 'onx'") as caught:
         export_model("seaformer_t", format="onx", out=tmp_path)  # type: ignore[arg-type]
     assert caught.value.hint == "Did you mean onnx?"
-    with pytest.raises(UnknownName, match="no scope 'probs'"):
+    with pytest.raises(UnknownName, match="Unknown scope 'probs'"):
         export_model("seaformer_t", format="onnx", scope="probs", out=tmp_path)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="logits or argmax, not upsample"):
         export_model("seaformer_t.imagenet", format="onnx", scope="upsample", out=tmp_path)

@@ -21,9 +21,9 @@ _DTYPES = {"float": "float32"}  # other types have numpy's names
 
 def parse(text: str, runs: int) -> tuple[Run, ...]:
     """The last ``runs`` inferences of a trace; those before were warm-up."""
-    found = [event for event in array(text) if event.get("ph") == "X"]
-    whole = [event for event in found if event.get("name") == "model_run"][-runs:]
-    nodes = [event for event in found if event.get("cat") == "Node"]
+    timed = [event for event in array(text) if event.get("ph") == "X"]
+    whole = [event for event in timed if event.get("name") == "model_run"][-runs:]
+    nodes = [event for event in timed if event.get("cat") == "Node"]
     return checked([_run(event, nodes) for event in whole], runs)
 
 
@@ -69,7 +69,7 @@ def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:
         if operator.kind == "Conv"
         for name in operator.names
     }
-    found: Modules = []
+    modules: Modules = []
     for event in events:
         name = re.sub(r"(_nchwc|_token_\d+)+$", "", event.name).removeprefix(_CAST)
         first = convolutions if event.kind.endswith(_CONVOLUTION) else any_kind
@@ -78,5 +78,5 @@ def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:
             for part in (name, name.rpartition("/")[0])
             for known in (first, any_kind)
         ]
-        found.append(next((module for module in tries if module is not None), None))
-    return found
+        modules.append(next((module for module in tries if module is not None), None))
+    return modules

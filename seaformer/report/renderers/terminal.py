@@ -1,6 +1,6 @@
 """What a command prints of measurements: latencies, and the paper's figures on their own side.
 
-Emulated rows stand in a table of their own: what was counted, and no milliseconds. How a table is
+Emulated rows have a table of their own: what was counted, and no milliseconds. How a table is
 fitted to a terminal is not decided here (``report/terminal``).
 """
 
@@ -68,7 +68,7 @@ def text(table: ResultTable) -> str:
 
 
 def run_page(measurements: Sequence[Measurement]) -> list[Block]:
-    """What a bench has just measured: a table per device, then what its rows say of each other."""
+    """What a bench has just measured: a table per device, then how its rows compare."""
     blocks: list[Block] = []
     for device in dict.fromkeys(one.device.id for one in measurements):
         blocks += page(table_of(one for one in measurements if one.device.id == device))
