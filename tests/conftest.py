@@ -20,6 +20,8 @@ from tests import exports, requirements
 
 # onnxruntime 1.31: telemetry is on unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# A command that crashes prints where, and a test shows what it printed.
+os.environ.setdefault("PYTHONFAULTHANDLER", "1")
 # A session started in a shell's background ignores Ctrl-C, and so would what it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import json
 import math
+import threading
 import types
 import typing
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ _BITS = 63  # of a whole number, beside its sign: what numpy and SQLite hold
 _ALIKE = bytes.maketrans(b"123456789\t\r\n,:[-", b"0" * 9 + b" " * 7)
 _LONG_NUMBER = b" " + b"0" * 19
 _SHOWN = 60
+_BUILDING = threading.Lock()
 
 
 def to_json(value: Any) -> Any:
@@ -90,14 +92,25 @@ def from_json(kind: type[T], data: Any, *, where: str = "document", newest: int 
     if newest:
         _check_schema(data, newest, where)
     settled = _settled(kind, data, where)
+    _decoder(typing.cast(Any, kind))  # ``convert`` reads what it cached on the class
     try:
         return msgspec.convert(settled, kind)
     except msgspec.ValidationError as error:
         raise CorruptArtifact(f"{where}: {error}.") from error
 
 
-@functools.cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    """One decoder per noun. One thread builds at a time.
+
+    msgspec caches what it finds out about a class on the class before it is complete, and a second
+    thread that reads it then crashes the process: two phones that resume did.
+    """
+    with _BUILDING:
+        return _built_decoder(kind)
+
+
+@functools.cache
+def _built_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 

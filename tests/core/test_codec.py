@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -228,3 +230,39 @@ def test_a_newer_schema_is_refused_by_its_number_even_where_its_fields_are_other
 def test_a_document_without_a_schema_number_is_refused(text: bytes) -> None:
     with pytest.raises(CorruptArtifact, match="expected a document with a schema number"):
         codec.decode(Sheet, text, newest=2)
+
+
+_AT_ONCE = """
+import dataclasses, sys, threading
+from seaformer.core import codec
+
+sys.setswitchinterval(1e-6)
+
+
+def decode_at_once(number):
+    leaf = dataclasses.make_dataclass("Leaf", [(f"a{n}", int, n) for n in range(40)])
+    branch = dataclasses.make_dataclass("Branch", [(f"b{n}", tuple[leaf, ...], ()) for n in range(20)])
+    tree = dataclasses.make_dataclass("Tree", [("branch", branch), ("leaf", leaf)])
+    start, trees = threading.Barrier(4), []
+
+    def decode():
+        start.wait()
+        trees.append(codec.decode(tree, b'{"branch": {"b0": [{"a1": 5}]}, "leaf": {}}'))
+
+    threads = [threading.Thread(target=decode) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert [each.branch.b0[0].a1 for each in trees] == [5, 5, 5, 5]
+
+
+for number in range(50):
+    decode_at_once(number)
+"""
+
+
+def test_threads_may_decode_a_new_noun_at_once() -> None:
+    """msgspec alone ends in a segmentation fault: its cache on a class is read half built."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _AT_ONCE], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
