@@ -241,7 +241,8 @@ sys.setswitchinterval(1e-6)
 
 def decode_at_once(number):
     leaf = dataclasses.make_dataclass("Leaf", [(f"a{n}", int, n) for n in range(40)])
-    branch = dataclasses.make_dataclass("Branch", [(f"b{n}", tuple[leaf, ...], ()) for n in range(20)])
+    leaves = [(f"b{n}", tuple[leaf, ...], ()) for n in range(20)]
+    branch = dataclasses.make_dataclass("Branch", leaves)
     tree = dataclasses.make_dataclass("Tree", [("branch", branch), ("leaf", leaf)])
     start, trees = threading.Barrier(4), []
 
