@@ -256,7 +256,7 @@ def decode_at_once(number):
     assert [each.branch.b0[0].a1 for each in trees] == [5, 5, 5, 5]
 
 
-for number in range(50):
+for number in range(10):
     decode_at_once(number)
 """
 
