@@ -84,10 +84,14 @@ def _warmup_flags(rule: Warmup) -> list[str]:
     if rule.runs is not None:
         return ["--warmup", str(rule.runs)]
     return [
-        *("--warmup-min-runs", str(rule.min_runs)),
-        *("--warmup-min-secs", repr(float(rule.min_seconds))),
-        *("--warmup-max-secs", repr(float(rule.max_seconds))),
-        *("--warmup-tolerance", repr(float(rule.tolerance))),
+        "--warmup-min-runs",
+        str(rule.min_runs),
+        "--warmup-min-secs",
+        repr(float(rule.min_seconds)),
+        "--warmup-max-secs",
+        repr(float(rule.max_seconds)),
+        "--warmup-tolerance",
+        repr(float(rule.tolerance)),
     ]
 
 
@@ -95,11 +99,16 @@ def _stop_flags(rule: Stop) -> list[str]:
     if rule.runs is not None:
         return ["--runs", str(rule.runs)]
     return [
-        *("--min-runs", str(rule.min_runs)),
-        *("--min-secs", repr(float(rule.min_seconds))),
-        *("--max-runs", str(rule.max_runs)),
-        *("--max-secs", repr(float(rule.max_seconds))),
-        *("--ci-width", repr(float(rule.ci_half_width))),
+        "--min-runs",
+        str(rule.min_runs),
+        "--min-secs",
+        repr(float(rule.min_seconds)),
+        "--max-runs",
+        str(rule.max_runs),
+        "--max-secs",
+        repr(float(rule.max_seconds)),
+        "--ci-width",
+        repr(float(rule.ci_half_width)),
     ]
 
 

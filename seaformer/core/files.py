@@ -92,8 +92,13 @@ def os_errors(what: str) -> Iterator[None]:
 
 _ANOTHER = "Name a folder you may write to."
 _NOT_THERE = (
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST),
-    *(errno.ENAMETOOLONG, errno.ELOOP),
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
 )
 
 

@@ -178,7 +178,9 @@ _XS = _mobilevit((96, 120, 144), (16, 32, 48, 64, 80, 96, 384), 4.0)
 _S = _mobilevit((144, 192, 240), (16, 32, 64, 96, 128, 160, 640), 4.0)
 _V1, _V2 = "MobileViTForImageClassification", "MobileViTV2ForImageClassification"
 _B1: Config = {
-    **{"width_coefficient": 1.0, "depth_coefficient": 1.1, "hidden_dim": 1280},
+    "width_coefficient": 1.0,
+    "depth_coefficient": 1.1,
+    "hidden_dim": 1280,
     "depthwise_padding": [16],  # the block that pads all sides alike, as the original does
 }
 

@@ -218,7 +218,11 @@ def _failures(report: Report) -> Iterator[Section]:
         rows = tuple(
             (
                 Opener(run.model, run.id, f"{run.model}: open the run that failed"),
-                *(run.format, run.precision, run.device.model, run.created_at, run.failure or ""),
+                run.format,
+                run.precision,
+                run.device.model,
+                run.created_at,
+                run.failure or "",
             )
             for run in failed[:MOST_LINES]
         )

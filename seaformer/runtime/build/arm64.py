@@ -50,8 +50,14 @@ from seaformer.runtime.emulator.qemu import find_qemu
 Progress = Callable[[str], None]
 
 _RUNTIME = (
-    *(LOADER, "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"),
-    *("libstdc++.so.6", "libgcc_s.so.1"),
+    LOADER,
+    "libc.so.6",
+    "libm.so.6",
+    "libdl.so.2",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libstdc++.so.6",
+    "libgcc_s.so.1",
 )
 _PROOF_SECONDS = 120
 

@@ -79,7 +79,9 @@ def _claim_stdout() -> int:
 def _answer(flags: argparse.Namespace) -> Json:
     version = _version()
     runner = {
-        **{"version": version, "build_type": "Release", "host": "python"},
+        "version": version,
+        "build_type": "Release",
+        "host": "python",
         "compiler": f"{platform.python_implementation()} {platform.python_version()}",
         "build_id": f"python-{version}",
     }
@@ -93,10 +95,12 @@ def _answer(flags: argparse.Namespace) -> Json:
         flags.model, int(flags.threads), flags.profile_ops
     )
     report: Json = {
-        **{"schema": 1, "runner": runner},
+        "schema": 1,
+        "runner": runner,
         "engine": {"name": engine.name, "version": engine.version},
         "model": {"path": str(flags.model), "size_bytes": flags.model.stat().st_size},
-        **{"method": flags.method, "methods": list(engine.methods)},
+        "method": flags.method,
+        "methods": list(engine.methods),
     }
     return report if flags.list_methods else report | _measure(flags, engine)
 
@@ -150,14 +154,19 @@ def _measure(flags: argparse.Namespace, engine: Engine) -> Json:
         ],
         "outputs": _outputs(flags.output_dir, engine),
         "threads": {
-            **{"requested": int(flags.threads), "effective": engine.threads},
+            "requested": int(flags.threads),
+            "effective": engine.threads,
             "os_threads": threads,
         },
         "affinity": {"requested": flags.cpus, "effective": sorted(os.sched_getaffinity(0))},
-        **{"load_ns": load_ns, "first_ns": timed.first_ns, "peak_rss_bytes": peak},
+        "load_ns": load_ns,
+        "first_ns": timed.first_ns,
+        "peak_rss_bytes": peak,
         **_times(timed),
-        **{"profiled": flags.profile_ops is not None, "profile_file": _profile(flags, engine)},
-        **{"markers": False, "clock": "CLOCK_MONOTONIC_RAW"},
+        "profiled": flags.profile_ops is not None,
+        "profile_file": _profile(flags, engine),
+        "markers": False,
+        "clock": "CLOCK_MONOTONIC_RAW",
     }
 
 
@@ -165,10 +174,12 @@ def _times(timed: _Timed) -> Json:
     samples = timed.stop.samples_ns
     return {
         "warmup": {
-            **{"runs": timed.warmup.runs, "samples_ns": timed.warmup_ns},
+            "runs": timed.warmup.runs,
+            "samples_ns": timed.warmup_ns,
             "reason": timed.warmup.reason,
         },
-        **{"samples_ns": samples, "sample_cpus": timed.cpus},
+        "samples_ns": samples,
+        "sample_cpus": timed.cpus,
         "stop": {
             "reason": timed.stop.reason,
             "ci_half_width_rel": rules.half_width_rel(samples),
@@ -191,14 +202,21 @@ def _loops(flags: argparse.Namespace, engine: Engine) -> _Timed:
     first_ns = _timed_run(engine)
     warmup = rules.WarmupJudge(
         Warmup(
-            *(int(flags.warmup_min_runs), flags.warmup_min_secs, flags.warmup_max_secs),
-            *(flags.warmup_tolerance, flags.warmup),
+            int(flags.warmup_min_runs),
+            flags.warmup_min_secs,
+            flags.warmup_max_secs,
+            flags.warmup_tolerance,
+            flags.warmup,
         )
     )
     stop = rules.StopJudge(
         Stop(
-            *(int(flags.min_runs), flags.min_secs, int(flags.max_runs), flags.max_secs),
-            *(flags.ci_width, flags.runs),
+            int(flags.min_runs),
+            flags.min_secs,
+            int(flags.max_runs),
+            flags.max_secs,
+            flags.ci_width,
+            flags.runs,
         )
     )
     warmup_ns: list[int] = []
@@ -256,7 +274,9 @@ def _outputs(folder: Path | None, engine: Engine) -> list[Json]:
                 raise RunnerProblem(IO, f"{file}: {error.strerror}.") from error
         written.append(
             {
-                **{"name": name, "dtype": str(value.dtype), "shape": list(value.shape)},
+                "name": name,
+                "dtype": str(value.dtype),
+                "shape": list(value.shape),
                 "file": None if file is None else str(file),
             }
         )

@@ -11,8 +11,15 @@ from seaformer.runtime.python_runner.flags import ENGINE, MODEL, RunnerProblem
 
 # Numbers of ``ScalarType`` as a program stores them.
 _SCALARS = {
-    **{0: "uint8", 1: "int8", 2: "int16", 3: "int32", 4: "int64"},
-    **{5: "float16", 6: "float32", 7: "float64", 11: "bool"},
+    0: "uint8",
+    1: "int8",
+    2: "int16",
+    3: "int32",
+    4: "int64",
+    5: "float16",
+    6: "float32",
+    7: "float64",
+    11: "bool",
 }
 
 
