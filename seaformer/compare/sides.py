@@ -12,17 +12,19 @@ nothing is checked out.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from seaformer.compare.rows import Side
+from seaformer.core import files
 from seaformer.core.errors import ArtifactError, MissingExtra, UsageError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import RUNS, Measurement
 from seaformer.store.results import parse_all
 
 _GIT_SECONDS = 120
-_Document = tuple[str, bytes]
+_Document = tuple[str, Callable[[], bytes]]  # a name, and what reads it
 
 
 def load_side(name: str, results: Path) -> Side:
@@ -40,9 +42,9 @@ def load_side(name: str, results: Path) -> Side:
 def _side(label: str, documents: Iterator[_Document]) -> Side:
     by_id: dict[str, Measurement] = {}
     damaged = []
-    for where, content in documents:
+    for where, read in documents:
         try:
-            for one in parse_all(content, where=where):
+            for one in parse_all(read(), where=where):
                 by_id.setdefault(one.id, one)
         except ArtifactError as error:
             damaged.append(DamagedFile(where, error.message))
@@ -50,26 +52,20 @@ def _side(label: str, documents: Iterator[_Document]) -> Side:
 
 
 def _on_disk(path: Path) -> Iterator[_Document]:
-    if path.is_file():
-        yield str(path), _read(path)
+    """A file, or those below a folder; what is not a regular file is listed too, and refused."""
+    if not path.is_dir():
+        yield str(path), partial(files.read_bytes, path)
         return
     folder = path / RUNS if (path / RUNS).is_dir() else path
     for file in sorted(folder.rglob("*.json")):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.is_file() and not hidden and not _describes(file):
-            yield str(file), _read(file)
+        if not (file.is_dir() or hidden or _describes(file)):
+            yield str(file), partial(files.read_bytes, file)
 
 
 def _describes(file: Path) -> bool:
     """A folder without runs/ may hold devices/ and profiles/ beside the runs."""
     return file.parent.name in ("devices", "profiles")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _in_commit(revision: str, folder: Path, name: str) -> Iterator[_Document]:
@@ -90,7 +86,9 @@ def _in_commit(revision: str, folder: Path, name: str) -> Iterator[_Document]:
     listed = _git("-C", str(top), "ls-tree", "-r", "-z", commit, "--", below).split(b"\0")
     blobs = dict(_blob(line) for line in listed if line)
     runs = {path: blob for path, blob in blobs.items() if _is_run(path)}
-    return zip(runs, _contents(list(runs.values())), strict=True)
+    contents = _contents(list(runs.values()))
+    for path, content in zip(runs, contents, strict=True):
+        yield path, partial(bytes, content)
 
 
 def _blob(line: bytes) -> tuple[str, str]:

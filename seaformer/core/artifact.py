@@ -15,6 +15,7 @@ from typing import Literal
 from seaformer.core import codec, files
 from seaformer.core.engine import engines
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact
+from seaformer.core.manifest import check_manifest
 from seaformer.core.spec import ModelSpec
 
 SCHEMA = 1
@@ -307,4 +308,6 @@ def check_sha256(path: Path, expected: str) -> None:
 
 def _parse(manifest: Path) -> Artifact:
     content = files.read_bytes(manifest)
-    return codec.decode(Artifact, content, where=manifest.name, newest=SCHEMA)
+    artifact = codec.decode(Artifact, content, where=manifest.name, newest=SCHEMA)
+    check_manifest(artifact, manifest.name, SCOPES_OF, PARTS)
+    return artifact

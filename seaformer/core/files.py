@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import platformdirs
 
@@ -59,10 +59,29 @@ def sha256_file(path: Path) -> str:
             digest.update(child.relative_to(path).as_posix().encode() + b"\0")
             digest.update(bytes.fromhex(sha256_file(child)))
         return digest.hexdigest()
-    with path.open("rb") as handle:
+    with open_regular(path) as handle:
         while chunk := handle.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+class NotRegularError(OSError):
+    """A pipe, a device or a folder where a file was expected."""
+
+
+def open_regular(path: Path | str) -> BinaryIO:
+    """Open a regular file to read. Raises ``OSError`` for a pipe or a device.
+
+    Reading those might not end, and opening a pipe as usual waits for its other end.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise NotRegularError(errno.EINVAL, "it is not a regular file", str(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def size_bytes(path: Path) -> int:
@@ -243,17 +262,13 @@ def read_bytes(path: Path | str, name: str = "") -> bytes:
     """
     name = name or str(path)
     try:
-        # Unlike opening a pipe as usual, this does not wait for somebody to write into it.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise CorruptArtifact(f"{name} is not a regular file.")
-            if status.st_size > _LARGEST_DOCUMENT:
-                raise CorruptArtifact(f"{name} is too large ({status.st_size / 1e6:.0f} MB).")
-            return os.read(handle, status.st_size)
-        finally:
-            os.close(handle)
+        with open_regular(path) as handle:
+            size = os.fstat(handle.fileno()).st_size
+            if size > _LARGEST_DOCUMENT:
+                raise CorruptArtifact(f"{name} is too large ({size / 1e6:.0f} MB).")
+            return os.read(handle.fileno(), size)
+    except NotRegularError as error:
+        raise CorruptArtifact(f"{name} is not a regular file.") from error
     except FileNotFoundError as error:
         raise CorruptArtifact(f"{name} does not exist.") from error
     except OSError as error:

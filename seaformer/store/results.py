@@ -158,7 +158,13 @@ def parse_all(content: bytes, *, where: str = "measurements") -> list[Measuremen
 
 
 def _checked(measurement: Measurement, where: str) -> Measurement:
-    """The measurement, unless its samples contradict its processes."""
+    """The measurement, unless a number is out of range or samples contradict their processes."""
+    if min(measurement.input_shape, default=1) < 1:
+        raise CorruptArtifact(
+            f"{where}: input_shape must be sizes from 1 on (got {list(measurement.input_shape)})."
+        )
+    if measurement.artifact_size_bytes < 0:
+        raise CorruptArtifact(f"{where}: artifact_size_bytes must be at least 0.")
     for name, run in measurement.methods.items():
         counts = [process.count for process in run.processes]
         if sum(counts) != len(run.samples_ns) or min(counts, default=0) < 0:
@@ -168,4 +174,7 @@ def _checked(measurement: Measurement, where: str) -> Measurement:
             )
         if min(run.samples_ns, default=0) < 0:
             raise CorruptArtifact(f"{where}: method {name!r} has a negative sample.")
+        for process in run.processes:
+            if min(process.load_ns, process.first_ns, process.peak_rss_bytes or 0) < 0:
+                raise CorruptArtifact(f"{where}: a process of {name!r} has a negative figure.")
     return measurement

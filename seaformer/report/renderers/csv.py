@@ -152,7 +152,8 @@ def _text(cell: Cell) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        return words.clean(cell)
+        text = words.clean(cell)
+        return f"'{text}" if text.startswith(_FORMULA) else text
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return str(cell)
@@ -193,6 +194,7 @@ def _over(value: int | None, unit: float) -> float | None:
     return None if value is None else value / unit
 
 
+_FORMULA = ("=", "+", "-", "@")  # text that begins so is computed by a spreadsheet that opens it
 _TIMES = ("median_ms", "min_ms", "max_ms")
 _PROCESS: dict[str, Callable[[Process], Cell]] = {
     "measurement_id": attrgetter("row.measurement_id"),
