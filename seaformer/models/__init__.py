@@ -145,7 +145,7 @@ def create_model(
         >>> network.spec.output_shape
         (1, 7, 64, 64)
         >>> sum(parameter.numel() for parameter in network.parameters())
-        1670835
+        1653447
     """
     spec = model_spec(name, size=_pair(size), classes=classes)
     family = FAMILIES.load(spec.family)
