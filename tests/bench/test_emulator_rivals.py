@@ -18,9 +18,9 @@ from tests.bench.emulated import FORMATS, bench, flags
 SMALL = (64, 64)
 MODELS = [
     ("seaformerpp_t.ade20k", SMALL),
-    ("segformer_b0.ade20k", SMALL),
-    ("mobilenetv3_s.ade20k", SMALL),
     ("topformer_t.ade20k", (256, 256)),
+    pytest.param("segformer_b0.ade20k", SMALL, marks=pytest.mark.zoo),
+    pytest.param("mobilenetv3_s.ade20k", SMALL, marks=pytest.mark.zoo),
 ]
 
 

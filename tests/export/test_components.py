@@ -182,17 +182,15 @@ def test_components_are_refused_where_there_are_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize(
-    ("size", "tag", "format"),
+    ("size", "tag", "format", "precision"),
     [
-        ("s", "ade20k", "onnx"),
-        ("b", "ade20k", "onnx"),
-        ("l", "ade20k", "onnx"),
-        ("s", "ade20k", "executorch"),
-        ("l", "ade20k", "executorch"),
-        ("t", "imagenet", "onnx"),
-        ("t", "imagenet", "executorch"),
+        ("s", "ade20k", "onnx", "fp16"),
+        ("b", "ade20k", "onnx", "fp32"),
+        ("s", "ade20k", "executorch", "fp32"),
+        ("l", "ade20k", "executorch", "fp16"),
+        ("t", "imagenet", "onnx", "fp32"),
+        ("t", "imagenet", "executorch", "fp16"),
     ],
 )
 def test_the_other_variants_have_components_in_both_formats_and_precisions(

@@ -38,10 +38,16 @@ def test_the_index_has_every_row_of_every_family() -> None:
 
 
 @pytest.mark.slow
-def test_the_index_has_the_cost_of_every_row() -> None:
+def test_the_index_has_the_cost_of_a_row_of_every_family() -> None:
+    """``test_the_index_was_written_from_these_sources`` covers the others."""
+    smallest: dict[str, tuple[ModuleType, ModelSpec, zoo.ZooEntry]] = {}
     for (family, spec), entry in zip(in_order(), zoo.read().models, strict=True):
-        if spec.name.endswith((".ade20k", ".imagenet", ".cityscapes_half")):  # 0.5 s each
-            assert _complexity.entry(family, spec) == entry, REGENERATE
+        best = smallest.get(spec.family)
+        if best is None or entry.macs < best[2].macs:
+            smallest[spec.family] = family, spec, entry
+    assert len(smallest) == len(_zoo.family_names())
+    for family, spec, entry in smallest.values():
+        assert _complexity.entry(family, spec) == entry, REGENERATE
 
 
 COUNTED = (  # one network of each kind of layer; fvcore has to run them
