@@ -7,7 +7,6 @@ job that ended in the meantime is read later, by this bench or by one with ``--r
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from seaformer.android_bench.store import ROOT
 from seaformer.core import files
 from seaformer.core.engine import engines
 from seaformer.core.errors import DeviceBusy, DeviceError, DeviceFull, DeviceLost, RunnerFailed
+from seaformer.core.scratch import temporary_folder
 
 JOBS = f"{ROOT}/jobs"
 _FIRST_S, _LONGEST_S = 0.1, 1.0
@@ -258,8 +258,8 @@ def _read(phone: Phone, job: Job, status: _Status, resumed: bool, power: list[fl
     if len(status.values) != 2 or not status.values[0].isdecimal():
         raise _full(phone) if _no_room(phone) else _died(phone, job)
     code, sha256 = int(status.values[0]), status.values[1]
-    with tempfile.TemporaryDirectory(prefix="seaformer-job-") as scratch:
-        out, err = Path(scratch) / "stdout", Path(scratch) / "stderr"
+    with temporary_folder("job") as folder:
+        out, err = folder / "stdout", folder / "stderr"
         _pull_whole(phone, f"{job.folder}/stdout", out, sha256)
         if code != 0:
             phone.pull(f"{job.folder}/stderr", err)

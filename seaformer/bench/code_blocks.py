@@ -5,7 +5,6 @@ One process of its own on an emulated core; its counts are those of any other ru
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from seaformer.core.engine import runner_engine
 from seaformer.core.errors import ArtifactError, DeviceError, UsageError
 from seaformer.core.files import safe_name
 from seaformer.core.plan import RunPlan, Stop, Warmup
+from seaformer.core.scratch import temporary_folder
 from seaformer.store.checkout import commit_of
 
 
@@ -41,13 +41,13 @@ def block_profile(
     report blocks.
     """
     model, method = artifact.callable_of(plan.method)
-    with tempfile.TemporaryDirectory(prefix="seaformer-blocks-") as scratch:
+    with temporary_folder("blocks") as folder:
         request = RunnerRequest(
             engine=runner_engine(artifact.format, artifact.file).name,
             model=str(model),
             method=method,
             cpus=choose_cores(target.device(), plan.core, 1).cpus,
-            inputs=tuple(map(str, inputs.prepare(artifact, Path(scratch), plan.method).inputs)),
+            inputs=tuple(map(str, inputs.prepare(artifact, folder, plan.method).inputs)),
             warmup=Warmup(runs=1),
             stop=Stop(runs=1),
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+
+from seaformer.core import child
 
 
 class Machine:
@@ -41,8 +42,8 @@ class Machine:
     def first_line(self, *command: str) -> str:
         """The first line a program prints, or nothing when it fails or takes over ten seconds."""
         try:
-            ran = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-        except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+            ran = child.run(command, 10)
+        except OSError:
             return ""
         lines = ran.stdout.strip().splitlines()
         return lines[0].strip() if ran.returncode == 0 and lines else ""

@@ -7,7 +7,6 @@ file for each engine.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from seaformer.core.errors import ArtifactError, DeviceError, RunnerFailed
 from seaformer.core.operators import load_operator_map
 from seaformer.core.plan import RunPlan, Stop
 from seaformer.core.profile import SCHEMA, OperatorTime, Profile
+from seaformer.core.scratch import temporary_folder
 from seaformer.store.checkout import commit_of
 
 RUNS = 20
@@ -38,8 +38,8 @@ def profile(target: Target, plan: RunPlan, artifact: Artifact, command: str = ""
     if not row.profiles:
         raise RunnerFailed(f"{row.title} does not report the time of its operators.")
     graph = load_operator_map(artifact).methods[FORWARD]
-    with tempfile.TemporaryDirectory(prefix="seaformer-profile-") as scratch:
-        report, text = _run(target, plan, artifact, Path(scratch))
+    with temporary_folder("profile") as folder:
+        report, text = _run(target, plan, artifact, folder)
     operators = OPERATORS.load(row.name)
     runs = operators.parse(text, len(report.samples_ns))
     shown, medians = typical(runs), medians_ns(runs)

@@ -40,6 +40,7 @@ from seaformer.core.measurement import (
     MethodRun,
 )
 from seaformer.core.plan import RunPlan, check_plan
+from seaformer.core.scratch import temporary_folder
 from seaformer.store.checkout import commit_of
 from seaformer.store.results import ResultStore
 
@@ -101,14 +102,14 @@ class Bench:
         self._commit = commit_of(self._store.root)
         units = [(row, method) for row in rows for method in row.methods]
         total, done = len(units) * self._plan.processes, 0
-        with tempfile.TemporaryDirectory(prefix="seaformer-bench-") as scratch:
+        with temporary_folder("bench") as folder:
             try:
                 for order in schedule.rounds(len(units), self._plan.processes, self._plan.seed):
                     for index in order:
                         row, method = units[index]
                         self._progress(_what(row, method), done, total)
                         if row.failure is None and row.measurement is None:
-                            self._process(row, method, Path(scratch) / str(index))
+                            self._process(row, method, folder / str(index))
                         done += 1
                         if row.processes == self._plan.processes or row.failure is not None:
                             self._finish(row, preflight)

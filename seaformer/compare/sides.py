@@ -11,13 +11,12 @@ nothing is checked out.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from seaformer.compare.rows import Side
-from seaformer.core import files
+from seaformer.core import child, files
 from seaformer.core.errors import ArtifactError, MissingExtra, UsageError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import RUNS, Measurement
@@ -120,15 +119,13 @@ def _git_line(*arguments: str) -> str:
     return _git(*arguments, strict=False).decode("utf-8", "surrogateescape").strip()
 
 
-def _git(*arguments: str, send: bytes | None = None, strict: bool = True) -> bytes:
+def _git(*arguments: str, send: bytes = b"", strict: bool = True) -> bytes:
     argv = ["git", *arguments]
     try:
-        done = subprocess.run(
-            argv, input=send, capture_output=True, timeout=_GIT_SECONDS, check=False
-        )
+        done = child.run_bytes(argv, _GIT_SECONDS, send=send)
     except FileNotFoundError as error:
         raise MissingExtra("git is not installed.", hint="apt install git") from error
-    except subprocess.TimeoutExpired as error:
+    except child.ChildTimeoutError as error:
         raise UsageError(f"git gave no answer in {_GIT_SECONDS} s.") from error
     if done.returncode != 0:
         if not strict:

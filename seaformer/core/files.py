@@ -10,11 +10,12 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +23,7 @@ from typing import Any, BinaryIO
 import platformdirs
 
 from seaformer.core.errors import CorruptArtifact, SeaFormerError, UsageError
+from seaformer.core.scratch import owned_folder
 
 CACHE_VARIABLE = "SEAFORMER_CACHE"
 _LONGEST_NAME = 200
@@ -182,12 +184,10 @@ def locked(path: Path, waiting: Callable[[], object] = lambda: None) -> Iterator
 def staging(folder: Path) -> Iterator[Path]:
     """A scratch folder in ``folder`` (same file system: renames are atomic), always removed."""
     make_dir(folder)
-    with os_errors(f"The folder {folder}"):
-        scratch = Path(tempfile.mkdtemp(prefix=".staging-", dir=folder))
-    try:
+    with ExitStack() as stack:
+        with os_errors(f"The folder {folder}"):
+            scratch = stack.enter_context(owned_folder(folder, ".staging-"))
         yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def publish(source: Path, target: Path) -> None:
@@ -232,12 +232,12 @@ def _written(path: Path, text: str) -> Iterator[Path]:
     name = ""
     try:
         with os_errors(str(path)):
-            handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            # Not mkstemp, whose files nobody else may read: this one keeps to the user's umask.
+            name = str(path.parent / f".{path.name[:100]}.{secrets.token_hex(6)}")
+            with Path(name).open("x", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(name).chmod(0o644)
         yield Path(name)
     finally:
         if name:

@@ -7,10 +7,10 @@ measuring changes them.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from seaformer.core import child
 from seaformer.core.measurement import DIRTY
 
 _SECONDS = 10.0
@@ -59,9 +59,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     """The output of git, or ``None`` when it refuses, is missing or does not answer."""
     argv = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
+        done = child.run_bytes(argv, _SECONDS)
+    except OSError:
         return None
-    return done.stdout.decode("utf-8", "surrogateescape")
+    return done.stdout.decode("utf-8", "surrogateescape") if done.returncode == 0 else None

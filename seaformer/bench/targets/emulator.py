@@ -14,8 +14,6 @@ import datetime as dt
 import os
 import platform
 import signal
-import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +21,13 @@ from pathlib import Path
 from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
 from seaformer.bench.targets._bundle_report import check_bundle
+from seaformer.core import child
 from seaformer.core.code_blocks import Block
 from seaformer.core.cpu import Core, emulated_cores, find_emulated
 from seaformer.core.errors import ChecksumMismatch, RunnerFailed
 from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
 from seaformer.core.precision import arithmetic
+from seaformer.core.scratch import temporary_folder
 from seaformer.runtime.build.arm64 import build_arm64_bundle
 from seaformer.runtime.build.bundle import Bundle
 from seaformer.runtime.emulator.counter import Counter, build_counter, read_blocks, read_counts
@@ -111,8 +111,8 @@ class EmulatorTarget(PlainTarget):
         """
         if self._counter is None:
             raise RunnerFailed(f"qemu {self._qemu.version} takes no plugin that counts.")
-        with tempfile.TemporaryDirectory(prefix="seaformer-blocks-") as scratch:
-            path = Path(scratch) / "blocks.jsonl"
+        with temporary_folder("blocks") as folder:
+            path = folder / "blocks.jsonl"
             return self._run(request, path), read_blocks(path)
 
     def _run(self, request: RunnerRequest, blocks: Path | None) -> RunnerReport:
@@ -120,8 +120,8 @@ class EmulatorTarget(PlainTarget):
             self._bundle.check()
         except ChecksumMismatch as error:
             raise RunnerFailed(error.message, hint=error.hint) from error
-        with tempfile.TemporaryDirectory(prefix="seaformer-qemu-") as scratch:
-            counts = Path(scratch) / "counts.jsonl"
+        with temporary_folder("qemu") as folder:
+            counts = folder / "counts.jsonl"
             done = self._start(request, counts, blocks)
             if done.returncode != 0:
                 raise _failure(done, self._core, self._qemu)
@@ -132,7 +132,7 @@ class EmulatorTarget(PlainTarget):
 
     def _start(
         self, request: RunnerRequest, counts: Path, blocks: Path | None
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> child.Finished[str]:
         plugin = self._counter.plugin(counts, blocks) if self._counter else ""
         library = self._bundle.library(request.engine)
         request = replace(request, marker=True, library=library, cpus=())
@@ -140,10 +140,8 @@ class EmulatorTarget(PlainTarget):
         limit = request.timeout_s(_PATIENCE)
         try:
             # A bare environment: what is in it lies on the stack, and moves what follows.
-            return subprocess.run(
-                argv, capture_output=True, text=True, timeout=limit, check=False, env={}
-            )
-        except subprocess.TimeoutExpired as error:
+            return child.run(argv, limit, environment={})
+        except child.ChildTimeoutError as error:
             raise RunnerFailed(f"The emulator gave no answer in {limit:.0f} s.") from error
         except OSError as error:
             raise RunnerFailed(f"The emulator could not be started: {error}.") from error
@@ -175,7 +173,7 @@ def _with_counts(report: RunnerReport, path: Path) -> RunnerReport:
     return replace(report, counts=counts)
 
 
-def _failure(done: subprocess.CompletedProcess[str], core: Core, qemu: Qemu) -> RunnerFailed:
+def _failure(done: child.Finished[str], core: Core, qemu: Qemu) -> RunnerFailed:
     """Why a report is missing. QEMU reports a program that died; otherwise QEMU itself did."""
     code = done.returncode
     if "unable to find CPU model" in done.stderr:

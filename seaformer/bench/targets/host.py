@@ -13,7 +13,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
+from seaformer.core import child
 from seaformer.core.engine import Engine, engine, timed_engines
 from seaformer.core.errors import RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
@@ -99,8 +99,8 @@ class HostTarget(PlainTarget):
         argv = [*self._program(), *self._with_library(request).argv()]
         limit = request.timeout_s(_PATIENCE)
         try:
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=limit, check=False)
-        except subprocess.TimeoutExpired as error:
+            done = child.run(argv, limit)
+        except child.ChildTimeoutError as error:
             raise RunnerFailed(f"The runner gave no answer in {limit:.0f} s.") from error
         except OSError as error:
             raise RunnerFailed(f"The runner could not be started: {error}.") from error

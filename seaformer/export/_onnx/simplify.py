@@ -7,7 +7,6 @@ same answer with it as with the file it came from.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seaformer.core import files
+from seaformer.core import child, files
 from seaformer.core.errors import ArtifactError
 
 TIMEOUT_S = 300
@@ -54,8 +53,8 @@ def simplify(path: Path, image: npt.NDArray[np.float32], script: str = _SCRIPT) 
 def _run(script: str, source: Path, target: Path) -> str:
     argv = [sys.executable, "-c", script, str(source), str(target)]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired:
+        done = child.run(argv, TIMEOUT_S)
+    except child.ChildTimeoutError:
         return f"onnxsim did not finish in {TIMEOUT_S} s"
     if done.returncode == 0 and target.exists():
         return ""

@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from seaformer.core import files
+from seaformer.core import child, files
 from seaformer.core.cpu import emulated_cores
 from seaformer.core.errors import MissingExtra, SeaFormerError
+from seaformer.core.scratch import temporary_folder
 from seaformer.runtime.build.arm64_wheels import engine_versions, unpack_arm64_wheels
 from seaformer.runtime.build.bundle import (
     LOADER,
@@ -94,9 +93,9 @@ def prove_bundle(bundle: Bundle) -> str:
     when the runner does not start.
     """
     bundle.check(contents=True)
-    with tempfile.TemporaryDirectory(prefix="seaformer-proof-") as scratch:
+    with temporary_folder("proof") as folder:
         made = bundle.manifest
-        how = _prove(bundle.folder, Path(scratch) / "proof.log", made.build_id, made.engines)
+        how = _prove(bundle.folder, folder / "proof.log", made.build_id, made.engines)
     return how or "not run: an emulator is missing. sudo apt-get install qemu-user"
 
 
@@ -173,10 +172,7 @@ def _parts(
 
 def _runtime_library(compiler: Path, name: str) -> Path:
     """Where a compiler has a library of its C or C++ runtime."""
-    done = subprocess.run(
-        [str(compiler), f"-print-file-name={name}"],
-        capture_output=True, text=True, timeout=20, check=False,
-    )  # fmt: skip
+    done = child.run([str(compiler), f"-print-file-name={name}"], 20)
     return _present(Path(done.stdout.strip() or name), f"the runtime of {compiler}").resolve()
 
 

@@ -14,13 +14,12 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from seaformer.core import codec, files
+from seaformer.core import child, codec, files
 from seaformer.core.errors import CorruptArtifact, MissingExtra, SeaFormerError
 from seaformer.runtime.build.engines import EngineFiles, built_in, files_of, installed_engines
 from seaformer.runtime.build.toolchain import Toolchain, find_toolchain
@@ -252,18 +251,8 @@ def run_step(argv: list[str], log: Path, timeout_s: float, cwd: Path | None = No
         stream.flush()
         start = stream.tell()
         try:
-            done = subprocess.run(
-                argv,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                timeout=timeout_s,
-                check=False,
-                env=environment,
-                cwd=cwd,
-            )
+            done = child.run(argv, timeout_s, environment=environment, cwd=cwd, log=stream)
             problem = "" if done.returncode == 0 else f"exit code {done.returncode}"
-        except subprocess.TimeoutExpired:
-            problem = f"no end after {timeout_s:.0f} s"
         except OSError as error:
             problem = str(error)
         stream.seek(start)

@@ -11,10 +11,10 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seaformer.core import child
 from seaformer.core.errors import MissingExtra, UsageError
 
 _LEAST_CMAKE = (3, 28)  # executorch 1.5.1: its CMake package defines no targets below it
@@ -131,9 +131,7 @@ def package_folder(name: str) -> Path | None:
 
 def _first_line(argv: list[str]) -> str:
     try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = child.run(argv, _ASK_SECONDS)
+    except OSError:
         return ""
     return done.stdout.strip().split("\n")[0] if done.returncode == 0 else ""

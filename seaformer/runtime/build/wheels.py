@@ -8,7 +8,6 @@ release is made for, once, into ``engines/`` of the cache. The runner is built b
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from platform import machine
 
-from seaformer.core import files
+from seaformer.core import child, files
 from seaformer.core.engine import Engine, Wheel
 from seaformer.core.errors import MissingExtra, SeaFormerError
 from seaformer.runtime.build.engines import EngineFiles, files_in, wheel_engines
@@ -81,10 +80,8 @@ def download(row: Engine, requirement: str, folder: Path, *, platform: str | Non
         argv += ["--platform", platform]
         argv += ["--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"]
     try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
+        done = child.run(argv, _DOWNLOAD_SECONDS)
+    except child.ChildTimeoutError as error:
         raise MissingExtra(f"pip download {requirement} timed out after 15 min.") from error
     wheel = next(iter(sorted(folder.glob("*.whl"))), None)
     if done.returncode == 0 and wheel is not None:

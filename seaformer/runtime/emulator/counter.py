@@ -9,11 +9,10 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from seaformer.core import codec, files
+from seaformer.core import child, codec, files
 from seaformer.core.code_blocks import Block, parse_blocks
 from seaformer.core.counts import Counts
 from seaformer.core.errors import CorruptArtifact, MissingExtra, RunnerFailed, SeaFormerError
@@ -89,9 +88,7 @@ def _compile(sources: list[Path], library: Path) -> None:
     with files.staging(library.parent) as scratch:
         built = scratch / library.name
         argv = [compiler, *_FLAGS, *map(str, sources), "-o", str(built)]
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False
-        )
+        done = child.run(argv, _BUILD_SECONDS)
         if done.returncode != 0:
             output = "\n".join(done.stderr.splitlines()[:10])
             raise SeaFormerError(f"The counting plugin could not be built:\n{output}")

@@ -12,12 +12,11 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seaformer.core import files
+from seaformer.core import child, files
 from seaformer.core.cpu import Core, emulated_cores
 from seaformer.core.errors import MissingExtra, SeaFormerError, UsageError
 
@@ -83,9 +82,8 @@ def find_qemu() -> Qemu:
     return Qemu(Path(path), match.group(1))
 
 
-def _ask(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    argv = [str(path), *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False)
+def _ask(path: Path, *arguments: str) -> child.Finished[str]:
+    return child.run([str(path), *arguments], _ASK_SECONDS)
 
 
 def make_prefix(core: Core) -> Path:
