@@ -47,6 +47,7 @@ def read_image(path: Path, height: int, width: int) -> Array:
     return np.ascontiguousarray(normalised.transpose(2, 0, 1)[None], dtype=np.float32)
 
 
-def noise(height: int, width: int, seed: int = 0) -> Array:
-    """Standard normal noise, (1, 3, height, width) float32, the same for the same seed."""
-    return np.random.default_rng(seed).standard_normal((1, 3, height, width)).astype(np.float32)
+def noise(height: int, width: int, seed: int = 0, channels: int = 3) -> Array:
+    """Standard normal noise, (1, channels, height, width) float32, the same for the same seed."""
+    shape = (1, channels, height, width)
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)

@@ -32,15 +32,19 @@ def compare_all(
     seen: Sequence[Array],
     expected: Sequence[Array],
     tolerance: Tolerance,
+    *,
+    scores: bool = True,
 ) -> ParityCase:
     """The worst of a method's outputs, with the agreement of the one that scores classes.
+
+    Without ``scores`` no output is known to score classes.
 
     Raises ``ParityError`` for another number of outputs, or another shape.
     """
     if len(seen) != len(expected):
         raise ParityError(f"{name}: {method} has {len(seen)} output(s), expected {len(expected)}.")
     agreements = [
-        compare(name, one, other, tolerance, scores=method in SCORING and i == 0)
+        compare(name, one, other, tolerance, scores=scores and method in SCORING and i == 0)
         for i, (one, other) in enumerate(zip(seen, expected, strict=True))
     ]
     worst = max(agreements, key=lambda case: (not case.passed, case.relative_error or 0.0))
@@ -52,7 +56,8 @@ def compare(
 ) -> ParityCase:
     """Figures of one output, (1, K, ...) scores or an integer class map, against its reference.
 
-    Without ``scores`` the values are features: no best class is asked for.
+    Without ``scores`` the values are features: no best class is asked for, nor is it of a single
+    class, of which every position would agree. Infinities and NaN never pass.
 
     Raises ``ParityError`` when the shapes differ; a difference in value is only reported.
     """
@@ -66,12 +71,12 @@ def compare(
     finite = bool(np.isfinite(difference).all())
     max_abs = float(np.abs(difference).max()) if finite else math.inf
     mse = float(np.mean(difference**2)) if finite else math.inf
-    relative = max_abs / (float(expected.std()) or 1.0)
+    relative = max_abs / (float(expected.std()) or 1.0) if finite else math.inf
     psnr = _psnr_db(mse, float(expected.max() - expected.min()))
     share: float | None = None
     passed = relative <= tolerance.relative_error
     passed = passed and (psnr is None or psnr >= tolerance.psnr_db)
-    if scores:
+    if scores and expected.ndim > 1 and expected.shape[1] > 1:
         share = float(np.mean(seen.argmax(1) == expected.argmax(1)))
         enough = _among_best(seen, expected, tolerance.top) if seen.ndim == 2 else share
         passed = passed and enough >= tolerance.argmax_agreement

@@ -22,6 +22,7 @@ from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, ParityError
 from seaformer.core.measurement import OutputCheck
 from seaformer.core.precision import find_precision
+from seaformer.core.request import OTHER_TASK
 
 Array = npt.NDArray[Any]
 
@@ -70,7 +71,8 @@ def check_output(
     pairs = zip(report.outputs, prepared.expected, strict=False)
     seen = [_like(_output(output), tensor, prepared.stride) for output, tensor in pairs]
     tolerance = find_precision(artifact.precision).tolerance
-    case = compare_all(method, method, seen, prepared.expected, tolerance)
+    scores = artifact.spec.task != OTHER_TASK
+    case = compare_all(method, method, seen, prepared.expected, tolerance, scores=scores)
     return OutputCheck(
         max_abs=case.max_abs or 0.0,
         relative_error=case.relative_error or 0.0,

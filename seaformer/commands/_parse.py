@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seaformer.core.errors import UsageError
@@ -23,8 +24,21 @@ if TYPE_CHECKING:
 _LONGEST_SIZE = 30
 
 
+@dataclass(frozen=True)
+class ModuleSource:
+    """What ``--module``, ``--shape`` and ``--name`` say."""
+
+    module: str = ""
+    shape: str = ""
+    name: str = ""
+
+
 def export_requests(
-    models: ModelOptions, formats: str, seed: int, no_rewrite: tuple[str, ...] = ()
+    models: ModelOptions,
+    formats: str,
+    seed: int,
+    no_rewrite: tuple[str, ...] = (),
+    source: ModuleSource = ModuleSource(),
 ) -> list[ExportRequest]:
     """Every combination of models, formats, precisions; bad sizes and scopes are refused here."""
     from seaformer.core import engine
@@ -35,7 +49,7 @@ def export_requests(
 
     size, classes, scope = _size(models.size), models.classes or None, models.scope
     known("scope", [scope], SCOPES)
-    names = model_names(models.variant, models.model)
+    names = [_module_name(source, models)] if source.module else _zoo_names(source, models)
     known("format", _list(formats), engine.formats())
     known("precision", _list(models.precision), rows.names())
     if not (_list(formats) and _list(models.precision)):
@@ -43,7 +57,7 @@ def export_requests(
         raise UsageError("No format or no precision was named.", hint=hint)
     for format in _list(formats) if models.components else ():
         check_components(scope, format)
-    for name in names:
+    for name in () if source.module else names:
         check_scope(model_spec(name, size=size, classes=classes), scope)
     return [
         ExportRequest(
@@ -57,11 +71,42 @@ def export_requests(
             classes=classes,
             seed=seed,
             no_rewrite=no_rewrite,
+            module=source.module,
+            shape=_shape(source.shape),
         )
         for name in names
         for format in _list(formats)
         for precision in _list(models.precision)
     ]
+
+
+def _zoo_names(source: ModuleSource, models: ModelOptions) -> list[str]:
+    for option, value in (("--shape", source.shape), ("--name", source.name)):
+        if value:
+            raise UsageError(f"{option} is for --module (got {value}).", hint="Use --size HxW.")
+    return model_names(models.variant, models.model)
+
+
+def _module_name(source: ModuleSource, models: ModelOptions) -> str:
+    """The name of a module's files. Raises ``UsageError`` where a model is named as well."""
+    from seaformer.export import module_name
+
+    if models.variant or models.model:
+        raise UsageError("--module and a model of the zoo are exported by a command each.")
+    return module_name(source.name or source.module)
+
+
+def _shape(text: str) -> tuple[int, ...] | None:
+    """``1x3x512x512`` as numbers."""
+    if not text:
+        return None
+    sides = text.lower().split("x")
+    if len(text) > _LONGEST_SIZE or not all(side.isdecimal() for side in sides):
+        raise UsageError(
+            f"--shape must be 1xCxHxW (got {text[:_LONGEST_SIZE]!r}).",
+            hint="For example: --shape 1x3x512x512",
+        )
+    return tuple(int(side) for side in sides)
 
 
 def artifact_files(paths: Iterable[Path]) -> list[Artifact]:

@@ -10,7 +10,7 @@ import typer
 
 from seaformer.commands import _complete
 from seaformer.commands._options import AsJson, ModelOptions, grouped
-from seaformer.commands._parse import export_requests, rewrites_left_out
+from seaformer.commands._parse import ModuleSource, export_requests, rewrites_left_out
 from seaformer.commands._print import next_step, print_json, relative, show, steps, titled
 from seaformer.core.engine import DEFAULT_FORMAT, formats
 
@@ -27,6 +27,14 @@ def export(
     ] = DEFAULT_FORMAT,
     seed: Annotated[int, typer.Option(help="of the weights without a checkpoint")] = 0,
     out: Annotated[Path, typer.Option(help="folder of the artifacts")] = Path("artifacts"),
+    module: Annotated[
+        str,
+        typer.Option(
+            help="any network: package.module:factory, file.py:factory, file.pt2 or file.onnx"
+        ),
+    ] = "",
+    shape: Annotated[str, typer.Option(help="1xCxHxW, of the module's input")] = "",
+    name: Annotated[str, typer.Option(help="of the module's files")] = "",
     no_rewrite: Annotated[
         list[str] | None,
         typer.Option("--no-rewrite", metavar="RULE,...", help="rewrites to leave out"),
@@ -45,7 +53,9 @@ def export(
     if list_rewrites:
         show(_rewrites())
         return
-    requests = export_requests(models, format, seed, rewrites_left_out(no_rewrite or ()))
+    source = ModuleSource(module, shape, name)
+    left_out = rewrites_left_out(no_rewrite or ())
+    requests = export_requests(models, format, seed, left_out, source)
     check_dir(out.expanduser())
     artifacts = []
     with steps() as step:

@@ -23,6 +23,7 @@ SCOPES_OF = {  # what a graph may end with, by task; every format writes them al
     "segmentation": ("logits", "upsample", "argmax"),
     "classification": ("logits", "argmax"),
     "detection": ("logits", "boxes"),
+    "other": ("logits",),
 }
 SCOPES = tuple(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes))
 ScopeName = Literal["logits", "upsample", "argmax", "boxes"]  # SCOPES, for type checkers
@@ -162,7 +163,9 @@ class Artifact:
 
     ``file`` is the name beside the manifest; ``path`` is where it was found and is not stored.
     ``operator_map`` is which module each operator is from (``operators.OperatorMap``).
-    ``rewrites`` counts the modules that each rule replaced, ``no_rewrite`` are rules left out.
+    ``rewrites`` counts the modules and operators that each rule replaced, ``rewritten`` names
+    where they are (the modules' paths; at most a few per rule), ``no_rewrite`` are rules left out.
+    ``origin`` is what a network that is not of the zoo came from.
     """
 
     schema: int
@@ -186,6 +189,8 @@ class Artifact:
     operator_map: SideFile | None = None
     rewrites: Mapping[str, int] = field(default_factory=dict)
     no_rewrite: tuple[str, ...] = ()
+    rewritten: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origin: str = ""
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
 
     @property

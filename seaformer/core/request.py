@@ -14,11 +14,15 @@ from seaformer.core.precision import BASE
 from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
 
+OTHER_TASK = "other"  # of a network whose outputs are not known to score classes
+
 
 @dataclass(frozen=True)
 class ExportRequest:
     """One file to be exported; the fields are ``export_model``'s arguments.
 
+    ``model`` is a name of the zoo, or the name that the network of ``module`` gets: a factory
+    (``package.module:factory``) or a file, which takes inputs of ``shape``.
     ``no_rewrite`` names rewrites to leave out; their order is of no consequence and not kept.
     """
 
@@ -32,6 +36,8 @@ class ExportRequest:
     classes: int | None = None
     seed: int = 0
     no_rewrite: tuple[str, ...] = ()
+    module: str = ""
+    shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "no_rewrite", tuple(sorted(set(self.no_rewrite))))
@@ -41,13 +47,23 @@ def check_scope(spec: ModelSpec, scope: str) -> None:
     """Raise ``UnknownName`` for no scope, ``UsageError`` for one that the task does not have."""
     if scope not in SCOPES:
         raise unknown("scope", scope, SCOPES)
-    *others, last = SCOPES_OF[spec.task]
-    if scope not in (*others, last):
+    scopes = SCOPES_OF[spec.task]
+    if scope not in scopes:
         tasks = " and ".join(task for task, scopes in SCOPES_OF.items() if scope in scopes)
+        *others, last = scopes
+        known = f"{', '.join(others)} or {last}" if others else last
+        subject = f"{spec.name} is for {spec.task}"
+        if spec.task == OTHER_TASK:
+            subject = f"The outputs of {spec.name} are not known to score classes"
         raise UsageError(
-            f"{spec.name} is for {spec.task}: its scope is {', '.join(others)} or {last}, "
-            f"not {scope}.",
+            f"{subject}: its scope is {known}, not {scope}.",
             hint=f"The scope {scope} is for {tasks}.",
+        )
+    if scope == "argmax" and spec.classes < 2:
+        raise UsageError(
+            f"--scope argmax must have 2 classes or more (got {spec.classes}): of one class, "
+            "every position is class 0.",
+            hint="Use --scope logits, and compare the logits with a threshold.",
         )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seaformer.export._cache import sources_digest as sources_digest
     from seaformer.export._pipeline import export_model as export_model
     from seaformer.export._pipeline import export_request as export_request
+    from seaformer.export._subject import module_name as module_name
 
 FORMATS = Registry("seaformer.export", noun="format", extra="export")
 
@@ -26,12 +27,14 @@ __all__ = [
     "export_model",
     "export_request",
     "find_export",
+    "module_name",
     "sources_digest",
 ]
 
 _HOMES = {  # the pipeline brings torch with it, so nothing is imported before it is asked for
     "_cache": ("cache_folder", "cache_key", "cached_export", "find_export", "sources_digest"),
     "_pipeline": ("export_model", "export_request"),
+    "_subject": ("module_name",),
 }
 
 

@@ -34,7 +34,12 @@ def cached_export(
 
 
 def find_export(request: ExportRequest) -> Artifact | None:
-    """The artifact in the cache, if it is there and whole. Needs no torch."""
+    """The artifact in the cache, if it is there and whole. Needs no torch.
+
+    The file of a module is never taken: what its code depends on beside its source is unknown.
+    """
+    if request.module:
+        return None
     for manifest in sorted(cache_folder(request).glob("*.json")):
         try:
             return load_artifact(manifest)

@@ -1,4 +1,4 @@
-"""One export from a model's name to a proved file with its manifest.
+"""One export from a model's name, or any module, to a proved file with its manifest.
 
 build -> rewrite -> scope -> write -> verify -> manifest -> final name
 
@@ -43,15 +43,23 @@ from seaformer.core.precision import (
     precisions,
 )
 from seaformer.core.quiet import quiet
-from seaformer.core.request import ExportRequest, check_components, check_scope
+from seaformer.core.request import OTHER_TASK, ExportRequest, check_components, check_scope
 from seaformer.core.spec import ModelSpec
 from seaformer.export import FORMATS, _components, _verify
 from seaformer.export._format import FileFacts, Format, WriteRequest
+from seaformer.export._named import load_named
+from seaformer.export._range import require_range
 from seaformer.export._reference import write_reference
 from seaformer.export._scope import with_scope
+from seaformer.export._subject import (
+    Subject,
+    check_module_request,
+    module_subject,
+    zoo_subject,
+)
 from seaformer.export.rewrites import check_rules, select_rules
 from seaformer.export.rewrites._apply import rewrite
-from seaformer.models import create_model, model_spec
+from seaformer.models import model_spec
 
 Progress = Callable[[str], None]
 
@@ -61,12 +69,15 @@ class _Job:
     """One file to be made."""
 
     request: ExportRequest
-    model: nn.Module
-    spec: ModelSpec
+    subject: Subject
     engine: Engine
     precision: Precision
     writer: Format
     out: Path
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self.subject.spec
 
     @property
     def file(self) -> str:
@@ -76,11 +87,13 @@ class _Job:
 
 
 def export_model(
-    model: str,
+    model: str | nn.Module,
     *,
     format: FormatName = DEFAULT_FORMAT,
     precision: PrecisionName = DEFAULT_PRECISION,
     size: tuple[int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
+    name: str = "",
     scope: ScopeName = "logits",
     components: bool = False,
     checkpoint: Path | str | None = None,
@@ -90,16 +103,20 @@ def export_model(
     out: Path | str = "artifacts",
     progress: Progress | None = None,
 ) -> Artifact:
-    """Export a model by name, prove it, and give it its final name.
+    """Export a model by name, or any module, prove it, and give it its final name.
 
     Args:
-        model: a name such as ``seaformer_t`` or ``seaformer_b.cityscapes``.
+        model: a name such as ``seaformer_t`` or ``seaformer_b.cityscapes``, or an ``nn.Module``
+            that takes one image and returns tensors; it is copied, not changed.
         format: a row of ``core/engine.py``: ``onnx``, ``executorch`` or ``coreml``.
         precision: a row of ``core/precision.py``: ``fp32`` or ``fp16``.
         size: (height, width) of the image; the model's own when absent.
+        shape: (1, C, H, W) of a module's input.
+        name: of a module's files; its class in lower case when absent.
         scope: ``logits`` (as the paper times it), or another that the model's task has:
             ``upsample`` and ``argmax`` of a segmentation, ``argmax`` of a classification,
-            ``boxes`` of a detection.
+            ``boxes`` of a detection. A module with one output of four axes is taken for a
+            segmentation, with one of two for a classification.
         components: add the network's parts as methods beside ``forward``, weights shared.
         checkpoint: official weights; seeded ones when absent.
         classes: number of classes when it is not the data set's.
@@ -118,8 +135,11 @@ def export_model(
         >>> artifact.parity.argmax_agreement
         1.0
     """
+    module = model if isinstance(model, nn.Module) else None
+    if module is None and (shape is not None or name):
+        raise UsageError("shape and name are for a module; a model by name takes size=(H, W).")
     request = ExportRequest(
-        model=model,
+        model=str(model) if module is None else name or type(model).__name__.lower(),
         format=format,
         precision=precision,
         size=size,
@@ -129,32 +149,49 @@ def export_model(
         classes=classes,
         seed=seed,
         no_rewrite=tuple(no_rewrite),
+        module=f"{type(model).__module__}:{type(model).__qualname__}" if module is not None else "",
+        shape=None if shape is None else tuple(shape),
     )
-    return export_request(request, out, progress)
+    return _export(request, out, progress, module)
 
 
 def export_request(
     request: ExportRequest, out: Path | str, progress: Progress | None = None
 ) -> Artifact:
-    """As ``export_model``, for arguments that were gathered elsewhere."""
+    """As ``export_model``, for arguments that were gathered elsewhere.
+
+    Of a request with a ``module`` the code that it names is run.
+    """
+    return _export(request, out, progress, None)
+
+
+def _export(
+    request: ExportRequest, out: Path | str, progress: Progress | None, module: nn.Module | None
+) -> Artifact:
     engine, precision = engine_of(request.format), find_precision(request.precision)
     writer = _writer(engine, precision)
-    check_scope(model_spec(request.model), request.scope)
+    if request.module:
+        check_module_request(request)
+    else:
+        check_scope(model_spec(request.model, classes=request.classes), request.scope)
     if request.components:
         check_components(request.scope, request.format)
     check_rules(request.no_rewrite)
     step = progress or (lambda _: None)
     step("build the model")
-    model = create_model(
-        request.model,
-        checkpoint=request.checkpoint,
-        seed=request.seed,
-        size=request.size,
-        classes=request.classes,
-    )
-    job = _Job(request, model, model.spec, engine, precision, writer, Path(out).expanduser())
+    subject = _subject(request, module)
+    check_scope(subject.spec, request.scope)
+    job = _Job(request, subject, engine, precision, writer, Path(out).expanduser())
     with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
         return _make(job, scratch, step)
+
+
+def _subject(request: ExportRequest, module: nn.Module | None) -> Subject:
+    if not request.module:
+        return zoo_subject(request)
+    if module is None:
+        module = load_named(request.module, request.seed)
+    return module_subject(module, request, request.module)
 
 
 def _writer(engine: Engine, precision: Precision) -> Format:
@@ -171,16 +208,22 @@ def _writer(engine: Engine, precision: Precision) -> Format:
 def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     spec, scope, components = job.spec, job.request.scope, job.request.components
     step("answers of the PyTorch model")
-    eager = with_scope(job.model, spec, scope)
-    cases = _verify.cases(eager, spec.height, spec.width)
+    model = job.subject.network
+    eager = with_scope(model, spec, scope)
+    cases = _verify.cases(eager, spec.height, spec.width, channels=spec.input_shape[1])
+    if spec.task == OTHER_TASK:
+        cases = tuple(replace(case, scores=False) for case in cases)
     photograph = cases[0].name
-    cases += _verify.component_cases(job.model, cases) if components else ()
+    cases += _verify.component_cases(model, cases) if components else ()
     step("rewrite for the runtimes")
     image = torch.from_numpy(cases[0].image)
     rules = select_rules(job.engine, job.precision, job.request.no_rewrite)
-    result = rewrite(job.model, image, rules)
+    with quiet():
+        result = rewrite(model, image, rules)
     parts = _components.parts(result.network, image) if components else ()
     network = with_scope(result.network, spec, scope)
+    _verify.require_finite(model, cases)
+    notes = require_range(network, cases, job.precision)
     path = scratch / job.file
     with quiet():
         facts = job.writer.write(WriteRequest(network, image, path, job.precision, step, parts))
@@ -196,6 +239,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
         reference=reference,
         operator_map=operator_map,
         rewrites=result.applied,
+        notes=(*facts.notes, *notes),
     )
     files.write_json(manifest_path(path), codec.to_json(artifact))
     _publish(artifact, scratch, job.out)
@@ -235,8 +279,8 @@ def _manifest(job: _Job, path: Path, facts: FileFacts, parity: Parity) -> Artifa
         operators=facts.operators,
         opset=facts.opset,
         delegation=facts.delegation,
-        notes=facts.notes,
         no_rewrite=job.request.no_rewrite,
+        origin=job.subject.origin,
     )
 
 

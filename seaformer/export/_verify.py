@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
@@ -28,24 +29,40 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One input of one method and the eager model's answer to it."""
+    """One input of one method and the eager model's answer to it.
+
+    ``scores`` is whether its first output scores classes.
+    """
 
     name: str
     inputs: tuple[Array, ...]
     expected: tuple[Array, ...]
     method: str = FORWARD
+    scores: bool = True
 
     @property
     def image(self) -> Array:
         return self.inputs[0]
 
 
-def cases(model: nn.Module, height: int, width: int, seed: int = 0) -> tuple[Case, ...]:
+def inputs(shape: Sequence[int], seed: int = 0) -> dict[str, Array]:
+    """What a network with inputs of this shape (1, C, H, W) is proved on, by name.
+
+    The photographs and seeded noise; where C is not 3, noise three times over.
+    """
+    _, channels, height, width = shape
+    if channels != images.MEAN.size:
+        return {f"noise {i}": images.noise(height, width, seed + i, channels) for i in range(3)}
+    arrays = {f"{name}.jpg": images.photograph(name, height, width) for name in images.PHOTOGRAPHS}
+    return {**arrays, "noise": images.noise(height, width, seed)}
+
+
+def cases(
+    model: nn.Module, height: int, width: int, seed: int = 0, channels: int = 3
+) -> tuple[Case, ...]:
     """The photographs and seeded noise with the eager outputs for them."""
-    inputs = {f"{name}.jpg": images.photograph(name, height, width) for name in images.PHOTOGRAPHS}
-    inputs["noise"] = images.noise(height, width, seed)
     answered = []
-    for name, image in inputs.items():
+    for name, image in inputs((1, channels, height, width), seed).items():
         with torch.no_grad():
             expected = model(torch.from_numpy(image))
         outputs = expected if isinstance(expected, tuple) else (expected,)
@@ -76,7 +93,14 @@ def verify(
     """Run every case and collect the worst figures. Nothing is raised here; see ``require``."""
     tolerance = precision.tolerance
     results = tuple(
-        compare_all(case.name, case.method, run(case.inputs, case.method), case.expected, tolerance)
+        compare_all(
+            case.name,
+            case.method,
+            run(case.inputs, case.method),
+            case.expected,
+            tolerance,
+            scores=case.scores,
+        )
         for case in cases
     )
     whole = [r for r, case in zip(results, cases, strict=True) if case.method == FORWARD]
@@ -90,6 +114,24 @@ def verify(
         tolerance=str(tolerance),
         cases=results,
     )
+
+
+def require_finite(model: nn.Module, cases: Sequence[Case]) -> None:
+    """Raise ``ParityError`` where the eager model itself answers with infinity or NaN.
+
+    A class map has neither, so the logits that it is made from are computed for it.
+    """
+    for case in cases:
+        values = case.expected
+        if case.method == FORWARD and not np.issubdtype(values[0].dtype, np.floating):
+            with torch.no_grad():
+                values = (model(torch.from_numpy(case.image)).numpy(),)
+        for value in values:
+            if not np.isfinite(value).all():
+                raise ParityError(
+                    f"The PyTorch model gives infinity or NaN on {case.name}: "
+                    "no file can be compared with it."
+                )
 
 
 def require(parity: Parity, file: str) -> None:

@@ -21,6 +21,7 @@ def artifact_lines(artifact: Artifact) -> list[str]:
     ]
     size = f"{artifact.size_bytes / 1e6:.2f} MB, scope {artifact.scope}, {artifact.precision}"
     lines = [f"{size}, {'; '.join(shapes)}"]
+    lines += [f"from {artifact.origin}"] if artifact.origin else []
     lines += list(artifact.notes)
     lines += rewrite_lines(artifact)
     lines += parity_lines(artifact.parity)

@@ -152,7 +152,7 @@ def _pool(source: nn.AvgPool2d, shapes: Shapes) -> nn.Module:
 
 
 def _map_norm(source: nn.GroupNorm, _: Shapes) -> nn.Module:
-    return MapNorm(source) if source.num_groups == 1 else source
+    return MapNorm(source) if source.num_groups == 1 and source.affine else source
 
 
 RULES = (

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.export.rewrites._rule import Rule, Stage
+from seaformer.export.rewrites._rule import Rule, Shapes, Stage
 from seaformer.models._tokens import attend, to_map, to_tokens
 from seaformer.models.segformer import ReducedAttention
 from seaformer.models.setr import PositionedTokens, VitAttention
@@ -24,10 +24,13 @@ from seaformer.models.setr import PositionedTokens, VitAttention
 class LinearLayerNorm(nn.Module):
     """``LayerNorm`` over the last axis, its two means written as linear layers."""
 
+    weight: Tensor | None
+    bias: Tensor | None
+
     def __init__(self, source: nn.LayerNorm) -> None:
         super().__init__()
         channels = source.normalized_shape[-1]
-        like = source.weight
+        like = torch.empty(0) if source.weight is None else source.weight
         self.mean = nn.Parameter(like.new_full((1, channels), 1 / channels), requires_grad=False)
         self.eps = nn.Parameter(like.new_full((1,), source.eps), requires_grad=False)
         self.weight, self.bias = source.weight, source.bias
@@ -36,7 +39,9 @@ class LinearLayerNorm(nn.Module):
         """... C to ... C."""
         centred = x - F.linear(x, self.mean)  # ... C
         variance = F.linear(centred * centred, self.mean, self.eps)  # ... 1
-        return centred * torch.rsqrt(variance) * self.weight + self.bias
+        y = centred * torch.rsqrt(variance)
+        y = y if self.weight is None else y * self.weight
+        return y if self.bias is None else y + self.bias
 
 
 class FixedReducedAttention(nn.Module):
@@ -95,6 +100,10 @@ class FixedTokens(nn.Module):
         return tokens if self.first is None else torch.cat([self.first, tokens], dim=1)
 
 
+def _layer_norm(source: nn.LayerNorm, _: Shapes) -> nn.Module:
+    return LinearLayerNorm(source) if len(source.normalized_shape) == 1 else source
+
+
 def _scaled(linear: nn.Linear, factor: float) -> nn.Linear:
     with torch.no_grad():
         linear.weight.mul_(factor)
@@ -137,7 +146,7 @@ RULES = (
     Rule(
         "layer-norm",
         nn.LayerNorm,
-        lambda block, _: LinearLayerNorm(block),
+        _layer_norm,
         "XNNPACK has no layer norm; its means are linear layers",
         stage=Stage.LAYER,
         delegates=("xnnpack",),

@@ -1,0 +1,192 @@
+"""What is exported: a network, what goes in and out of it, and where it came from.
+
+A model of the zoo has its spec already. Of any other ``nn.Module`` it is found out here: the module
+is copied, set to evaluation mode and run once on an input of the shape that the user gave.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seaformer.core.errors import ModelError, ShapeError, UsageError
+from seaformer.core.quiet import quiet
+from seaformer.core.request import OTHER_TASK, ExportRequest
+from seaformer.core.spec import ModelSpec
+from seaformer.export import _verify
+from seaformer.models import create_model, list_models
+
+FAMILY = "module"
+_TASKS = {4: "segmentation", 2: "classification"}  # by the rank of the only output
+_UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network in evaluation mode; ``origin`` is empty for a model of the zoo."""
+
+    network: nn.Module
+    spec: ModelSpec
+    origin: str = ""
+
+
+class NamedOutputs(nn.Module):
+    """A network whose outputs come in a mapping or a list, as a tuple. Input (1, C, H, W)."""
+
+    def __init__(self, network: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.OUTPUTS = names
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.network(image)
+        values = outputs.values() if isinstance(outputs, Mapping) else outputs
+        return tuple(values)
+
+
+def zoo_subject(request: ExportRequest) -> Subject:
+    """The model of the zoo that a request names."""
+    network = create_model(
+        request.model,
+        checkpoint=request.checkpoint,
+        seed=request.seed,
+        size=request.size,
+        classes=request.classes,
+    )
+    return Subject(network, network.spec)
+
+
+def check_module_request(request: ExportRequest) -> tuple[int, ...]:
+    """The shape of the input. Raises ``UsageError`` for what a module's export cannot have."""
+    for option, value in (("--checkpoint", request.checkpoint), ("--classes", request.classes)):
+        if value is not None:
+            raise UsageError(
+                f"{option} is not supported for a module (got {value}).",
+                hint="Load the weights, and choose the classes, where the module is made.",
+            )
+    if request.size is not None:
+        raise UsageError("--size is not supported for a module.", hint="Use --shape 1x3xHxW.")
+    if request.model in list_models():
+        raise UsageError(
+            f"The name of a module must not be that of a model here (got {request.model})."
+        )
+    shape = request.shape
+    if shape is None or len(shape) != 4 or shape[0] != 1 or min(shape) < 1:
+        seen = "none" if shape is None else "x".join(str(side) for side in shape)
+        raise UsageError(
+            f"--shape must be 1xCxHxW: one image of C channels (got {seen}).",
+            hint="For example: --shape 1x3x512x512",
+        )
+    return shape
+
+
+def module_subject(module: nn.Module, request: ExportRequest, origin: str) -> Subject:
+    """A copy of any module as what is exported; the module itself is not changed.
+
+    Raises ``ModelError`` where it cannot be copied or run, or answers with anything but tensors,
+    ``ShapeError`` where it does not take the shape.
+    """
+    shape = check_module_request(request)
+    try:
+        with quiet():
+            network = copy.deepcopy(module).to(device="cpu", dtype=torch.float32).eval()
+    except (RuntimeError, TypeError, AttributeError, NotImplementedError) as error:
+        raise ModelError(f"{origin} cannot be copied: {error}") from error
+    outputs = _outputs(network, shape, origin)
+    names = _names(outputs)
+    tensors = _tensors(outputs, origin)
+    if names or not isinstance(outputs, (Tensor, tuple)) or len(tensors) == 1:
+        network = _plain(network, outputs, names)
+    spec = _spec(request.model, shape, tensors, _digest(module))
+    return Subject(network, spec, origin)
+
+
+def _plain(network: nn.Module, outputs: Any, names: tuple[str, ...]) -> nn.Module:
+    """As a network that answers with a tensor or a tuple of them."""
+    if isinstance(outputs, Tensor):
+        return network
+    count = len(outputs)
+    return NamedOutputs(network, names or tuple(f"output{i}" for i in range(count))).eval()
+
+
+def _outputs(network: nn.Module, shape: tuple[int, ...], origin: str) -> Any:
+    image = _verify.inputs(shape)
+    name, value = next(iter(image.items()))
+    seen = "x".join(str(side) for side in shape)
+    try:
+        with torch.no_grad():
+            return network(torch.from_numpy(value))
+    except Exception as error:  # the user's code: anything may come out of it
+        reason = str(error).strip().splitlines()
+        raise ShapeError(
+            f"{origin} raised {type(error).__name__} on {name}, float32 {seen}: "
+            f"{reason[0] if reason else 'no message'}",
+            hint="Give the shape that it takes: --shape 1xCxHxW.",
+        ) from error
+
+
+def _names(outputs: Any) -> tuple[str, ...]:
+    return tuple(str(name) for name in outputs) if isinstance(outputs, Mapping) else ()
+
+
+def _tensors(outputs: Any, origin: str) -> tuple[Tensor, ...]:
+    """Every output. Raises ``ModelError`` where one is not a tensor."""
+    values = outputs.values() if isinstance(outputs, Mapping) else outputs
+    several = (outputs,) if isinstance(outputs, Tensor) else values
+    if isinstance(several, (tuple, list)) or isinstance(outputs, Mapping):
+        several = tuple(several)
+        wrong = [type(value).__name__ for value in several if not isinstance(value, Tensor)]
+        if several and not wrong:
+            return several
+        seen = f"{type(outputs).__name__} of {', '.join(wrong)}" if wrong else "nothing"
+    else:
+        seen = type(outputs).__name__
+    raise ModelError(
+        f"{origin} must return a tensor, or a flat tuple, list or mapping of tensors (got {seen}).",
+        hint="Wrap it in a module whose forward returns the tensors to export.",
+    )
+
+
+def _spec(name: str, shape: tuple[int, ...], outputs: tuple[Tensor, ...], digest: str) -> ModelSpec:
+    first = tuple(outputs[0].shape)
+    task = OTHER_TASK
+    if len(outputs) == 1 and outputs[0].is_floating_point():
+        task = _TASKS.get(len(first), OTHER_TASK)
+    one, channels, height, width = shape
+    return ModelSpec(
+        name=name,
+        family=FAMILY,
+        task=task,
+        dataset="",
+        classes=first[1] if len(first) > 1 else 1,
+        input_shape=(one, channels, height, width),
+        output_shape=first,
+        weights=f"sha256:{digest}",
+        size_step=1,
+    )
+
+
+def _digest(module: nn.Module) -> str:
+    """Of the names and bytes of all tensors of a module."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        if isinstance(tensor, Tensor):
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def module_name(text: str) -> str:
+    """A name for files, from ``package.module:factory``, a path or a class."""
+    path, _, factory = text.partition(":")
+    stem = re.sub(r"\.(py|pt2|onnx)$", "", re.split(r"[/\\]", path)[-1])
+    stem = stem.rpartition(".")[2] or stem
+    return _UNNAMED.sub("-", f"{stem}.{factory}" if factory else stem) or FAMILY

@@ -1,0 +1,63 @@
+"""Networks and factories that nobody here exports for a living, named by ``tests.nets:NAME``."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NOT_A_NETWORK = 3
+
+
+class Small(nn.Module):
+    """A convolution with its norm, a layer norm without bias, five classes for each position."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, 2, 1, bias=False)
+        self.bn = nn.BatchNorm2d(8)
+        self.norm = nn.LayerNorm(8, bias=False)
+        self.head = nn.Conv2d(8, 5, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = F.hardswish(self.bn(self.conv(image)))
+        x = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        logits: Tensor = self.head(x)
+        return logits
+
+
+class Named(Small):
+    """Two outputs by name; neither scores classes."""
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        return {"map": super().forward(image), "mean": image.mean((1, 2, 3))}
+
+
+class Text(Small):
+    """An output that no file can hold."""
+
+    def forward(self, image: Tensor) -> str:  # type: ignore[override]
+        return "a map"
+
+
+class Peak(Small):
+    """Values beyond 65,504 inside, and an ordinary output."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward((image * 1e5) / 1e5)
+
+
+class NotANumber(Small):
+    """NaN from the first layer on; the classes that win agree all the same."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(torch.sqrt(-1 - image.abs()))
+
+
+def gray() -> nn.Module:
+    """Takes one channel."""
+    return nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 49, 3))
+
+
+def raises() -> nn.Module:
+    raise ValueError("the weights are on the other disk\nand a second line")
