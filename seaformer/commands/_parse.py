@@ -26,7 +26,7 @@ _LONGEST_SIZE = 30
 
 @dataclass(frozen=True)
 class ModuleSource:
-    """What ``--module``, ``--shape`` and ``--name`` say."""
+    """Values of ``--module``, ``--shape`` and ``--name``."""
 
     module: str = ""
     shape: str = ""

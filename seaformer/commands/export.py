@@ -29,9 +29,7 @@ def export(
     out: Annotated[Path, typer.Option(help="folder of the artifacts")] = Path("artifacts"),
     module: Annotated[
         str,
-        typer.Option(
-            help="any network: package.module:factory, file.py:factory, file.pt2 or file.onnx"
-        ),
+        typer.Option(help="any network: package.module:factory, file.py:factory or file.pt2"),
     ] = "",
     shape: Annotated[str, typer.Option(help="1xCxHxW, of the module's input")] = "",
     name: Annotated[str, typer.Option(help="of the module's files")] = "",

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from seaformer.core.engine import engines
 from seaformer.core.errors import ModelError, UnknownName, UsageError
 from seaformer.core.quiet import quiet
 
@@ -33,11 +34,16 @@ def load_named(text: str, seed: int) -> nn.Module:
     """
     if text.endswith(PROGRAM):
         return _program(Path(text).expanduser())
+    for row in engines():
+        if text.endswith(row.suffix):
+            raise UsageError(
+                f"{text} is not a module: it is a file of {row.format} already.",
+                hint=f"Time it as it is: seaformer bench {text}",
+            )
     place, colon, attribute = text.rpartition(":")
     if not (colon and place and attribute):
         raise UsageError(
-            f"--module must be package.module:factory, file.py:factory, file.pt2 or file.onnx "
-            f"(got {text!r}).",
+            f"--module must be package.module:factory, file.py:factory or file.pt2 (got {text!r}).",
             hint="For example: --module my_package.nets:small",
         )
     with _only_stderr():

@@ -187,6 +187,6 @@ def _digest(module: nn.Module) -> str:
 def module_name(text: str) -> str:
     """A name for files, from ``package.module:factory``, a path or a class."""
     path, _, factory = text.partition(":")
-    stem = re.sub(r"\.(py|pt2|onnx)$", "", re.split(r"[/\\]", path)[-1])
+    stem = re.sub(r"\.(py|pt2)$", "", re.split(r"[/\\]", path)[-1])
     stem = stem.rpartition(".")[2] or stem
     return _UNNAMED.sub("-", f"{stem}.{factory}" if factory else stem) or FAMILY

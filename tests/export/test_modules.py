@@ -95,7 +95,7 @@ REFUSED: dict[str, tuple[ExportRequest, type[SeaFormerError], str]] = {
     "no module": (request("nowhere.nets:small"), UnknownName, "module nowhere.nets does not exist"),
     "no file": (request("nowhere/nets.py:small"), UnknownName, "nowhere/nets.py does not exist"),
     "no program": (request("nowhere.pt2"), UnknownName, "nowhere.pt2 does not exist"),
-    "no program inside": (request("README.pt2"), UnknownName, "README.pt2 does not exist"),
+    "a finished file": (request("net.onnx"), UsageError, "net.onnx is not a module: it is a file"),
     "no factory": (request("tests.nets:smal"), UnknownName, "tests.nets has no 'smal'"),
     "no colon": (request("tests.nets"), UsageError, "--module must be package.module:factory"),
     "a number": (request("tests.nets:NOT_A_NETWORK"), ModelError, r"\(got int\)"),
