@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 from seaformer.android_bench import parse, topology
 from seaformer.android_bench.transport import AttachedDevice, ShellResult, Transport
+from seaformer.core.cpu import rank_clusters
 from seaformer.core.errors import DeviceError, SeaFormerError
 from seaformer.core.measurement import Cluster, DeviceInfo
 from seaformer.core.phone import PhoneReport
@@ -39,6 +40,8 @@ for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
     file=$cpu/cpufreq/$name
     if [ -r "$file" ] && read -r value < "$file"; then echo "$file:$value"; fi
   done
+  file=$cpu/cpu_capacity
+  if [ -r "$file" ] && read -r value < "$file"; then echo "$file:$value"; fi
 done
 section battery; dumpsys battery
 section thermal; dumpsys thermalservice
@@ -100,7 +103,9 @@ def read_probe(script: Script, serial: str) -> Probe:
     properties = parse.parse_getprop(sections.get("properties", ""))
     processors = topology.parse_cpuinfo(sections.get("processors", ""))
     values = parse.parse_values(sections.get("frequencies", ""))
-    clusters = topology.find_clusters(processors, topology.parse_frequencies(values))
+    clusters = topology.find_clusters(
+        processors, topology.parse_frequencies(values), topology.parse_capacities(values)
+    )
     present = lenient(topology.parse_cpu_list, "present") or ()
     soc = topology.identify(properties, clusters)
     info = _device_info(properties, processors, clusters, soc, serial)
@@ -211,7 +216,7 @@ def _device_info(
 
 def prime_cpu(clusters: tuple[Cluster, ...]) -> int:
     """The core of ``--core prime`` for one thread: the last one of the fastest cluster."""
-    return sorted(clusters, key=lambda cluster: cluster.max_freq_khz or 0)[-1].cpus[-1]
+    return rank_clusters(clusters)[-1].cpus[-1]
 
 
 def _model(properties: dict[str, str]) -> str:

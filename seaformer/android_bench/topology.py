@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from seaformer.core.cpu import core_name
+from seaformer.core import cpu
 from seaformer.core.errors import DeviceError
 from seaformer.core.measurement import Cluster
 
 BASE = "/sys/devices/system/cpu"
-_MOST_CPUS = 1024
 _ROWS = Path(__file__).with_name("devices.toml")
 
 
@@ -36,7 +36,7 @@ class Processor:
     @property
     def core(self) -> str:
         """``Cortex-A77``, or the numbers of an unknown core."""
-        return core_name(self.implementer, self.part)
+        return cpu.core_name(self.implementer, self.part)
 
 
 @dataclass(frozen=True)
@@ -128,14 +128,16 @@ def _processor(block: Mapping[str, str], common: Mapping[str, str]) -> Processor
 
 
 def parse_cpu_list(text: str) -> tuple[int, ...]:
-    """A kernel's list of cores, ``0-3,6`` or ``0 1 2 3``; empty text is an empty list."""
-    cpus: set[int] = set()
-    for item in text.replace(",", " ").split():
-        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", item)
-        if match is None or int(match[2] or match[1]) >= _MOST_CPUS:
-            raise DeviceError(f"The phone's list of cores cannot be read: got {text.strip()!r}.")
-        cpus.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return tuple(sorted(cpus))
+    """A phone's list of cores, ``0-3,6`` or ``0 1 2 3``; empty text is an empty list.
+
+    Raises ``DeviceError`` for anything else.
+    """
+    try:
+        return cpu.parse_cpu_list(text)
+    except ValueError as error:
+        raise DeviceError(
+            f"The phone's list of cores cannot be read: got {text.strip()!r}."
+        ) from error
 
 
 FREQUENCY_FILES = (
@@ -178,23 +180,39 @@ def parse_frequencies(values: Mapping[str, str]) -> dict[int, Frequency]:
     return {cpu: one(cpu) for cpu in sorted(numbers)}
 
 
+def parse_capacities(values: Mapping[str, str]) -> dict[int, int]:
+    """``cpu_capacity`` by core, where the kernel reports one, from paths and their contents."""
+    pattern = re.compile(re.escape(BASE) + r"/cpu(\d{1,4})/cpu_capacity")
+    return {
+        int(match[1]): int(value)
+        for path, value in values.items()
+        if (match := pattern.fullmatch(path)) and re.fullmatch(r"\d{1,4}", value, re.ASCII)
+    }
+
+
 def find_clusters(
-    processors: tuple[Processor, ...], frequencies: Mapping[int, Frequency]
+    processors: tuple[Processor, ...],
+    frequencies: Mapping[int, Frequency],
+    capacities: Mapping[int, int] = MappingProxyType({}),
 ) -> tuple[Cluster, ...]:
-    """Online cores grouped by part and highest frequency, in order of their numbers.
+    """Online cores grouped by part, highest frequency and capacity, in order of their numbers.
 
     ``related_cpus`` of cpufreq divides further: two policies are two clusters.
     """
-    groups: dict[tuple[str, int | None, tuple[int, ...]], list[int]] = {}
+    groups: dict[tuple[str, int | None, int | None, tuple[int, ...]], list[int]] = {}
     for processor in processors:
         frequency = frequencies.get(processor.number)
         key = (
             processor.core,
             frequency.hardware_max_khz if frequency else None,
+            capacities.get(processor.number),
             frequency.related if frequency else (),
         )
         groups.setdefault(key, []).append(processor.number)
-    clusters = [Cluster(tuple(cpus), part, khz) for (part, khz, _), cpus in groups.items()]
+    clusters = [
+        Cluster(tuple(cpus), part, khz, capacity)
+        for (part, khz, capacity, _), cpus in groups.items()
+    ]
     return tuple(sorted(clusters, key=lambda cluster: cluster.cpus))
 
 

@@ -14,17 +14,17 @@ from typing import Protocol, runtime_checkable
 
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.core.code_blocks import Block
+from seaformer.core.cpu import format_cpu_list, parse_cpu_list, rank_clusters
 from seaformer.core.errors import NoDevice, UsageError
-from seaformer.core.measurement import Cluster, Conditions, DeviceInfo, Flag
+from seaformer.core.measurement import Conditions, DeviceInfo, Flag
 from seaformer.core.registry import Registry, unknown
 
 
 @dataclass(frozen=True)
 class CoreChoice:
-    """The cores a plan means on one machine, and the cluster they are of."""
+    """The cores a plan means on one machine, one for each thread."""
 
     cpus: tuple[int, ...]
-    cluster: Cluster
 
 
 @dataclass(frozen=True)
@@ -155,12 +155,16 @@ def list_targets(device: str, options: TargetOptions = TargetOptions()) -> tuple
 
 
 def choose_cores(device: DeviceInfo, core: str, threads: int) -> CoreChoice:
-    """Which cores ``--core`` means: ``prime``, ``big``, ``little`` or a number; one per thread.
+    """Which cores ``--core`` means: ``prime``, ``big``, ``little``, a number or a list of numbers.
 
-    Clusters are ordered by their highest frequency. The last cores of a cluster are taken, since
-    the first one of a machine serves its interrupts. Threads stay within one cluster.
+    Clusters are ordered by ``rank_clusters``: prime is the fastest, little the slowest, big the one
+    below prime, or prime's own where that would be the slowest. The last cores of a cluster are
+    taken, since the first one of a machine serves its interrupts. Threads stay within one cluster
+    unless a list (``4-7``, ``0,4``) names a core for each of them.
     """
-    ranked = sorted(device.clusters, key=lambda cluster: cluster.max_freq_khz or 0)
+    ranked = rank_clusters(device.clusters)
+    if not core.isdecimal() and core[:1].isdecimal():
+        return CoreChoice(_listed_cores(device, core, threads))
     if core.isdecimal():
         cluster = next((c for c in ranked if int(core) in c.cpus), None)
         if cluster is None:
@@ -170,13 +174,47 @@ def choose_cores(device: DeviceInfo, core: str, threads: int) -> CoreChoice:
         first = int(core)
         cpus = tuple(cpu for cpu in cluster.cpus if cpu >= first)[:threads]
     elif core in ("prime", "big", "little"):
-        cluster = {"prime": ranked[-1], "big": ranked[max(len(ranked) - 2, 0)]}.get(core, ranked[0])
+        big = ranked[-2] if len(ranked) > 2 else ranked[-1]
+        cluster = {"prime": ranked[-1], "big": big}.get(core, ranked[0])
         cpus = cluster.cpus[-threads:]
     else:
-        raise UsageError(f"--core must be prime, big, little or a core number (got {core!r}).")
+        raise UsageError(
+            f"--core must be prime, big, little, a core number or a list of them (got {core!r}).",
+            hint="A list has a core for each thread: --threads 4 --core 4-7",
+        )
     if len(cpus) < threads:
         raise UsageError(
             f"--threads {threads} does not fit on {len(cpus)} core(s) of {cluster.part}.",
-            hint="Threads stay within one cluster: choose fewer, or another --core.",
+            hint=_room_for(device, threads),
         )
-    return CoreChoice(cpus, cluster)
+    return CoreChoice(cpus)
+
+
+def _listed_cores(device: DeviceInfo, text: str, threads: int) -> tuple[int, ...]:
+    """``4-7`` or ``0,4``: cores of the device, one for each thread."""
+    available = {cpu for cluster in device.clusters for cpu in cluster.cpus}
+    try:
+        cpus = parse_cpu_list(text)
+    except ValueError as error:
+        raise UsageError(f"--core must be a list like 4-7 or 0,4 (got {text!r}).") from error
+    missing = sorted(set(cpus) - available)
+    if missing:
+        raise UsageError(
+            f"--core {text}: {device.model} has no core {missing[0]} to use "
+            f"(it has {format_cpu_list(available)})."
+        )
+    if len(cpus) != threads:
+        raise UsageError(
+            f"--core {text} has {len(cpus)} cores for --threads {threads}.",
+            hint="A list has a core for each thread: --threads 4 --core 4-7",
+        )
+    return cpus
+
+
+def _room_for(device: DeviceInfo, threads: int) -> str:
+    """The fastest cores that take ``threads``, as options to type."""
+    fastest = [cpu for cluster in reversed(rank_clusters(device.clusters)) for cpu in cluster.cpus]
+    if len(fastest) < threads:
+        return f"{device.model} has {len(fastest)} core(s) to use: choose fewer threads."
+    cpus = format_cpu_list(fastest[:threads])
+    return f"Threads stay within one cluster unless their cores are listed: --core {cpus}"

@@ -32,11 +32,15 @@ MEASURED, EMULATED, ESTIMATED, PAPER = "measured", "emulated", "estimated", "pap
 
 @dataclass(frozen=True)
 class Cluster:
-    """Cores of one kind. ``part`` is the core's name (``Cortex-A77``), or the CPU's on a PC."""
+    """Cores of one kind. ``part`` is the core's name (``Cortex-A77``), or the CPU's on a PC.
+
+    ``capacity`` is the kernel's ``cpu_capacity``: 1024 is the fastest core of the device.
+    """
 
     cpus: tuple[int, ...]
     part: str
     max_freq_khz: int | None = None
+    capacity: int | None = None
 
 
 @dataclass(frozen=True)

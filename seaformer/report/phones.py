@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from seaformer.core.cpu import format_cpu_list
 from seaformer.core.measurement import Cluster
 from seaformer.core.phone import PhoneReport
 from seaformer.report.terminal import Block, Facts, Line
@@ -37,11 +38,8 @@ def _rows(phone: PhoneReport) -> Iterator[tuple[str, str]]:
 
 
 def _cluster(cluster: Cluster) -> str:
-    first, last = cluster.cpus[0], cluster.cpus[-1]
-    together = last - first + 1 == len(cluster.cpus)
-    cpus = f"{first}-{last}" if together and last > first else ",".join(map(str, cluster.cpus))
     speed = f" {cluster.max_freq_khz / 1e6:.2f} GHz" if cluster.max_freq_khz else ""
-    return f"{cpus} {cluster.part}{speed}"
+    return f"{format_cpu_list(cluster.cpus)} {cluster.part}{speed}"
 
 
 def _battery(phone: PhoneReport) -> str:

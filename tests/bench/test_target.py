@@ -35,12 +35,12 @@ UNTOLD = replace(HOST, cores=4, clusters=(Cluster((0, 1, 2, 3), "a virtual CPU")
         ("5", 1, (5,)),
         ("5", 2, (5, 6)),
         ("0", 1, (0,)),
+        ("4-7", 4, (4, 5, 6, 7)),
+        ("0,7", 2, (0, 7)),
     ],
 )
 def test_a_core_is_chosen_by_kind_or_number(core: str, threads: int, cpus: tuple[int, ...]) -> None:
-    chosen = choose_cores(PHONE, core, threads)
-    assert chosen.cpus == cpus
-    assert set(cpus) <= set(chosen.cluster.cpus)
+    assert choose_cores(PHONE, core, threads).cpus == cpus
 
 
 @pytest.mark.parametrize("core", ["prime", "big", "little"])
@@ -54,9 +54,13 @@ def test_a_machine_with_one_kind_of_core_serves_every_name(core: str) -> None:
         ("8", 1, r"--core must be 0 to 7 on Example CPU 9 \(got 8\)\."),
         ("prime", 2, "--threads 2 does not fit on 1 core"),
         ("6", 2, "--threads 2 does not fit on 1 core"),
-        ("fast", 1, "must be prime, big, little or a core number"),
-        ("-1", 1, "must be prime, big, little or a core number"),
-        ("", 1, "must be prime, big, little or a core number"),
+        ("4-7", 1, r"--core 4-7 has 4 cores for --threads 1\."),
+        ("4-9", 6, r"Example CPU 9 has no core 8 to use \(it has 0-7\)"),
+        ("7-4", 4, r"--core must be a list like 4-7 or 0,4 \(got '7-4'\)"),
+        ("0;1", 2, "--core must be a list"),
+        ("fast", 1, "must be prime, big, little, a core number or a list"),
+        ("-1", 1, "must be prime, big, little, a core number or a list"),
+        ("", 1, "must be prime, big, little, a core number or a list"),
     ],
 )
 def test_a_core_that_is_not_there_is_refused(core: str, threads: int, sentence: str) -> None:

@@ -49,7 +49,7 @@ from tests.commands.program import seaformer
         ("bench --variant t --threads=-1", 2, ("--threads must be 1 to", "(got -1)")),
         ("bench --variant t --threads 4096", 2, ("--threads must be 1 to", "(got 4096)")),
         ("bench --variant t --core 4096", 2, ("--core must be 0 to", "(got 4096)")),
-        ("bench --variant t --core fast", 2, ("prime, big, little or a core number",)),
+        ("bench --variant t --core fast", 2, ("prime, big, little, a core number or a list",)),
         ("bench --variant t --runs 0", 2, ("--runs must be", "(got 0)")),
         ("bench --variant t --repeats 0", 2, ("--repeats must be", "(got 0)")),
         ("bench --variant t --warmup=-2", 2, ("--warmup must be", "(got -2)")),

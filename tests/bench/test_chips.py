@@ -1,0 +1,116 @@
+"""Which core ``prime``, ``big`` and ``little`` pin on chips of many makers.
+
+Clusters in the order of their numbers: how many, which core, and its highest clock in GHz, from the
+makers' product pages. The last column is what a person who knows the chip would pin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from seaformer.bench.target import choose_cores
+from seaformer.core.cpu import list_cores
+from seaformer.core.measurement import Cluster
+from tests.fakes.measurements import HOST
+
+CHIPS = {
+    "Snapdragon 865": ("4 A55 1.80, 3 A77 2.42, 1 A77 2.84", "7 6 3"),
+    "Snapdragon 888": ("4 A55 1.80, 3 A78 2.42, 1 X1 2.84", "7 6 3"),
+    "Snapdragon 8 Gen 1": ("4 A510 1.79, 3 A710 2.50, 1 X2 3.00", "7 6 3"),
+    "Snapdragon 8 Gen 2": ("3 A510 2.02, 2 A715 2.80, 2 A710 2.80, 1 X3 3.19", "7 4 2"),
+    "Snapdragon 8 Gen 3": ("2 A520 2.27, 3 A720 3.15, 2 A720 2.96, 1 X4 3.30", "7 4 1"),
+    "Snapdragon 8 Elite": ("6 Oryon 3.53, 2 Oryon 4.32", "7 7 5"),
+    "Snapdragon 855": (
+        "4 Kryo-4xx-Silver 1.79, 3 Kryo-4xx-Gold 2.42, 1 Kryo-4xx-Gold 2.84",
+        "7 6 3",
+    ),
+    "Snapdragon 845": ("4 Kryo-3xx-Silver 1.77, 4 Kryo-3xx-Gold 2.80", "7 7 3"),
+    "Snapdragon 765G": (
+        "6 Kryo-4xx-Silver 1.80, 1 Kryo-4xx-Gold 2.21, 1 Kryo-4xx-Gold 2.40",
+        "7 6 5",
+    ),
+    "Snapdragon 636": ("4 Kryo-2xx-Silver 1.61, 4 Kryo-2xx-Gold 1.80", "7 7 3"),
+    "Snapdragon 636, as a board numbers and clocks it": ("2 A53 1.90, 4 A73 1.80", "5 5 1"),
+    "the same, numbered the other way": ("4 A73 1.80, 2 A53 1.90", "3 3 5"),
+    "Helio P60 (equal clocks)": ("4 A53 1.99, 4 A73 1.99", "7 7 3"),
+    "Helio X20": ("4 A53 1.39, 4 A53 1.85, 2 A72 2.31", "9 7 3"),
+    "Helio G99": ("6 A55 2.00, 2 A76 2.20", "7 7 5"),
+    "Dimensity 700": ("6 A55 2.00, 2 A76 2.20", "7 7 5"),
+    "Dimensity 1200": ("4 A55 2.00, 3 A78 2.60, 1 A78 3.00", "7 6 3"),
+    "Dimensity 9000": ("4 A510 1.80, 3 A710 2.85, 1 X2 3.05", "7 6 3"),
+    "Dimensity 9300 (no little cores)": ("4 A720 2.00, 3 X4 2.85, 1 X4 3.25", "7 6 3"),
+    "Exynos 9810": ("4 A55 1.79, 4 Exynos-M3 2.70", "7 7 3"),
+    "Exynos 990": ("4 A55 2.00, 2 A76 2.50, 2 Exynos-M5 2.73", "7 5 3"),
+    "Exynos 2100": ("4 A55 2.20, 3 A78 2.81, 1 X1 2.91", "7 6 3"),
+    "Google Tensor": ("4 A55 1.80, 2 A76 2.25, 2 X1 2.80", "7 5 3"),
+    "Google Tensor G3": ("4 A510 1.70, 4 A715 2.37, 1 X3 2.91", "8 7 3"),
+    "Kirin 970": ("4 A53 1.84, 4 A73 2.36", "7 7 3"),
+    "Kirin 990 5G": ("4 A55 1.95, 2 A76 2.36, 2 A76 2.86", "7 5 3"),
+    "Kirin 9000": ("4 A55 2.05, 3 A77 2.54, 1 A77 3.13", "7 6 3"),
+    "Unisoc T606 (equal clocks)": ("6 A55 1.61, 2 A75 1.61", "7 7 5"),
+    "Unisoc SC9863A (one kind of core)": ("4 A55 1.20, 4 A55 1.60", "7 7 3"),
+    "RK3399 board": ("4 A53 1.42, 2 A72 1.80", "5 5 3"),
+    "Raspberry Pi 5": ("4 A76 2.40", "3 3 3"),
+}
+# What is written in the table, by the name that /proc/cpuinfo gives.
+NAMES = {
+    "Kryo-2xx-Silver": "Kryo 2xx Silver (Cortex-A53)",
+    "Kryo-2xx-Gold": "Kryo 2xx Gold (Cortex-A73)",
+    "Kryo-3xx-Silver": "Kryo 3xx Silver (Cortex-A55)",
+    "Kryo-3xx-Gold": "Kryo 3xx Gold (Cortex-A75)",
+    "Kryo-4xx-Silver": "Kryo 4xx Silver (Cortex-A55)",
+    "Kryo-4xx-Gold": "Kryo 4xx Gold (Cortex-A76)",
+    "Exynos-M3": "Exynos M3",
+    "Exynos-M5": "Exynos M5",
+    "Oryon": "Oryon",
+}
+
+
+def clusters_of(text: str, *, clocks: bool = True) -> tuple[Cluster, ...]:
+    clusters: list[Cluster] = []
+    for item in text.split(", "):
+        count, core, ghz = item.split()
+        first = sum(len(cluster.cpus) for cluster in clusters)
+        cpus = tuple(range(first, first + int(count)))
+        khz = round(float(ghz) * 1e6) if clocks else None
+        clusters.append(Cluster(cpus, NAMES.get(core, f"Cortex-{core}"), khz))
+    return tuple(clusters)
+
+
+def chosen(clusters: tuple[Cluster, ...]) -> str:
+    device = replace(HOST, clusters=clusters, cores=sum(len(each.cpus) for each in clusters))
+    cores = [choose_cores(device, core, 1).cpus for core in ("prime", "big", "little")]
+    return " ".join(str(cpu) for (cpu,) in cores)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_the_core_of_a_chip_is_the_one_its_name_means(chip: str) -> None:
+    text, expected = CHIPS[chip]
+    clusters = clusters_of(text)
+    assert {each.part for each in clusters} <= {core.name for core in list_cores()}
+    assert chosen(clusters) == expected
+    assert chosen(tuple(reversed(clusters))) == expected  # in whatever order they are read
+
+
+@pytest.mark.parametrize("chip", [chip for chip, (text, _) in CHIPS.items() if "A73" in text])
+def test_clocks_that_cannot_be_read_leave_the_kind_of_core(chip: str) -> None:
+    text, expected = CHIPS[chip]
+    assert chosen(clusters_of(text, clocks=False)) == expected
+
+
+def test_the_kernels_capacity_comes_first_and_only_where_every_cluster_has_one() -> None:
+    slow, fast = Cluster((0, 1), "a", 2_000_000, 592), Cluster((2, 3), "b", 1_800_000, 1024)
+    assert chosen((slow, fast)) == "3 3 1"
+    assert chosen((replace(slow, capacity=None), fast)) == "1 1 3"
+    assert chosen((replace(slow, capacity=1024), fast)) == "1 1 3"
+
+
+def test_a_core_without_a_row_leaves_the_clocks() -> None:
+    unknown = Cluster((0, 1), "unknown core 0x41:0xfff", 3_000_000)
+    assert chosen((unknown, Cluster((2, 3), "Cortex-A76", 2_400_000))) == "1 1 3"
+
+
+def test_every_row_has_a_capacity() -> None:
+    assert [core.name for core in list_cores() if core.capacity < 50] == []
