@@ -96,7 +96,7 @@ def bench(
         format: of models given by name; every format that can be timed when absent.
         precision, size, scope, components, checkpoint, classes: as in ``export_model``.
         threads: 1 is the calling thread, without a pool.
-        core: ``prime``, ``big``, ``little`` or a core's number.
+        core: ``prime``, ``big``, ``little``, a core's number, or a list for several threads.
         warmup, runs: exact numbers; ``None`` is the adaptive rule.
         min_secs, max_secs: seconds to time at least and at most, with the adaptive rule.
         repeats: fresh processes per artifact.

@@ -14,11 +14,13 @@ as a second client of the fake phone.
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import socket
 import stat
 import struct
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from pathlib import Path
 from seaformer.android_bench.parse import AdbEntry, parse_devices
 from seaformer.android_bench.states import state_error
 from seaformer.android_bench.transport import (
+    SERIAL,
     AttachedDevice,
     MarkedCommand,
     ShellResult,
@@ -95,19 +98,36 @@ class AdbServer:
                 text = wire.counted().decode(errors="replace")
         except DeviceError:
             return None
-        return tuple(_device(entry, f"adb server at {self}") for entry in parse_devices(text))
+        entries = parse_devices(text)
+        serials = Counter(entry.serial for entry in entries)
+        return tuple(
+            _device(entry, f"adb server at {self}", alone=serials[entry.serial] == 1)
+            for entry in entries
+        )
 
     def features(self, serial: str, timeout_s: float = _QUICK_S) -> frozenset[str]:
         """The features of a phone's adb daemon. Raises the error of the phone's state."""
+        number = _transport_id(serial)
+        device = f"host-transport-id:{number}" if number else f"host-serial:{serial}"
         with _Wire.open(self, timeout_s, serial) as wire:
-            wire.request(f"host-serial:{serial}:features")
+            wire.request(f"{device}:features")
             return frozenset(wire.counted().decode(errors="replace").split(","))
 
 
-def _device(entry: AdbEntry, way: str) -> AttachedDevice:
+def _transport_id(serial: str) -> str:
+    """``5`` of ``transport:5``, the name of a device that shares its serial; else empty."""
+    match = re.fullmatch(r"transport:(\d{1,9})", serial, re.ASCII)
+    return match[1] if match else ""
+
+
+def _device(entry: AdbEntry, way: str, *, alone: bool) -> AttachedDevice:
+    """A device whose serial another one has too is named by adb's number for its connection."""
     serial, properties = entry.serial, dict(entry.properties)
     remote = ":" in serial or serial.startswith("emulator-") or "._tcp" in serial
     link = "tcp" if remote and "usb" not in properties else "usb"
+    number = properties.get("transport_id", "")
+    if not alone and number.isdecimal():
+        properties[SERIAL], serial = serial, f"transport:{number}"
     return AttachedDevice(serial, entry.state, link, way, _WHY, properties)
 
 
@@ -157,7 +177,8 @@ class ServerTransport:
     @contextmanager
     def _opened(self, timeout_s: float) -> Iterator[_Wire]:
         with _Wire.open(self._server, timeout_s, self.serial) as wire:
-            wire.request(f"host:transport:{self.serial}")
+            number = _transport_id(self.serial)
+            wire.request(f"host:transport{f'-id:{number}' if number else f':{self.serial}'}")
             yield wire
 
     def _send(self, wire: _Wire, source: Path, target: str) -> None:

@@ -129,7 +129,7 @@ def refusals(state: State, cpus: tuple[int, ...], serial: str) -> list[Measureme
         )
     if hot := too_hot(state):
         reasons.append(TooHot(f"{serial}: {hot}.", hint="Let it cool down, out of its case."))
-    if state.mains and battery.level_percent != 100:
+    if state.mains and battery.present and battery.level_percent != 100:
         reasons.append(
             Charging(
                 f"{serial}: the phone is on a charger, which warms it.",
@@ -198,6 +198,8 @@ def notes(state: State) -> list[Flag]:
     flags = []
     if state.battery.plugged and not state.mains:
         flags.append(Flag("usb power", False, "powered over USB during the measurement"))
+    if not state.battery.present:
+        flags.append(Flag("no battery", False, "the device has none; power and heat differ"))
     if state.battery.frozen:
         flags.append(Flag("battery frozen", False, "dumpsys battery is overridden on this phone"))
     if state.screen_on:

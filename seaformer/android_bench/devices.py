@@ -25,6 +25,7 @@ from seaformer.core.precision import arithmetic
 T = TypeVar("T")
 _TIMEOUT_S = 30.0
 _AT_ONCE = 8
+_ABI = "arm64-v8a"
 
 # Only programs of every Android: shell built-ins, cat, df, getprop, dumpsys.
 PROBE = r"""
@@ -43,6 +44,7 @@ for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
   file=$cpu/cpu_capacity
   if [ -r "$file" ] && read -r value < "$file"; then echo "$file:$value"; fi
 done
+section android_id; settings get secure android_id 2>/dev/null
 section battery; dumpsys battery
 section thermal; dumpsys thermalservice
 section space; df -k /data/local/tmp
@@ -108,7 +110,9 @@ def read_probe(script: Script, serial: str) -> Probe:
     )
     present = lenient(topology.parse_cpu_list, "present") or ()
     soc = topology.identify(properties, clusters)
-    info = _device_info(properties, processors, clusters, soc, serial)
+    android_id = sections.get("android_id", "").strip()
+    identity = _device_id(properties, serial, android_id)
+    info = _device_info(properties, processors, clusters, soc, identity)
     online = {processor.number for processor in processors}
     battery = lenient(parse.parse_battery, "battery")
     thermal = lenient(parse.parse_thermal, "thermal")
@@ -163,7 +167,12 @@ def _report(finder: Opener, device: AttachedDevice, timeout_s: float) -> PhoneRe
             transport.close()
     except SeaFormerError as error:
         return replace(report, error=error.message, hint=error.hint)
-    return _with_probe(report, probe)
+    report = _with_probe(report, probe)
+    try:
+        check_abi(device.serial, probe.properties.get("ro.product.cpu.abi", ""))
+    except DeviceError as error:
+        return replace(report, error=error.message, hint=error.hint)
+    return report
 
 
 def _with_probe(report: PhoneReport, probe: Probe) -> PhoneReport:
@@ -195,10 +204,10 @@ def _device_info(
     processors: tuple[topology.Processor, ...],
     clusters: tuple[Cluster, ...],
     soc: topology.Soc | None,
-    serial: str,
+    identity: str,
 ) -> DeviceInfo:
     return DeviceInfo(
-        id=_device_id(properties, serial),
+        id=identity,
         target="phone",
         model=_model(properties),
         system=f"Android {properties.get('ro.build.version.release', 'of unknown version')}",
@@ -211,6 +220,18 @@ def _device_info(
             "features": " ".join(processors[0].features),
             **arithmetic(processors[0].features),
         },
+    )
+
+
+def check_abi(serial: str, abi: str) -> None:
+    """Raise ``DeviceError`` for a device whose programs are not those of 64-bit ARM."""
+    if abi == _ABI:
+        return
+    wide = {"armeabi-v7a": "32-bit ARM", "armeabi": "32-bit ARM", "x86": "x86", "x86_64": "x86"}
+    kind = f"{abi}, {wide[abi]}" if abi in wide else abi or "an unknown ABI"
+    raise DeviceError(
+        f"{serial} must be {_ABI} (got {kind}): the runner and the engines are built for it.",
+        hint="Bench on a device with a 64-bit Android; this one cannot run the bundle.",
     )
 
 
@@ -227,8 +248,14 @@ def _model(properties: dict[str, str]) -> str:
     return model if named else f"{maker[:1].upper()}{maker[1:]} {model}"
 
 
-def _device_id(properties: dict[str, str], serial: str) -> str:
-    """Stable for one phone, independent of how it is reached, and without its serial number."""
+def _device_id(properties: dict[str, str], serial: str, android_id: str) -> str:
+    """Stable for one phone, independent of how it is reached, and without its serial number.
+
+    Makers ship thousands of phones and boards with one serial number; Android draws its own
+    identifier at the first boot after a reset, which distinguishes them.
+    """
     own = properties.get("ro.serialno") or properties.get("ro.boot.serialno") or serial
+    if re.fullmatch(r"[0-9a-f]{8,16}", android_id):
+        own = f"{own} {android_id}"
     name = re.sub(r"[^a-z0-9]+", "-", properties.get("ro.product.model", "phone").lower())
     return f"{name.strip('-') or 'phone'}-{hashlib.sha256(own.encode()).hexdigest()[:8]}"

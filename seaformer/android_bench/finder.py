@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from seaformer.android_bench.adb_server import AdbServer, ServerTransport
 from seaformer.android_bench.states import state_error
-from seaformer.android_bench.transport import AttachedDevice, Transport
+from seaformer.android_bench.transport import SERIAL, AttachedDevice, Transport
 from seaformer.core.errors import DeviceLost, ManyDevices, NoDevice
 
 ALL = "all"
@@ -76,6 +76,12 @@ class Finder:
         for device in devices:
             if device.serial == serial:
                 return device
+        sharing = [each for each in devices if each.properties.get(SERIAL) == serial]
+        if sharing:
+            raise ManyDevices(
+                f"{len(sharing)} devices have the serial number {serial}: {_list(sharing)}.",
+                hint=f"Choose one by adb's number for its connection: --device {sharing[0].serial}",
+            )
         if _ADDRESS.match(serial) and not self.adb_host:
             why = "no adb server lists it, so the connection is direct"
             return AttachedDevice(serial, "device", "tcp", "tcp", why)

@@ -24,7 +24,11 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class Battery:
-    """``dumpsys battery``. ``plugged``: any source of power; ``charging``: charging or full."""
+    """``dumpsys battery``. ``plugged``: any source of power; ``charging``: charging or full.
+
+    A device without a battery (a board, a TV box, a kiosk) is not ``present``; its level, its
+    temperature and whether it charges are ``None``.
+    """
 
     level_percent: int | None
     temperature_c: float | None
@@ -32,6 +36,7 @@ class Battery:
     charging: bool | None
     plugged: bool | None
     frozen: bool
+    present: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,9 @@ class Thermal:
     skin_limit_c: float | None
 
     def hottest_c(self, kind: int) -> float | None:
-        """The hottest sensor of a type."""
-        return max((t.celsius for t in self.temperatures if t.kind == kind), default=None)
+        """The hottest sensor of a type; one that reports NaN is passed over."""
+        kinds = (t.celsius for t in self.temperatures if t.kind == kind)
+        return max((celsius for celsius in kinds if math.isfinite(celsius)), default=None)
 
 
 @dataclass(frozen=True)
@@ -116,13 +122,15 @@ def parse_battery(text: str) -> Battery:
 
     tenths, millivolts, status = number("temperature"), number("voltage"), number("status")
     sources = [value == "true" for name, value in fields.items() if name.endswith(" powered")]
+    present = fields.get("present") != "false"
     return Battery(
-        level_percent=number("level"),
-        temperature_c=None if tenths is None else tenths / 10,
+        level_percent=number("level") if present else None,
+        temperature_c=tenths / 10 if present and tenths is not None else None,
         voltage_v=None if millivolts is None else millivolts / 1000,
-        charging=None if status is None else status in (_CHARGING, _FULL),
+        charging=status in (_CHARGING, _FULL) if present and status is not None else None,
         plugged=any(sources) if sources else None,
         frozen="UPDATES STOPPED" in text,
+        present=present,
     )
 
 

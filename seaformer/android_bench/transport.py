@@ -20,6 +20,8 @@ from seaformer.core.errors import DeviceLost, UsageError
 
 # What ``adb devices`` calls a phone that can be used.
 READY = "device"
+# The property with the serial number of a device that shares it with another one.
+SERIAL = "shared_serial"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from seaformer.bench.profile import profile_each
 from seaformer.bench.run import Bench
 from seaformer.bench.target import Target, TargetOptions, open_target
 from seaformer.core.artifact import Artifact
-from seaformer.core.errors import SeaFormerError
+from seaformer.core.errors import MeasurementRefused, SeaFormerError
 from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan
 from seaformer.core.profile import Profile
@@ -132,6 +132,7 @@ class Fleet:
         self._lanes = self._each(
             lambda name: open_lane(name, self._order, _named(name, say, len(devices))), devices
         )
+        self._lanes = _without_doubles(self._lanes)
         errors = [lane.error for lane in self._lanes if lane.error is not None]
         if len(errors) == len(devices):
             raise errors[0]
@@ -168,6 +169,31 @@ class Fleet:
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise KeyboardInterrupt
+
+
+def _without_doubles(lanes: Sequence[Lane]) -> list[Lane]:
+    """The lanes; one whose device has the identity of an earlier one is closed and refused.
+
+    Rows of two devices with one identity could not be separated afterwards.
+    """
+    names: dict[str, str] = {}
+    return [
+        lane if lane.target is None else _checked(lane, names, lane.target.device().id)
+        for lane in lanes
+    ]
+
+
+def _checked(lane: Lane, names: dict[str, str], identity: str) -> Lane:
+    first = names.setdefault(identity, lane.name)
+    if first == lane.name:
+        return lane
+    lane.close()
+    error = MeasurementRefused(
+        f"{lane.name} and {first} have one identity ({identity}): they are one device, or report "
+        "one serial number and no Android ID.",
+        hint="Bench them one after the other, each with a --results folder of its own.",
+    )
+    return Lane(lane.name, lane.say, error=error)
 
 
 def _named(name: str, say: Say, devices: int) -> Say:

@@ -84,7 +84,7 @@ class PlanOptions:
 
     HEADING: ClassVar = "Measurement"
     threads: Annotated[int, typer.Option(help="1: the calling thread, no pool")] = 1
-    core: Annotated[str, typer.Option(help="prime, big, little or a core's number")] = "prime"
+    core: Annotated[str, typer.Option(help="prime, big, little, a number, or 4-7")] = "prime"
     warmup: Annotated[int, typer.Option(help="exact warm-up runs; -1: adaptive")] = -1
     runs: Annotated[
         int, typer.Option(help="exact timed runs; -1: until the interval is narrow")

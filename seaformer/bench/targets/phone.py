@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from seaformer.android_bench import condition
 from seaformer.android_bench.connection import ConnectionPolicy, Phone
-from seaformer.android_bench.devices import Probe, read_probe
+from seaformer.android_bench.devices import Probe, check_abi, read_probe
 from seaformer.android_bench.finder import ALL, Finder
 from seaformer.android_bench.job import Job, JobResult, run_job, stop_job
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
@@ -25,7 +25,7 @@ from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.bench.targets._phone_heat import PhoneHeat
 from seaformer.bench.targets._phone_request import PhoneRequests
 from seaformer.bench.targets._phone_session import PhoneSession
-from seaformer.core.errors import DeviceError, MeasurementRefused
+from seaformer.core.errors import MeasurementRefused
 from seaformer.core.measurement import EMULATED, MEASURED, Conditions, DeviceInfo, Flag
 from seaformer.runtime.build.arm64 import build_arm64_bundle
 from seaformer.runtime.build.bundle import Bundle
@@ -199,11 +199,13 @@ def open_target(
     (device,) = finder.choose(serial)
     pause = options.pause or time.sleep
     phone = Phone(finder, device, policy=policy, progress=report, pause=pause)
-    abi = phone.run(["getprop", "ro.product.cpu.abi"]).stdout.strip()
-    if abi != "arm64-v8a":
-        raise DeviceError(f"{phone.serial} must be arm64-v8a (got {abi or 'an unknown ABI'}).")
-    report(f"{phone.serial}: connected by {phone.way} ({phone.why})")
-    return PhoneTarget(phone, build_arm64_bundle(progress), options, report)
+    try:
+        check_abi(phone.serial, phone.run(["getprop", "ro.product.cpu.abi"]).stdout.strip())
+        report(f"{phone.serial}: connected by {phone.way} ({phone.why})")
+        return PhoneTarget(phone, build_arm64_bundle(progress), options, report)
+    except BaseException:
+        phone.close()
+        raise
 
 
 def serials(options: TargetOptions = TargetOptions()) -> tuple[str, ...]:

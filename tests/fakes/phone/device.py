@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import tempfile
 import threading
@@ -44,9 +45,9 @@ class FakePhone:
         keys: ``adbkey.pub`` texts that are trusted from the start.
         port: of 127.0.0.1; 0 takes a free one.
         fold: ``taskset`` folds the phone's cores onto this many of the host's, so that a mask of
-            an eight-core phone works on two. Off by default: then pinning is real, and a mask
-            of cores that the host lacks is refused, as the kernel does. The tool is folded, not
-            the system call: an aarch64 runner that pins itself needs ``two-core``.
+            an eight-core phone works on two. Off by default: then a mask of cores that the host
+            lacks is refused. The system call is not folded: a runner pins on ``two-core`` only.
+        android_id: of ``settings``; each phone draws its own otherwise. Empty: it has none.
         properties: of getprop, over the profile's. With ``EMULATED`` it reports that it is not
             a phone, as Android's own emulator does; its rows are then emulated.
     """
@@ -61,6 +62,7 @@ class FakePhone:
         port: int = 0,
         fold: int | None = None,
         properties: Mapping[str, str] | None = None,
+        android_id: str | None = None,
     ) -> None:
         known = profiles.load(profile)
         self.profile = replace(known, properties={**known.properties, **(properties or {})})
@@ -68,6 +70,7 @@ class FakePhone:
         self.keys = [PublicKey.parse(key.encode()) for key in keys]
         self.state = State(self.profile)
         self._quota = Quota(self.faults)
+        self._android_id = secrets.token_hex(8) if android_id is None else android_id
         self._auth, self._wanted_port, self._fold = auth, port, fold
         self._connections: list[Connection] = []
         self._lock = threading.RLock()
@@ -86,6 +89,8 @@ class FakePhone:
         self._folder = tempfile.TemporaryDirectory(prefix="fakephone-", ignore_cleanup_errors=True)
         self.base = Path(self._folder.name).resolve()
         userland.build(self.base, self.profile)
+        if self._android_id:
+            (self.base / "mnt/fake/settings/secure.android_id").write_text(f"{self._android_id}\n")
         self._hardware = Hardware(self.base, self.state)
         self._shell = Shell(
             self.base,
