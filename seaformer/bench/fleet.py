@@ -41,13 +41,14 @@ class BenchOrder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one device.
+    """What became of one device; ``not_stored`` are among ``measured``.
 
     ``refused`` are sentences about missing profiles, ``blocks`` about block profiles.
     """
 
     device: str
     measured: tuple[Measurement, ...] = ()
+    not_stored: tuple[Measurement, ...] = ()
     profiles: tuple[Profile, ...] = ()
     refused: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
@@ -73,9 +74,17 @@ class Lane:
             measured = tuple(self.bench.run(artifacts))
             return replace(self._profiled(self.target, artifacts, order), measured=measured)
         except KeyboardInterrupt:
-            return Outcome(self.name, self.bench.finished, interrupted=True)
+            return self._ended(self.bench, interrupted=True)
         except SeaFormerError as error:
-            return Outcome(self.name, self.bench.finished, error=error)
+            return self._ended(self.bench, error=error)
+
+    def _ended(
+        self, bench: Bench, *, error: SeaFormerError | None = None, interrupted: bool = False
+    ) -> Outcome:
+        """What was measured before an error or Ctrl-C."""
+        return Outcome(
+            self.name, bench.finished, bench.not_stored, error=error, interrupted=interrupted
+        )
 
     def close(self) -> None:
         """Leave the device, if it was opened."""
@@ -91,7 +100,7 @@ class Lane:
         blocks = write_blocks_of(
             target, order.plan, counted, order.store.root, command=order.command, progress=self.say
         )
-        return Outcome(self.name, (), profiles, refused, tuple(blocks))
+        return Outcome(self.name, (), (), profiles, refused, tuple(blocks))
 
 
 def open_lane(name: str, order: BenchOrder, say: Say) -> Lane:

@@ -28,6 +28,7 @@ from seaformer.core.errors import (
     DeviceError,
     MeasurementRefused,
     ParityError,
+    SeaFormerError,
 )
 from seaformer.core.facts import facts_of
 from seaformer.core.measurement import (
@@ -81,9 +82,14 @@ class Bench:
         check_plan(plan, self._device.cores)
         self._cores: CoreChoice = choose_cores(self._device, plan.core, plan.threads)
         self._finished: list[Measurement] = []
+        self._not_stored: list[Measurement] = []
+        self._store_error: SeaFormerError | None = None
 
     def run(self, artifacts: Sequence[Artifact]) -> list[Measurement]:
         """Measure every artifact; one stored measurement each, in the order given.
+
+        A measurement that cannot be stored is kept in ``not_stored``; the others are still made,
+        and the first such error is raised at the end.
 
         ``KeyboardInterrupt`` passes through after what was measured has been stored. Raises
         ``UsageError`` before anything runs when the results could not be written.
@@ -95,6 +101,8 @@ class Bench:
         name = schedule.bench_name(self._plan, artifacts, self._target.runner_build)
         with self._target.session(name):
             self._run(rows)
+        if self._store_error is not None:
+            raise self._store_error
         return [row.measurement for row in rows if row.measurement is not None]
 
     def _run(self, rows: list[RowSoFar]) -> None:
@@ -121,8 +129,13 @@ class Bench:
 
     @property
     def finished(self) -> tuple[Measurement, ...]:
-        """What was stored so far, also after an interrupt."""
+        """What was measured so far, also after an interrupt."""
         return tuple(self._finished)
+
+    @property
+    def not_stored(self) -> tuple[Measurement, ...]:
+        """Those of ``finished`` that could not be written, on a full disk for example."""
+        return tuple(self._not_stored)
 
     def _row(self, artifact: Artifact) -> RowSoFar:
         """One artifact with the methods the plan asks for."""
@@ -204,9 +217,13 @@ class Bench:
         if row.measurement is not None:
             return
         measurement = self._measurement(row, [*preflight, *extra])
-        self._store.append(measurement)
         self._finished.append(measurement)
         row.measurement = measurement
+        try:
+            self._store.append(measurement)
+        except SeaFormerError as error:
+            self._not_stored.append(measurement)
+            self._store_error = self._store_error or error
 
     def _interrupted(self, row: RowSoFar, preflight: Sequence[Flag]) -> None:
         """Keep the processes that ended before Ctrl-C, marked as what they are."""

@@ -75,6 +75,8 @@ def bench(
             files.append(cached_export(request, titled(step, requests, number)))
         outcomes = fleet.run(files)
     _show(outcomes, store.root, as_json, wide)
+    for measurement in (each for one in outcomes for each in one.not_stored):
+        _keep(measurement, store.root)
     _exit_for(outcomes)
 
 
@@ -109,6 +111,25 @@ def _show_profiles(
         print(f"Trace: {trace} (opens in https://ui.perfetto.dev)", file=sys.stderr)
     for sentence in refused:
         print(sentence, file=sys.stderr)
+
+
+def _keep(measurement: Measurement, root: Path) -> None:
+    """Write what could not be stored elsewhere, or print it, with the line that stores it."""
+    import tempfile
+
+    from seaformer.core import files
+    from seaformer.core.errors import SeaFormerError
+    from seaformer.core.measurement import document
+
+    merge = f"seaformer results merge --results {shlex.quote(str(root))}"
+    path = Path(tempfile.gettempdir()) / f"seaformer-{measurement.id}.json"
+    try:
+        files.create_text(path, files.json_text(document(measurement)))
+    except SeaFormerError:
+        print_json(document(measurement))
+        notice(f"Not stored: the measurement above. Save it to a file, then: {merge} FILE")
+    else:
+        notice(f"Not stored, but kept. Once there is room: {merge} {shlex.quote(str(path))}")
 
 
 def _exit_for(outcomes: Sequence[Outcome]) -> None:

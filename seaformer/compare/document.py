@@ -30,6 +30,7 @@ _MARKS = {REGRESSION: "✗", WARNING: "!", SAME: "=", BETTER: "✓", UNKNOWN: "?
 _ORDER = (REGRESSION, WARNING, UNKNOWN, BETTER, SAME)
 _STYLES = {REGRESSION: "bold red", WARNING: "yellow", BETTER: "green", UNKNOWN: "magenta"}
 _ALWAYS = ("latency", "instructions")  # shown on a terminal though they are the same
+_PLURALS = {"latency": "latencies", "instructions": "instructions"}
 Pair = tuple[ComparedRow, Finding]
 _COLUMNS: tuple[Column[Pair], ...] = (
     Column("", lambda pair: Cell(_MARKS[pair[1].verdict], style=_STYLES.get(pair[1].verdict, ""))),
@@ -100,7 +101,12 @@ def headline(comparison: Comparison) -> str:
     verdict = words.counted(worse, "regression") if worse else "no regression"
     more = f", {words.counted(warned, 'warning')}" if warned else ""
     more += f", {better} better" if better else ""
-    return f"{rows} on both sides: {verdict}{more}."
+    facts = [fact for _, fact in comparison.not_judged]
+    more += "".join(
+        f", {words.counted(facts.count(fact), fact, _PLURALS.get(fact, ''))} not judged"
+        for fact in dict.fromkeys(facts)
+    )
+    return f"{rows} on both sides: {verdict}{more}{': not a pass' * (bool(facts) > worse)}."
 
 
 def remarks(comparison: Comparison) -> list[str]:
@@ -148,7 +154,7 @@ def limits_line(limits: Limits) -> str:
 
 
 def github(comparison: Comparison) -> str:
-    """Annotations: an error per regression, a warning per warning."""
+    """Annotations: an error per regression and per row not judged, a warning per warning."""
     lines = []
     for level, verdict in (("error", REGRESSION), ("warning", WARNING)):
         for row in comparison.rows:
@@ -157,14 +163,23 @@ def github(comparison: Comparison) -> str:
                 times = f" ({ratio})" if ratio else ""
                 what = f"{fact} {base} -> {new}{times}: {finding.why} [{name}]"
                 lines.append(f"::{level} title={_command(f'{fact} {verdict}')}::{_data(what)}")
+    for row, fact in comparison.not_judged:
+        what = f"{fact} was not judged: {_reason(row, fact)} [{words.clean(row.key.name)}]"
+        lines.append(f"::error title={_command(f'{fact} not judged')}::{_data(what)}")
     lines.append(f"::notice title=seaformer compare::{_data(headline(comparison))}")
     return "\n".join(lines) + "\n"
+
+
+def _reason(row: ComparedRow, fact: str) -> str:
+    reasons = (words.clean(one.why) for one in row.of(UNKNOWN) if one.fact == fact)
+    return next(reasons, "neither side has it")
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
     """The JSON document: the noun, and whether the gate passes."""
     data: dict[str, Any] = codec.to_json(comparison)
-    return data | {"passed": not comparison.regressions, "headline": headline(comparison)}
+    passed = not (comparison.regressions or comparison.not_judged)
+    return data | {"passed": passed, "headline": headline(comparison)}
 
 
 def benchmark(comparison: Comparison) -> list[dict[str, Any]]:

@@ -12,19 +12,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from seaformer.compare.verdict import (
+    FORWARD,
     REGRESSION,
+    UNKNOWN,
     WARNING,
     Finding,
     Limits,
     Pair,
     judge,
 )
-from seaformer.core.errors import Regression, UsageError
+from seaformer.core.errors import MeasurementRefused, Regression, UsageError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import MEASURED, Measurement, short_commit
 from seaformer.core.registry import unknown
 
 HOST = "host"
+_DECIDING = ("outcome", "latency", "instructions")
 FACTS = (
     "outcome",
     "latency",
@@ -92,6 +95,17 @@ class ComparedRow:
         """The findings with one of these verdicts."""
         return tuple(one for one in self.findings if one.verdict in verdicts)
 
+    @property
+    def not_judged(self) -> str:
+        """What should have decided about this row and could not: a fact's name, or nothing.
+
+        A part of a network is only advice. A row with neither a time nor a count decides nothing.
+        """
+        deciding = {one.fact: one.verdict for one in self.findings if one.fact in _DECIDING}
+        if self.key.method != FORWARD or set(deciding.values()) - {UNKNOWN}:
+            return ""
+        return next(iter(deciding), "latency")
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -107,6 +121,11 @@ class Comparison:
     @property
     def regressions(self) -> tuple[tuple[ComparedRow, Finding], ...]:
         return tuple((row, one) for row in self.rows for one in row.of(REGRESSION))
+
+    @property
+    def not_judged(self) -> tuple[tuple[ComparedRow, str], ...]:
+        """The rows about which nothing could be decided, with the fact that should have."""
+        return tuple((row, row.not_judged) for row in self.rows if row.not_judged)
 
 
 def compare(
@@ -152,7 +171,8 @@ def compare(
 def gate(comparison: Comparison, *, missing: bool = False) -> None:
     """Raise ``Regression`` (exit code 6) when anything got worse.
 
-    With ``missing`` also when the new side lacks a row that the base has.
+    With ``missing`` also when the new side lacks a row that the base has. Raises
+    ``MeasurementRefused`` (5) when nothing did, but a row could not be judged: that is not a pass.
     """
     reasons = [f"{one.fact} of {row.key.name}: {one.why}" for row, one in comparison.regressions]
     if missing:
@@ -162,6 +182,15 @@ def gate(comparison: Comparison, *, missing: bool = False) -> None:
         raise Regression(
             f"{comparison.new} is worse than {comparison.base}: {reasons[0]}{more}.",
             hint="What may get worse on purpose is named with --allow.",
+        )
+    if comparison.not_judged:
+        row, fact = comparison.not_judged[0]
+        why = next((one.why for one in row.of(UNKNOWN) if one.fact == fact), "neither side has it")
+        count = len(comparison.not_judged)
+        more = f", and {count - 1} more" if count > 1 else ""
+        raise MeasurementRefused(
+            f"{fact} of {row.key.name} was not judged: {why}{more}. That is not a pass.",
+            hint=f"Measure again, or accept it with --allow {fact}.",
         )
 
 
@@ -208,7 +237,7 @@ def _device(one: Measurement) -> str:
 def _row(key: RowKey, pair: Pair, limits: Limits, allowed: Sequence[str]) -> ComparedRow:
     findings = [
         replace(finding, verdict=WARNING, why=f"{finding.why} (allowed)")
-        if finding.verdict == REGRESSION and finding.fact in allowed
+        if finding.verdict in (REGRESSION, UNKNOWN) and finding.fact in allowed
         else finding
         for finding in judge(pair, limits)
     ]

@@ -13,7 +13,8 @@ import pytest
 from seaformer.bench.run import Bench, paper_latency_ms
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.core.artifact import Artifact
-from seaformer.core.measurement import Flag
+from seaformer.core.errors import SeaFormerError
+from seaformer.core.measurement import Flag, Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.models import model_spec
 from seaformer.store.results import ResultStore
@@ -156,3 +157,18 @@ def test_a_stored_document_holds_raw_samples_and_what_follows_from_them(
     assert document["median_ms"] == 1.0
     assert document["ci95_ms"] == [1.0, 1.0]
     assert document["valid"] is True
+
+
+def test_what_cannot_be_stored_is_kept_and_the_others_are_measured(
+    store: ResultStore, three: list[Artifact]
+) -> None:
+    class FullStore(ResultStore):
+        def append(self, measurement: Measurement) -> Path:
+            raise SeaFormerError("The disk is full.")
+
+    full = bench(FakeTarget(), FullStore(store.root), RunPlan(processes=2))
+    with pytest.raises(SeaFormerError, match="The disk is full"):
+        full.run(three)
+    assert len(full.finished) == 3
+    assert full.not_stored == full.finished
+    assert all(len(one.methods["forward"].processes) == 2 for one in full.not_stored)

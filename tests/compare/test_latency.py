@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from seaformer.compare.rows import gate
+from seaformer.compare.document import document, github, headline
+from seaformer.compare.rows import Side, compare, gate
 from seaformer.compare.verdict import (
     BETTER,
     REGRESSION,
@@ -16,7 +17,7 @@ from seaformer.compare.verdict import (
     WARNING,
     checked_limits,
 )
-from seaformer.core.errors import Regression, UsageError
+from seaformer.core.errors import MeasurementRefused, Regression, UsageError
 from seaformer.core.measurement import (
     Conditions,
     Flag,
@@ -28,7 +29,7 @@ from tests.compare.comparisons import (
     on_phone,
     sides,
 )
-from tests.fakes.measurements import HOST, measurement, method
+from tests.fakes.measurements import HOST, failed, measurement, method
 
 EARLIER = Conditions(at="2026-07-29T08:00:00+00:00"), Conditions(at="2026-07-29T08:01:00+00:00")
 
@@ -113,6 +114,46 @@ def test_an_invalid_measurement_is_not_judged_by_its_time() -> None:
     latency = fact(sides(on_phone(1), new), "latency")
     assert latency.verdict == UNKNOWN
     assert "new is not valid: unstable" in latency.why
+
+
+def test_a_gate_that_judged_nothing_is_not_a_pass() -> None:
+    invalid = (Flag("unstable", True, "wide"),)
+    rows = [on_phone(number, flags=invalid, model=f"net{number}") for number in (1, 2)]
+    found = compare(Side("old", tuple(rows)), Side("new", tuple(rows)))
+    assert headline(found) == (
+        "2 rows on both sides: no regression, 2 latencies not judged: not a pass."
+    )
+    assert document(found)["passed"] is False
+    assert "::error title=latency not judged::latency was not judged: base is" in github(found)
+    with pytest.raises(
+        MeasurementRefused, match=r"not judged: base is not valid.*and 1 more"
+    ) as no:
+        gate(found)
+    assert no.value.exit_code == 5
+    assert "--allow latency" in no.value.hint
+
+
+def test_one_row_that_is_judged_does_not_hide_one_that_is_not() -> None:
+    bad = on_phone(2, flags=(Flag("unstable", True, "wide"),), precision="fp16")
+    found = compare(Side("old", (on_phone(1), bad)), Side("new", (on_phone(3), bad)))
+    assert "no regression, 1 latency not judged: not a pass" in headline(found)
+    with pytest.raises(MeasurementRefused, match=r"latency of .* fp16"):
+        gate(found)
+
+
+def test_what_was_not_judged_may_be_allowed_and_never_hides_a_regression() -> None:
+    bad = on_phone(2, flags=(Flag("unstable", True, "wide"),))
+    gate(sides(on_phone(1), bad, allow=["latency"]))
+    worse = replace(bad, artifact_size_bytes=2 * bad.artifact_size_bytes)
+    found = sides(on_phone(1), worse)
+    assert headline(found).endswith("1 regression, 1 latency not judged.")
+    with pytest.raises(Regression):
+        gate(found)
+
+
+def test_two_failures_are_not_judged_and_an_emulated_count_is_enough() -> None:
+    assert [fact for _, fact in sides(failed(1), failed(2)).not_judged] == ["outcome"]
+    assert sides(counted(1, 1000), counted(2, 1000)).not_judged == ()
 
 
 def test_a_part_of_a_network_is_only_advice() -> None:
