@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import overload
 
 from seaformer.bench.fleet import BenchOrder, Fleet
+from seaformer.bench.foreign import FileOptions, open_file
 from seaformer.bench.target import TargetOptions, list_targets
 from seaformer.compare.rows import Comparison, Side
 from seaformer.compare.rows import compare as compare_sides
 from seaformer.compare.sides import load_side
 from seaformer.compare.verdict import Limits
 from seaformer.core import engine
-from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.artifact import Artifact
 from seaformer.core.measurement import Measurement
 from seaformer.core.notebook import table as html_table
 from seaformer.core.plan import RunPlan, Stop, Warmup, default_runs
@@ -83,6 +84,7 @@ def bench(
     resume: bool = False,
     force: bool = False,
     adb_host: str = "",
+    about: FileOptions | None = None,
     results: Path | str | None = None,
     command: str = "",
     progress: Progress | None = None,
@@ -90,8 +92,9 @@ def bench(
     """Time models or exported files on one core, in fresh processes; every result is stored.
 
     Args:
-        models: names or globs of the zoo, exported files (``Path``), artifacts, or several of them.
-            Names are exported first where the cache lacks them, which needs torch.
+        models: names or globs of the zoo, model files (``Path``), artifacts, or several of them.
+            Names are exported first where the cache lacks them, which needs torch; a file needs no
+            manifest.
         device: ``host``, ``emulator[:CORE]``, ``phone``, serials, ``HOST:PORT``, or ``all``.
         format: of models given by name; every format that can be timed when absent.
         precision, size, scope, components, checkpoint, classes: as in ``export_model``.
@@ -102,6 +105,7 @@ def bench(
         repeats: fresh processes per artifact.
         seed: of the order of processes and of seeded weights.
         resume, force, adb_host: for phones, as on the command line.
+        about: inputs, sizes and expected outputs of files without a manifest.
         results: the store's folder; ``$SEAFORMER_RESULTS`` or ``./results`` when absent.
         command: kept in every measurement, as the line that made it.
         progress: called with a sentence as each step begins.
@@ -129,13 +133,16 @@ def bench(
     )
     options = TargetOptions(adb_host, resume=resume, force=force, notice=step)
     order = BenchOrder(plan, ResultStore(results_dir(results)), command, (), options)
-    fleet = Fleet(list_targets(device, options), order, step)
+    targets = list_targets(device, options)
+    about = about or FileOptions(size=size, seed=seed, here="host" in targets)
+    fleet = Fleet(targets, order, step)
     artifacts = [
         artifact
         for model in _several(models)
         for artifact in _artifacts(
             model, formats=_names(format), precisions=_names(precision), size=size, scope=scope,
-            components=components, checkpoint=checkpoint, classes=classes, seed=seed, step=step,
+            components=components, checkpoint=checkpoint, classes=classes, seed=seed, about=about,
+            step=step,
         )
     ]  # fmt: skip
     outcomes = fleet.run(artifacts)
@@ -213,14 +220,15 @@ def _artifacts(
     checkpoint: Path | str | None,
     classes: int | None,
     seed: int,
+    about: FileOptions,
     step: Progress,
 ) -> Iterator[Artifact]:
-    """An artifact as it is, a file with its manifest, or every file of the models of a name."""
+    """An artifact as it is, any file, or every file of the models of a name."""
     if isinstance(model, Artifact):
         yield model
         return
     if isinstance(model, Path) or Path(model).suffix in _SUFFIXES:
-        yield load_artifact(model)
+        yield open_file(Path(model), about, step)
         return
     for name in find_models(model):
         for format in formats or engine.timed_formats():

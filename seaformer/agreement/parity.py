@@ -63,6 +63,8 @@ def compare(
     """
     if seen.shape != expected.shape:
         raise ParityError(f"{name}: the output has shape {seen.shape}, expected {expected.shape}.")
+    if not expected.size:
+        return ParityCase(name, 0.0, 0.0, None, None, True)
     if np.issubdtype(expected.dtype, np.integer):
         agreement = float(np.mean(seen == expected))
         passed = agreement >= tolerance.argmax_agreement

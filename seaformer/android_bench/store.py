@@ -31,6 +31,7 @@ _HASHES = 'cd "$1" || exit 1; shift; for f; do [ -f "$f" ] && sha256sum "$f"; do
 _KEEP = 'h=$(sha256sum "$1") && [ "${h%% *}" = "$2" ] && chmod 755 "$1" && mv -f "$1" "$3"'
 _LINK = (
     'mkdir -p "$1" && cd "$1" || exit 1; shift; while [ $# -gt 0 ]; do '
+    'case $2 in */*) mkdir -p "${2%/*}";; esac; '
     '[ -f "$2" ] && [ "$2" -ef "$1" ] || { rm -f "$2"; ln "$1" "$2" 2>/dev/null || cp "$1" "$2"; } '
     "|| exit 1; shift 2; done"
 )

@@ -50,6 +50,8 @@ def block_profile(
             inputs=tuple(map(str, inputs.prepare(artifact, folder, plan.method).inputs)),
             warmup=Warmup(runs=1),
             stop=Stop(runs=1),
+            shapes=inputs.chosen_shapes(artifact),
+            external=inputs.external_files(artifact),
         )
         report, blocks = block_target(target).run_blocks(request)
     head = BlockHead(

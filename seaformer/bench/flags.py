@@ -15,13 +15,14 @@ from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.counts import executed_precision, multiplied_in, spread
 from seaformer.core.measurement import MEASURED, DeviceInfo, Flag, MethodRun
 from seaformer.core.plan import RunPlan
-from seaformer.core.precision import BASE, find_precision
+from seaformer.core.precision import BASE, precisions
 
 DRIFT = 0.05
 WIDE = 0.01
 UNSTABLE = 0.05
 SPREAD = 0.05
 COUNTS_SPREAD = 0.001
+UNCHECKED = "output unchecked"
 _MIN_DRIFT_SAMPLES = 12
 _NO_SAMPLES = Flag("no samples", True, "not one inference was timed")
 
@@ -64,9 +65,29 @@ def rewrite_flags(artifact: Artifact) -> list[Flag]:
     return [Flag("rewrites left out", False, ", ".join(artifact.no_rewrite))]
 
 
+def foreign_flags(artifact: Artifact) -> list[Flag]:
+    """What a file without a manifest was fed, and what its output was compared with."""
+    foreign = artifact.foreign
+    if foreign is None:
+        return []
+    judged = f"output compared with {foreign.judged_by}" if foreign.judged_by else "no reference"
+    return [Flag("no manifest", False, f"{judged}; input {foreign.fed}")]
+
+
+def explained(flags: Iterable[Flag], artifact: Artifact) -> list[Flag]:
+    """The flags, with the reason why nothing judges the output of a file without a manifest."""
+    reason = artifact.foreign.unchecked if artifact.foreign else ""
+    return [
+        replace(flag, detail=reason) if reason and flag.name == UNCHECKED else flag
+        for flag in flags
+    ]
+
+
 def precision_flags(precision: str, device: DeviceInfo) -> list[Flag]:
     """What the device cannot compute in that precision."""
-    row = find_precision(precision)
+    row = next((row for row in precisions() if row.name == precision), None)
+    if row is None:  # of a file without a manifest
+        return []
     answer = (device.properties or {}).get(row.device_property, "yes")
     if answer != "yes":
         return [Flag(f"no {row.name} arithmetic", False, f"{device.model}: {answer}")]
@@ -141,7 +162,7 @@ def _threads(run: MethodRun, plan: RunPlan) -> list[Flag]:
 
 def _output(run: MethodRun) -> list[Flag]:
     if run.output is None:
-        return [Flag("output not checked", False, "no reference lies beside the artifact")]
+        return [Flag(UNCHECKED, False, "no reference lies beside the artifact")]
     if run.output.passed:
         return []
     detail = f"max abs {run.output.max_abs:.1e}"

@@ -1,11 +1,13 @@
 """What a runner is fed, and whether it answered what the eager model answered.
 
 The input is the photograph the artifact was proved on, taken from the reference file beside it;
-the answer is compared with the eager model's, kept in the same file.
+the answer is compared with the eager model's, kept in the same file. A file without a manifest has
+both in the cache (``foreign.py``).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from seaformer.core import files
 from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, ParityError
 from seaformer.core.measurement import OutputCheck
-from seaformer.core.precision import find_precision
+from seaformer.core.precision import tolerance_of
 from seaformer.core.request import OTHER_TASK
 
 Array = npt.NDArray[Any]
@@ -37,7 +39,7 @@ class Prepared:
 
 
 def prepare(artifact: Artifact, folder: Path, method: str = FORWARD) -> Prepared:
-    """Write the raw float32 inputs of a method into ``folder`` and load its reference.
+    """Write the raw inputs of a method into ``folder`` and load its reference.
 
     Raises ``ChecksumMismatch`` or ``CorruptArtifact`` when the reference is not the one the
     manifest names, or lacks an array that it names.
@@ -62,15 +64,28 @@ def prepare(artifact: Artifact, folder: Path, method: str = FORWARD) -> Prepared
     return Prepared(paths, expected, reference.stride)
 
 
+def chosen_shapes(artifact: Artifact) -> tuple[tuple[int, ...], ...]:
+    """Sizes of the inputs for the runner, where the file leaves some free."""
+    return artifact.foreign.shapes if artifact.foreign else ()
+
+
+def external_files(artifact: Artifact) -> tuple[str, ...]:
+    """Files beside the model that its engine opens too."""
+    names = artifact.foreign.external if artifact.foreign else ()
+    return tuple(str(artifact.path.parent / name) for name in names)
+
+
 def check_output(
     artifact: Artifact, method: str, report: RunnerReport, prepared: Prepared
 ) -> OutputCheck | None:
     """Compare the runner's outputs with the reference; ``None`` without a reference."""
-    if not prepared.expected or not all(output.file for output in report.outputs):
+    if not all(output.file for output in report.outputs):
         return None
+    if not prepared.expected:
+        return _check_finite(report)
     pairs = zip(report.outputs, prepared.expected, strict=False)
     seen = [_like(_output(output), tensor, prepared.stride) for output, tensor in pairs]
-    tolerance = find_precision(artifact.precision).tolerance
+    tolerance = tolerance_of(artifact.precision)
     scores = artifact.spec.task != OTHER_TASK
     case = compare_all(method, method, seen, prepared.expected, tolerance, scores=scores)
     return OutputCheck(
@@ -80,6 +95,14 @@ def check_output(
         passed=case.passed,
         psnr_db=case.psnr_db,
     )
+
+
+def _check_finite(report: RunnerReport) -> OutputCheck | None:
+    """Without anything to compare with, only an infinity or a NaN is known to be wrong."""
+    outputs = [_output(output) for output in report.outputs if output.dtype != "bfloat16"]
+    if all(bool(np.isfinite(each).all()) for each in outputs):
+        return None
+    return OutputCheck(math.inf, math.inf, argmax_agreement=None, passed=False)
 
 
 def _output(output: OutputTensor) -> Array:
@@ -98,7 +121,7 @@ def _output(output: OutputTensor) -> Array:
 
 def _like(seen: Array, expected: Array, stride: int) -> Array:
     """Subsampled as the reference is; what another method takes is stored complete."""
-    return seen if seen.shape == expected.shape else seen[..., ::stride, ::stride]
+    return seen if stride == 1 or seen.shape == expected.shape else seen[..., ::stride, ::stride]
 
 
 def read_tensor(path: Path, dtype: str) -> Array:
@@ -121,11 +144,14 @@ def _reference(artifact: Artifact) -> dict[str, Array]:
     try:
         # numpy leaves a file open that it opened itself and found damaged.
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
-            return {"input": stored["input"]} | {name: stored[name] for name in stored.files}
+            every = stored.files if artifact.foreign else ("input", *stored.files)
+            return {name: stored[name] for name in every}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise CorruptArtifact(f"{path} cannot be read as a reference: {error}.") from error
 
 
-def _write(path: Path, image: Array) -> None:
+def _write(path: Path, array: Array) -> None:
+    """float32 for floating numbers of any width, else the type that the model takes."""
+    dtype = np.dtype("<f4") if array.dtype.kind == "f" else array.dtype.newbyteorder("<")
     with files.os_errors(str(path)):
-        path.write_bytes(image.astype("<f4").tobytes())
+        path.write_bytes(array.astype(dtype).tobytes())

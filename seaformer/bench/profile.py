@@ -97,6 +97,8 @@ def _run(
             warmup=plan.warmup,
             stop=Stop(runs=min(plan.stop.runs or RUNS, RUNS)),
             profile_ops=str(file),
+            shapes=inputs.chosen_shapes(artifact),
+            external=inputs.external_files(artifact),
         )
     )
     try:

@@ -205,6 +205,8 @@ class Bench:
                 output_dir=outputs,
                 warmup=self._plan.warmup,
                 stop=self._plan.stop,
+                shapes=inputs.chosen_shapes(row.artifact),
+                external=inputs.external_files(row.artifact),
             )
             report = self._target.run(request)
             output = inputs.check_output(row.artifact, method.name, report, prepared)
@@ -263,7 +265,7 @@ class Bench:
 
     def _flags(self, row: RowSoFar, runs: dict[str, MethodRun]) -> list[Flag]:
         """The flags that follow from the runs themselves."""
-        flags = checks.rewrite_flags(row.artifact)
+        flags = checks.rewrite_flags(row.artifact) + checks.foreign_flags(row.artifact)
         flags += checks.precision_flags(row.artifact.precision, self._device)
         if row.failure is None:
             for name, run in runs.items():
@@ -281,7 +283,7 @@ class Bench:
         if redone:
             detail = f"{redone} block(s) that slowed down were discarded and redone"
             flags.append(Flag("redone", False, detail))
-        return flags
+        return checks.explained(flags, row.artifact)
 
 
 def paper_latency_ms(artifact: Artifact) -> float | None:

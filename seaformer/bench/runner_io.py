@@ -38,7 +38,9 @@ class RunnerRequest:
     ``inputs`` are raw little-endian files in the order of the model's inputs (float32 for float
     inputs of any width); without them inputs are random, from ``seed``. ``cpus`` is set by the
     runner itself before it loads anything. With a fixed number of runs in ``warmup`` or ``stop``
-    the other fields of that rule do not apply.
+    the other fields of that rule do not apply. ``shapes`` are the sizes of the inputs of a model
+    that leaves some free. ``external`` are files in or below the model's folder that hold its
+    weights: the engine opens them, the runner has no flag for them.
     """
 
     engine: str
@@ -54,6 +56,8 @@ class RunnerRequest:
     profile_ops: str | None = None
     marker: bool = False
     library: str | None = None
+    shapes: tuple[tuple[int, ...], ...] = ()
+    external: tuple[str, ...] = ()
 
     def argv(self) -> list[str]:
         """The flags; the program itself goes before them."""
@@ -65,6 +69,8 @@ class RunnerRequest:
             argv += ["--cpus", ",".join(str(cpu) for cpu in self.cpus)]
         for path in self.inputs:
             argv += ["--input", path]
+        for shape in self.shapes:
+            argv += ["--shape", ",".join(map(str, shape)) or "scalar"]
         if self.output_dir is not None:
             argv += ["--output-dir", self.output_dir]
         argv += _warmup_flags(self.warmup) + _stop_flags(self.stop)

@@ -79,6 +79,29 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
+class FileGroup:
+    """Any file that an engine runs, without a manifest beside it."""
+
+    HEADING: ClassVar = "Files without a manifest"
+    input: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="[NAME=]FILE.npy", help="an input; may be repeated"),
+    ] = None
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reference", metavar="[NAME=]FILE.npy", help="the expected output; may be repeated"
+        ),
+    ] = None
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shape", metavar="NAME=N", help="a free dimension, or an input: image=1x3x512x512"
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
 class PlanOptions:
     """How latency is measured; -1 is the adaptive rule."""
 

@@ -7,7 +7,7 @@ Errors are ``UsageError`` and ``UnknownName``. What a function needs is imported
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,14 @@ from seaformer.core.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seaformer.commands._options import ModelOptions, PlanOptions
+    from seaformer.bench.foreign import FileOptions
+    from seaformer.commands._options import FileGroup, ModelOptions, PlanOptions
     from seaformer.core.artifact import Artifact
     from seaformer.core.plan import RunPlan
     from seaformer.core.request import ExportRequest
 
 _LONGEST_SIZE = 30
+_LONGEST_TEXT = 80
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,18 @@ def _shape(text: str) -> tuple[int, ...] | None:
     return tuple(int(side) for side in sides)
 
 
-def artifact_files(paths: Iterable[Path]) -> list[Artifact]:
-    """The artifacts among what a shell made of ``artifacts/*``, each once.
+def artifact_files(
+    paths: Iterable[Path],
+    options: FileOptions | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> list[Artifact]:
+    """The model files among what a shell made of ``artifacts/*``, each once.
 
-    Files beside an artifact are passed over. Raises ``UsageError`` when nothing else is there.
+    Files beside an artifact are passed over, and so are the external weights of a model. Raises
+    ``UsageError`` when nothing else is there.
     """
-    from seaformer.core.artifact import beside, load_artifact
+    from seaformer.bench.foreign import FileOptions, open_files
+    from seaformer.core.artifact import beside
 
     named = [path.expanduser() for path in paths]
     models = [path for path in named if beside(path) is None]
@@ -124,7 +132,43 @@ def artifact_files(paths: Iterable[Path]) -> list[Artifact]:
             f"{named[0]} is not a model: it belongs to {owner}.", hint=f"seaformer bench {owner}"
         )
     files = dict.fromkeys(path.with_name(path.name.removesuffix(".json")) for path in models)
-    return [load_artifact(path) for path in files]
+    return open_files(files, options or FileOptions(), progress)
+
+
+def file_options(stated: FileGroup, size: str, targets: Iterable[str], seed: int) -> FileOptions:
+    """What was stated about files without a manifest."""
+    from seaformer.bench.foreign import FileOptions
+
+    return FileOptions(
+        size=_size(size),
+        shapes=tuple(_named_shape(text) for text in stated.shape or ()),
+        inputs=tuple(_named_file(text) for text in stated.input or ()),
+        references=tuple(_named_file(text) for text in stated.reference or ()),
+        seed=seed,
+        here="host" in targets,
+    )
+
+
+def _named_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """``batch=1`` of a free dimension, ``image=1x3x512x512`` of an input."""
+    name, _, sizes = text.rpartition("=")
+    parts = sizes.lower().split("x")
+    if not name or not all(part.isdecimal() and len(part) < _LONGEST_SIZE for part in parts):
+        raise UsageError(
+            f"--shape must be NAME=N or NAME=NxN... (got {text[:_LONGEST_TEXT]!r}).",
+            hint="For example: --shape batch=1, --shape image=1x3x512x512",
+        )
+    return name, tuple(int(part) for part in parts)
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    """``FILE``, or ``NAME=FILE``; a name of a tensor may hold a slash or a colon."""
+    from pathlib import Path
+
+    name, equals, file = text.partition("=")
+    if not equals or Path(text).expanduser().exists():
+        return "", Path(text)
+    return name, Path(file)
 
 
 def rewrites_left_out(options: Iterable[str]) -> tuple[str, ...]:

@@ -14,13 +14,20 @@ from seaformer.commands import _complete
 from seaformer.commands._options import (
     AsJson,
     DeviceOptions,
+    FileGroup,
     ModelOptions,
     PlanOptions,
     Results,
     Wide,
     grouped,
 )
-from seaformer.commands._parse import artifact_files, export_requests, profile_kinds, run_plan
+from seaformer.commands._parse import (
+    artifact_files,
+    export_requests,
+    file_options,
+    profile_kinds,
+    run_plan,
+)
 from seaformer.commands._print import (
     INTERRUPTED,
     command_line,
@@ -46,7 +53,10 @@ def bench(
     models: ModelOptions,
     where: DeviceOptions,
     how: PlanOptions,
-    artifacts: Annotated[list[Path] | None, typer.Argument(help="exported files")] = None,
+    about: FileGroup,
+    artifacts: Annotated[
+        list[Path] | None, typer.Argument(help="model files, exported here or anywhere")
+    ] = None,
     format: Annotated[str, typer.Option(help=_TIMED, autocompletion=_complete.formats)] = _TIMED,
     seed: Annotated[int, typer.Option(help="of the order and of seeded weights")] = 0,
     profile: Annotated[
@@ -66,11 +76,13 @@ def bench(
     store = ResultStore(results_dir(results or None))
     options = TargetOptions(where.adb_host, resume=where.resume, force=where.force, notice=notice)
     order = BenchOrder(plan, store, command_line(), profile_kinds(profile), options)
-    files = artifact_files(artifacts or [])
-    requests = [] if files else export_requests(models, format, seed)
+    requests = [] if artifacts else export_requests(models, format, seed)
     with steps() as step:
+        targets = list_targets(where.device, options)
+        stated = file_options(about, models.size, targets, seed)
+        files = artifact_files(artifacts or [], stated, step)
         step("look at the device and the runner")
-        fleet = Fleet(list_targets(where.device, options), order, step)
+        fleet = Fleet(targets, order, step)
         for number, request in enumerate(requests):
             files.append(cached_export(request, titled(step, requests, number)))
         outcomes = fleet.run(files)

@@ -158,8 +158,24 @@ class SideFile:
 
 
 @dataclass(frozen=True)
+class Foreign:
+    """What is known of a file that has no manifest: how it is run, and what judges its output.
+
+    ``shapes`` are the sizes of its inputs where it leaves some free, else nothing; ``external``
+    the files that hold its weights, in or below its folder. ``fed`` names the input,
+    ``judged_by`` what gave the expected output; ``unchecked`` is why there is none.
+    """
+
+    shapes: tuple[tuple[int, ...], ...] = ()
+    external: tuple[str, ...] = ()
+    fed: str = ""
+    judged_by: str = ""
+    unchecked: str = ""
+
+
+@dataclass(frozen=True)
 class Artifact:
-    """The manifest of one exported file.
+    """The manifest of one exported file, or what stands in for one (``foreign``).
 
     ``file`` is the name beside the manifest; ``path`` is where it was found and is not stored.
     ``operator_map`` is which module each operator is from (``operators.OperatorMap``).
@@ -192,6 +208,7 @@ class Artifact:
     rewritten: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origin: str = ""
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
+    foreign: Foreign | None = field(default=None, compare=False, metadata={"transient": True})
 
     @property
     def model(self) -> str:

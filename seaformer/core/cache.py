@@ -18,6 +18,7 @@ CONTENTS = {
     "engines": "engines fetched for a base install",
     "wheels": "packages that engines were taken from",
     "qemu": "plugin and prefixes of emulated cores",
+    "foreign": "inputs and expected outputs of files without a manifest",
     "results-index": "indexes of results folders",
 }
 

@@ -44,6 +44,6 @@ def load_operator_map(artifact: Artifact) -> OperatorMap:
         raise CorruptArtifact(
             f"{artifact.file} has no operator map.", hint="Export the model again."
         )
-    path = artifact.path.with_name(artifact.operator_map.file)
+    path = artifact.path.parent / artifact.operator_map.file
     check_sha256(path, artifact.operator_map.sha256)
     return codec.decode(OperatorMap, files.read_bytes(path), where=path.name)

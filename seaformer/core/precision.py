@@ -124,6 +124,12 @@ def find_precision(name: str) -> Precision:
     raise unknown("precision", name, names())
 
 
+def tolerance_of(name: str) -> Tolerance:
+    """That of the row, or the widest one for a precision that only foreign files have (int8)."""
+    rows = [row for row in precisions() if row.name == name] or precisions()
+    return max(rows, key=lambda row: row.tolerance.relative_error).tolerance
+
+
 def rank(name: str) -> int:
     """The place of a precision in a table; one that has no row, in a newer file, comes last."""
     return names().index(name) if name in names() else len(precisions())

@@ -41,11 +41,12 @@ class PaperRow:
 class ModelSpec:
     """A model by name: ``family_size.tag``, the tag being the weights' data set.
 
-    ``input_shape`` is (1, 3, H, W); ``output_shape`` is (1, classes, h, w) for segmentation,
-    at the head's own resolution, (1, classes) for classification and (1, classes, anchors) for
-    detection, where boxes (1, 4, anchors) are a second output. ``weights`` is
-    ``seeded:<seed>`` or ``sha256:<digest of the checkpoint>``. Sides of the image other than the
-    model's own are multiples of ``size_step``, the coarsest stride of its maps.
+    ``input_shape`` is (1, 3, H, W), of a file without a manifest any shape. ``output_shape`` is
+    (1, classes, h, w) for segmentation, at the head's own resolution, (1, classes) for
+    classification and (1, classes, anchors) for detection, where boxes (1, 4, anchors) are a
+    second output. ``weights`` is ``seeded:<seed>`` or ``sha256:<digest of the checkpoint>``. Sides
+    of the image other than the model's own are multiples of ``size_step``, the coarsest stride of
+    its maps.
     """
 
     name: str
@@ -53,7 +54,7 @@ class ModelSpec:
     task: str
     dataset: str
     classes: int
-    input_shape: tuple[int, int, int, int]
+    input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     weights: str = f"{SEEDED}:0"
     paper: PaperRow | None = None

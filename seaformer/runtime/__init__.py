@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.engine import Engine, engines
+from seaformer.core.errors import CorruptArtifact
+from seaformer.core.model_file import ModelFile
 from seaformer.core.registry import Registry
-from seaformer.runtime._session import PartsSession, Session
+from seaformer.runtime._session import Answer, Array, PartsSession, Session
 
 RUNTIMES = Registry("seaformer.runtime", noun="runtime", extra="export")
 
@@ -32,3 +36,32 @@ def load_session(artifact: Artifact | Path | str) -> Session:
     if any(method.file for method in artifact.methods):
         return PartsSession(artifact, session, open_session)
     return session
+
+
+def engine_for(path: Path) -> Engine:
+    """The engine that runs files of this suffix. Raises ``CorruptArtifact`` where none does."""
+    for row in engines():
+        if path.suffix == row.suffix:
+            return row
+    suffixes = ", ".join(row.suffix for row in engines())
+    raise CorruptArtifact(f"{path} is not a model file: its suffix must be one of {suffixes}.")
+
+
+def describe_file(path: Path) -> ModelFile:
+    """What a model file of any origin reports of itself; no manifest is read.
+
+    Raises ``CorruptArtifact`` for a file that is damaged or of another kind, ``MissingExtra`` when
+    the package that reads it is not installed.
+    """
+    row = engine_for(path)
+    runtime = RUNTIMES.load(row.name)
+    if not hasattr(runtime, "describe"):
+        raise CorruptArtifact(f"{row.title} does not describe files without a manifest: {path}")
+    described: ModelFile = runtime.describe(path)
+    return described
+
+
+def answer_of(path: Path, engine: str, arrays: Sequence[Array], precision: str) -> Answer:
+    """What this machine computes for a file without a manifest (see ``Answer``)."""
+    answer: Answer = RUNTIMES.load(engine).answer(path, arrays, precision)
+    return answer

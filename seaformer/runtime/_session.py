@@ -6,6 +6,7 @@ These sessions check answers. Latencies are taken by the C++ runner, not here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,19 @@ from seaformer.core.artifact import Artifact, TensorInfo
 from seaformer.core.errors import ShapeError
 
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an engine on this machine computes for a file, to compare a bench's output with.
+
+    ``independent``: it comes from other code than the runner's, so that a bench on this machine
+    is judged by it too.
+    """
+
+    by: str
+    outputs: tuple[Array, ...]
+    independent: bool
 
 
 class Session(Protocol):

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from seaformer.core.artifact import TensorInfo
+from seaformer.core.engine import engine
 from seaformer.core.errors import CorruptArtifact
+from seaformer.core.model_file import ModelFile
 from seaformer.core.quiet import quiet
-from seaformer.runtime._session import Array, check_inputs
+from seaformer.runtime import _pte_file
+from seaformer.runtime._session import Answer, Array, check_inputs
 
 with quiet():  # executorch 1.5.1 imports torchao, which logs each extension it cannot load
     from executorch.runtime import Runtime, Verification
-
-# executorch 1.5.1: ``ScalarType`` numbers as the program stores them.
-_DTYPES = {3: "int32", 4: "int64", 5: "float16", 6: "float32"}
 
 
 class ExecuTorchSession:
@@ -59,13 +61,31 @@ class ExecuTorchSession:
         outputs = self._method(method).execute([torch.from_numpy(array) for array in ready])
         return [output.detach().clone().numpy() for output in outputs]
 
+    def run_as_is(self, arrays: Sequence[Array]) -> list[Array]:
+        """Run ``forward`` on arrays that nobody checked, of any size that the program accepts."""
+        method = self._method("forward")
+        try:
+            with _without_native_log():
+                outputs = method.execute([torch.from_numpy(array) for array in arrays])
+        except RuntimeError as error:
+            raise CorruptArtifact(
+                f"ExecuTorch cannot run {self._path}: {error}",
+                hint="Give it inputs that it accepts: --input NAME=FILE.npy",
+            ) from error
+        return [output.detach().clone().numpy() for output in outputs]
+
     def _method(self, name: str) -> Any:
         if name not in self._methods:
             if name not in self._program.method_names:
                 known = ", ".join(self.method_names())
                 raise CorruptArtifact(f"{self._path.name} has no method {name!r}; it has {known}.")
-            with _without_native_log():
-                self._methods[name] = self._program.load_method(name)
+            try:
+                with _without_native_log():
+                    self._methods[name] = self._program.load_method(name)
+            except RuntimeError as error:
+                raise CorruptArtifact(
+                    f"ExecuTorch cannot load {self._path}, method {name}: {error}"
+                ) from error
         return self._methods[name]
 
 
@@ -87,7 +107,24 @@ def _without_native_log() -> Iterator[None]:
 
 
 def _tensor(name: str, info: Any) -> TensorInfo:
-    return TensorInfo(name, _DTYPES[int(info.dtype())], tuple(int(size) for size in info.sizes()))
+    return TensorInfo(
+        name, _pte_file.DTYPES[int(info.dtype())], tuple(int(size) for size in info.sizes())
+    )
+
+
+def describe(path: Path) -> ModelFile:
+    """What the file reports of itself."""
+    return _pte_file.describe(path, engine("executorch").format, "executorch")
+
+
+def answer(path: Path, arrays: Sequence[Array], precision: str) -> Answer:
+    """The outputs by this machine's ExecuTorch, the engine that a bench runs too.
+
+    Raises ``CorruptArtifact`` for a file or an input that it refuses.
+    """
+    outputs = ExecuTorchSession(path).run_as_is(arrays)
+    by = f"ExecuTorch {metadata.version('executorch')} on {platform.machine()}"
+    return Answer(by, tuple(outputs), independent=False)
 
 
 def open_session(path: Path) -> ExecuTorchSession:

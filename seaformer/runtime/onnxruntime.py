@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from seaformer.core.artifact import TensorInfo
 from seaformer.core.engine import engine
 from seaformer.core.errors import CorruptArtifact
-from seaformer.runtime._session import Array, check_inputs
+from seaformer.core.model_file import ModelFile
+from seaformer.core.precision import BASE
+from seaformer.runtime import _onnx_file, _onnx_reference
+from seaformer.runtime._session import Answer, Array, check_inputs
 
 os.environ.update({k: v for k, v in engine("onnxruntime").environment if k not in os.environ})
 
@@ -26,8 +31,10 @@ _DTYPES = {
 class OnnxRuntimeSession:
     """One ONNX file in a CPU session."""
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(self, path: Path, *, threads: int = 1, optimised: bool = True) -> None:
         options = ort.SessionOptions()
+        if not optimised:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -36,8 +43,7 @@ class OnnxRuntimeSession:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base class
-            reason = _first_line(error)
-            raise CorruptArtifact(f"ONNX Runtime cannot load {path}: {reason}") from error
+            raise CorruptArtifact(f"ONNX Runtime cannot load {path}: {_reason(error)}") from error
         self._path = path
 
     def inputs(self) -> tuple[TensorInfo, ...]:
@@ -57,13 +63,61 @@ class OnnxRuntimeSession:
         feeds = {tensor.name: array for tensor, array in zip(tensors, ready, strict=True)}
         return list(self._session.run(None, feeds))
 
+    def nodes(self) -> Sequence[ort.NodeArg]:
+        """The inputs as ONNX Runtime describes them."""
+        return tuple(self._session.get_inputs())
+
+    def run_as_is(self, arrays: Sequence[Array]) -> list[Array]:
+        """Run the graph on arrays that nobody checked, of any size that the file accepts."""
+        names = [node.name for node in self.nodes()]
+        try:
+            values = self._session.run(None, dict(zip(names, arrays, strict=True)))
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            raise CorruptArtifact(
+                f"ONNX Runtime cannot run {self._path}: {_reason(error)}",
+                hint="Give it inputs that it accepts: --input NAME=FILE.npy",
+            ) from error
+        return list(values)
+
 
 def _tensor(node: ort.NodeArg) -> TensorInfo:
     return TensorInfo(node.name, _DTYPES[node.type], tuple(int(size) for size in node.shape))
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _reason(error: Exception) -> str:
+    """ONNX Runtime's own sentence, without the place in its sources and the status before it."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if newer := re.search(r"model IR version: (\d+), max supported IR version: (\d+)", text):
+        return f"its IR version {newer[1]} must be at most {newer[2]} for this version."
+    if newer := re.search(
+        r"Opset (\d+) is under development.* domain (\S+) is till opset (\d+)", text
+    ):
+        return f"its opset {newer[1]} of {newer[2]} must be at most {newer[3]} for this version."
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    return re.sub(r"^Load model from .*? failed:", "", text)
+
+
+def describe(path: Path) -> ModelFile:
+    """What the file reports of itself."""
+    return _onnx_file.describe(path, engine("onnxruntime").format, "onnxruntime")
+
+
+def answer(path: Path, arrays: Sequence[Array], precision: str) -> Answer:
+    """The outputs by onnx's reference evaluator, or else by ONNX Runtime without optimisations.
+
+    The evaluator adds in the precision of the file, ONNX Runtime on x86 always in single: only
+    single precision is asked of the evaluator. Raises ``CorruptArtifact`` for a file or an input
+    that ONNX Runtime refuses.
+    """
+    session = OnnxRuntimeSession(path, optimised=False)
+    names = [node.name for node in session.nodes()]
+    outputs = session.run_as_is(arrays)
+    if precision == BASE.name:
+        evaluated = _onnx_reference.evaluate(path, dict(zip(names, arrays, strict=True)))
+        if evaluated is not None:
+            return Answer(evaluated[0], tuple(evaluated[1]), independent=True)
+    by = f"ONNX Runtime {ort.__version__} without optimisations on {platform.machine()}"
+    return Answer(by, tuple(outputs), independent=True)
 
 
 def open_session(path: Path) -> OnnxRuntimeSession:

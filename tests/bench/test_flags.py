@@ -81,7 +81,7 @@ def test_another_number_of_threads_is_fatal(threads: int) -> None:
 
 
 def test_an_unchecked_output_is_told_and_a_wrong_one_is_fatal() -> None:
-    assert found(run((1000,) * 40, output=None)) == {"output not checked": False}
+    assert found(run((1000,) * 40, output=None)) == {"output unchecked": False}
     wrong = OutputCheck(float("inf"), float("inf"), 0.5, passed=False)
     assert found(run((1000,) * 40, output=wrong)) == {"wrong output": True}
 

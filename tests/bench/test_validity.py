@@ -115,5 +115,5 @@ def test_an_artifact_without_a_reference_is_marked_as_unchecked(
 ) -> None:
     plain = fake.artifact(tmp_path / "made", reference=None)
     ((measured,), _) = measure(store, [plain])
-    assert flags(measured) == {"output not checked": False}
+    assert flags(measured) == {"output unchecked": False}
     assert measured.methods["forward"].output is None

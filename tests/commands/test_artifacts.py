@@ -31,7 +31,6 @@ def test_a_manifest_that_names_another_digest_is_not_believed(copied: Path, tmp_
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "has no manifest beside it"),
         ("", "is not readable JSON"),
         ('{"schema": 1', "is not readable JSON"),
         ("[]", "expected a document with a schema number"),
@@ -40,12 +39,9 @@ def test_a_manifest_that_names_another_digest_is_not_believed(copied: Path, tmp_
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_one_sentence(
-    copied: Path, tmp_path: Path, content: str | None, words: str
+    copied: Path, tmp_path: Path, content: str, words: str
 ) -> None:
-    if content is None:
-        manifest_path(copied).unlink()
-    else:
-        manifest_path(copied).write_text(content)
+    manifest_path(copied).write_text(content)
     told = seaformer("bench", copied, *QUICK, cwd=tmp_path)
     assert (told.code, told.out) == (3, "")
     assert words in told.complaint

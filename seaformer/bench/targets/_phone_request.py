@@ -51,6 +51,7 @@ class PhoneRequests:
         files = [self._file(Path(path)) for path in (request.model, *request.inputs)]
         places = self._store.put(files)
         model, *inputs = (places[file.sha256] for file in files)
+        model = self._with_external(request) if request.external else model
         remote = replace(
             request,
             model=model,
@@ -64,9 +65,10 @@ class PhoneRequests:
     def key(self, request: RunnerRequest) -> str:
         """A hash of the request's contents and of how often it was made in this session."""
         shas = [self._file(Path(path)).sha256 for path in (request.model, *request.inputs)]
+        external = [self._file(Path(path)).sha256 for path in request.external]
         same = replace(
             request,
-            model=shas[0],
+            model="+".join([shas[0], *external]),
             inputs=tuple(shas[1:]),
             output_dir="out" if request.output_dir else None,
             profile_ops="operators" if request.profile_ops else None,
@@ -99,6 +101,18 @@ class PhoneRequests:
         if targets:
             pull_files(self._phone, folder, targets)
         return replace(report, outputs=tuple(outputs))
+
+    def _with_external(self, request: RunnerRequest) -> str:
+        """The model's path in a folder of its own, with the files that hold its weights."""
+        model = Path(request.model)
+        parts = {model.name: self._file(model)}
+        parts |= {
+            Path(path).relative_to(model.parent).as_posix(): self._file(Path(path))
+            for path in request.external
+        }
+        text = json.dumps([[name, file.sha256] for name, file in parts.items()])
+        content = hashlib.sha256(text.encode()).hexdigest()[:32]
+        return f"{self._store.folder(content, parts)}/{model.name}"
 
     def _file(self, path: Path) -> FileToPush:
         stat = path.stat()

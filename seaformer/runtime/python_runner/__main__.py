@@ -27,7 +27,13 @@ import numpy as np
 from seaformer.core.plan import Stop, Warmup
 from seaformer.runtime.python_runner import rules
 from seaformer.runtime.python_runner.engines import ENGINES
-from seaformer.runtime.python_runner.engines._engine import Array, Engine, Spec, random_array
+from seaformer.runtime.python_runner.engines._engine import (
+    Array,
+    Engine,
+    Spec,
+    chosen_shapes,
+    random_array,
+)
 from seaformer.runtime.python_runner.flags import (
     ENGINE,
     IO,
@@ -141,6 +147,7 @@ def _measure(flags: argparse.Namespace, engine: Engine) -> Json:
     begin = _now()
     specs = engine.load(flags.method)
     load_ns = _now() - begin
+    specs = chosen_shapes(specs, flags.shape, bounded=engine.bounded)
     engine.set_inputs(_inputs(flags, specs))
     try:
         timed = _loops(flags, engine)

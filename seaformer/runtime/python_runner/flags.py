@@ -52,6 +52,15 @@ def _cpu_list(text: str) -> list[int]:
     return sorted(cpus)
 
 
+def _shape(text: str) -> tuple[int, ...]:
+    sizes = [] if text == "scalar" else text.split(",")
+    if not all(size.isdecimal() for size in sizes):
+        raise argparse.ArgumentTypeError(
+            f"must be sizes such as 1,3,512,512, or scalar (got {text!r})"
+        )
+    return tuple(int(size) for size in sizes)
+
+
 def _parser() -> _Parser:
     cores = os.cpu_count() or 1
     count, seconds = _number(int, 0, 1e15), _number(float, 0, 1e9)
@@ -65,6 +74,7 @@ def _parser() -> _Parser:
     add("--threads", type=_number(int, 1, cores), default=1)
     add("--cpus", type=_cpu_list, default=[])
     add("--input", nargs="+", action="extend", type=Path, default=[])
+    add("--shape", nargs="+", action="extend", type=_shape, default=[])
     add("--seed", type=_number(int, 0, 2**63 - 1), default=0)
     add("--output-dir", type=Path)
     add("--warmup", type=count)

@@ -19,6 +19,7 @@ struct LoadRequest {
   std::string model_path;
   std::string method;
   std::string profile_path;  // empty: no per-operator events
+  std::vector<std::vector<int64_t>> shapes;  // chosen for the inputs; empty: the model's own
 };
 
 class Engine {

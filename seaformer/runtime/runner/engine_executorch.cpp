@@ -180,6 +180,7 @@ class ExecutorchEngine final : public Engine {
     model_ = request.model_path;
     method_name_ = request.method;  // kept: the runtime holds the pointer
     profile_path_ = request.profile_path;
+    shapes_ = request.shapes;
     if (!profile_path_.empty()) tracer_ = std::make_unique<OpTracer>();
     auto loader = MmapDataLoader::from(model_.c_str(), MmapDataLoader::MlockConfig::NoMlock);
     if (!loader.ok()) return model_error(model_ + ": " + reason(loader.error()));
@@ -275,6 +276,7 @@ class ExecutorchEngine final : public Engine {
         return status;
       }
       if (spec.name.empty()) spec.name = "input_" + std::to_string(i);
+      if (Status status = choose_shape(shapes_, i, true, &spec); !status.ok()) return status;
       specs_.push_back(std::move(spec));
       scalar_types_.push_back(info->scalar_type());
     }
@@ -305,6 +307,7 @@ class ExecutorchEngine final : public Engine {
   std::string model_;
   std::string method_name_;
   std::string profile_path_;
+  std::vector<std::vector<int64_t>> shapes_;
   std::unique_ptr<OpTracer> tracer_;
   std::unique_ptr<MmapDataLoader> loader_;
   std::unique_ptr<et::Program> program_;

@@ -87,6 +87,7 @@ class OnnxRuntimeEngine final : public Engine {
 
   Status load(const LoadRequest& request) override {
     profile_path_ = request.profile_path;
+    shapes_ = request.shapes;
     if (!profile_path_.empty()) {
       const std::string prefix = profile_path_ + ".part";
       if (auto* s = ort_.call<ort::EnableProfiling>(options_, prefix.c_str())) return failed(s);
@@ -211,12 +212,13 @@ class OnnxRuntimeEngine final : public Engine {
     if (status.ok()) status = read_shape(info, &spec);
     ort_.call<ort::ReleaseTypeInfo>(type);
     if (!status.ok()) return status;
+    if (Status chosen = choose_shape(shapes_, index, false, &spec); !chosen.ok()) return chosen;
     // A free batch is one image; any other free dimension has no value to assume.
     if (!spec.shape.empty() && spec.shape[0] < 0) spec.shape[0] = 1;
     for (int64_t size : spec.shape) {
       if (size < 0) {
         return model_error("Input '" + spec.name + "' has the shape " + shape_text(spec.shape) +
-                           "; expected known sizes: export it for one size.");
+                           "; expected known sizes: choose them with --shape.");
       }
     }
     if (spec.dtype == DType::kUnknown) {
@@ -259,6 +261,7 @@ class OnnxRuntimeEngine final : public Engine {
   bool lacks_operator_ = false;  // the last failure was "not implemented"
   int64_t threads_ = 1;
   std::string profile_path_;
+  std::vector<std::vector<int64_t>> shapes_;
   ort::Env* env_ = nullptr;
   ort::Options* options_ = nullptr;
   ort::Session* session_ = nullptr;

@@ -77,7 +77,11 @@ std::map<std::string, Setter> value_flags(int64_t cpus, const std::vector<std::s
       {"--method", text("--method", &f->method)},
       {"--threads", integer("--threads", 1, cpus, &f->threads)},
       {"--cpus", [=](const std::string& value) { return parse_cpu_list(value, &f->cpus); }},
+      {"--shape",
+       [=](const std::string& value) { return parse_shape(value, &f->shapes.emplace_back()); }},
       {"--seed", integer("--seed", 0, INT64_MAX, &f->seed)},
+      {"--input",
+       [=](const std::string& value) { return text("--input", &f->inputs.emplace_back())(value); }},
       {"--output-dir", text("--output-dir", &f->output_dir)},
       {"--warmup", integer("--warmup", 0, INT64_MAX, &f->warmup.fixed_runs)},
       {"--warmup-min-runs", integer("--warmup-min-runs", 0, INT64_MAX, &f->warmup.min_runs)},
@@ -157,6 +161,25 @@ Status parse_cpu_list(const std::string& text_, std::vector<int>* cpus) {
   return ok_status();
 }
 
+Status parse_shape(const std::string& text_, std::vector<int64_t>* shape) {
+  const Status bad = bad_value("--shape", text_, "sizes such as 1,3,512,512, or scalar");
+  std::vector<int64_t> sizes;
+  const char* cursor = text_.c_str();
+  while (text_ != "scalar") {
+    if (*cursor < '0' || *cursor > '9') return bad;
+    char* end = nullptr;
+    errno = 0;
+    const long long size = std::strtoll(cursor, &end, 10);
+    if (errno == ERANGE || size > INT32_MAX) return bad;
+    sizes.push_back(size);
+    if (*end == '\0') break;
+    if (*end != ',') return bad;
+    cursor = end + 1;
+  }
+  *shape = std::move(sizes);
+  return ok_status();
+}
+
 Status parse_flags(const std::vector<std::string>& arguments, int64_t online_cpus,
                    const std::vector<std::string>& engines, Flags* flags) {
   *flags = Flags{};
@@ -167,20 +190,17 @@ Status parse_flags(const std::vector<std::string>& arguments, int64_t online_cpu
     const bool attached = equals != std::string::npos;
     if (!attached && set_switch(name, flags)) continue;
     const auto setter = setters.find(name);
-    if (setter == setters.end() && name != "--input") {
+    if (setter == setters.end()) {
       return usage_error("Unknown argument " + arguments[i] + "; --help lists the flags.");
     }
     if (!attached && (i + 1 >= arguments.size() || is_flag(arguments[i + 1]))) {
       return usage_error(name + " needs a value.");
     }
     const std::string value = attached ? arguments[i].substr(equals + 1) : arguments[++i];
-    if (name == "--input") {
-      flags->inputs.push_back(value);
-      while (i + 1 < arguments.size() && !is_flag(arguments[i + 1])) {
-        flags->inputs.push_back(arguments[++i]);
-      }
-    } else if (Status status = setter->second(value); !status.ok()) {
-      return status;
+    if (Status status = setter->second(value); !status.ok()) return status;
+    const bool several = name == "--input" || name == "--shape";
+    while (several && i + 1 < arguments.size() && !is_flag(arguments[i + 1])) {
+      if (Status status = setter->second(arguments[++i]); !status.ok()) return status;
     }
   }
   return check_together(*flags, engines);
@@ -198,6 +218,7 @@ std::string usage_text(const std::vector<std::string>& engines) {
   --cpus 7 | 0-3,6         pin the process before loading
   --input FILE ...         raw little-endian tensors: float32 for float inputs of any width,
                            the model's own type for others; absent: random from --seed
+  --shape 1,3,64,64 ...    sizes of the inputs in their order, for a model that leaves some free
   --output-dir DIR         write output_<i>.bin of the last timed inference
 
   warm-up  --warmup N  or  --warmup-min-runs 5 --warmup-min-secs 1 --warmup-max-secs 15

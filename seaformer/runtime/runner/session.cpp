@@ -151,7 +151,7 @@ Status load(const Flags& flags, Engine* engine, Report* report) {
   if (Status status = engine->methods(flags.model, &report->methods); !status.ok()) return status;
   if (Status status = check_method(flags, report->methods); !status.ok()) return status;
   const int64_t begin = now_ns();
-  Status status = engine->load({flags.model, flags.method, flags.profile_ops});
+  Status status = engine->load({flags.model, flags.method, flags.profile_ops, flags.shapes});
   report->load_ns = now_ns() - begin;
   return status;
 }

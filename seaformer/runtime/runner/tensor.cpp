@@ -107,6 +107,23 @@ std::string describe(const TensorSpec& spec) {
   return "'" + spec.name + "' " + dtype_name(spec.dtype) + " [" + shape + "]";
 }
 
+Status choose_shape(const std::vector<std::vector<int64_t>>& chosen, size_t index, bool bounded,
+                    TensorSpec* spec) {
+  if (chosen.empty()) return ok_status();
+  const std::vector<int64_t> none;
+  const std::vector<int64_t>& sizes = index < chosen.size() ? chosen[index] : none;
+  bool fits = index < chosen.size() && sizes.size() == spec->shape.size();
+  for (size_t i = 0; fits && i < sizes.size(); ++i) {
+    const int64_t own = spec->shape[i];
+    fits = own < 0 || sizes[i] == own || (bounded && sizes[i] < own);
+  }
+  if (!fits) {
+    return model_error("Input " + describe(*spec) + " does not take the --shape given for it.");
+  }
+  spec->shape = sizes;
+  return ok_status();
+}
+
 Status read_tensor(const std::string& path, const TensorSpec& spec, Tensor* out) {
   const bool convert = is_float(spec.dtype) && spec.dtype != DType::kFloat32;
   const size_t wanted = convert ? spec.elements() * sizeof(float) : spec.size_bytes();

@@ -29,6 +29,12 @@ struct TensorSpec {
   [[nodiscard]] size_t size_bytes() const { return elements() * dtype_bytes(dtype); }
 };
 
+// Sets the shape of input `index` to the one chosen for it, if any was chosen. A size that the model
+// leaves free (below 0) takes any, another its own; with `bounded` also a smaller one. On failure
+// (kModel) *spec is unchanged.
+[[nodiscard]] Status choose_shape(const std::vector<std::vector<int64_t>>& chosen, size_t index,
+                                  bool bounded, TensorSpec* spec);
+
 // "'input' float32 [1,3,512,512]", for messages.
 [[nodiscard]] std::string describe(const TensorSpec& spec);
 

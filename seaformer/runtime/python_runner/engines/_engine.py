@@ -5,25 +5,52 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from seaformer.core.engine import engine
-from seaformer.runtime.python_runner.flags import ENGINE, RunnerProblem
+from seaformer.runtime.python_runner.flags import ENGINE, MODEL, RunnerProblem
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One input of a method; ``shape`` has known sizes."""
+    """One input of a method; a size that the model leaves free is below 0 until one is chosen."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+
+
+def chosen_shapes(
+    specs: Sequence[Spec], shapes: Sequence[tuple[int, ...]], *, bounded: bool
+) -> tuple[Spec, ...]:
+    """The inputs with the sizes of ``--shape``; the rules are those of ``runner/tensor.h``."""
+    if shapes:
+        if len(shapes) != len(specs):
+            raise RunnerProblem(MODEL, f"--shape names {len(shapes)} of {len(specs)} inputs.")
+        for spec, sizes in zip(specs, shapes, strict=True):
+            pairs = list(zip(spec.shape, sizes, strict=False))
+            fits = all(own < 0 or new == own or (bounded and new < own) for own, new in pairs)
+            if not fits or len(sizes) != len(spec.shape):
+                raise RunnerProblem(
+                    MODEL, f"Input '{spec.name}' {list(spec.shape)} does not take {list(sizes)}."
+                )
+        specs = [replace(s, shape=sizes) for s, sizes in zip(specs, shapes, strict=True)]
+    # A free batch is one image; any other free size has no value to assume.
+    specs = [replace(s, shape=(1, *s.shape[1:])) if s.shape[:1] == (-1,) else s for s in specs]
+    for spec in specs:
+        if min(spec.shape, default=0) < 0:
+            raise RunnerProblem(
+                MODEL,
+                f"Input '{spec.name}' has the shape {list(spec.shape)}; expected known sizes: "
+                "choose them with --shape.",
+            )
+    return tuple(specs)
 
 
 class Engine(Protocol):
@@ -33,6 +60,7 @@ class Engine(Protocol):
     version: str
     methods: tuple[str, ...]
     threads: int
+    bounded: bool  # whether smaller sizes of inputs are accepted than the file states
 
     def load(self, method: str) -> tuple[Spec, ...]:
         """Make the method ready; what is timed as the load. Gives its inputs."""

@@ -27,6 +27,7 @@ class ExecutorchEngine:
     """ExecuTorch through its Python runtime, XNNPACK linked in."""
 
     name = "executorch"
+    bounded = True
 
     def __init__(self, model: Path, threads: int, profile_ops: str | None) -> None:
         if profile_ops is not None:

@@ -20,6 +20,7 @@ class OnnxRuntimeEngine:
     """ONNX Runtime through its Python package."""
 
     name = "onnxruntime"
+    bounded = False
     methods: tuple[str, ...] = ("forward",)
 
     def __init__(self, model: Path, threads: int, profile_ops: str | None) -> None:
@@ -69,6 +70,7 @@ _ONNX_TYPES = {
     "tensor(double)": "float64",
     "tensor(int64)": "int64",
     "tensor(int32)": "int32",
+    "tensor(int16)": "int16",
     "tensor(uint8)": "uint8",
     "tensor(int8)": "int8",
     "tensor(bool)": "bool",
@@ -76,13 +78,7 @@ _ONNX_TYPES = {
 
 
 def _onnx_spec(node: Any) -> Spec:
-    shape = [1 if i == 0 and not isinstance(n, int) else n for i, n in enumerate(node.shape)]
-    if not all(isinstance(size, int) for size in shape):
-        raise RunnerProblem(
-            MODEL,
-            f"Input '{node.name}' has the shape {node.shape}; expected known sizes: "
-            "export it for one size.",
-        )
+    shape = [size if isinstance(size, int) else -1 for size in node.shape]
     if node.type not in _ONNX_TYPES:
         raise RunnerProblem(MODEL, f"Input '{node.name}' is a {node.type}, which cannot be fed.")
     return Spec(node.name, _ONNX_TYPES[node.type], tuple(shape))

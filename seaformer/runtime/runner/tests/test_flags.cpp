@@ -47,6 +47,18 @@ TEST("a value may follow or be attached") {
   CHECK(flags.marker);
 }
 
+TEST("shape takes sizes of several inputs, one of them a scalar") {
+  Flags flags;
+  CHECK(parse({"--shape", "1,3,64,96", "scalar", "--shape=7"}, &flags).ok());
+  CHECK_EQ(flags.shapes.size(), size_t{3});
+  CHECK(flags.shapes[0] == (std::vector<int64_t>{1, 3, 64, 96}));
+  CHECK(flags.shapes[1].empty());
+  CHECK_EQ(flags.shapes[2].at(0), int64_t{7});
+  for (const char* bad : {"1,", "x", "1x3", "-1", "99999999999"}) {
+    CHECK(!parse({"--shape", bad}, &flags).ok());
+  }
+}
+
 TEST("input takes several files and may be repeated") {
   Flags flags;
   CHECK(parse({"--input", "a", "b", "--input", "c", "--marker"}, &flags).ok());

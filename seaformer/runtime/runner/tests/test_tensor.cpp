@@ -24,6 +24,21 @@ std::string write(const std::string& name, const std::vector<float>& values) {
 
 }  // namespace
 
+TEST("a chosen shape fills free sizes, and only a bounded input takes smaller ones") {
+  const TensorSpec free{"x", DType::kFloat32, {-1, 3, -1, 8}};
+  TensorSpec spec = free;
+  CHECK(seaformer::choose_shape({}, 0, false, &spec).ok());
+  CHECK(spec.shape == free.shape);
+  CHECK(seaformer::choose_shape({{2, 3, 5, 8}}, 0, false, &spec).ok());
+  CHECK(spec.shape == (std::vector<int64_t>{2, 3, 5, 8}));
+  spec = free;
+  CHECK(!seaformer::choose_shape({{2, 3, 5, 7}}, 0, false, &spec).ok());
+  CHECK(!seaformer::choose_shape({{2, 3, 5}}, 0, false, &spec).ok());
+  CHECK(!seaformer::choose_shape({{2, 3, 5, 8}}, 1, false, &spec).ok());
+  CHECK(spec.shape == free.shape);
+  CHECK(seaformer::choose_shape({{2, 3, 5, 7}}, 0, true, &spec).ok());
+}
+
 TEST("half precision rounds to nearest even, with its edges") {
   CHECK_EQ(half_from_float(0.0F), 0x0000);
   CHECK_EQ(half_from_float(-0.0F), 0x8000);
