@@ -24,7 +24,6 @@ from seaformer.core.artifact import (
     FORWARD,
     SCHEMA,
     Artifact,
-    Foreign,
     Method,
     Parity,
     Reference,
@@ -36,6 +35,7 @@ from seaformer.core.artifact import (
 )
 from seaformer.core.engine import engines, runner_engine
 from seaformer.core.errors import CorruptArtifact, UsageError
+from seaformer.core.foreign import Foreign
 from seaformer.core.model_file import ModelFile
 from seaformer.core.operators import SCHEMA as MAP_SCHEMA
 from seaformer.core.operators import OperatorMap
@@ -126,7 +126,7 @@ def open_files(
 
 
 def foreign_artifact(path: Path, options: FileOptions = FileOptions()) -> Artifact:
-    """What stands in for the manifest of ``path``."""
+    """The artifact of a file without a manifest, as a manifest would describe it."""
     path = path.resolve()
     model = describe_file(path)
     runner_engine(model.format, model.file)

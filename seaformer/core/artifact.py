@@ -15,6 +15,7 @@ from typing import Literal
 from seaformer.core import codec, files
 from seaformer.core.engine import engines
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact
+from seaformer.core.foreign import Foreign
 from seaformer.core.manifest import check_manifest
 from seaformer.core.spec import ModelSpec
 
@@ -158,24 +159,8 @@ class SideFile:
 
 
 @dataclass(frozen=True)
-class Foreign:
-    """What is known of a file that has no manifest: how it is run, and what judges its output.
-
-    ``shapes`` are the sizes of its inputs where it leaves some free, else nothing; ``external``
-    the files that hold its weights, in or below its folder. ``fed`` names the input,
-    ``judged_by`` what gave the expected output; ``unchecked`` is why there is none.
-    """
-
-    shapes: tuple[tuple[int, ...], ...] = ()
-    external: tuple[str, ...] = ()
-    fed: str = ""
-    judged_by: str = ""
-    unchecked: str = ""
-
-
-@dataclass(frozen=True)
 class Artifact:
-    """The manifest of one exported file, or what stands in for one (``foreign``).
+    """The manifest of one exported file, or of a file without one (``foreign``).
 
     ``file`` is the name beside the manifest; ``path`` is where it was found and is not stored.
     ``operator_map`` is which module each operator is from (``operators.OperatorMap``).

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from seaformer.core.operators import GraphOperator
+from seaformer.core.precision import BASE, precisions
 
 INTEGERS = "int8"  # the precision of a file that multiplies integers
 
@@ -73,7 +74,7 @@ def precision_of(operators: Mapping[str, int], weights: Mapping[str, int], dtype
     marks = ("quantize", "qlinear", "convinteger", "matmulinteger")
     if any(mark in kind.lower() for kind in operators for mark in marks):
         return INTEGERS
-    half, single = weights.get("float16", 0), weights.get("float32", 0)
-    if half > single or (not (half or single) and "float16" in dtypes):
-        return "fp16"
-    return "fp32"
+    stored = {row.name: weights.get(row.dtype, 0) for row in precisions()}
+    if any(stored.values()):
+        return max(stored, key=stored.__getitem__)
+    return next((row.name for row in precisions() if row.dtype in dtypes), BASE.name)

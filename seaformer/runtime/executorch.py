@@ -62,7 +62,7 @@ class ExecuTorchSession:
         return [output.detach().clone().numpy() for output in outputs]
 
     def run_as_is(self, arrays: Sequence[Array]) -> list[Array]:
-        """Run ``forward`` on arrays that nobody checked, of any size that the program accepts."""
+        """Run ``forward`` on arrays as they are, of any size that the program accepts."""
         method = self._method("forward")
         try:
             with _without_native_log():

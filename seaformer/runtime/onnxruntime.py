@@ -68,7 +68,7 @@ class OnnxRuntimeSession:
         return tuple(self._session.get_inputs())
 
     def run_as_is(self, arrays: Sequence[Array]) -> list[Array]:
-        """Run the graph on arrays that nobody checked, of any size that the file accepts."""
+        """Run the graph on arrays as they are, of any size that the file accepts."""
         names = [node.name for node in self.nodes()]
         try:
             values = self._session.run(None, dict(zip(names, arrays, strict=True)))
