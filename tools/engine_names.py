@@ -30,6 +30,7 @@ OWN = (
     "export/_{format}/*",
     "export/conversions/{format}_*.py",
     "runtime/{name}.py",
+    "runtime/_{format}/*",
     "runtime/runner/{name}_*",
     "runtime/runner/engine_{name}.*",
     "runtime/runner/format_{format}.cpp",

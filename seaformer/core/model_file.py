@@ -58,6 +58,7 @@ class ModelFile:
     methods: tuple[str, ...]
     operators: Mapping[str, int]
     weights: Mapping[str, int]
+    opset: int | None = None
     opsets: Mapping[str, int] = field(default_factory=dict)
     ir: int | None = None
     producer: str = ""

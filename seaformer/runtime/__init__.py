@@ -54,6 +54,8 @@ def describe_file(path: Path) -> ModelFile:
     the package that reads it is not installed.
     """
     row = engine_for(path)
+    if not (path.is_file() or path.is_dir()):
+        raise CorruptArtifact(f"{path} is not a file.")
     runtime = RUNTIMES.load(row.name)
     if not hasattr(runtime, "describe"):
         raise CorruptArtifact(f"{row.title} does not describe files without a manifest: {path}")

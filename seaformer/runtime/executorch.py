@@ -18,7 +18,7 @@ from seaformer.core.engine import engine
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.model_file import ModelFile
 from seaformer.core.quiet import quiet
-from seaformer.runtime import _pte_file
+from seaformer.runtime._executorch import file
 from seaformer.runtime._session import Answer, Array, check_inputs
 
 with quiet():  # executorch 1.5.1 imports torchao, which logs each extension it cannot load
@@ -108,13 +108,13 @@ def _without_native_log() -> Iterator[None]:
 
 def _tensor(name: str, info: Any) -> TensorInfo:
     return TensorInfo(
-        name, _pte_file.DTYPES[int(info.dtype())], tuple(int(size) for size in info.sizes())
+        name, file.DTYPES[int(info.dtype())], tuple(int(size) for size in info.sizes())
     )
 
 
 def describe(path: Path) -> ModelFile:
     """What the file reports of itself."""
-    return _pte_file.describe(path, engine("executorch").format, "executorch")
+    return file.describe(path, engine("executorch").format, "executorch")
 
 
 def answer(path: Path, arrays: Sequence[Array], precision: str) -> Answer:

@@ -13,7 +13,7 @@ from seaformer.core.engine import engine
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.model_file import ModelFile
 from seaformer.core.precision import BASE
-from seaformer.runtime import _onnx_file, _onnx_reference
+from seaformer.runtime._onnx import file, reference
 from seaformer.runtime._session import Answer, Array, check_inputs
 
 os.environ.update({k: v for k, v in engine("onnxruntime").environment if k not in os.environ})
@@ -99,7 +99,7 @@ def _reason(error: Exception) -> str:
 
 def describe(path: Path) -> ModelFile:
     """What the file reports of itself."""
-    return _onnx_file.describe(path, engine("onnxruntime").format, "onnxruntime")
+    return file.describe(path, engine("onnxruntime").format, "onnxruntime")
 
 
 def answer(path: Path, arrays: Sequence[Array], precision: str) -> Answer:
@@ -113,7 +113,7 @@ def answer(path: Path, arrays: Sequence[Array], precision: str) -> Answer:
     names = [node.name for node in session.nodes()]
     outputs = session.run_as_is(arrays)
     if precision == BASE.name:
-        evaluated = _onnx_reference.evaluate(path, dict(zip(names, arrays, strict=True)))
+        evaluated = reference.evaluate(path, dict(zip(names, arrays, strict=True)))
         if evaluated is not None:
             return Answer(evaluated[0], tuple(evaluated[1]), independent=True)
     by = f"ONNX Runtime {ort.__version__} without optimisations on {platform.machine()}"

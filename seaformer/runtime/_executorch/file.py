@@ -55,7 +55,8 @@ def describe(path: Path, format: str, engine: str) -> ModelFile:
 
 
 def _program(path: Path) -> Any:
-    content = files.read_bytes(path)
+    with files.os_errors(str(path)):
+        content = path.read_bytes()
     if content[4:6] != b"ET":
         raise CorruptArtifact(
             f"{path} is not an ExecuTorch program.", hint="Download or export it again."

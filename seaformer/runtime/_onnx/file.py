@@ -26,8 +26,8 @@ def describe(path: Path, format: str, engine: str) -> ModelFile:
     model = _load(path)
     external = _external(model, path)
     operators = Counter(_kind(node) for node in _nodes(model.graph))
-    weights = _weights(model)
-    inputs = _inputs(model)
+    weights, inputs = _weights(model), _inputs(model)
+    opsets = {each.domain or "ai.onnx": int(each.version) for each in model.opset_import}
     digests = [files.sha256_file(file) for file in (path, *(path.parent / e for e in external))]
     return ModelFile(
         file=path.name,
@@ -41,7 +41,8 @@ def describe(path: Path, format: str, engine: str) -> ModelFile:
         methods=("forward",),
         operators=dict(operators.most_common()),
         weights=weights,
-        opsets={each.domain or "ai.onnx": int(each.version) for each in model.opset_import},
+        opset=opsets.get("ai.onnx"),
+        opsets=opsets,
         ir=int(model.ir_version),
         producer=f"{model.producer_name} {model.producer_version}".strip(),
         metadata={each.key: each.value for each in model.metadata_props},

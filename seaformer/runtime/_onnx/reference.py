@@ -1,15 +1,13 @@
 """An ONNX graph in numpy: onnx's reference evaluator, in a process that can be given up.
 
-    python -m seaformer.runtime._onnx_reference MODEL INPUTS.npz OUTPUTS.npz
+    python -m seaformer.runtime._onnx.reference MODEL INPUTS.npz OUTPUTS.npz
 
 It computes each operator as the standard defines it and shares no code with ONNX Runtime.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -18,23 +16,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seaformer.core import child
+from seaformer.core.scratch import temporary_folder
+
 LIMIT_S = 20.0
 Array = npt.NDArray[Any]
 
 
 def evaluate(path: Path, feeds: Mapping[str, Array]) -> tuple[str, list[Array]] | None:
     """Who computed it and the outputs; ``None`` where it cannot, or not within ``LIMIT_S``."""
-    with tempfile.TemporaryDirectory(prefix="seaformer-reference-") as scratch:
-        given, answer = Path(scratch) / "in.npz", Path(scratch) / "out.npz"
+    with temporary_folder("reference") as scratch:
+        given, answer = scratch / "in.npz", scratch / "out.npz"
         # Names of tensors may hold what no name of a file may: numbers stand for them.
         np.savez(
             given, allow_pickle=False, **{f"{i}": array for i, array in enumerate(feeds.values())}
         )
-        argv = [sys.executable, "-m", "seaformer.runtime._onnx_reference"]
+        argv = [sys.executable, "-m", "seaformer.runtime._onnx.reference"]
         argv += [str(path), str(given), str(answer), *feeds]
         try:
-            done = subprocess.run(argv, capture_output=True, timeout=LIMIT_S, check=False)
-        except subprocess.TimeoutExpired:
+            done = child.run(argv, LIMIT_S)
+        except (child.ChildTimeoutError, OSError):
             return None
         if done.returncode != 0:
             return None

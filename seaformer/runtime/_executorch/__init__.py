@@ -1,0 +1,1 @@
+"""Programs of this format, read without running them."""
