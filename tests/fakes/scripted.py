@@ -107,11 +107,12 @@ def scripted_artifact(
     np.savez(folder / f"{name}.npz", input=values, output_forward_0=values)
     spec = ModelSpec(name, "scripted", "segmentation", "none", 4, _INPUT, SHAPE)
     one = TensorInfo("logits", "float32", SHAPE)
+    image = TensorInfo("image", "float32", _INPUT)
     reference = Reference(f"{name}.npz", files.sha256_file(folder / f"{name}.npz"), "none", 1)
     artifact = Artifact(
         schema=1, file=path.name, spec=spec, format="onnx", precision="fp32", scope="logits",
         sha256=files.sha256_file(path), size_bytes=path.stat().st_size,
-        methods=(Method("forward", (one,), (one,)),), exporter="none", created_at="2026-01-01",
+        methods=(Method("forward", (image,), (one,)),), exporter="none", created_at="2026-01-01",
         parity=Parity("structure", "none", None, None, None, None, "none", ()), tools={},
         operators={}, reference=reference,
     )  # fmt: skip
