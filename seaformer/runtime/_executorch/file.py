@@ -19,8 +19,16 @@ from seaformer.core.quiet import quiet
 
 # executorch 1.5.1: ``ScalarType`` numbers as the program stores them.
 DTYPES = {
-    **{0: "uint8", 1: "int8", 2: "int16", 3: "int32", 4: "int64"},
-    **{5: "float16", 6: "float32", 7: "float64", 11: "bool", 15: "bfloat16"},
+    0: "uint8",
+    1: "int8",
+    2: "int16",
+    3: "int32",
+    4: "int64",
+    5: "float16",
+    6: "float32",
+    7: "float64",
+    11: "bool",
+    15: "bfloat16",
 }
 _FORWARD = "forward"
 _EMBEDDING = "aten::embedding"
