@@ -73,6 +73,8 @@ def bench(
     components: bool = False,
     checkpoint: Path | str | None = None,
     classes: int | None = None,
+    ema: bool = False,
+    backbone: Path | str | None = None,
     threads: int = 1,
     core: str = "prime",
     warmup: int | None = None,
@@ -97,7 +99,8 @@ def bench(
             manifest.
         device: ``host``, ``emulator[:CORE]``, ``phone``, serials, ``HOST:PORT``, or ``all``.
         format: of models given by name; every format that can be timed when absent.
-        precision, size, scope, components, checkpoint, classes: as in ``export_model``.
+        precision, size, scope, components, checkpoint, classes, ema, backbone: as in
+            ``export_model``.
         threads: 1 is the calling thread, without a pool.
         core: ``prime``, ``big``, ``little``, a core's number, or a list for several threads.
         warmup, runs: exact numbers; ``None`` is the adaptive rule.
@@ -141,8 +144,8 @@ def bench(
         for model in _several(models)
         for artifact in _artifacts(
             model, formats=_names(format), precisions=_names(precision), size=size, scope=scope,
-            components=components, checkpoint=checkpoint, classes=classes, seed=seed, about=about,
-            step=step,
+            components=components, checkpoint=checkpoint, classes=classes, seed=seed, ema=ema,
+            backbone=backbone, about=about, step=step,
         )
     ]  # fmt: skip
     outcomes = fleet.run(artifacts)
@@ -220,6 +223,8 @@ def _artifacts(
     checkpoint: Path | str | None,
     classes: int | None,
     seed: int,
+    ema: bool,
+    backbone: Path | str | None,
     about: FileOptions,
     step: Progress,
 ) -> Iterator[Artifact]:
@@ -243,5 +248,7 @@ def _artifacts(
                     checkpoint=None if checkpoint is None else str(checkpoint),
                     classes=classes,
                     seed=seed,
+                    ema=ema,
+                    backbone=None if backbone is None else str(backbone),
                 )
                 yield cached_export(request, step)

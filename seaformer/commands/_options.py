@@ -47,7 +47,11 @@ Scope = Annotated[
         autocompletion=_complete.scopes,
     ),
 ]
-Checkpoint = Annotated[str, typer.Option(help="official weights (.pth); seeded when absent")]
+Checkpoint = Annotated[
+    str, typer.Option(help="trained weights: a file, folder or index; seeded when absent")
+]
+Ema = Annotated[bool, typer.Option("--ema", help="the averaged weights of the checkpoint")]
+Backbone = Annotated[str, typer.Option(help="weights of the backbone alone; the rest is seeded")]
 Classes = Annotated[int, typer.Option(help="number of classes; 0: the data set's")]
 Components = Annotated[
     bool, typer.Option("--components", help="the network's parts too, beside the whole")
@@ -76,6 +80,8 @@ class ModelOptions:
     components: Components = False
     checkpoint: Checkpoint = ""
     classes: Classes = 0
+    ema: Ema = False
+    backbone: Backbone = ""
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,8 @@ def export_requests(
             no_rewrite=no_rewrite,
             module=source.module,
             shape=_shape(source.shape),
+            ema=models.ema,
+            backbone=models.backbone or None,
         )
         for name in names
         for format in _list(formats)

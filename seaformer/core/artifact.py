@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from seaformer.core import codec, files
+from seaformer.core.checkpoint import LoadedCheckpoint
 from seaformer.core.engine import engines
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact
 from seaformer.core.foreign import Foreign
 from seaformer.core.manifest import check_manifest
-from seaformer.core.spec import ModelSpec
+from seaformer.core.spec import AVERAGED, CHECKPOINT, SEEDED, WITH_BACKBONE, ModelSpec
 
 SCHEMA = 1
 SCOPES_OF = {  # what a graph may end with, by task; every format writes them all
@@ -30,6 +31,7 @@ SCOPES = tuple(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in
 ScopeName = Literal["logits", "upsample", "argmax", "boxes"]  # SCOPES, for type checkers
 FORWARD = "forward"
 _LONGEST_TAIL = 60  # of the rules in a file's name
+_DIGITS = 8  # of a digest in a file's name
 PARTS = ".parts"
 REFERENCE, OPERATORS = ".reference.npz", ".operators.json"
 _BESIDE = (PARTS, REFERENCE, OPERATORS)
@@ -167,6 +169,7 @@ class Artifact:
     ``rewrites`` counts the modules and operators that each rule replaced, ``rewritten`` names
     where they are (the modules' paths; at most a few per rule), ``no_rewrite`` are rules left out.
     ``origin`` is what a network that is not of the zoo came from.
+    ``checkpoint`` is what the weights were read as; ``None`` where they are seeded.
     """
 
     schema: int
@@ -192,6 +195,7 @@ class Artifact:
     no_rewrite: tuple[str, ...] = ()
     rewritten: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origin: str = ""
+    checkpoint: LoadedCheckpoint | None = None
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
     foreign: Foreign | None = field(default=None, compare=False, metadata={"transient": True})
 
@@ -231,16 +235,36 @@ def stem(
     scope: str,
     components: bool = False,
     no_rewrite: Sequence[str] = (),
+    *,
+    default: ModelSpec | None = None,
 ) -> str:
-    """``model__HxW__precision``, then the scope when it is more than the logits, the parts, and
-    what was not rewritten."""
-    tail = "" if scope == "logits" else f"__{scope}"
+    """``model__HxW__precision``, then what is not the default.
+
+    That is the number of classes and the weights where they are not those of ``default``, the
+    scope, the parts, and what was not rewritten.
+    """
+    tail = ""
+    if default is not None:
+        tail += "" if spec.classes == default.classes else f"__{spec.classes}classes"
+        tail += _weights_tail(spec.weights)
+    tail += "" if scope == "logits" else f"__{scope}"
     tail += "__components" if components else ""
     if no_rewrite:
         rules = "+".join(no_rewrite)
         digest = hashlib.sha256(rules.encode()).hexdigest()[:8]
         tail += f"__no-{rules if len(rules) <= _LONGEST_TAIL else digest}"
     return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"
+
+
+def _weights_tail(weights: str) -> str:
+    """``__w1a2b3c4d`` of a checkpoint's digest, ``__seed3`` of seeded weights; none for seed 0."""
+    seeded, _, backbone = weights.partition(WITH_BACKBONE)
+    if seeded.startswith(CHECKPOINT):
+        digest = seeded.removeprefix(CHECKPOINT)[:_DIGITS]
+        return f"__w{digest}{'-ema' if seeded.endswith(AVERAGED) else ''}"
+    seed = seeded.removeprefix(f"{SEEDED}:")
+    tail = "" if seed == "0" else f"__seed{seed}"
+    return f"{tail}__backbone-{backbone[:_DIGITS]}" if backbone else tail
 
 
 def manifest_path(path: Path) -> Path:

@@ -23,6 +23,7 @@ class ExportRequest:
 
     ``model`` is a name of the zoo, or the name that the network of ``module`` gets: a factory
     (``package.module:factory``) or a file, which takes inputs of ``shape``.
+    ``ema`` takes the averaged weights of ``checkpoint``; ``backbone`` is a file that fills a part.
     ``no_rewrite`` names rewrites to leave out; their order is of no consequence and not kept.
     """
 
@@ -38,6 +39,8 @@ class ExportRequest:
     no_rewrite: tuple[str, ...] = ()
     module: str = ""
     shape: tuple[int, ...] | None = None
+    ema: bool = False
+    backbone: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "no_rewrite", tuple(sorted(set(self.no_rewrite))))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from seaformer.core.precision import find_precision
 
 SEEDED = "seeded"
+CHECKPOINT, AVERAGED, WITH_BACKBONE = "sha256:", "+ema", "+backbone-sha256:"
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ class ModelSpec:
     ``input_shape`` is (1, 3, H, W), of a file without a manifest any shape. ``output_shape`` is
     (1, classes, h, w) for segmentation, at the head's own resolution, (1, classes) for
     classification and (1, classes, anchors) for detection, where boxes (1, 4, anchors) are a
-    second output. ``weights`` is ``seeded:<seed>`` or ``sha256:<digest of the checkpoint>``. Sides
-    of the image other than the model's own are multiples of ``size_step``, the coarsest stride of
-    its maps.
+    second output. ``weights`` is ``seeded:<seed>`` or ``sha256:<digest of the checkpoint>``; with
+    ``+ema`` its averaged weights, ``seeded:<seed>+backbone-sha256:<digest>`` where a file filled
+    the backbone. Sides of the image other than the model's own are multiples of ``size_step``, the
+    coarsest stride of its maps.
     """
 
     name: str

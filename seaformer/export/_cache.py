@@ -15,8 +15,9 @@ from pathlib import Path
 from seaformer.core import codec, files, sources
 from seaformer.core.artifact import Artifact, load_artifact
 from seaformer.core.engine import engine_of
-from seaformer.core.errors import ArtifactError, WeightsMismatch
+from seaformer.core.errors import ArtifactError
 from seaformer.core.request import ExportRequest
+from seaformer.models._checkpoints.source import find_source
 
 _SOURCES = ("models", "export", "agreement")
 
@@ -56,7 +57,11 @@ def cache_folder(request: ExportRequest) -> Path:
 def cache_key(request: ExportRequest) -> str:
     """A digest of everything the file's content depends on."""
     parts = {
-        "request": codec.to_json(request) | {"checkpoint": _checkpoint_digest(request.checkpoint)},
+        "request": codec.to_json(request)
+        | {
+            "checkpoint": _checkpoint_digest(request.checkpoint),
+            "backbone": _checkpoint_digest(request.backbone),
+        },
         "tools": {name: _version(name) for name in engine_of(request.format).tools},
         "sources": sources_digest(),
     }
@@ -64,12 +69,7 @@ def cache_key(request: ExportRequest) -> str:
 
 
 def _checkpoint_digest(checkpoint: str | None) -> str:
-    if checkpoint is None:
-        return ""
-    path = Path(checkpoint).expanduser()
-    if not path.is_file():
-        raise WeightsMismatch(f"The checkpoint {path} does not exist.")
-    return files.sha256_file(path)
+    return "" if checkpoint is None else find_source(checkpoint).digest()
 
 
 @cache

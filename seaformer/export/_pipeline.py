@@ -83,7 +83,8 @@ class _Job:
     def file(self) -> str:
         request = self.request
         more = (request.scope, request.components, request.no_rewrite)
-        return stem(self.spec, self.precision.name, *more) + self.engine.suffix
+        name = stem(self.spec, self.precision.name, *more, default=self.subject.default)
+        return name + self.engine.suffix
 
 
 def export_model(
@@ -100,6 +101,8 @@ def export_model(
     classes: int | None = None,
     seed: int = 0,
     no_rewrite: Sequence[str] = (),
+    ema: bool = False,
+    backbone: Path | str | None = None,
     out: Path | str = "artifacts",
     progress: Progress | None = None,
 ) -> Artifact:
@@ -118,10 +121,12 @@ def export_model(
             ``boxes`` of a detection. A module with one output of four axes is taken for a
             segmentation, with one of two for a classification.
         components: add the network's parts as methods beside ``forward``, weights shared.
-        checkpoint: official weights; seeded ones when absent.
+        checkpoint: a file, a Hugging Face folder or an index of shards; seeded when absent.
         classes: number of classes when it is not the data set's.
         seed: of the weights without a checkpoint.
         no_rewrite: names of rewrites to leave out (``seaformer export --list-rewrites``).
+        ema: take the averaged weights of the checkpoint.
+        backbone: a checkpoint of the backbone alone; the rest is seeded.
         out: the folder the file, its manifest and its reference output go to.
         progress: called with the name of each step as it begins.
 
@@ -151,6 +156,8 @@ def export_model(
         no_rewrite=tuple(no_rewrite),
         module=f"{type(model).__module__}:{type(model).__qualname__}" if module is not None else "",
         shape=None if shape is None else tuple(shape),
+        ema=ema,
+        backbone=None if backbone is None else str(backbone),
     )
     return _export(request, out, progress, module)
 
@@ -281,6 +288,7 @@ def _manifest(job: _Job, path: Path, facts: FileFacts, parity: Parity) -> Artifa
         delegation=facts.delegation,
         no_rewrite=job.request.no_rewrite,
         origin=job.subject.origin,
+        checkpoint=job.subject.checkpoint,
     )
 
 

@@ -16,12 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seaformer.core.checkpoint import LoadedCheckpoint
 from seaformer.core.errors import ModelError, ShapeError, UsageError
 from seaformer.core.quiet import quiet
 from seaformer.core.request import OTHER_TASK, ExportRequest
 from seaformer.core.spec import ModelSpec
 from seaformer.export import _verify
-from seaformer.models import create_model, list_models
+from seaformer.models import create_model, list_models, model_spec
 
 FAMILY = "module"
 _TASKS = {4: "segmentation", 2: "classification"}  # by the rank of the only output
@@ -30,11 +31,17 @@ _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True)
 class Subject:
-    """A network in evaluation mode; ``origin`` is empty for a model of the zoo."""
+    """A network in evaluation mode; ``origin`` is empty for a model of the zoo.
+
+    ``default`` is the model of the zoo as it is without options: what differs from it in classes
+    and weights is in the file's name. ``checkpoint`` is what its weights were read as.
+    """
 
     network: nn.Module
     spec: ModelSpec
     origin: str = ""
+    default: ModelSpec | None = None
+    checkpoint: LoadedCheckpoint | None = None
 
 
 class NamedOutputs(nn.Module):
@@ -59,13 +66,21 @@ def zoo_subject(request: ExportRequest) -> Subject:
         seed=request.seed,
         size=request.size,
         classes=request.classes,
+        ema=request.ema,
+        backbone_weights=request.backbone,
     )
-    return Subject(network, network.spec)
+    default = model_spec(request.model)
+    return Subject(network, network.spec, default=default, checkpoint=network.checkpoint)
 
 
 def check_module_request(request: ExportRequest) -> tuple[int, ...]:
     """The shape of the input. Raises ``UsageError`` for what a module's export cannot have."""
-    for option, value in (("--checkpoint", request.checkpoint), ("--classes", request.classes)):
+    for option, value in (
+        ("--checkpoint", request.checkpoint),
+        ("--classes", request.classes),
+        ("--backbone", request.backbone),
+        ("--ema", request.ema or None),
+    ):
         if value is not None:
             raise UsageError(
                 f"{option} is not supported for a module (got {value}).",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from seaformer.core.errors import ShapeError, UsageError
 from seaformer.core.registry import Registry
-from seaformer.core.spec import SEEDED, ModelSpec
+from seaformer.core.spec import AVERAGED, CHECKPOINT, SEEDED, WITH_BACKBONE, ModelSpec
 from seaformer.models._names import find_models, from_variant, index, list_models, resolve_name
 from seaformer.models._tags import DETECTION, anchor_count
 
@@ -126,20 +126,27 @@ def create_model(
     *,
     size: tuple[int, int] | None = None,
     classes: int | None = None,
+    ema: bool = False,
+    backbone_weights: str | Path | None = None,
     **fields: Unpack[RowFields],
 ) -> Network:
     """The network, in evaluation mode: B 3 H W for any H and W in, the head's raw logits out.
 
     Args:
         name: ``family_size.tag``; without a tag ``.ade20k`` is meant.
-        checkpoint: an official checkpoint; without one every weight is drawn from ``seed``.
+        checkpoint: a file, a Hugging Face folder or an index of shards; without one every weight
+            is drawn from ``seed``.
         seed: a whole number from 0 up.
         size: (height, width), kept in ``.spec``; the network takes any.
         classes: number of classes when it is not the data set's.
+        ema: take the averaged weights of the checkpoint.
+        backbone_weights: a checkpoint of the backbone alone; it fills what fits, the rest is
+            seeded.
         fields: of the family's row, such as ``heads=2``.
 
     Raises ``UnknownName``, ``UsageError`` for a field that the row lacks, ``WeightsMismatch`` for a
-    checkpoint that does not fit, ``MissingExtra`` without torch.
+    checkpoint that does not fit, ``MissingExtra`` without torch. What a checkpoint was read as is
+    in ``.checkpoint``.
 
         >>> network = create_model("seaformer_t.ade20k", classes=7)
         >>> network.spec.output_shape
@@ -151,19 +158,34 @@ def create_model(
     family = FAMILIES.load(spec.family)
     import torch
 
-    from seaformer.models._checkpoints import load_checkpoint
+    from seaformer.models._checkpoints.loading import load_backbone, load_checkpoint
     from seaformer.models._seeding import seed_weights
 
+    _check_weights(checkpoint, backbone_weights, ema=ema)
     with torch.device("meta"):  # nothing is drawn from torch's generator, nothing is filled twice
         network: Network = family.build(spec, **fields)
     if checkpoint is None:
         seed_weights(network, seed)
         weights = f"{SEEDED}:{seed}"
+        if backbone_weights is not None:
+            network.checkpoint = load_backbone(network, spec, backbone_weights)
+            weights += f"{WITH_BACKBONE}{network.checkpoint.sha256}"
     else:
-        weights = load_checkpoint(network, spec, Path(checkpoint))
+        network.checkpoint = load_checkpoint(network, spec, checkpoint, averaged=ema)
+        weights = f"{CHECKPOINT}{network.checkpoint.sha256}" + (AVERAGED if ema else "")
     paper = None if fields else spec.paper
     network.spec = replace(spec, weights=weights, paper=paper)
     return network.eval()
+
+
+def _check_weights(checkpoint: object, backbone: object, *, ema: bool) -> None:
+    if checkpoint is not None and backbone is not None:
+        raise UsageError(
+            "--checkpoint and --backbone do not go together: a checkpoint has its backbone.",
+            hint="Leave one of them out.",
+        )
+    if ema and checkpoint is None:
+        raise UsageError("--ema requires --checkpoint: it takes the averaged weights of one.")
 
 
 def _pair(size: object) -> tuple[int, int] | None:

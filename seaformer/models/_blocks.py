@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from seaformer.core.checkpoint import LoadedCheckpoint
 from seaformer.core.spec import ModelSpec
 
 
@@ -26,7 +27,7 @@ class Network(nn.Module):
     those norms start in. ``CLASSIFIER`` is the layer whose outputs are the classes,
     ``OUTPUTS_PER_CLASS`` how many it has for each. ``SETTLED_AT`` is the side of the square images
     that seeded norms are measured on: every map has more than one place there. ``OUTPUTS`` are the
-    names of what it answers with, in order.
+    names of what it answers with, in order. ``checkpoint`` is what its weights were read as.
     """
 
     COMPONENTS: ClassVar[tuple[str, ...]]
@@ -37,6 +38,7 @@ class Network(nn.Module):
     SETTLED_AT: ClassVar[int] = 128
     OUTPUTS: ClassVar[tuple[str, ...]] = ("output",)
     spec: ModelSpec
+    checkpoint: LoadedCheckpoint | None = None
 
 
 class ConvBN(nn.Module):

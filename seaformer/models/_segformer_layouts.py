@@ -14,6 +14,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from seaformer.models._checkpoints.layout import Layout, without
+
 State = Mapping[str, Tensor]
 
 _HUB_LAYER = {
@@ -56,14 +58,14 @@ _MMSEG_LAYER = {
 }
 
 
-def official_state(state: State) -> dict[str, Tensor]:
+def official_state(state: State) -> Layout:
     """The same weights under the official names; a file that has these already is left alone."""
     if any(key.startswith("segformer.") for key in state):
-        return _joined({_from_hub(key): value for key, value in state.items()})
+        return Layout(_joined({_from_hub(key): v for key, v in state.items()}), "Hugging Face")
     if any(key.startswith("backbone.layers.0.0.projection") for key in state):
-        return _split(state)
-    unused = "decode_head.linear_pred.weight" in state  # mmsegmentation's own head uses conv_seg
-    return {k: v for k, v in state.items() if not (unused and ".conv_seg." in k)}
+        return Layout(_split(state), "mmsegmentation")
+    official = "decode_head.linear_pred.weight" in state  # mmsegmentation's head uses conv_seg
+    return without(state, {key for key in state if official and ".conv_seg." in key})
 
 
 def _from_hub(key: str) -> str:

@@ -18,9 +18,9 @@ _NO_NUMBERS = (  # nothing is counted here
     "_names.py",
     "_fields.py",
     "_zoo.py",
-    "_checkpoints.py",
     "_seeding.py",
     "_segformer_layouts.py",
+    "_setr_layouts.py",
 )
 
 

@@ -26,6 +26,7 @@ from seaformer.core.registry import missing
 from seaformer.core.spec import ModelSpec
 from seaformer.models._aspp import DeepLabV3Plus, LrAspp
 from seaformer.models._blocks import Network
+from seaformer.models._checkpoints.layout import Layout, without
 from seaformer.models._tags import PaperLine, spec
 
 _CHATTY = ("torchao", "torch.utils._pytree", "transformers")
@@ -146,11 +147,11 @@ def official_keys(network: HuggingFace) -> dict[str, str]:
     return {key: key.replace("backbone.", "mobilenet_v2.") for key in keys}
 
 
-def official_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def official_state(state: Mapping[str, Tensor]) -> Layout:
     """Without what segmentation files hold and nothing uses."""
     dense = any(key.startswith("segmentation_head.") for key in state)
-    unused = "mobilenet_v2.conv_1x1."
-    return {key: v for key, v in state.items() if not (dense and key.startswith(unused))}
+    unused = {key for key in state if dense and key.startswith("mobilenet_v2.conv_1x1.")}
+    return without(state, unused, "Hugging Face")
 
 
 # Rows -----------------------------------------------------------------------------------------

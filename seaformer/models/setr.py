@@ -7,14 +7,14 @@ are here so that a phone can hold one, and have no published weights.
 
 What the text leaves open and the official code does, done here too: no norm ends the encoder; Naive
 and PUP keep the class token through the layers and drop it afterwards, MLA drops it before them;
-position embeddings are resized bilinearly. Auxiliary heads (training only) are not here. ``MLA``
-checkpoints hold a class token that nothing uses; it is ignored on reading.
+position embeddings are resized bilinearly. Auxiliary heads (training only) are not here. Further
+layouts of checkpoints are in ``_setr_layouts.py``.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -24,8 +24,11 @@ from torch import Tensor, nn
 from seaformer.core.spec import ModelSpec
 from seaformer.models._blocks import ConvBN, Network
 from seaformer.models._official import renamed
+from seaformer.models._setr_layouts import official_state
 from seaformer.models._tags import OWN_TAGS, TAGS, replaced, spec
 from seaformer.models._tokens import attend, to_map, to_tokens
+
+__all__ = ["SIZES", "Setr", "build", "official_keys", "official_state", "specs"]
 
 PATCH = 16
 MLP_RATIO = 4
@@ -243,12 +246,6 @@ _LAYER = {
 def official_keys(network: Setr) -> dict[str, str]:
     """Our state-dict key -> the key of the official checkpoint, for every key of ``network``."""
     return renamed(network, dict(_prefixes(network)))
-
-
-def official_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without what is in MLA's files and has no effect."""
-    aggregated = any(key.startswith("neck.mla.") for key in state)
-    return {k: v for k, v in state.items() if not (aggregated and k == "backbone.cls_token")}
 
 
 def _prefixes(network: Setr) -> Iterator[tuple[str, str]]:

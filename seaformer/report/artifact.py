@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from seaformer.core.artifact import Artifact, Delegation, Parity, ParityCase, TensorInfo
+from seaformer.core.checkpoint import LoadedCheckpoint
 from seaformer.report.terminal import Block, Line
 
 _OUTSIDE_SHOWN = 12
+_GROUPS_SHOWN = 12
 
 
 def artifact_page(artifact: Artifact) -> list[Block]:
@@ -22,11 +24,31 @@ def artifact_lines(artifact: Artifact) -> list[str]:
     size = f"{artifact.size_bytes / 1e6:.2f} MB, scope {artifact.scope}, {artifact.precision}"
     lines = [f"{size}, {'; '.join(shapes)}"]
     lines += [f"from {artifact.origin}"] if artifact.origin else []
+    lines += checkpoint_lines(artifact.checkpoint)
     lines += list(artifact.notes)
     lines += rewrite_lines(artifact)
     lines += parity_lines(artifact.parity)
     if artifact.delegation is not None:
         lines += delegation_lines(artifact.delegation)
+    return lines
+
+
+def checkpoint_lines(checkpoint: LoadedCheckpoint | None) -> list[str]:
+    """What the weights were read as, and what of the file was not used."""
+    if checkpoint is None:
+        return []
+    facts = [f"{checkpoint.layout} names"]
+    facts += ["averaged"] if checkpoint.averaged else []
+    facts += [f"under {checkpoint.entry}"] if checkpoint.entry else []
+    facts += [f"prefix {checkpoint.prefix} removed"] if checkpoint.prefix else []
+    facts += [f"zeros for {', '.join(checkpoint.zeros)}"] if checkpoint.zeros else []
+    what = "backbone" if checkpoint.backbone else "weights"
+    lines = [f"{what}: {checkpoint.file} ({', '.join(facts)})"]
+    counted = {"left out": checkpoint.left_out, "seeded": checkpoint.seeded}
+    for name, groups in counted.items():
+        shown = [f"{key} x{count}" if count > 1 else key for key, count in groups.items()]
+        more = f", and {len(shown) - _GROUPS_SHOWN} more" if len(shown) > _GROUPS_SHOWN else ""
+        lines += [f"{name}: {', '.join(shown[:_GROUPS_SHOWN])}{more}"] if shown else []
     return lines
 
 
