@@ -1,4 +1,4 @@
-"""Checkpoints that are none: refused, and their code never runs."""
+"""Checkpoints on the command line: what is printed and kept of one, and what is refused."""
 
 from __future__ import annotations
 
@@ -66,3 +66,33 @@ def test_the_hostile_checkpoint_is_hostile(checkpoints: Path) -> None:
     pickle.loads((checkpoints / "pickle.pth").read_bytes())
     assert (checkpoints / "ran").is_dir()
     (checkpoints / "ran").rmdir()
+
+
+def test_two_checkpoints_into_one_folder_are_two_files_that_say_what_they_were_read_as(
+    tmp_path: Path,
+) -> None:
+    import torch
+
+    from seaformer.core.artifact import load_artifact
+    from seaformer.core.files import sha256_file
+    from seaformer.models import create_model
+
+    for seed, name in enumerate(("a.ckpt", "b.ckpt")):
+        state = create_model("seaformer_t", classes=7, seed=seed).state_dict()
+        content = {f"net.{key}": value for key, value in state.items()}
+        torch.save({"state_dict": content | {"loss.weight": torch.ones(7)}}, tmp_path / name)
+    names = []
+    for name in ("a.ckpt", "b.ckpt"):
+        options = ("--checkpoint", f"~/{name}", "--classes", 7, "--out", "out")
+        done = seaformer(*TINY, *options, cwd=tmp_path, HOME=str(tmp_path))
+        assert done.code == 0, done.err
+        assert (
+            f"weights: {name} (seaformer names, under state_dict, prefix net. removed)" in done.out
+        )
+        assert "left out: loss" in done.out
+        digest = sha256_file(tmp_path / name)
+        names.append(f"seaformer_t.ade20k__64x64__fp32__7classes__w{digest[:8]}.onnx")
+        checkpoint = load_artifact(tmp_path / "out" / names[-1]).checkpoint
+        assert checkpoint is not None
+        assert (checkpoint.file, checkpoint.sha256, checkpoint.prefix) == (name, digest, "net.")
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.onnx")) == sorted(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -155,3 +156,23 @@ def test_a_scope_beyond_the_logits_is_in_the_name() -> None:
 def test_operators_that_only_copy_are_not_counted_as_left_outside() -> None:
     outside = (OutsideOperator("copy", 2, False, ""), OutsideOperator("mean", 3, True, "axis"))
     assert Delegation("xnnpack", 1, 80, outside).outside_compute == 3
+
+
+@pytest.mark.parametrize(
+    ("weights", "classes", "tail"),
+    [
+        ("seeded:0", 150, ""),
+        ("seeded:3", 150, "__seed3"),
+        ("seeded:0", 7, "__7classes"),
+        ("sha256:1a2b3c4d5e6f", 150, "__w1a2b3c4d"),
+        ("sha256:1a2b3c4d5e6f+ema", 150, "__w1a2b3c4d-ema"),
+        ("seeded:3+backbone-sha256:1a2b3c4d5e6f", 150, "__seed3__backbone-1a2b3c4d"),
+        ("seeded:0+backbone-sha256:1a2b3c4d5e6f", 19, "__19classes__backbone-1a2b3c4d"),
+    ],
+)
+def test_a_files_name_has_the_weights_and_classes_that_are_not_the_default(
+    weights: str, classes: int, tail: str
+) -> None:
+    spec = dataclasses.replace(SPEC, weights=weights, classes=classes)
+    name = artifacts.stem(spec, "fp32", "argmax", default=SPEC)
+    assert name == f"seaformer_t.ade20k__512x512__fp32{tail}__argmax"

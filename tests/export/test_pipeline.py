@@ -147,12 +147,14 @@ def test_cache_key_follows_everything_the_content_depends_on(tmp_path: Path) -> 
         ExportRequest("seaformer_t", format="onnx", size=(64, 64)),
         ExportRequest("seaformer_t", format="onnx", seed=1),
         ExportRequest("seaformer_t", format="onnx", no_rewrite=("sea-attention",)),
+        ExportRequest("seaformer_t", format="onnx", backbone=str(checkpoint)),
+        ExportRequest("seaformer_t", format="onnx", checkpoint=str(checkpoint), ema=True),
         ExportRequest("seaformer_t", format="onnx", checkpoint=str(checkpoint)),
     ]
     keys = {cache_key(request) for request in [base, *others]}
     checkpoint.write_bytes(b"two")
     keys.add(cache_key(others[-1]))
-    assert len(keys) == 8
+    assert len(keys) == 10
 
 
 def test_the_order_of_rewrites_that_are_left_out_is_of_no_consequence() -> None:

@@ -12,22 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from seaformer.core.errors import WeightsMismatch
-from seaformer.core.files import sha256_file
 from seaformer.models import create_model
-from seaformer.models.seaformer import official_keys
 from tests import requirements
-
-State = dict[str, Tensor]
-
-
-def official(name: str, **overrides: Any) -> State:
-    """The weights of a seeded model under the official names."""
-    model = create_model(name, seed=1, **overrides)
-    names = official_keys(model)  # type: ignore[arg-type]
-    return {names[key]: value for key, value in model.state_dict().items()}
+from tests.models.checkpoints import State, assert_loads, official, refusal, save
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +26,6 @@ def tiny() -> State:
 @pytest.fixture(scope="module")
 def tiny_cls() -> State:
     return official("seaformer_t.imagenet")
-
-
-def save(folder: Path, content: object, name: str = "w.pth", **options: Any) -> Path:
-    torch.save(content, folder / name, **options)
-    return folder / name
-
-
-def assert_loads(path: Path, name: str = "seaformer_t.ade20k") -> None:
-    loaded = create_model(name, checkpoint=path)
-    assert loaded.spec.weights == f"sha256:{sha256_file(path)}"
-    expected = create_model(name, seed=1).state_dict()
-    assert all(torch.equal(value, expected[key]) for key, value in loaded.state_dict().items())
-    assert all(parameter.requires_grad for parameter in loaded.parameters())
 
 
 LAYOUTS: dict[str, Callable[[State], object]] = {
@@ -127,15 +102,6 @@ def test_a_saved_model_gives_the_same_output_after_loading(tmp_path: Path, tiny:
 
 
 # What does not fit -----------------------------------------------------------------------------
-
-
-def refusal(path: Path, name: str = "seaformer_t.ade20k", **overrides: Any) -> str:
-    """The error's sentence and its hint; one line each."""
-    with pytest.raises(WeightsMismatch) as caught:
-        create_model(name, checkpoint=path, **overrides)
-    assert caught.value.hint
-    assert "\n" not in caught.value.message + caught.value.hint
-    return f"{caught.value.message} {caught.value.hint}"
 
 
 KEY = "backbone.trans1.transformer_blocks.0.attn.pos_emb_rowq.pos_embed"

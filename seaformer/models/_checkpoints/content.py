@@ -20,7 +20,7 @@ def read_content(source: Source) -> object:
     """The object in a file; the tensors by name of several shards.
 
     Raises ``WeightsMismatch`` for a file that is empty, cut short, holds code, or is something
-    else, and says what.
+    else, and names it.
     """
     contents = [_read(path) for path in source.files]
     if len(contents) == 1:

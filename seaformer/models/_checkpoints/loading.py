@@ -77,7 +77,9 @@ def load_backbone(network: Network, spec: ModelSpec, path: Path | str) -> Loaded
     weights = read_weights(source)
     family = FAMILIES.load(spec.family)
     states = {"": weights.state}
-    states |= {p: _below(weights.state, p) for p in prefixes(weights.state, 2)}
+    states |= {
+        p: _below(weights.state, p) for p in prefixes(weights.state, len(weights.state) // 2)
+    }
     fits = [
         dataclasses.replace(fit(network, family, under, ""), prefix=prefix)
         for prefix, state in states.items()
@@ -99,14 +101,23 @@ def load_backbone(network: Network, spec: ModelSpec, path: Path | str) -> Loaded
     network.load_state_dict(filled, strict=False, assign=True)
     loaded = _loaded(source, weights, best, averaged=False)
     used = {best.names[key] for key in filled}
-    unused = [key for key in values if key not in used and COUNTER not in key]
+    unused = [
+        _file_key(weights, best, key) for key in values if key not in used and COUNTER not in key
+    ]
     seeded = [key for key in best.names if key not in filled and COUNTER not in key]
     return dataclasses.replace(
         loaded,
         backbone=True,
-        left_out=dict(loaded.left_out) | _grouped(unused, used),
+        left_out=dict(loaded.left_out)
+        | _grouped(unused, [_file_key(weights, best, key) for key in used]),
         seeded=_grouped(seeded, filled),
     )
+
+
+def _file_key(weights: Weights, best: Fit, key: str) -> str:
+    """A key as the file has it, where the layout did not rename it."""
+    kept = best.prefix + key.removeprefix(_BACKBONE)
+    return weights.originals.get(best.prefix + key, weights.originals.get(kept, key))
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -50,7 +50,7 @@ def find_source(path: Path | str) -> Source:
     try:
         path = Path(path).expanduser()
     except RuntimeError as error:
-        message = f"{path} does not exist: there is no such user."
+        message = f"{path} does not exist: the user is unknown."
         raise WeightsMismatch(message, hint="Name the checkpoint by its full path.") from error
     if path.is_dir():
         return Source(path.resolve(), _resolved(_in_folder(path)))

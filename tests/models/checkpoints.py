@@ -1,0 +1,55 @@
+"""Checkpoints that tests make, and what becomes of them."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from seaformer.core.checkpoint import LoadedCheckpoint
+from seaformer.core.errors import WeightsMismatch
+from seaformer.models import FAMILIES, create_model, model_spec
+from seaformer.models._checkpoints.source import find_source
+
+State = dict[str, Tensor]
+
+
+def official(name: str, **overrides: Any) -> State:
+    """The weights of a seeded model under the official names."""
+    model = create_model(name, seed=1, **overrides)
+    names = FAMILIES.load(model_spec(name).family).official_keys(model)
+    return {names[key]: value for key, value in model.state_dict().items()}
+
+
+def save(folder: Path, content: object, name: str = "w.pth", **options: Any) -> Path:
+    torch.save(content, folder / name, **options)
+    return folder / name
+
+
+def assert_loads(path: Path, name: str = "seaformer_t.ade20k") -> LoadedCheckpoint:
+    """The checkpoint holds the weights of seed 1; what it was read as."""
+    loaded = create_model(name, checkpoint=path)
+    assert loaded.spec.weights == f"sha256:{find_source(path).digest()}"
+    expected = _seeded(name)
+    assert all(torch.equal(value, expected[key]) for key, value in loaded.state_dict().items())
+    assert all(parameter.requires_grad for parameter in loaded.parameters())
+    assert loaded.checkpoint is not None
+    return loaded.checkpoint
+
+
+@functools.cache
+def _seeded(name: str) -> State:
+    return create_model(name, seed=1).state_dict()
+
+
+def refusal(path: Path, name: str = "seaformer_t.ade20k", **overrides: Any) -> str:
+    """The error's sentence and its hint; one line each."""
+    with pytest.raises(WeightsMismatch) as caught:
+        create_model(name, **{"checkpoint": path, **overrides})
+    assert caught.value.hint
+    assert "\n" not in caught.value.message + caught.value.hint
+    return f"{caught.value.message} {caught.value.hint}"
