@@ -48,8 +48,9 @@ def _seeded(name: str) -> State:
 
 def refusal(path: Path, name: str = "seaformer_t.ade20k", **overrides: Any) -> str:
     """The error's sentence and its hint; one line each."""
+    options = {"checkpoint": path} | overrides
     with pytest.raises(WeightsMismatch) as caught:
-        create_model(name, **{"checkpoint": path, **overrides})
+        create_model(name, **options)
     assert caught.value.hint
     assert "\n" not in caught.value.message + caught.value.hint
     return f"{caught.value.message} {caught.value.hint}"

@@ -20,13 +20,23 @@ State = Mapping[str, Tensor]
 _TIMM = "state_dict_ema"
 _AVERAGED = (_TIMM, "model_ema", "params_ema", "ema_state_dict", "ema")
 _ENTRIES = (
-    *("state_dict", "model_state_dict", "model_state", "model", "network", "net", "module"),
-    *("weights", "params"),
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "network",
+    "net",
+    "module",
+    "weights",
+    "params",
 )
 _MMENGINE = "message_hub"  # its training files have the averaged weights under state_dict
 # Modules that only wrap another: torch.compile, DataParallel, FSDP, activation checkpoints.
 _WRAPPERS = (
-    *("module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module"),
+    "module",
+    "_orig_mod",
+    "_forward_module",
+    "_fsdp_wrapped_module",
     "_checkpoint_wrapped_module",
 )
 _TWIN = "ema_"

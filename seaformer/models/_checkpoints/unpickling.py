@@ -130,8 +130,19 @@ _PLAIN = (
 )
 _PLAIN_BUILTINS = (
     "getattr",  # how protocol 2 names a method of a class
-    *("bytearray", "complex", "dict", "float", "frozenset", "int", "list", "object", "range"),
-    *("slice", "str", "bool", "bytes"),
+    "bool",
+    "bytearray",
+    "bytes",
+    "complex",
+    "dict",
+    "float",
+    "frozenset",
+    "int",
+    "list",
+    "object",
+    "range",
+    "slice",
+    "str",
 )
 
 
