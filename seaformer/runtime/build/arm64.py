@@ -25,6 +25,7 @@ from seaformer.runtime.build.bundle import (
     BundleManifest,
     bundled_engines,
     bundles_dir,
+    check_pages,
     copy_parts,
     find_bundle,
     opened_parts,
@@ -219,4 +220,6 @@ def _prove(folder: Path, log: Path, build_id: str, engines: Sequence[BundledEngi
     if strays:
         raise SeaFormerError(f"The bundle needs libraries from outside: {'; '.join(strays)}.")
     names = {line.split(" => ")[0].strip() for line in opened.splitlines() if " => ./" in line}
-    return f"{how}, empty environment: it starts, all {len(names)} libraries are of this folder"
+    pages = f"pages up to {check_pages(folder) // 1024} KB"
+    own = f"all {len(names)} libraries are of this folder"
+    return f"{how}, empty environment: it starts, {own}; {pages}"

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core import codec, files
-from seaformer.core.errors import ChecksumMismatch, CorruptArtifact
+from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, SeaFormerError
+from seaformer.runtime.build.elf import PAGE_BYTES, page_bytes
 from seaformer.runtime.build.engines import (
     EngineFiles,
     built_in,
@@ -175,10 +176,12 @@ def copy_parts(parts: Iterable[tuple[Path, str]], folder: Path) -> None:
 
 
 def publish_bundle(result: Path, made: BundleManifest) -> Bundle:
-    """List and hash the files in ``result`` and move it to the cache under the hash of them all.
+    """List and hash the files in ``result`` and move it to the cache under the hash of all.
 
-    ``content_id`` and ``files`` of ``made`` are filled in here.
+    Fills in ``content_id`` and ``files`` of ``made``. Raises ``SeaFormerError`` for a file that
+    a kernel with pages of 16 KB could not load.
     """
+    check_pages(result)
     listed = tuple(
         BundleFile(path.name, path.stat().st_size, files.sha256_file(path))
         for path in sorted(result.iterdir())
@@ -190,6 +193,23 @@ def publish_bundle(result: Path, made: BundleManifest) -> Bundle:
     folder = bundles_dir() / content_id
     files.publish(result, folder)
     return Bundle(folder, manifest)
+
+
+def check_pages(folder: Path) -> int:
+    """The largest page, in bytes, that every program of a bundle loads on: at least 16 KB.
+
+    Raises ``SeaFormerError`` naming the file that requires smaller ones.
+    """
+    pages = {path.name: page_bytes(path) for path in sorted(folder.iterdir())}
+    known = {name: size for name, size in pages.items() if size is not None}
+    for name, size in known.items():
+        if size < PAGE_BYTES:
+            raise SeaFormerError(
+                f"{name} must be linked for pages of {PAGE_BYTES // 1024} KB or more (got "
+                f"{size // 1024} KB): Android 15 and some boards could not load it.",
+                hint="Link it with -Wl,-z,max-page-size=16384, or use a newer engine.",
+            )
+    return min(known.values(), default=PAGE_BYTES)
 
 
 def bundles_dir() -> Path:

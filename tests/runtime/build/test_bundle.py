@@ -119,7 +119,7 @@ def test_a_library_that_is_another_one_is_found_by_size_or_by_hash(copy: Bundle)
     data[-1] ^= 1
     path.write_bytes(data)
     copy.check()
-    with pytest.raises(ChecksumMismatch, match=r"libm\.so\.6 is another file"):
+    with pytest.raises(ChecksumMismatch, match=r"libm\.so\.6 is not the file of the manifest"):
         copy.check(contents=True)
     path.write_bytes(data[:-1])
     with pytest.raises(ChecksumMismatch, match="bytes, expected"):
@@ -237,7 +237,7 @@ def test_a_bundle_that_is_cached_needs_no_compiler(monkeypatch: pytest.MonkeyPat
     ("options", "target", "told"),
     [
         (BundleOptions(toolchain=Path("a.cmake")), "host", "--toolchain is for --target arm64"),
-        (BundleOptions(ndk=Path("n"), toolchain=Path("t")), "arm64", "say --ndk or --toolchain"),
+        (BundleOptions(ndk=Path("n"), toolchain=Path("t")), "arm64", "give --ndk or --toolchain"),
         (BundleOptions(engine_files=("executorch=e",)), "host", "--engine-files is for --target"),
         (BundleOptions(engine_files=("executorch=e",)), "arm64", "--engine-files goes with --ndk"),
         (BundleOptions(ndk=Path("n"), engine_files=("e",)), "arm64", r"must be NAME=PATH .*got e"),
