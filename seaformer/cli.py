@@ -25,13 +25,16 @@ from seaformer.commands.report import report
 from seaformer.commands.reproduce import reproduce
 from seaformer.commands.results import app as results
 from seaformer.commands.runner import app as runner
+from seaformer.core import console
 from seaformer.core.errors import SeaFormerError
+from seaformer.core.files import is_full, write_error
 
 _EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 invalid model or file, 4 device or runner, "
     "5 measurement refused, 6 regression, 130 interrupted. --debug anywhere shows the traceback."
 )
 
+_OFF = ("", "0", "false", "no", "off")
 app = typer.Typer(
     name="seaformer",
     help="From a mobile vision model's definition to a latency that can be trusted.",
@@ -57,20 +60,34 @@ def _version(version: Annotated[bool, typer.Option("--version", help="print it")
 def main() -> None:
     """Run the command line; every error ends here."""
     argv = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(argv) < len(sys.argv) - 1 or bool(os.environ.get("SEAFORMER_DEBUG"))
+    asked = os.environ.get("SEAFORMER_DEBUG", "").lower() not in _OFF
+    debug = asked or len(argv) < len(sys.argv) - 1
+    console.prepare()
     try:
-        app(argv, prog_name="seaformer")
+        try:
+            app(argv, prog_name="seaformer")
+        finally:
+            sys.stdout.flush()  # here, where an error can still be reported
     except SeaFormerError as error:
         if debug:
             raise
         complain(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output went away: seaformer models | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         sys.exit(0)
     except Exception as error:
         if debug:
             raise
-        print(f"Error: {type(error).__name__}: {error}", file=sys.stderr)
+        if isinstance(error, OSError) and is_full(error):
+            _discard_stdout()
+            complain(full := write_error("What should be written (or printed)", error))
+            sys.exit(full.exit_code)
+        print(console.safe(f"Error: {type(error).__name__}: {error}"), file=sys.stderr)
         print("This is a bug in seaformer. Rerun with --debug and report it.", file=sys.stderr)
         sys.exit(1)
+
+
+def _discard_stdout() -> None:
+    """Let nothing more be written there: Python would try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

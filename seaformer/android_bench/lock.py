@@ -23,17 +23,22 @@ _SILENT_SAME_S = 10
 _TRIES = 200
 _WAITING = "waiting until the earlier bench on it has certainly ended"
 
-# Prints "got", or "held" and the state of the other lock.
+# Prints "got", or "held" and the state of the other lock. Where the lock can be neither made nor
+# found, as in a folder of another user, it ends with the reason.
 _TAKE = r"""
 lock=$1 token=$2 bench=$3
 read boot < /proc/sys/kernel/random/boot_id
 read up rest < /proc/uptime
 up=${up%%.*}
 mkdir -p "${lock%/*}" || exit 1
-if mkdir "$lock" 2>/dev/null; then
+problem=$(mkdir "$lock" 2>&1)
+if [ $? = 0 ]; then
   echo "$token $bench $boot" > "$lock/owner" && echo $up > "$lock/beat" && echo got
   exit
 fi
+case $problem in *[Dd]enied*|*[Rr]ead-only*|*'No space'*)
+  [ -d "$lock" ] || { echo "$problem" >&2; exit 1; } ;;
+esac
 owner= beat=0 job= alive=no
 [ -f "$lock/owner" ] && read owner < "$lock/owner"
 [ -f "$lock/beat" ] && read beat < "$lock/beat"
@@ -111,7 +116,8 @@ class Lock:
             done = self._phone.script(_TAKE, LOCK, self.token, self._bench)
             if done.exit_code != 0:
                 raise DeviceError(
-                    f"{self._phone.serial}: {LOCK} could not be created: {done.summary}."
+                    f"{self._phone.serial}: {LOCK} could not be created: {done.summary}.",
+                    hint=f"As another user (adb root) made it: adb shell rm -r {ROOT}",
                 )
             line = done.stdout.strip()
             if line == "got" or f" {self.token} " in line:  # an earlier reply was lost

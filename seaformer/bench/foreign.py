@@ -35,6 +35,7 @@ from seaformer.core.artifact import (
 )
 from seaformer.core.engine import engines, runner_engine
 from seaformer.core.errors import CorruptArtifact, UsageError
+from seaformer.core.files import expanded
 from seaformer.core.foreign import Foreign
 from seaformer.core.model_file import ModelFile
 from seaformer.core.operators import SCHEMA as MAP_SCHEMA
@@ -91,7 +92,7 @@ def open_file(
     Raises ``ArtifactError`` for a file that cannot be run, ``UsageError`` for sizes and inputs that
     it does not take.
     """
-    path = path.expanduser()
+    path = expanded(path)
     bare = path.with_name(path.name.removesuffix(".json"))
     inside = bare.parent.name.endswith(".parts") and beside(bare.parent) is not None
     if manifest_path(bare).exists() or not bare.exists() or inside:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from seaformer.agreement import images
 from seaformer.core.errors import UsageError
+from seaformer.core.files import expanded
 from seaformer.core.model_file import ModelFile, TensorDescription
 from seaformer.core.registry import unknown
 
@@ -66,7 +67,7 @@ def image_shape(one: Input) -> tuple[int, ...] | None:
 
 def load_array(path: Path, shape: tuple[int, ...] | None, what: str) -> Array:
     """The array of a ``.npy`` file, of that shape where one is stated."""
-    path = path.expanduser()
+    path = expanded(path)
     try:
         with path.open("rb") as handle:
             array: Array = np.load(handle, allow_pickle=False)

@@ -125,8 +125,9 @@ def artifact_files(
     """
     from seaformer.bench.foreign import FileOptions, open_files
     from seaformer.core.artifact import beside
+    from seaformer.core.files import expanded
 
-    named = [path.expanduser() for path in paths]
+    named = [expanded(path) for path in paths]
     models = [path for path in named if beside(path) is None]
     if named and not models:
         owner = beside(named[0])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from seaformer.core.console import safe
 from seaformer.core.errors import SeaFormerError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def steps() -> Iterator[Step]:
             with _spinner(console) as step:
                 yield step
         else:
-            yield lambda what: print(f"{_elapsed(start)} {what}", file=stream, flush=True)
+            yield lambda what: print(safe(f"{_elapsed(start)} {what}"), file=stream, flush=True)
     except KeyboardInterrupt:
         print("Interrupted.", file=stream)
         raise typer.Exit(INTERRUPTED) from None
@@ -61,7 +62,7 @@ def _spinner(console: Console) -> Iterator[Step]:
     columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
-        yield lambda what: progress.update(task, description=escape(what))
+        yield lambda what: progress.update(task, description=escape(safe(what)))
 
 
 def _elapsed(start: float) -> str:
@@ -87,7 +88,7 @@ def github_summary(fitting: Callable[[int], str]) -> str:
 
     named = os.environ.get("GITHUB_STEP_SUMMARY", "")
     if not named:
-        print(fitting(github.LIMIT_BYTES), end="")
+        print_document(fitting(github.LIMIT_BYTES))
         return ""
     path = Path(named)
     with os_errors(f"The summary {named}"):
@@ -102,7 +103,7 @@ def show(page: Iterable[Block], wide: bool = False) -> None:
     from seaformer.report.terminal import lines, plain
 
     if not sys.stdout.isatty():
-        sys.stdout.write(plain(page))
+        sys.stdout.write(safe(plain(page), lines=True))
         return
     from rich.console import Console
     from rich.text import Text
@@ -114,16 +115,31 @@ def show(page: Iterable[Block], wide: bool = False) -> None:
 
 
 def print_json(document: Any) -> None:
-    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+    """JSON in characters that every terminal shows and that stdout's encoding has."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    if encoding != "utf8" or not text.replace("\n", "").isprintable():
+        text = json.dumps(document, indent=1, allow_nan=False)
+    print(text)
+
+
+def print_document(text: str) -> None:
+    """A document whose renderer has escaped what it was filled with."""
+    print(text, end="")
+
+
+def say(sentence: str = "") -> None:
+    """A sentence on stdout."""
+    print(safe(sentence))
 
 
 def notice(sentence: str) -> None:
-    """A sentence that stays, also where the current step has a spinner."""
-    print(sentence, file=sys.stderr, flush=True)
+    """A sentence on stderr that stays, also where the current step has a spinner."""
+    print(safe(sentence), file=sys.stderr, flush=True)
 
 
 def next_step(line: str) -> None:
-    print(f"\nNext: {line}", file=sys.stderr)
+    print(f"\n{safe(f'Next: {line}')}", file=sys.stderr, flush=True)
 
 
 def agreed(question: str) -> bool:
@@ -132,9 +148,10 @@ def agreed(question: str) -> bool:
 
 
 def complain(error: SeaFormerError) -> None:
-    print(f"Error: {error.message}", file=sys.stderr)
+    """The error and what to do; a message may quote the end of a log."""
+    print(safe(f"Error: {error.message}", lines=True), file=sys.stderr)
     if error.hint:
-        print(error.hint, file=sys.stderr)
+        notice(error.hint)
 
 
 def relative(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,6 +38,7 @@ from seaformer.commands._print import (
     titled,
 )
 from seaformer.core.engine import timed_formats
+from seaformer.core.plan import MOST_SEED
 
 if TYPE_CHECKING:
     from seaformer.bench.fleet import Outcome
@@ -58,7 +58,9 @@ def bench(
         list[Path] | None, typer.Argument(help="model files, exported here or anywhere")
     ] = None,
     format: Annotated[str, typer.Option(help=_TIMED, autocompletion=_complete.formats)] = _TIMED,
-    seed: Annotated[int, typer.Option(help="of the order and of seeded weights")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="of the order and of seeded weights")
+    ] = 0,
     profile: Annotated[
         str, typer.Option(help="also: ops, time by operator; blocks, all code emulated; ops,blocks")
     ] = "",
@@ -96,7 +98,8 @@ def _show(outcomes: Sequence[Outcome], root: Path, as_json: bool, wide: bool) ->
     _show_measurements([each for one in outcomes for each in one.measured], root, as_json, wide)
     for one in outcomes:
         _show_profiles(one.profiles, one.refused, root, as_json, wide)
-        print("".join(f"{line}\n" for line in one.blocks), end="", file=sys.stderr)
+        for line in one.blocks:
+            notice(line)
 
 
 def _show_measurements(measured: list[Measurement], root: Path, as_json: bool, wide: bool) -> None:
@@ -120,9 +123,9 @@ def _show_profiles(
         trace = write_profile(profile, root)
         if not as_json:
             show(profile_page(profile), wide)
-        print(f"Trace: {trace} (opens in https://ui.perfetto.dev)", file=sys.stderr)
+        notice(f"Trace: {trace} (opens in https://ui.perfetto.dev)")
     for sentence in refused:
-        print(sentence, file=sys.stderr)
+        notice(sentence)
 
 
 def _keep(measurement: Measurement, root: Path) -> None:
@@ -150,9 +153,9 @@ def _exit_for(outcomes: Sequence[Outcome]) -> None:
 
     errors = [(one.device, one.error) for one in outcomes if one.error is not None]
     for name, error in errors:
-        print(f"{name}: {error.message} {error.hint}".rstrip(), file=sys.stderr)
+        notice(f"{name}: {error.message} {error.hint}".rstrip())
     if any(outcome.interrupted for outcome in outcomes):
-        print("Interrupted; what was measured has been stored.", file=sys.stderr)
+        notice("Interrupted; what was measured has been stored.")
         raise typer.Exit(INTERRUPTED)
     if errors:
         raise typer.Exit(errors[0][1].exit_code)

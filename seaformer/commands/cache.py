@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from seaformer.commands import _complete
 from seaformer.commands._options import AsJson, Yes
-from seaformer.commands._print import agreed, next_step, print_json, show
+from seaformer.commands._print import (
+    agreed,
+    next_step,
+    notice,
+    print_json,
+    say,
+    show,
+)
 
 app = typer.Typer(help="Show or clear what can be made again: exports, builds, downloads.")
 
@@ -50,11 +56,11 @@ def clear(
     size = sum(each.size_bytes for each in kinds)
     names = ", ".join(each.name for each in kinds)
     if not kinds:
-        print("Nothing to delete.")
+        say("Nothing to delete.")
         return
     if not (yes or agreed(f"Delete {size / 1e6:.1f} MB ({names})?")):
-        print("Nothing was deleted. --yes deletes without asking.", file=sys.stderr)
+        notice("Nothing was deleted. --yes deletes without asking.")
         return
     for each in kinds:
         delete(each)
-    print(f"{size / 1e6:.1f} MB deleted ({names}).")
+    say(f"{size / 1e6:.1f} MB deleted ({names}).")

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seaformer.commands._options import Wide
-from seaformer.commands._print import github_summary, print_json, show
+from seaformer.commands._print import (
+    github_summary,
+    print_document,
+    print_json,
+    show,
+)
 
 if TYPE_CHECKING:
     from seaformer.compare.rows import Comparison
@@ -65,9 +70,9 @@ def _show(comparison: Comparison, limits: Limits, format: str, wide: bool) -> No
     elif format == "benchmark":
         print_json(document.benchmark(comparison))
     elif format == "md":
-        print(document.markdown(comparison, limits), end="")
+        print_document(document.markdown(comparison, limits))
     elif format == "github":
         github_summary(lambda room: fitted(document.markdown(comparison, limits), room, _ALL))
-        print(document.github(comparison), end="")
+        print_document(document.github(comparison))
     else:
         show(document.page(comparison, everything=wide or not sys.stdout.isatty()), wide)

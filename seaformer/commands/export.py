@@ -13,6 +13,7 @@ from seaformer.commands._options import AsJson, ModelOptions, grouped
 from seaformer.commands._parse import ModuleSource, export_requests, rewrites_left_out
 from seaformer.commands._print import next_step, print_json, relative, show, steps, titled
 from seaformer.core.engine import DEFAULT_FORMAT, formats
+from seaformer.core.plan import MOST_SEED
 
 if TYPE_CHECKING:
     from seaformer.export.rewrites._rule import Rule
@@ -25,7 +26,9 @@ def export(
     format: Annotated[
         str, typer.Option(help=",".join(formats()), autocompletion=_complete.formats)
     ] = DEFAULT_FORMAT,
-    seed: Annotated[int, typer.Option(help="of the weights without a checkpoint")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="of the weights without a checkpoint")
+    ] = 0,
     out: Annotated[Path, typer.Option(help="folder of the artifacts")] = Path("artifacts"),
     module: Annotated[
         str,
@@ -44,7 +47,7 @@ def export(
 ) -> None:
     """Export models to files that mobile runtimes run, each proved equal to PyTorch."""
     from seaformer.core import codec
-    from seaformer.core.files import check_dir
+    from seaformer.core.files import check_dir, expanded
     from seaformer.export import export_request
     from seaformer.report.artifact import artifact_page
 
@@ -54,7 +57,7 @@ def export(
     source = ModuleSource(module, shape, name)
     left_out = rewrites_left_out(no_rewrite or ())
     requests = export_requests(models, format, seed, left_out, source)
-    check_dir(out.expanduser())
+    check_dir(expanded(out))
     artifacts = []
     with steps() as step:
         for number, request in enumerate(requests):

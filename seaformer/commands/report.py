@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from typing import Annotated
 
 import typer
 
 from seaformer.commands._options import ROWS_SHOWN, Results, Wide
-from seaformer.commands._print import github_summary, next_step, relative, show
+from seaformer.commands._print import (
+    github_summary,
+    next_step,
+    notice,
+    relative,
+    say,
+    show,
+)
 
 PAGE = "report.html"
 
@@ -35,12 +41,13 @@ def report(
     written = write_report(root, load_summarised(ResultStore(root)), zoo_rows())
     if github:
         named = github_summary(lambda room: summary(written.report, room))
-        print(named, end="\n" * bool(named))
+        if named:
+            say(named)
         return
     show(report_page(written.report, None if every else ROWS_SHOWN), wide)
     for path in sorted(written.paths, key=lambda path: path.name == PAGE):
-        print(path)
+        say(str(path))
     for damaged in written.report.damaged:
-        print(f"skipped {damaged.path}: {damaged.reason}", file=sys.stderr)
+        notice(f"skipped {damaged.path}: {damaged.reason}")
     page = relative((root / PAGE).absolute())
     next_step(f"python -m webbrowser -t {shlex.quote(page)}")

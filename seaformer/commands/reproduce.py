@@ -18,9 +18,11 @@ from seaformer.commands._print import (
     command_line,
     next_step,
     notice,
+    print_document,
     print_json,
     show,
 )
+from seaformer.core.console import safe
 from seaformer.core.engine import DEFAULT_FORMAT, timed_formats
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
 
     stream, console = sys.stderr, Console(file=sys.stderr)
     if not console.is_terminal:
-        yield lambda step: print(_line(step), file=stream, flush=True)
+        yield lambda step: print(safe(_line(step)), file=stream, flush=True)
         return
     columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True) as bar:
@@ -118,7 +120,7 @@ def _show(
     if format == "json":
         print_json([codec.to_json(row) for row in reproduced])
     elif format == "md":
-        print(markdown(table, reproduced), end="")
+        print_document(markdown(table, reproduced))
     else:
         show(page(table, reproduced), wide)
 
@@ -126,7 +128,7 @@ def _show(
 def _exit_for(outcome: Outcome) -> None:
     """Interrupted: 130. Else the code of the first line that has a model and no figure."""
     if outcome.interrupted:
-        print("Interrupted; the same command continues where it stopped.", file=sys.stderr)
+        notice("Interrupted; the same command continues where it stopped.")
         raise typer.Exit(INTERRUPTED)
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)

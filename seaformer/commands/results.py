@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,14 @@ import typer
 
 from seaformer.commands import _complete
 from seaformer.commands._options import ROWS_SHOWN, AsJson, Results, Wide, Yes
-from seaformer.commands._print import agreed, next_step, print_json, show
+from seaformer.commands._print import (
+    agreed,
+    next_step,
+    notice,
+    print_json,
+    say,
+    show,
+)
 
 if TYPE_CHECKING:
     from seaformer.store.index import IndexEntry, Listing
@@ -26,7 +32,7 @@ def list_stored(
     model: Annotated[str, typer.Option(help="name or glob: seaformer_t.*")] = "*",
     device: Annotated[str, typer.Option(help="id or glob")] = "*",
     source: Annotated[str, typer.Option(help="measured or emulated")] = "*",
-    limit: Annotated[int, typer.Option(help="the newest so many; 0: all")] = ROWS_SHOWN,
+    limit: Annotated[int, typer.Option(min=0, help="the newest so many; 0: all")] = ROWS_SHOWN,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="make the index anew")] = False,
     results: Results = "",
     wide: Wide = False,
@@ -48,7 +54,7 @@ def list_stored(
     if as_json:
         print_json([codec.to_json(entry) for entry in shown])
     elif not listing.entries:
-        print(f"No measurement is stored under {root}.")
+        say(f"No measurement is stored under {root}.")
     else:
         count = f"{len(shown)} of {len(listing.entries)} measurements under {root}"
         show(listing_page(shown, short_ids(entry.id for entry in listing.entries), count), wide)
@@ -128,17 +134,17 @@ def prune(
     listing = list_results(root)
     outdated = plan_prune(listing.entries, keep=keep, older_than_days=older_than)
     for one in outdated:
-        print(f"{one.entry.path}: {one.reason}")
+        say(f"{one.entry.path}: {one.reason}")
     left = len(listing.entries) - len(outdated)
-    print(f"{len(outdated)} of {len(listing.entries)} measurements may go; {left} stay.")
+    say(f"{len(outdated)} of {len(listing.entries)} measurements may go; {left} stay.")
     _warn(listing)
     if not outdated:
         return
     if not (yes or agreed(f"Delete {len(outdated)} file(s) for good?")):
-        print("Nothing was deleted. --yes deletes without asking.", file=sys.stderr)
+        notice("Nothing was deleted. --yes deletes without asking.")
         return
     delete(root, outdated)
-    print(f"{len(outdated)} deleted.")
+    say(f"{len(outdated)} deleted.")
 
 
 def _matches(entry: IndexEntry, globs: dict[str, str]) -> bool:
@@ -148,25 +154,25 @@ def _matches(entry: IndexEntry, globs: dict[str, str]) -> bool:
 def _warn(listing: Listing) -> None:
     """What was skipped, and devices that share an id."""
     for file in listing.damaged:
-        print(f"skipped {file.path}: {file.reason}", file=sys.stderr)
+        notice(f"skipped {file.path}: {file.reason}")
     for device, names in listing.shared_ids().items():
         shared = " and ".join(names)
-        print(f"{len(names)} devices share the id {device}: {shared}", file=sys.stderr)
+        notice(f"{len(names)} devices share the id {device}: {shared}")
     if not listing.kept:
-        print("The index cannot be written; every file was read.", file=sys.stderr)
+        notice("The index cannot be written; every file was read.")
 
 
 def _show_merge(plan: MergePlan, store: ResultStore, dry_run: bool) -> None:
     done = "would be copied" if dry_run else "copied"
     for device in plan.devices:
-        print(f"new device {device}")
-    print(
+        say(f"new device {device}")
+    say(
         f"{len(plan.copies)} measurement(s) {done} into {store.root}, {plan.present} were there, "
         f"{len(plan.conflicts)} differ, {len(plan.damaged)} damaged."
     )
     for file in (*plan.conflicts, *plan.damaged):
-        print(f"skipped {file.path}: {file.reason}", file=sys.stderr)
+        notice(f"skipped {file.path}: {file.reason}")
     for sentence in plan.namesakes:
-        print(sentence, file=sys.stderr)
+        notice(sentence)
     if not dry_run:
         next_step("seaformer report")

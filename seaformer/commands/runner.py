@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seaformer.commands._parse import known
-from seaformer.commands._print import next_step, steps
+from seaformer.commands._print import (
+    next_step,
+    say,
+    steps,
+)
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,12 +54,13 @@ def build(
     if target == "arm64":
         with steps() as step:
             lines = options.build(step)
-        print("\n".join(lines))
+        for line in lines:
+            say(line)
         next_step("seaformer bench --device emulator --variant t")
         return
     with steps() as step:
         built = build_host_runner(step)
-    print(built.binary)
+    say(str(built.binary))
     next_step("seaformer bench --variant t --threads 1")
 
 

@@ -31,7 +31,7 @@ def load_side(name: str, results: Path) -> Side:
 
     Damaged files are listed and skipped. Raises ``UsageError`` when there is nothing of that name.
     """
-    path = Path(name).expanduser()
+    path = files.expanded(name)
     if path.exists():
         return _side(name, _on_disk(path))
     revision, colon, folder = name.partition(":")

@@ -289,7 +289,7 @@ def load_artifact(path: Path | str, *, check: bool = True) -> Artifact:
     Raises ``CorruptArtifact`` when either is missing or unreadable, ``ChecksumMismatch`` when the
     file is not the one described, ``SchemaTooNew`` when a newer seaformer wrote it.
     """
-    path = Path(path).expanduser()
+    path = files.expanded(path)
     if path.suffix == ".json":
         path = path.with_suffix("")
     if not path.exists():

@@ -44,7 +44,7 @@ def cache_dir() -> Path:
     On Linux that is ``$XDG_CACHE_HOME/seaformer`` or ``~/.cache/seaformer``.
     """
     named = os.environ.get(CACHE_VARIABLE)
-    return Path(named or platformdirs.user_cache_dir("seaformer", appauthor=False)).expanduser()
+    return expanded(named or platformdirs.user_cache_dir("seaformer", appauthor=False))
 
 
 def safe_name(text: str) -> str:
@@ -123,10 +123,25 @@ _NOT_THERE = (
 )
 
 
+def is_full(error: OSError) -> bool:
+    """Whether an error means that no space is left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def expanded(path: Path | str) -> Path:
+    """A path with ``~`` replaced. Raises ``UsageError`` for an unknown user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"{path} names a home folder that does not exist.", hint=_ANOTHER
+        ) from error
+
+
 def write_error(what: str, error: OSError) -> SeaFormerError:
     """The user's error for a write that failed: no space, not allowed, or something else."""
     reason = error.strerror or str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         hint = "Free some space or name another folder; nothing half-written was left behind."
         return SeaFormerError(f"The disk is full: {what} could not be written.", hint=hint)
     if error.errno in _NOT_THERE:

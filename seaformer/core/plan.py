@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from seaformer.core.errors import UsageError
 
+MOST_RUNS, MOST_SECONDS, MOST_SEED = 1_000_000, 86_400, 2**32 - 1
+
 
 @dataclass(frozen=True)
 class Warmup:
@@ -85,6 +87,15 @@ def check_plan(plan: RunPlan, cores: int) -> None:
     ):
         if not (math.isfinite(seconds) and seconds >= 0):
             raise UsageError(f"{name} must be at least 0 seconds (got {seconds:g}).")
+    for name, number, most in (
+        ("--runs", plan.stop.runs or 0, MOST_RUNS),
+        ("--warmup", plan.warmup.runs or 0, MOST_RUNS),
+        ("--repeats", plan.processes, MOST_RUNS),
+        ("--max-secs", plan.stop.max_seconds, MOST_SECONDS),
+        ("--seed", plan.seed, MOST_SEED),
+    ):
+        if number > most:
+            raise UsageError(f"{name} must be at most {most} (got {number}).")
     if plan.stop.min_seconds > plan.stop.max_seconds:
         raise UsageError(
             f"--min-secs {plan.stop.min_seconds:g} is more than --max-secs "

@@ -20,6 +20,7 @@ from torch import nn
 
 from seaformer.core.engine import engines
 from seaformer.core.errors import ModelError, UnknownName, UsageError
+from seaformer.core.files import expanded
 from seaformer.core.quiet import quiet
 
 PROGRAM = ".pt2"
@@ -33,7 +34,7 @@ def load_named(text: str, seed: int) -> nn.Module:
     not exist, ``ModelError`` for code that raises or makes anything but an ``nn.Module``.
     """
     if text.endswith(PROGRAM):
-        return _program(Path(text).expanduser())
+        return _program(expanded(text))
     for row in engines():
         if text.endswith(row.suffix):
             raise UsageError(
@@ -86,7 +87,7 @@ def _from_package(name: str) -> ModuleType:
 
 
 def _from_file(place: str) -> ModuleType:
-    path = Path(place).expanduser()
+    path = expanded(place)
     if not path.is_file():
         raise UnknownName(f"The file {path} does not exist.")
     spec = importlib.util.spec_from_file_location(path.stem, path)

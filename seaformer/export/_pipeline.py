@@ -188,7 +188,7 @@ def _export(
     step("build the model")
     subject = _subject(request, module)
     check_scope(subject.spec, request.scope)
-    job = _Job(request, subject, engine, precision, writer, Path(out).expanduser())
+    job = _Job(request, subject, engine, precision, writer, files.expanded(out))
     with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
         return _make(job, scratch, step)
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from seaformer.core import files
 from seaformer.core.errors import UnknownName
 from seaformer.core.measurement import Measurement
 from seaformer.store.index import Listing, list_results
@@ -44,7 +45,7 @@ def find_run(root: Path, which: str) -> tuple[Path, Measurement]:
     Raises ``UnknownName`` when there is none or more than one, ``CorruptArtifact`` when it cannot
     be read.
     """
-    path = Path(which).expanduser()
+    path = files.expanded(which)
     if not path.is_file():
         listing = list_results(root)
         matches = _matches(listing, which) or _damaged(listing, which)

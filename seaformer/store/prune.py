@@ -15,6 +15,8 @@ from seaformer.core import files
 from seaformer.core.errors import UsageError
 from seaformer.store.index import IndexEntry
 
+_MOST_DAYS = 36_500  # a century
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -39,8 +41,8 @@ def plan_prune(
 
     Raises ``UsageError`` for ``keep`` below 1 or a negative age.
     """
-    if keep < 1 or older_than_days < 0:
-        raise UsageError("--keep is 1 or more, --older-than 0 or more days.")
+    if keep < 1 or not 0 <= older_than_days <= _MOST_DAYS:
+        raise UsageError(f"--keep is 1 or more, --older-than 0 to {_MOST_DAYS} days.")
     limit = (now or dt.datetime.now(dt.UTC)) - dt.timedelta(days=older_than_days)
     groups: dict[tuple[object, ...], list[IndexEntry]] = {}
     for entry in sorted(entries, key=lambda one: (one.created_at, one.id), reverse=True):

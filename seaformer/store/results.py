@@ -31,7 +31,7 @@ DEVICES = "devices"
 
 def results_dir(named: Path | str | None = None) -> Path:
     """The results folder: the one named, else ``$SEAFORMER_RESULTS``, else ``./results``."""
-    return Path(named or os.environ.get(RESULTS_VARIABLE) or "results").expanduser()
+    return files.expanded(named or os.environ.get(RESULTS_VARIABLE) or "results")
 
 
 def check_holds_runs(root: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.errors import WeightsMismatch
+from seaformer.core.files import expanded
 
 INDEX = ".index.json"
 _IN_FOLDERS = (
@@ -48,7 +49,7 @@ def find_source(path: Path | str) -> Source:
     Raises ``WeightsMismatch`` when there are none, naming the shards that are missing.
     """
     try:
-        path = Path(path).expanduser()
+        path = expanded(path)
     except RuntimeError as error:
         message = f"{path} does not exist: the user is unknown."
         raise WeightsMismatch(message, hint="Name the checkpoint by its full path.") from error

@@ -4,7 +4,8 @@ What a build depends on is its key: the sources, the engines that are linked (ve
 the binary finds their libraries by absolute path), the compiler and the machine. The version of an
 engine that is opened at run time is looked up here but is not a part of the key. A finished build
 is a folder ``runner/<key>/`` that appears whole, by one rename; ``runner.json`` in it is what it
-is. Nothing is imported from the wheels. The bundle for ARM devices is ``bundle.py``: another
+is, with the hash of its binary: one that was changed is built again. Nothing is imported from the
+wheels. The bundle for ARM devices is ``bundle.py``: another
 ``Toolchain`` and other ``EngineFiles``, the same steps.
 """
 
@@ -16,7 +17,7 @@ import platform
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core import child, codec, files
@@ -67,7 +68,7 @@ class _Linked:
 
 @dataclass(frozen=True)
 class _Manifest:
-    """``runner.json``: what a cached build was made of."""
+    """``runner.json``: what a cached build was made of, and what its binary must be."""
 
     build_id: str
     sources_sha256: str
@@ -75,6 +76,7 @@ class _Manifest:
     compiler: str
     linked: tuple[_Linked, ...]
     engines: tuple[str, ...]
+    binary_sha256: str = ""
 
 
 def build_host_runner(progress: Progress | None = None) -> RunnerBuild:
@@ -175,8 +177,14 @@ def _read_manifest(folder: Path) -> _Manifest | None:
 
 
 def _read(folder: Path, engines: Sequence[EngineFiles]) -> RunnerBuild | None:
+    """A cached build; ``None`` where there is none or its binary is not the one that was built."""
     made = _read_manifest(folder)
     if made is None or not os.access(folder / BINARY, os.X_OK):
+        return None
+    try:
+        if files.sha256_file(folder / BINARY) != made.binary_sha256:
+            return None
+    except OSError:
         return None
     return RunnerBuild(
         binary=folder / BINARY,
@@ -205,7 +213,8 @@ def _build(
         shutil.copy2(binary, result / BINARY)
         run_step([str(result / BINARY), "--version"], log, _ASK_SECONDS)
         shutil.copy2(log, result / log.name)
-        files.write_json(result / _MANIFEST, codec.to_json(made))
+        finished = replace(made, binary_sha256=files.sha256_file(result / BINARY))
+        files.write_json(result / _MANIFEST, codec.to_json(finished))
         files.publish(result, folder)
 
 

@@ -70,6 +70,13 @@ def test_two_builders_at_once_give_one_build_with_the_engine_there_is(
     assert (code, kind) == (4, "engine")
     assert message == "This runner was built without executorch."
 
+    whole = build.binary.read_bytes()
+    for damaged in (b"#!/bin/sh\necho '{}'\n", whole[: len(whole) // 2]):
+        build.binary.write_bytes(damaged)
+        assert find_host_runner() is None
+    assert build_host_runner() == build
+    assert CppRunner(build)("onnxruntime", models.onnx).report.engine.name == "onnxruntime"
+
 
 @pytest.mark.usefixtures("cpp", "onnx_only")
 def test_a_failed_build_quotes_its_log_and_leaves_no_build(
