@@ -20,6 +20,7 @@ from seaformer.commands.compare import compare
 from seaformer.commands.devices import devices
 from seaformer.commands.doctor import doctor
 from seaformer.commands.export import export
+from seaformer.commands.inspect import inspect
 from seaformer.commands.models import models
 from seaformer.commands.report import report
 from seaformer.commands.reproduce import reproduce
@@ -43,7 +44,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for command in (models, export, bench, devices, report, compare, reproduce, doctor):
+for command in (models, export, inspect, bench, devices, report, compare, reproduce, doctor):
     app.command()(command)
 app.add_typer(results, name="results")
 app.add_typer(runner, name="runner")

@@ -23,6 +23,12 @@ PHOTOGRAPHS = ("china", "flower")
 Array = npt.NDArray[np.float32]
 
 
+def normalisation() -> str:
+    """What is done to an image before a network of the zoo, in words."""
+    mean, std = (" ".join(f"{value:g}" for value in each) for each in (MEAN, STD))
+    return f"RGB, 0 to 255, bilinear to the input's size, minus {mean}, divided by {std}"
+
+
 def photograph(name: str, height: int, width: int) -> Array:
     """One of the shipped photographs as (1, 3, height, width) float32, normalised."""
     if name not in PHOTOGRAPHS:

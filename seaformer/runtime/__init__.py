@@ -58,7 +58,7 @@ def describe_file(path: Path) -> ModelFile:
         raise CorruptArtifact(f"{path} is not a file.")
     runtime = RUNTIMES.load(row.name)
     if not hasattr(runtime, "describe"):
-        raise CorruptArtifact(f"{row.title} does not describe files without a manifest: {path}")
+        raise CorruptArtifact(f"{path}: a file of {row.title} cannot be described.")
     described: ModelFile = runtime.describe(path)
     return described
 

@@ -144,6 +144,7 @@ def _tensor(value: Any, limits: Mapping[str, int]) -> TensorDescription:
         else size.dim_param or "?"
         for size in kind.shape.dim
     )
+    shape = shape if kind.HasField("shape") else ("...",)
     return TensorDescription(
         value.name, _dtype(kind.elem_type), shape, limit=limits.get(value.name)
     )
