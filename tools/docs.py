@@ -119,7 +119,7 @@ def family(name: str) -> str:
 
 def _zoo_cells(row: ZooRow) -> tuple[str, ...]:
     spec, paper_row = row.spec, row.spec.paper or PaperRow("", "")
-    table = paper_row.table.removeprefix("table")[:2].lstrip("0")
+    table = paper.table_number(paper_row.table)
     figures = zip((paper_row.params_m, paper_row.flops_g), row.differences_percent, strict=True)
     return (
         spec.name,

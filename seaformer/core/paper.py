@@ -1,6 +1,7 @@
 """The paper's own tables, as they were published: ``core/paper/*.csv``, read and never written.
 
-SeaFormer++ (Wan, Huang, Lu, Yu, Zhang), tables 2-18 and figure 10.
+SeaFormer++ (Wan, Huang, Lu, Yu, Zhang), tables 2-18 and figure 10; and the tables of model zoos
+(``zoo_*.csv``: PaddleViT's and mmsegmentation's) whose checkpoints have rows here.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ TABLES = {
     "fusion_width": "table12_fusion_width",
     "detection": "table15_coco_retinanet",
     "upsampling": "table17_upsampling",
+    "zoo_segformer": "zoo_segformer_ade20k",
+    "zoo_setr": "zoo_setr",
 }
 # Our methods, what figure 10 calls them, and whose they are there.
 COMPONENTS = {
@@ -85,6 +88,11 @@ def find(table: str, cells: Mapping[str, str]) -> Line:
     if len(matches) != 1:
         raise UnknownName(f"{len(matches)} rows of {table} have {dict(cells)}; expected one.")
     return matches[0]
+
+
+def table_number(table: str) -> str:
+    """What a table is called before a row's label: ``2`` of the paper, ``zoo`` of a model zoo."""
+    return "zoo" if table.startswith("zoo_") else table.removeprefix("table")[:2].lstrip("0")
 
 
 def component_shares() -> dict[str, float]:

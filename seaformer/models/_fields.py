@@ -38,6 +38,7 @@ class RowFields(TypedDict, total=False):
     refine_expansion: int
     # Rivals
     backbone: SeaFormerRow
+    block_eps: float
     channels: int
     dense_head: bool
     depth: int

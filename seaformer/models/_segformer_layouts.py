@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from seaformer.models import _paddlevit
 from seaformer.models._checkpoints.layout import Layout, without
 
 State = Mapping[str, Tensor]
@@ -60,6 +61,8 @@ _MMSEG_LAYER = {
 
 def official_state(state: State) -> Layout:
     """The same weights under the official names; a file that has these already is left alone."""
+    if _paddlevit.is_segformer(state):
+        return _paddlevit.segformer_state(state)
     if any(key.startswith("segformer.") for key in state):
         return Layout(_joined({_from_hub(key): v for key, v in state.items()}), "Hugging Face")
     if any(key.startswith("backbone.layers.0.0.projection") for key in state):

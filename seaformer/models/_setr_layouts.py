@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from seaformer.models import _paddlevit
 from seaformer.models._checkpoints.layout import Layout, without
 
 State = Mapping[str, Tensor]
@@ -43,6 +44,8 @@ _HEADS = (
 
 def official_state(state: State) -> Layout:
     """The same weights under mmsegmentation's names."""
+    if _paddlevit.is_setr(state):
+        return _paddlevit.setr_state(state)
     if _OWN_EMBED in state:
         return _from_own(state)
     aggregated = any(key.startswith("neck.mla.") for key in state)

@@ -19,6 +19,7 @@ _NO_NUMBERS = (  # nothing is counted here
     "_fields.py",
     "_zoo.py",
     "_seeding.py",
+    "_paddlevit.py",
     "_segformer_layouts.py",
     "_setr_layouts.py",
 )

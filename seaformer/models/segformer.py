@@ -5,8 +5,9 @@ Transformers" (NeurIPS 2021), sections 3.1-3.2 and table 6. Written from the pap
 code's licence is non-commercial and none of it is here. Names of weights and epsilons are facts
 about official checkpoints.
 
-Three layouts of checkpoints load: the official one, Hugging Face's, and mmsegmentation's. The last
-has another head and one epsilon throughout, so it is a row of its own: ``segformer_b0_mmseg``. How
+Four layouts of checkpoints load: the official one, Hugging Face's, mmsegmentation's, PaddleViT's.
+The last two have another head and one epsilon throughout, 1e-6 and 1e-5, so they are rows of their
+own: ``segformer_b0_mmseg`` and ``segformer_b0_paddlevit``. How
 that head differs (a norm per scale, 256 channels, maps in the order 1/4 to 1/32) is not in the
 paper; it is what mmsegmentation's ``SegformerHead`` does. Trained weights of the first two
 come under NVIDIA's licence: research and evaluation only.
@@ -26,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.core.spec import ModelSpec
+from seaformer.models import _paddlevit
 from seaformer.models._blocks import ConvBN, Network
 from seaformer.models._official import renamed
 from seaformer.models._segformer_layouts import official_state
@@ -45,7 +47,8 @@ BLOCK_EPS = 1e-6
 class SegFormerRow:
     """One size: widths and depths of the four stages, width of the head.
 
-    ``edge_eps`` is the epsilon of the norms behind patch embeddings and reduced keys.
+    ``edge_eps`` is the epsilon of the norms behind patch embeddings and reduced keys,
+    ``block_eps`` that of the others.
     """
 
     widths: tuple[int, ...]
@@ -53,6 +56,7 @@ class SegFormerRow:
     head_channels: int
     normed_head: bool = False
     edge_eps: float = 1e-5
+    block_eps: float = BLOCK_EPS
 
 
 class ReducedAttention(nn.Module):
@@ -102,11 +106,11 @@ class MixMlp(nn.Module):
 class SegFormerLayer(nn.Module):
     """Attention and feed-forward network, each behind a norm and added to its input."""
 
-    def __init__(self, channels: int, heads: int, reduction: int, edge_eps: float) -> None:
+    def __init__(self, channels: int, heads: int, reduction: int, row: SegFormerRow) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(channels, eps=BLOCK_EPS)
-        self.attention = ReducedAttention(channels, heads, reduction, edge_eps)
-        self.norm2 = nn.LayerNorm(channels, eps=BLOCK_EPS)
+        self.norm1 = nn.LayerNorm(channels, eps=row.block_eps)
+        self.attention = ReducedAttention(channels, heads, reduction, row.edge_eps)
+        self.norm2 = nn.LayerNorm(channels, eps=row.block_eps)
         self.mlp = MixMlp(channels)
 
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:
@@ -125,10 +129,10 @@ class SegFormerStage(nn.Module):
         self.embed = nn.Conv2d(channels_in, channels, kernel, stride, kernel // 2)
         self.embed_norm = nn.LayerNorm(channels, eps=row.edge_eps)
         self.layers = nn.ModuleList(
-            SegFormerLayer(channels, HEADS[index], REDUCTIONS[index], row.edge_eps)
+            SegFormerLayer(channels, HEADS[index], REDUCTIONS[index], row)
             for _ in range(row.depths[index])
         )
-        self.norm = nn.LayerNorm(channels, eps=BLOCK_EPS)
+        self.norm = nn.LayerNorm(channels, eps=row.block_eps)
 
     def forward(self, x: Tensor) -> Tensor:
         """B C H W to B C' H/s W/s, s = 4 in the first stage and 2 in the others."""
@@ -200,12 +204,13 @@ class NormedHead(nn.Module):
 
 
 class SegFormer(Network):
-    """Image B 3 H W to logits B classes H/4 W/4."""
+    """Image B 3 H W to logits B classes H/4 W/4; ``names`` is whose checkpoints it is for."""
 
     COMPONENTS = ("encoder", "head")
 
-    def __init__(self, row: SegFormerRow, classes: int) -> None:
+    def __init__(self, row: SegFormerRow, classes: int, names: str = "") -> None:
         super().__init__()
+        self.names = names
         self.encoder = MixTransformer(row)
         self.head = NormedHead(row, classes) if row.normed_head else MlpHead(row, classes)
 
@@ -239,6 +244,15 @@ def official_keys(network: SegFormer) -> dict[str, str]:
 
 
 def _prefixes(network: SegFormer) -> Iterator[tuple[str, str]]:
+    if network.names == _paddlevit.NAME:
+        stages = [stage.get_submodule("layers") for stage in network.encoder.stages]
+        yield from _paddlevit.segformer_prefixes(tuple(len(list(s.children())) for s in stages))
+    else:
+        yield from _encoder_prefixes(network)
+    yield from _head_prefixes(network)
+
+
+def _encoder_prefixes(network: SegFormer) -> Iterator[tuple[str, str]]:
     for s, stage in enumerate(network.encoder.stages):
         assert isinstance(stage, SegFormerStage)
         yield f"encoder.stages.{s}.embed", f"backbone.patch_embed{s + 1}.proj"
@@ -246,6 +260,9 @@ def _prefixes(network: SegFormer) -> Iterator[tuple[str, str]]:
         yield f"encoder.stages.{s}.norm", f"backbone.norm{s + 1}"
         for i, (ours, theirs) in itertools.product(range(len(stage.layers)), _LAYER.items()):
             yield f"encoder.stages.{s}.layers.{i}.{ours}", f"backbone.block{s + 1}.{i}.{theirs}"
+
+
+def _head_prefixes(network: SegFormer) -> Iterator[tuple[str, str]]:
     normed = isinstance(network.head, NormedHead)
     for i in range(len(network.head.project)):
         official = f"decode_head.convs.{i}" if normed else f"decode_head.linear_c{i + 1}.proj"
@@ -266,6 +283,7 @@ SIZES = {
     "b5": SegFormerRow(_WIDE, (3, 6, 40, 3), 768),
 }
 _MMSEG: Mapping[str, object] = {"head_channels": 256, "normed_head": True, "edge_eps": BLOCK_EPS}
+_PADDLEVIT = dict(_MMSEG) | {"edge_eps": 1e-5, "block_eps": 1e-5}
 TAGS_OF = ("ade20k", "cityscapes_1024")
 PAPER_TAGS = ("cityscapes", "cityscapes_half")  # whole images: what the SeaFormer++ paper compares
 
@@ -290,10 +308,14 @@ def specs() -> Iterator[ModelSpec]:
             yield spec("segformer", size, "ade20k_640", stride=4, published=None)
     for size, tag in itertools.product(SIZES, ("ade20k", "cityscapes_1024")):
         yield spec("segformer", f"{size}_mmseg", tag, stride=4, published=None)
+    for size in SIZES:
+        line = PaperLine("zoo_segformer", {"backbone": f"MIT-{size.upper()}"}, "mIoU", "miou")
+        yield spec("segformer", f"{size}_paddlevit", "ade20k", stride=4, published=line)
 
 
 def build(spec: ModelSpec, **fields: object) -> SegFormer:
     """The network of ``spec``; ``fields`` of ``SegFormerRow`` replace those of its row."""
     size, _, layout = spec.name.partition(".")[0].removeprefix("segformer_").partition("_")
-    row = replaced(SIZES[size], _MMSEG) if layout else SIZES[size]
-    return SegFormer(replaced(row, fields), spec.classes)
+    row = replaced(SIZES[size], {"mmseg": _MMSEG, "paddlevit": _PADDLEVIT}.get(layout, {}))
+    names = _paddlevit.NAME if layout == "paddlevit" else ""
+    return SegFormer(replaced(row, fields), spec.classes, names)

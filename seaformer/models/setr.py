@@ -9,6 +9,10 @@ What the text leaves open and the official code does, done here too: no norm end
 and PUP keep the class token through the layers and drop it afterwards, MLA drops it before them;
 position embeddings are resized bilinearly. Auxiliary heads (training only) are not here. Further
 layouts of checkpoints are in ``_setr_layouts.py``.
+
+PaddleViT's SETR (``setr_naive_l_paddlevit``) is fudan-zvg's: it drops the class token before the
+layers, Naive answers at 1/16, and MLA ends with a 3x3 convolution on maps that were enlarged with
+their corners aligned. They are rows of their own.
 """
 
 from __future__ import annotations
@@ -22,10 +26,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.core.spec import ModelSpec
+from seaformer.models import _paddlevit
 from seaformer.models._blocks import ConvBN, Network
 from seaformer.models._official import renamed
 from seaformer.models._setr_layouts import official_state
-from seaformer.models._tags import OWN_TAGS, TAGS, replaced, spec
+from seaformer.models._tags import OWN_TAGS, TAGS, PaperLine, replaced, spec
 from seaformer.models._tokens import attend, to_map, to_tokens
 
 __all__ = ["SIZES", "Setr", "build", "official_keys", "official_state", "specs"]
@@ -151,7 +156,7 @@ class Encoder(nn.Module):
 class UpHead(nn.Module):
     """Naive and PUP: a norm, then rounds of convolution, norm, ReLU and a bilinear resize.
 
-    Naive has one round of a 1x1 convolution and x4, PUP four of 3x3 and x2.
+    Naive has one round of a 1x1 convolution and x4 (x1 in PaddleViT's), PUP four of 3x3 and x2.
     """
 
     def __init__(self, row: SetrRow, classes: int, kernel: int, rounds: int, factor: int) -> None:
@@ -172,17 +177,23 @@ class UpHead(nn.Module):
 
 
 class MlaHead(nn.Module):
-    """Multi-level aggregation: four maps, summed from the deepest up, then joined at 1/4."""
+    """Multi-level aggregation: four maps, summed from the deepest up, then joined at 1/4.
 
-    def __init__(self, row: SetrRow, classes: int) -> None:
+    PaddleViT's has a classifier of ``kernel`` 3 and ``aligned`` corners.
+    """
+
+    def __init__(
+        self, row: SetrRow, classes: int, kernel: int = 1, *, aligned: bool = False
+    ) -> None:
         super().__init__()
+        self.aligned = aligned
         wide, narrow, count = row.head_channels, row.level_channels, len(row.levels)
         self.norms = nn.ModuleList(nn.LayerNorm(row.channels, eps=EPS) for _ in range(count))
         self.project = nn.ModuleList(ConvBN(row.channels, wide) for _ in range(count))
         self.extract = nn.ModuleList(ConvBN(wide, wide, 3) for _ in range(count))
         self.first = nn.ModuleList(ConvBN(wide, narrow, 3) for _ in range(count))
         self.second = nn.ModuleList(ConvBN(narrow, narrow, 3) for _ in range(count))
-        self.classify = nn.Conv2d(narrow * count, classes, 1)
+        self.classify = nn.Conv2d(narrow * count, classes, kernel, padding=kernel // 2)
 
     def forward(self, *maps: Tensor) -> Tensor:
         """Maps B C H/16 W/16, shallowest first, to B classes H/4 W/4."""
@@ -196,38 +207,52 @@ class MlaHead(nn.Module):
             sums, self.extract, self.first, self.second, strict=True
         ):
             x = F.relu(second(F.relu(first(F.relu(extract(level))))))  # B narrow H/16 W/16
-            branches.append(_enlarged(x, 4))
+            branches.append(_enlarged(x, 4, aligned=self.aligned))
         logits: Tensor = self.classify(torch.cat(branches, dim=1))
         return logits
 
 
 class Setr(Network):
-    """Image B 3 H W to logits, at 1/4 (Naive, MLA) or at the image's size (PUP)."""
+    """Image B 3 H W to logits, at 1/4 (Naive, MLA) or at the image's size (PUP).
+
+    With ``paddlevit`` it is PaddleViT's, and Naive answers at 1/16.
+    """
 
     COMPONENTS = ("encoder", "head")
 
-    def __init__(self, row: SetrRow, decoder: str, classes: int, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        row: SetrRow,
+        decoder: str,
+        classes: int,
+        size: tuple[int, int],
+        *,
+        paddlevit: bool = False,
+    ) -> None:
         super().__init__()
+        self.paddlevit = paddlevit
         grid = (size[0] // PATCH, size[1] // PATCH)
         levels = row.levels if decoder == MLA else (row.depth - 1,)
-        self.encoder = Encoder(row, levels, grid, class_token=decoder != MLA)
-        self.head = _head(row, decoder, classes)
+        self.encoder = Encoder(row, levels, grid, class_token=decoder != MLA and not paddlevit)
+        self.head = _head(row, decoder, classes, paddlevit=paddlevit)
 
     def forward(self, image: Tensor) -> Tensor:
         logits: Tensor = self.head(*self.encoder(image))
         return logits
 
 
-def _head(row: SetrRow, decoder: str, classes: int) -> nn.Module:
+def _head(row: SetrRow, decoder: str, classes: int, *, paddlevit: bool) -> nn.Module:
     if decoder == MLA:
-        return MlaHead(row, classes)
-    kernel, rounds, factor = {NAIVE: (1, 1, 4), PUP: (3, 4, 2)}[decoder]
+        return MlaHead(row, classes, 3 if paddlevit else 1, aligned=paddlevit)
+    kernel, rounds, factor = {NAIVE: (1, 1, 1 if paddlevit else 4), PUP: (3, 4, 2)}[decoder]
     return UpHead(row, classes, kernel, rounds, factor)
 
 
-def _enlarged(x: Tensor, factor: int) -> Tensor:
+def _enlarged(x: Tensor, factor: int, *, aligned: bool = False) -> Tensor:
+    if factor == 1:
+        return x
     size = [side * factor for side in x.shape[-2:]]
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=aligned)
 
 
 # Names of weights: ours to those of the official checkpoints -----------------------------------
@@ -249,6 +274,13 @@ def official_keys(network: Setr) -> dict[str, str]:
 
 
 def _prefixes(network: Setr) -> Iterator[tuple[str, str]]:
+    if network.paddlevit:
+        yield from _paddlevit.setr_prefixes(len(network.encoder.layers))
+        if isinstance(network.head, UpHead):
+            yield from _paddlevit.up_prefixes(len(network.head.up))
+        else:
+            yield from _paddlevit.mla_prefixes()
+        return
     yield "encoder.tokens.class_token", "backbone.cls_token"
     yield "encoder.tokens.table", "backbone.pos_embed"
     yield "encoder.embed", "backbone.patch_embed.projection"
@@ -279,6 +311,13 @@ SIZES = {
 }
 STRIDES = {NAIVE: 4, PUP: 1, MLA: 4}
 TAGS_OF = {"l": ("ade20k", "cityscapes_768", "pascal_context")}
+PADDLEVIT_STRIDES = STRIDES | {NAIVE: 16}
+# Of PaddleViT's table, where it has several: data set, iterations, batch.
+_PADDLEVIT_LINES = {
+    "ade20k": ("ADE20K", "160k", {NAIVE: "16", PUP: "16", MLA: "8"}),
+    "cityscapes_768": ("Cityscapes", "80k", {NAIVE: "8", PUP: "8", MLA: "8"}),
+    "pascal_context": ("Pascal Context", "80k", {NAIVE: "16", PUP: "16", MLA: "16"}),
+}
 
 
 def specs() -> Iterator[ModelSpec]:
@@ -287,6 +326,14 @@ def specs() -> Iterator[ModelSpec]:
         for tag in TAGS_OF.get(size, ("ade20k",)):
             name = f"{decoder}_{size}"
             yield spec("setr", name, tag, stride=stride, published=None, size_step=PATCH)
+    for (decoder, stride), tag in itertools.product(PADDLEVIT_STRIDES.items(), TAGS_OF["l"]):
+        dataset, iterations, batch = _PADDLEVIT_LINES[tag]
+        method = f"SETR_{decoder.capitalize() if decoder == NAIVE else decoder.upper()}"
+        cells = {"model": method, "dataset": dataset, "iterations": iterations}
+        cells |= {"batch_size": batch[decoder]}
+        line = PaperLine("zoo_setr", cells, "mIoU", "miou")
+        name = f"{decoder}_l_paddlevit"
+        yield spec("setr", name, tag, stride=stride, published=line, size_step=PATCH)
 
 
 def build(spec: ModelSpec, **fields: object) -> Setr:
@@ -295,7 +342,8 @@ def build(spec: ModelSpec, **fields: object) -> Setr:
     The position embedding has the grid of the tag's own size, whatever the spec's size.
     """
     base, _, tag = spec.name.partition(".")
-    _, decoder, size = base.split("_")
+    _, decoder, size, *layout = base.split("_")
     trained = (TAGS | OWN_TAGS)[tag]
     row = replaced(SIZES[size], fields)
-    return Setr(row, decoder, spec.classes, (trained.height, trained.width))
+    sides = (trained.height, trained.width)
+    return Setr(row, decoder, spec.classes, sides, paddlevit=bool(layout))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from seaformer.core import codec, proof, zoo
-from seaformer.core.paper import AbsentLine
+from seaformer.core.paper import AbsentLine, table_number
 from seaformer.core.proof import Proof
 from seaformer.core.spec import ModelSpec, PaperRow
 from seaformer.report.terminal import Block, Column, Table
@@ -56,7 +56,7 @@ def _paper(row: ZooRow) -> PaperRow:
 
 def _papers_row(row: ZooRow) -> str:
     """``2: SeaFormer-T``: the paper's table and its line."""
-    number = _paper(row).table.removeprefix("table")[:2].lstrip("0")
+    number = table_number(_paper(row).table)
     return f"{number}: {_paper(row).label}" if number else ""
 
 

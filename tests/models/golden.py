@@ -26,7 +26,10 @@ def fill(key: str, shape: tuple[int, ...], kind: str) -> NDArray[Any]:
         return np.zeros(shape, np.int64)
     if kind in UNIFORM:
         return rng.uniform(*UNIFORM[kind], shape).astype(np.float32)
-    scale = np.sqrt(1.5 / np.prod(shape[1:])) if kind == "weight" else NORMAL[kind]
+    if kind == "linear":  # Paddle's: inputs x outputs
+        scale = np.sqrt(1.5 / shape[0])
+    else:
+        scale = np.sqrt(1.5 / np.prod(shape[1:])) if kind == "weight" else NORMAL[kind]
     return np.asarray(rng.standard_normal(shape) * scale, np.float32)
 
 

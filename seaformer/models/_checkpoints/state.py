@@ -41,7 +41,7 @@ _WRAPPERS = (
 )
 _TWIN = "ema_"
 _AVERAGES = "n_averaged"  # the counter of torch.optim.swa_utils.AveragedModel
-_PADDLE_NAMES = "StructuredToParameterName@@"
+_PADDLE_NAMES, _PADDLE_PARTS = "StructuredToParameterName@@", "UnpackBigParamInfor@@"
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ def _tensors(content: object) -> tuple[dict[str, Tensor], list[str]]:
     """Tensors by key, and the keys of what is none. Arrays become tensors."""
     if not isinstance(content, Mapping):
         return {}, []
+    content = _joined(content)
     tensors: dict[str, Tensor] = {}
     others = []
     for key, value in content.items():
@@ -105,6 +106,18 @@ def _tensors(content: object) -> tuple[dict[str, Tensor], list[str]]:
         elif str(key) != _PADDLE_NAMES:
             others.append(str(key))
     return tensors, others
+
+
+def _joined(content: Mapping[object, object]) -> Mapping[object, object]:
+    """Paddle's arrays of more than 1 GiB, which protocols 2 and 3 cut up, in one piece."""
+    parts = content.get(_PADDLE_PARTS)
+    if not isinstance(parts, Mapping):
+        return content
+    whole = {key: value for key, value in content.items() if key != _PADDLE_PARTS}
+    for key, info in parts.items():
+        pieces = [np.asarray(whole.pop(name)).ravel() for name in info["slices"]]
+        whole[key] = np.concatenate(pieces).reshape(info["OriginShape"])
+    return whole
 
 
 def _as_tensor(value: object) -> Tensor | None:
