@@ -42,7 +42,6 @@ def below(prefix: str, state: State) -> State:
         "module.module.",
         "module.model.",
         "model._orig_mod.",
-        "a.b.c.",
     ],
 )
 def test_a_prefix_of_all_keys_is_removed_and_reported(
