@@ -7,10 +7,12 @@ makers' product pages. The last column is what a person who knows the chip would
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from seaformer.bench.target import choose_cores
+from seaformer.bench.targets.host import find_clusters
 from seaformer.core.cpu import list_cores
 from seaformer.core.measurement import Cluster
 from tests.fakes.measurements import HOST
@@ -114,3 +116,23 @@ def test_a_core_without_a_row_leaves_the_clocks() -> None:
 
 def test_every_row_has_a_capacity() -> None:
     assert [core.name for core in list_cores() if core.capacity < 50] == []
+
+
+def test_an_arm_board_that_is_the_host_is_ranked_as_a_phone_is(tmp_path: Path) -> None:
+    """RK3399: the Cortex-A72 after four Cortex-A53, as Linux describes them."""
+    blocks = []
+    for cpu in range(6):
+        folder = tmp_path / f"cpu{cpu}"
+        (folder / "cpufreq").mkdir(parents=True)
+        khz, capacity, part = (1_800_000, 1024, "0xd08") if cpu > 3 else (1_416_000, 381, "0xd03")
+        (folder / "cpufreq" / "cpuinfo_max_freq").write_text(f"{khz}\n")
+        (folder / "cpu_capacity").write_text(f"{capacity}\n")
+        blocks.append(f"processor\t: {cpu}\nCPU implementer\t: 0x41\nCPU part\t: {part}\n")
+    little, big = find_clusters(range(6), "rk3399", tmp_path, "\n".join(blocks))
+    assert little == Cluster((0, 1, 2, 3), "Cortex-A53", 1_416_000, 381)
+    assert big == Cluster((4, 5), "Cortex-A72", 1_800_000, 1024)
+    assert chosen((little, big)) == "5 5 3"
+    (pc,) = find_clusters(
+        range(2), "A PC", tmp_path / "none", "processor\t: 0\nmodel name\t: A PC\n"
+    )
+    assert pc == Cluster((0, 1), "A PC")

@@ -15,16 +15,17 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from seaformer.android_bench.topology import parse_cpuinfo
 from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
 from seaformer.core import child
 from seaformer.core.engine import Engine, engine, timed_engines
-from seaformer.core.errors import RunnerFailed, SeaFormerError
+from seaformer.core.errors import DeviceError, RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
 from seaformer.runtime.build.runner import RunnerBuild, build_host_runner
 
@@ -33,6 +34,7 @@ BUSY_SHARE = 0.2
 _LOOK_S = 0.5
 _PATIENCE = Patience(load_s=180.0, run_s=60.0)
 _CPU = Path("/sys/devices/system/cpu")
+_CPUINFO = Path("/proc/cpuinfo")
 Progress = Callable[[str], None]
 
 
@@ -61,7 +63,7 @@ class HostTarget(PlainTarget):
             system=_system(),
             architecture=platform.machine(),
             cores=os.cpu_count() or 1,
-            clusters=_clusters(model),
+            clusters=find_clusters(os.sched_getaffinity(0), model, _CPU, _text(_CPUINFO) or ""),
             memory_bytes=_meminfo("MemTotal"),
         )
 
@@ -192,13 +194,23 @@ def _system() -> str:
     return f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
 
 
-def _clusters(model: str) -> tuple[Cluster, ...]:
-    """Cores this process may use, grouped by their highest frequency."""
-    groups: dict[int | None, list[int]] = {}
-    for cpu in sorted(os.sched_getaffinity(0)):
-        frequency = _number(_CPU / f"cpu{cpu}" / "cpufreq" / "cpuinfo_max_freq")
-        groups.setdefault(frequency, []).append(cpu)
-    return tuple(Cluster(tuple(cpus), model, frequency) for frequency, cpus in groups.items())
+def find_clusters(
+    cpus: Iterable[int], model: str, folder: Path, cpuinfo: str
+) -> tuple[Cluster, ...]:
+    """Cores grouped by what they are, their highest frequency and the kernel's capacity.
+
+    ``folder`` is the kernel's of the cores; ``cpuinfo`` names the core of an ARM board, on a PC all
+    of them are the ``model``.
+    """
+    parts: dict[int, str] = {}
+    with suppress(DeviceError):
+        parts = {each.number: each.core for each in parse_cpuinfo(cpuinfo) if each.part}
+    groups: dict[tuple[str, int | None, int | None], list[int]] = {}
+    for cpu in sorted(cpus):
+        frequency = _number(folder / f"cpu{cpu}" / "cpufreq" / "cpuinfo_max_freq")
+        capacity = _number(folder / f"cpu{cpu}" / "cpu_capacity")
+        groups.setdefault((parts.get(cpu, model), frequency, capacity), []).append(cpu)
+    return tuple(Cluster(tuple(group), *kind) for kind, group in groups.items())
 
 
 def _meminfo(key: str) -> int | None:
