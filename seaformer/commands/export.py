@@ -16,6 +16,7 @@ from seaformer.core.engine import DEFAULT_FORMAT, formats
 from seaformer.core.plan import MOST_SEED
 
 if TYPE_CHECKING:
+    from seaformer.export.rewrites._graph import GraphRule
     from seaformer.export.rewrites._rule import Rule
     from seaformer.report.terminal import Block
 
@@ -73,12 +74,12 @@ def export(
 
 def _rewrites() -> list[Block]:
     """Every rule by name, where it applies and why."""
-    from seaformer.export.rewrites import list_rules
+    from seaformer.export.rewrites import list_graph_rules, list_rules
     from seaformer.report.terminal import Column, Table
 
-    columns: tuple[Column[Rule], ...] = (
+    columns: tuple[Column[Rule | GraphRule], ...] = (
         Column("rewrite", lambda rule: rule.name, key=True),
         Column("applies to", lambda rule: rule.where, key=True),
         Column("reason", lambda rule: rule.reason, below="{}"),
     )
-    return [Table(columns, list_rules())]
+    return [Table(columns, (*list_rules(), *list_graph_rules()))]

@@ -166,8 +166,8 @@ class Artifact:
 
     ``file`` is the name beside the manifest; ``path`` is where it was found and is not stored.
     ``operator_map`` is which module each operator is from (``operators.OperatorMap``).
-    ``rewrites`` counts the modules and operators that each rule replaced, ``rewritten`` names
-    where they are (the modules' paths; at most a few per rule), ``no_rewrite`` are rules left out.
+    ``rewrites`` counts the modules and operators that each rule replaced, ``rewritten`` has
+    the paths of the modules where rules of operators applied; ``no_rewrite`` are rules left out.
     ``origin`` is what a network that is not of the zoo came from.
     ``checkpoint`` is what the weights were read as; ``None`` where they are seeded.
     """

@@ -20,6 +20,7 @@ from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
 from seaformer.export._components import Part
 from seaformer.export._verify import Case
+from seaformer.export.rewrites._graph import GraphRule
 
 Step = Callable[[str], None]
 
@@ -47,7 +48,8 @@ def unsupported(format: str, operator: str) -> UnsupportedOperator:
 class WriteRequest:
     """A rewritten network to be written to ``path``; ``image`` is (1, 3, H, W) float32.
 
-    ``parts`` are its components, to be written as methods beside ``forward``.
+    ``parts`` are its components, to be written as methods beside ``forward``; ``graph_rules``
+    are for formats that capture a graph.
     """
 
     model: nn.Module
@@ -56,6 +58,7 @@ class WriteRequest:
     precision: Precision
     step: Step
     parts: tuple[Part, ...] = ()
+    graph_rules: tuple[GraphRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class FileFacts:
     """What a format reports about the file that it wrote.
 
     ``operators`` counts the file's operators by kind; ``notes`` are sentences for a reader;
-    ``graphs`` lists every method's operators in the order they run.
+    ``graphs`` lists every method's operators in the order they run; ``rewritten`` has the
+    modules in which each rule of operators replaced some, one entry an operator.
     """
 
     exporter: str
@@ -73,6 +77,7 @@ class FileFacts:
     delegation: Delegation | None = None
     notes: tuple[str, ...] = ()
     graphs: Mapping[str, tuple[GraphOperator, ...]] = field(default_factory=dict)
+    rewritten: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Format(Protocol):

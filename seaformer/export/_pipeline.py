@@ -57,7 +57,7 @@ from seaformer.export._subject import (
     module_subject,
     zoo_subject,
 )
-from seaformer.export.rewrites import check_rules, select_rules
+from seaformer.export.rewrites import check_rules, select_graph_rules, select_rules
 from seaformer.export.rewrites._apply import rewrite
 from seaformer.models import model_spec
 
@@ -224,7 +224,10 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     cases += _verify.component_cases(model, cases) if components else ()
     step("rewrite for the runtimes")
     image = torch.from_numpy(cases[0].image)
-    rules = select_rules(job.engine, job.precision, job.request.no_rewrite)
+    which = (job.engine, job.precision, job.request.no_rewrite)
+    rules = select_rules(*which)
+    # The zoo's networks are whole by the rules of their modules.
+    graph_rules = select_graph_rules(*which) if job.request.module else ()
     with quiet():
         result = rewrite(model, image, rules)
     parts = _components.parts(result.network, image) if components else ()
@@ -233,7 +236,9 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     notes = require_range(network, cases, job.precision)
     path = scratch / job.file
     with quiet():
-        facts = job.writer.write(WriteRequest(network, image, path, job.precision, step, parts))
+        facts = job.writer.write(
+            WriteRequest(network, image, path, job.precision, step, parts, graph_rules)
+        )
         step("verify against the PyTorch model")
         parity = job.writer.verify(path, cases, job.precision, network)
     _verify.require(parity, job.file)
@@ -245,7 +250,8 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
         _manifest(job, path, facts, parity),
         reference=reference,
         operator_map=operator_map,
-        rewrites=result.applied,
+        rewrites={**result.applied, **{n: len(p) for n, p in facts.rewritten.items()}},
+        rewritten={n: tuple(dict.fromkeys(p)) for n, p in facts.rewritten.items()},
         notes=(*facts.notes, *notes),
     )
     files.write_json(manifest_path(path), codec.to_json(artifact))

@@ -23,6 +23,7 @@ from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._executorch.delegation import operator_name, xnnpack_report
 from seaformer.export._format import FileFacts, WriteRequest, is_cast, unsupported
+from seaformer.export.rewrites._graph import rewrite_graph
 
 
 def write(request: WriteRequest) -> FileFacts:
@@ -30,6 +31,7 @@ def write(request: WriteRequest) -> FileFacts:
     request.step("capture the graph")
     try:
         captured = _capture(request, request.precision)
+        captured, rewritten = _rewritten(request, captured)
         request.step("lower to XNNPACK")
         edge = _lower(captured)
         reports = {name: xnnpack_report(_graph(edge, name)) for name in captured}
@@ -51,6 +53,7 @@ def write(request: WriteRequest) -> FileFacts:
         delegation=reports[FORWARD],
         notes=notes,
         graphs=graphs,
+        rewritten=rewritten,
     )
 
 
@@ -82,6 +85,20 @@ def _capture(request: WriteRequest, precision: Precision) -> dict[str, ExportedP
         )
         for name, (module, inputs) in modules.items()
     }
+
+
+def _rewritten(
+    request: WriteRequest, captured: dict[str, ExportedProgram]
+) -> tuple[dict[str, ExportedProgram], dict[str, tuple[str, ...]]]:
+    """Every method after the rules of operators, and where those changed the whole."""
+    if not request.graph_rules:
+        return captured, {}
+    request.step("rewrite the graph")
+    programs, places = {}, {}
+    for name, program in captured.items():
+        inputs = program.example_inputs[0]
+        programs[name], places[name] = rewrite_graph(program, inputs, request.graph_rules)
+    return programs, places[FORWARD]
 
 
 def _lower(captured: dict[str, ExportedProgram]) -> EdgeProgramManager:

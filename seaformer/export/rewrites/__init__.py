@@ -20,6 +20,7 @@ from seaformer.core.precision import Precision
 from seaformer.core.registry import Registry, unknown
 
 if TYPE_CHECKING:
+    from seaformer.export.rewrites._graph import GraphRule
     from seaformer.export.rewrites._rule import Rule
 
 FAMILIES = Registry("seaformer.export.rewrites", noun="family of rewrites", extra="export")
@@ -27,14 +28,28 @@ FAMILIES = Registry("seaformer.export.rewrites", noun="family of rewrites", extr
 
 @cache
 def list_rules() -> tuple[Rule, ...]:
-    """Every rule of every family, in the order they are applied. Imports torch."""
-    rules = [rule for family in FAMILIES.names() for rule in FAMILIES.load(family).RULES]
+    """Every rule of modules, of every family, in the order they are applied. Imports torch."""
+    from seaformer.export.rewrites._rule import Rule
+
+    rules = [rule for rule in _rules() if isinstance(rule, Rule)]
     return tuple(sorted(rules, key=lambda rule: rule.stage))
+
+
+@cache
+def list_graph_rules() -> tuple[GraphRule, ...]:
+    """Every rule of operators, in the order they are applied. Imports torch."""
+    from seaformer.export.rewrites._graph import GraphRule
+
+    return tuple(rule for rule in _rules() if isinstance(rule, GraphRule))
+
+
+def _rules() -> list[Rule | GraphRule]:
+    return [rule for family in FAMILIES.names() for rule in FAMILIES.load(family).RULES]
 
 
 def check_rules(names: Iterable[str]) -> None:
     """Raise ``UnknownName``, with the nearest one, for the name of no rule."""
-    known = {rule.name for rule in list_rules()}
+    known = {rule.name for rule in list_rules()} | {rule.name for rule in list_graph_rules()}
     for name in names:
         if name not in known:
             raise unknown("rewrite", name, known)
@@ -43,8 +58,18 @@ def check_rules(names: Iterable[str]) -> None:
 def select_rules(
     engine: Engine, precision: Precision, without: Iterable[str] = ()
 ) -> tuple[Rule, ...]:
-    """The rules for files of that engine in that precision, but for those named."""
+    """The rules of modules for files of that engine in that precision, but for those named."""
     left_out = tuple(without)
     check_rules(left_out)
     rules = (rule for rule in list_rules() if rule.name not in left_out)
+    return tuple(rule for rule in rules if rule.applies(engine, precision))
+
+
+def select_graph_rules(
+    engine: Engine, precision: Precision, without: Iterable[str] = ()
+) -> tuple[GraphRule, ...]:
+    """As ``select_rules``, of operators."""
+    left_out = tuple(without)
+    check_rules(left_out)
+    rules = (rule for rule in list_graph_rules() if rule.name not in left_out)
     return tuple(rule for rule in rules if rule.applies(engine, precision))
