@@ -176,9 +176,10 @@ def _row(proof: Proof) -> ExportRow:
 
 def rewrites() -> str:
     """Every rewrite of an export, where it applies and why. Imports torch."""
-    from seaformer.export.rewrites import list_rules
+    from seaformer.export.rewrites import list_graph_rules, list_rules
 
-    cells = ((f"`{rule.name}`", rule.where, rule.reason) for rule in list_rules())
+    cells = [(f"`{rule.name}`", rule.where, rule.reason) for rule in list_rules()]
+    cells += [(f"`{rule.name}`", rule.where, rule.reason) for rule in list_graph_rules()]
     return markdown_table(("rewrite", "applies to", "reason"), cells)
 
 

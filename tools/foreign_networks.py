@@ -24,9 +24,9 @@ def mobilenet_v2() -> nn.Module:
 
 
 def mobilevit_v2() -> nn.Module:
-    """MobileViTV2, half as wide, a segmentation."""
+    """MobileViTV2, half as wide, with a block of attention in each stage."""
     return _network(
-        "MobileViTV2", "ForSemanticSegmentation", width_multiplier=0.5, n_attn_blocks=[1, 1, 1]
+        "MobileViTV2", "ForImageClassification", width_multiplier=0.5, n_attn_blocks=[1, 1, 1]
     )
 
 

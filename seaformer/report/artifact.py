@@ -8,6 +8,7 @@ from seaformer.report.terminal import Block, Line
 
 _OUTSIDE_SHOWN = 12
 _GROUPS_SHOWN = 12
+_PLACES_SHOWN = 4
 
 
 def artifact_page(artifact: Artifact) -> list[Block]:
@@ -53,9 +54,13 @@ def checkpoint_lines(checkpoint: LoadedCheckpoint | None) -> list[str]:
 
 
 def rewrite_lines(artifact: Artifact) -> list[str]:
-    """How many modules each rule replaced, and the rules that were left out."""
+    """How many modules or operators each rule replaced, where, and the rules left out."""
     counts = ", ".join(f"{name} x{count}" for name, count in artifact.rewrites.items())
     lines = [f"rewrites: {counts}"] if counts else []
+    for name, places in artifact.rewritten.items():
+        more = f" and {len(places) - _PLACES_SHOWN} more" if len(places) > _PLACES_SHOWN else ""
+        where = ", ".join(place or "the network" for place in places[:_PLACES_SHOWN])
+        lines.append(f"{name} in {where}{more}")
     if artifact.no_rewrite:
         lines.append(f"not rewritten: {', '.join(artifact.no_rewrite)}")
     return lines

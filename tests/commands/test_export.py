@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.artifact import manifest_path
-from seaformer.export.rewrites import list_rules
+from seaformer.export.rewrites import list_graph_rules, list_rules
 from tests.commands.program import seaformer
 from tests.exports import CommandExport
 
@@ -43,6 +43,7 @@ def test_rewrites_are_listed_with_what_they_apply_to_and_why(tmp_path: Path) -> 
     assert done.code == 0
     lines = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
     assert {rule.name for rule in list_rules()} <= set(lines)
+    assert {rule.name for rule in list_graph_rules()} <= set(lines)
     assert "xnnpack, float16" in lines["gelu-tanh"]
     assert "every format" in lines["sea-attention"]
 

@@ -67,7 +67,9 @@ def test_the_command_exports_a_factory_in_a_file_to_both_formats(tmp_path: Path)
         assert f"{tmp_path}/{artifact.file}" in done.stdout
     assert artifact.delegation is not None
     assert (artifact.delegation.subgraphs, artifact.delegation.outside_compute) == (1, 0)
-    assert artifact.rewrites == {"layer-norm": 1}
+    assert artifact.rewrites == {"layer-norm": 1, "graph-batch-norm": 1}
+    assert artifact.rewritten == {"graph-batch-norm": ("bn",)}
+    assert "graph-batch-norm in bn" in done.stdout
 
 
 def test_a_program_of_torch_export_is_exported(tmp_path: Path) -> None:

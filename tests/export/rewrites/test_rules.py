@@ -13,7 +13,13 @@ from seaformer.core.engine import engine_of, engines
 from seaformer.core.errors import UnknownName
 from seaformer.core.precision import BASE, find_precision
 from seaformer.export import export_model
-from seaformer.export.rewrites import FAMILIES, check_rules, list_rules, select_rules
+from seaformer.export.rewrites import (
+    FAMILIES,
+    check_rules,
+    list_graph_rules,
+    list_rules,
+    select_rules,
+)
 from seaformer.export.rewrites._apply import rewrite
 from seaformer.export.rewrites._rule import Rule
 from seaformer.models import create_model
@@ -79,7 +85,8 @@ def test_no_two_rules_of_one_stage_are_for_the_same_module() -> None:
 
 
 def test_every_family_has_rules() -> None:
-    assert sum(len(FAMILIES.load(name).RULES) for name in FAMILIES.names()) == len(list_rules())
+    every = len(list_rules()) + len(list_graph_rules())
+    assert sum(len(FAMILIES.load(name).RULES) for name in FAMILIES.names()) == every
     assert all(FAMILIES.load(name).RULES for name in FAMILIES.names())
 
 
