@@ -59,6 +59,25 @@ def text_classifier() -> Any:
     return model_of(nodes, taken, given, [table])
 
 
+def quantised() -> Any:
+    """A convolution of int8 weights between operators that quantise."""
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array(rng.integers(-127, 127, (4, 3, 3, 3)).astype(np.int8), "w"),
+        numpy_helper.from_array(np.float32(0.01), "scale"),
+        numpy_helper.from_array(np.int8(0), "zero"),
+    ]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["a"]),
+        helper.make_node("DequantizeLinear", ["a", "scale", "zero"], ["b"]),
+        helper.make_node("DequantizeLinear", ["w", "scale", "zero"], ["c"]),
+        helper.make_node("Conv", ["b", "c"], ["map"]),
+    ]
+    taken = [helper.make_tensor_value_info("image", TensorProto.FLOAT, FIXED)]
+    given = [helper.make_tensor_value_info("map", TensorProto.FLOAT, None)]
+    return model_of(nodes, taken, given, weights)
+
+
 def logarithm() -> Any:
     """NaN for the dark half of a normalised photograph."""
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, FIXED) for name in "xy"]

@@ -12,12 +12,15 @@ from seaformer.bench.foreign import FileOptions, foreign_artifact, open_file, op
 from seaformer.bench.profile import profile
 from seaformer.bench.run import Bench
 from seaformer.bench.targets.host import HostTarget
+from seaformer.compare.rows import Side, compare
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import CorruptArtifact, UnknownName, UsageError
 from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
+from seaformer.report import write_report
 from seaformer.report.table import newest, table_of
 from seaformer.store.results import ResultStore
+from seaformer.store.summaries import load_summarised
 from tests import foreign
 from tests.exports import small
 
@@ -209,6 +212,19 @@ def test_a_half_precision_file_is_listed_and_judged_as_one(tmp_path: Path) -> No
     assert output is not None
     assert output.passed
     assert "without optimisations" in flags(row)["no manifest"][1]
+
+
+def test_an_integer_file_is_listed_as_one_in_reports_and_comparisons(tmp_path: Path) -> None:
+    artifact = open_file(foreign.save(foreign.quantised(), tmp_path / "q.onnx"))
+    assert artifact.precision == "int8"
+    rows = bench(tmp_path / "results", artifact)
+    output = rows[0].methods["forward"].output
+    assert output is not None
+    assert output.passed
+    written = write_report(tmp_path / "results", load_summarised(ResultStore(tmp_path / "results")))
+    assert artifact.model in (tmp_path / "results" / "report.md").read_text()
+    assert [row.model for row in written.report.table.rows] == [artifact.model]
+    assert compare(Side("base", tuple(rows)), Side("new", tuple(rows))).regressions == ()
 
 
 def test_operators_of_a_profile_have_the_modules_that_the_nodes_are_named_after(
