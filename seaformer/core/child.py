@@ -26,6 +26,7 @@ from seaformer.core.engine import engines
 
 Finished = subprocess.CompletedProcess
 _SHELL = Path("/bin/sh")
+_LONGEST_S = 2_000_000.0  # 23 days: poll(2) takes no more
 _WATCH = "read -r line; kill -KILL 0"  # the read ends when the pipe does; 0 is the own group
 
 
@@ -92,7 +93,7 @@ def run_bytes(
         ) as process,
     ):
         try:
-            out, err = process.communicate(send or None, timeout=timeout_s)
+            out, err = process.communicate(send or None, timeout=min(timeout_s, _LONGEST_S))
         except BaseException as error:
             group.kill()
             process.kill()

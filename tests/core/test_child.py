@@ -91,6 +91,10 @@ def test_what_a_child_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     until(lambda: not runs(int(done.stdout)), "the background process is still running")
 
 
+def test_a_time_limit_may_be_longer_than_the_system_can_wait() -> None:
+    assert child.run(["true"], 1e9).returncode == 0
+
+
 def test_a_program_that_is_absent_is_an_os_error() -> None:
     with pytest.raises(FileNotFoundError):
         child.run(["/nowhere/program"], 20)
