@@ -86,6 +86,11 @@ def check_module_request(request: ExportRequest) -> tuple[int, ...]:
                 f"{option} is not supported for a module (got {value}).",
                 hint="Load the weights, and choose the classes, where the module is made.",
             )
+    if request.components:
+        raise UsageError(
+            "--components is not supported for a module.",
+            hint="The networks of the zoo have components: seaformer models",
+        )
     if request.size is not None:
         raise UsageError("--size is not supported for a module.", hint="Use --shape 1x3xHxW.")
     if request.model in list_models():

@@ -113,6 +113,7 @@ REFUSED: dict[str, tuple[ExportRequest, type[SeaFormerError], str]] = {
     "batch": (request("tests.nets:Small", shape=(2, 3, 64, 64)), UsageError, r"got 2x3x64x64\)"),
     "checkpoint": (request("tests.nets:Small", checkpoint="w.pth"), UsageError, "--checkpoint is"),
     "name": (request("tests.nets:Small", model="seaformer_t.ade20k"), UsageError, "a model here"),
+    "components": (request("tests.nets:Small", components=True), UsageError, "--components is not"),
     "scope": (request("tests.nets:Named", scope="argmax"), UsageError, "its scope is logits, not"),
     "not finite": (request("tests.nets:NotANumber"), ParityError, "infinity or NaN on china.jpg"),
     "not finite, argmax": (
