@@ -27,6 +27,7 @@ REPLAY = Path(__file__).parent / "fakes" / "replay"
 # Files that may name an engine and are not under its name, each with the reason.
 ELSEWHERE = {
     "export/rewrites/huggingface.py": "the reason of a rule, in words for a reader",
+    "models/_checkpoints/kinds.py": "kinds of files that are not checkpoints, by their first bytes",
 }
 
 ROW = """

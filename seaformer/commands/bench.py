@@ -57,7 +57,9 @@ def bench(
     artifacts: Annotated[
         list[Path] | None, typer.Argument(help="model files, exported here or anywhere")
     ] = None,
-    format: Annotated[str, typer.Option(help=_TIMED, autocompletion=_complete.formats)] = _TIMED,
+    format: Annotated[
+        str, typer.Option(help=_TIMED.replace(",", ", "), autocompletion=_complete.formats)
+    ] = _TIMED,
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="of the order and of seeded weights")
     ] = 0,

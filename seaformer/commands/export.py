@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def export(
     models: ModelOptions,
     format: Annotated[
-        str, typer.Option(help=",".join(formats()), autocompletion=_complete.formats)
+        str, typer.Option(help=", ".join(formats()), autocompletion=_complete.formats)
     ] = DEFAULT_FORMAT,
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="of the weights without a checkpoint")

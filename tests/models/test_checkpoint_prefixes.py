@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from seaformer.core.checkpoint import LoadedCheckpoint
-from seaformer.core.errors import UsageError, WeightsMismatch
+from seaformer.core.errors import UsageError
 from seaformer.models import create_model
 from tests.models.checkpoints import State, assert_loads, official, refusal, save
 
@@ -217,5 +217,5 @@ def test_a_home_folder_is_expanded(
     save(tmp_path, tiny)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert read_as(Path("~/w.pth")).file == "w.pth"
-    with pytest.raises(WeightsMismatch, match="the user is unknown"):
+    with pytest.raises(UsageError, match="names a home folder that does not exist"):
         create_model("seaformer_t", checkpoint="~nobody-of-that-name/w.pth")
