@@ -95,12 +95,13 @@ def open_file(
     path = expanded(path)
     bare = path.with_name(path.name.removesuffix(".json"))
     inside = bare.parent.name.endswith(".parts") and beside(bare.parent) is not None
-    if manifest_path(bare).exists() or not bare.exists() or inside:
-        if options.given:
-            raise UsageError(
-                f"{path} has a manifest, which states its inputs and its output.",
-                hint="--input, --reference and --shape are for files without one.",
-            )
+    described = manifest_path(bare).exists() or inside
+    if described and options.given:
+        raise UsageError(
+            f"{path} has a manifest, which states its inputs and its output.",
+            hint="--input, --reference and --shape are for files without one.",
+        )
+    if described or not bare.exists():
         return load_artifact(path)
     (progress or (lambda _: None))(f"read {path.name}")
     return foreign_artifact(bare, options)

@@ -168,8 +168,10 @@ def _named_file(text: str) -> tuple[str, Path]:
     """``FILE``, or ``NAME=FILE``; a name of a tensor may hold a slash or a colon."""
     from pathlib import Path
 
+    from seaformer.core.files import expanded
+
     name, equals, file = text.partition("=")
-    if not equals or Path(text).expanduser().exists():
+    if not equals or expanded(text).exists():
         return "", Path(text)
     return name, Path(file)
 

@@ -58,6 +58,9 @@ from tests.commands.program import seaformer
         ("bench --variant t --max-secs inf", 2, ("--max-secs must be", "(got inf)")),
         ("bench --variant t --checkpoint no.pth", 3, ("no.pth does not exist",)),
         ("bench no.onnx", 3, ("no.onnx does not exist", "seaformer export")),
+        ("bench no.onnx --input x.npy", 3, ("no.onnx does not exist", "seaformer export")),
+        ("bench no.onnx --input ~nobody-here/a=b.npy", 2, ("home folder that does not exist",)),
+        ("inspect ~nobody-here/x.onnx", 2, ("home folder that does not exist",)),
     ],
     ids=lambda value: value[:60] if isinstance(value, str) else None,
 )
