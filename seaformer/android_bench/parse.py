@@ -13,13 +13,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from seaformer.core import codec
 from seaformer.core.errors import DeviceError
 
 # The types of temperature (android.os.Temperature) that are used here.
 SKIN, BATTERY = 3, 2
 THERMAL_STATUS = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 _CHARGING, _FULL = 2, 5
-_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -279,8 +279,8 @@ def _number(text: str, what: str) -> float:
 
 
 def _unreadable(what: str, seen: str) -> DeviceError:
-    shown = seen if len(seen) <= _SHOWN else seen[: _SHOWN - 3] + "..."
     return DeviceError(
-        f"The phone's output for {what} cannot be read: expected a value, got {shown!r}.",
+        f"The phone's output for {what} cannot be read: expected a value, "
+        f"got {codec.shortened(seen)!r}.",
         hint="Try again; if it fails again, report this text.",
     )

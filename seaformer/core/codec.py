@@ -230,6 +230,9 @@ def _expect(good: bool, expected: str, data: Any, where: str) -> None:
 
 
 def _mismatch(expected: str, data: Any, where: str) -> CorruptArtifact:
-    text = repr(data)
-    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-    return CorruptArtifact(f"{where}: expected {expected}, got {shown}.")
+    return CorruptArtifact(f"{where}: expected {expected}, got {shortened(repr(data))}.")
+
+
+def shortened(text: str) -> str:
+    """The text as a message quotes it: at most 60 characters."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

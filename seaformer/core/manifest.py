@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seaformer.core import codec
 from seaformer.core.engine import formats
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.precision import names
@@ -37,7 +38,6 @@ DTYPES = (
 )
 _BARE = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
 _LARGEST_TENSOR = 1 << 31  # values: 8 GB of float32, more than any network here takes
-_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ def check_manifest(
         parts: what the folder of components ends with.
     """
     for fault in _faults(artifact, scopes, parts):
-        shown = repr(fault.value)
-        value = shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 3]}..."
+        value = codec.shortened(repr(fault.value))
         raise CorruptArtifact(
             f"{where}: {fault.field} must be {fault.rule} (got {value}).",
             hint="The manifest was changed, or is of another version: export the model again.",

@@ -144,16 +144,17 @@ def _program(path: Path) -> nn.Module:
             module = torch.export.load(path).module(check_guards=False)
     except Exception as error:  # a damaged archive fails in many ways
         raise ModelError(
-            f"{path} is not a program that torch.export.save wrote: {_first_line(error)}"
+            f"{path} is not a program that torch.export.save wrote: {first_line(error)}"
         ) from error
     # Its own class refuses eval(); the graph of an inference program has no training in it.
     return torch.fx.GraphModule(module, module.graph)
 
 
 def _raised(what: str, error: Exception) -> ModelError:
-    return ModelError(f"{what} raised {type(error).__name__}: {_first_line(error)}")
+    return ModelError(f"{what} raised {type(error).__name__}: {first_line(error)}")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """How the message of the user's own code begins."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else "no message"

@@ -22,6 +22,7 @@ from seaformer.core.quiet import quiet
 from seaformer.core.request import OTHER_TASK, ExportRequest
 from seaformer.core.spec import ModelSpec
 from seaformer.export import _verify
+from seaformer.export._named import first_line
 from seaformer.models import create_model, list_models, model_spec
 
 FAMILY = "module"
@@ -120,20 +121,11 @@ def module_subject(module: nn.Module, request: ExportRequest, origin: str) -> Su
     except (RuntimeError, TypeError, AttributeError, NotImplementedError) as error:
         raise ModelError(f"{origin} cannot be copied: {error}") from error
     outputs = _outputs(network, shape, origin)
-    names = _names(outputs)
     tensors = _tensors(outputs, origin)
-    if names or not isinstance(outputs, (Tensor, tuple)) or len(tensors) == 1:
-        network = _plain(network, outputs, names)
+    if not isinstance(outputs, Tensor) and not (isinstance(outputs, tuple) and len(tensors) > 1):
+        network = NamedOutputs(network, _names(outputs)).eval()
     spec = _spec(request.model, shape, tensors, _digest(module))
     return Subject(network, spec, origin)
-
-
-def _plain(network: nn.Module, outputs: Any, names: tuple[str, ...]) -> nn.Module:
-    """As a network that answers with a tensor or a tuple of them."""
-    if isinstance(outputs, Tensor):
-        return network
-    count = len(outputs)
-    return NamedOutputs(network, names or tuple(f"output{i}" for i in range(count))).eval()
 
 
 def _outputs(network: nn.Module, shape: tuple[int, ...], origin: str) -> Any:
@@ -144,16 +136,17 @@ def _outputs(network: nn.Module, shape: tuple[int, ...], origin: str) -> Any:
         with torch.no_grad():
             return network(torch.from_numpy(value))
     except Exception as error:  # the user's code: anything may come out of it
-        reason = str(error).strip().splitlines()
         raise ShapeError(
             f"{origin} raised {type(error).__name__} on {name}, float32 {seen}: "
-            f"{reason[0] if reason else 'no message'}",
+            f"{first_line(error)}",
             hint="Give the shape that it takes: --shape 1xCxHxW.",
         ) from error
 
 
 def _names(outputs: Any) -> tuple[str, ...]:
-    return tuple(str(name) for name in outputs) if isinstance(outputs, Mapping) else ()
+    """The keys of a mapping; of a list or tuple ``output0``, ``output1``, ..."""
+    keys = outputs if isinstance(outputs, Mapping) else (f"output{i}" for i in range(len(outputs)))
+    return tuple(map(str, keys))
 
 
 def _tensors(outputs: Any, origin: str) -> tuple[Tensor, ...]:

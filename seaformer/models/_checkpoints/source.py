@@ -46,13 +46,10 @@ class Source:
 def find_source(path: Path | str) -> Source:
     """The files behind a path; ``~`` is expanded.
 
-    Raises ``WeightsMismatch`` when there are none, naming the shards that are missing.
+    Raises ``WeightsMismatch`` when there are none, naming the shards that are missing, and
+    ``UsageError`` for the home folder of an unknown user.
     """
-    try:
-        path = expanded(path)
-    except RuntimeError as error:
-        message = f"{path} does not exist: the user is unknown."
-        raise WeightsMismatch(message, hint="Name the checkpoint by its full path.") from error
+    path = expanded(path)
     if path.is_dir():
         return Source(path.resolve(), _resolved(_in_folder(path)))
     if not path.exists():
