@@ -40,4 +40,6 @@ fetched = re.findall(r"""<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=["'](?
 assert not fetched, f"report.html fetches something: {fetched}"
 print(f"fresh report: {len(runs)} runs, {len(page) / 1e6:.2f} MB of report.html")
 PYTHON
-seaformer compare "$results" "$results" >/dev/null || fail "a run is worse than itself"
+# On a busy machine both rows may be unstable, and what is not judged ends a comparison with 6; a run
+# that is compared with itself has to be judged the same either way, so latency alone is let through.
+seaformer compare "$results" "$results" --allow latency >/dev/null || fail "a run is worse than itself"
