@@ -152,6 +152,7 @@ def test_what_a_row_does_not_have_is_refused(
     assert reason in house.run(*model, *options, codes=(2,)).stderr
 
 
+@pytest.mark.slow
 def test_the_runner_is_built_with_the_new_engine_and_times_its_files(
     house: House, tape: Path
 ) -> None:

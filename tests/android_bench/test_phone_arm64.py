@@ -52,6 +52,7 @@ def bench(phone: FakePhone, results: Path, artifacts: list[Artifact], *profiles:
     return outcome
 
 
+@pytest.mark.slow
 def test_both_engines_answer_rightly_on_the_pinned_core_and_all_of_it_stays_there(
     phone: FakePhone, tmp_path: Path, real_bundle: Bundle
 ) -> None:

@@ -93,6 +93,7 @@ def test_no_milliseconds_are_derived_from_an_emulated_run(
     assert not [name for name in data["methods"]["forward"] if name.endswith("_ms")]
 
 
+@pytest.mark.slow
 def test_a_half_precision_file_is_computed_in_half_precision_where_the_core_can(
     tmp_path: Path,
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_half_precision_file_is_computed_in_half_precision_where_the_core_can(
     assert not [name for name in flags(found) if "fp16" in name or "fp32" in name]
 
 
+@pytest.mark.slow
 def test_a_core_without_half_precision_computes_in_single_and_the_row_says_so(
     tmp_path: Path,
 ) -> None:
@@ -125,6 +127,7 @@ def test_executorch_in_half_precision_runs_half_kernels_or_says_so(tmp_path: Pat
     assert "executed in fp32" not in flags(able)
 
 
+@pytest.mark.slow
 def test_every_block_is_kept_on_request_and_read_back(tmp_path: Path) -> None:
     (line,) = write_blocks_of(target(), ONE, [small("onnx")], tmp_path)
     (path,) = (tmp_path / "profiles").iterdir()

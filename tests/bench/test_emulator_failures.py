@@ -46,6 +46,7 @@ def unknown_kernel(folder: Path) -> Artifact:
     return replace(made, path=path, file=path.name, reference=None)
 
 
+@pytest.mark.slow
 def test_an_operator_the_runtime_lacks_is_a_row_and_the_batch_goes_on(tmp_path: Path) -> None:
     strange = [unknown_operator(tmp_path), unknown_kernel(tmp_path)]
     *bad, good = bench([*strange, small("executorch")], tmp_path / "results")
@@ -78,6 +79,7 @@ def test_a_bundle_that_lacks_a_library_is_a_row_for_each_file_that_names_it(
         assert "libexecutorch_backend_xnnpack.so is missing" in one.failure
 
 
+@pytest.mark.slow
 def test_a_bundle_of_another_version_is_a_row_with_both_and_the_other_engine_goes_on(
     tmp_path: Path,
 ) -> None:
@@ -94,6 +96,7 @@ def test_a_bundle_of_another_version_is_a_row_with_both_and_the_other_engine_goe
     assert right.valid
 
 
+@pytest.mark.slow
 def test_a_core_other_than_its_cpuinfo_says_is_a_row_and_the_batch_goes_on(
     tmp_path: Path,
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from seaformer.runtime.build.runner import find_host_runner
 from tests.commands.program import MEASURED, QUICK, seaformer, stored
 from tests.exports import CommandExport
@@ -46,6 +48,7 @@ def test_a_bench_prints_a_table_and_the_next_command(
     assert (tmp_path / "here" / "report.md").exists()
 
 
+@pytest.mark.slow
 def test_a_model_without_a_file_is_exported_once_into_the_cache(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     if (runner := find_host_runner()) is not None:

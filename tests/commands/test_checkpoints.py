@@ -68,6 +68,7 @@ def test_the_hostile_checkpoint_is_hostile(checkpoints: Path) -> None:
     (checkpoints / "ran").rmdir()
 
 
+@pytest.mark.slow
 def test_two_checkpoints_into_one_folder_are_two_files_that_say_what_they_were_read_as(
     tmp_path: Path,
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from seaformer.core import files
 from seaformer.core.artifact import manifest_path
 from seaformer.export.rewrites import list_graph_rules, list_rules
@@ -56,6 +58,7 @@ def test_an_unknown_rewrite_is_refused_with_the_nearest(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_rewrite_that_is_left_out_is_named_below_the_file(tmp_path: Path) -> None:
     options = ("--format", "onnx", "--size", "64x64", "--no-rewrite", "fusion-gate,sea-attention")
     done = seaformer("export", "--variant", "t", *options, cwd=tmp_path)

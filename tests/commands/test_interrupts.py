@@ -75,6 +75,7 @@ def test_ctrl_c_before_anything_was_measured_stores_nothing(
     assert stored(tmp_path / "results") == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_of_an_export_leaves_nothing_behind(tmp_path: Path, temporary: Path) -> None:
     told = interrupted((*TINY, "--out", "out"), "trace to ONNX", tmp_path, temporary)
     assert told.code == 130, told.err

@@ -28,6 +28,7 @@ def artifact() -> Artifact:
     return half("onnx")
 
 
+@pytest.mark.slow
 def test_export_takes_precisions_and_formats_together_and_names_the_components(
     tmp_path: Path,
 ) -> None:

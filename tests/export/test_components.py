@@ -66,7 +66,12 @@ def test_watching_leaves_the_network_without_hooks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "precision"), [("onnx", "fp32"), ("onnx", "fp16"), ("executorch", "fp16")]
+    ("format", "precision"),
+    [
+        ("onnx", "fp32"),
+        ("onnx", "fp16"),
+        pytest.param("executorch", "fp16", marks=pytest.mark.slow),
+    ],
 )
 def test_methods_of_a_file_one_after_the_other_give_what_forward_gives(
     format: str, precision: str
@@ -93,13 +98,14 @@ def test_methods_of_a_file_one_after_the_other_give_what_forward_gives(
     assert off < (1e-4 if precision == "fp32" else 5e-2)
 
 
-@pytest.mark.parametrize("format", ["onnx", "executorch"])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.slow)])
 def test_a_method_that_is_not_there_is_named_with_those_that_are(format: str) -> None:
     artifact = half(format)
     with pytest.raises(CorruptArtifact, match=r"no method 'neck'.*forward.*stem"):
         load_session(artifact).run([], "neck")
 
 
+@pytest.mark.slow
 def test_methods_of_a_program_share_their_weights() -> None:
     artifact = half("executorch")
     weights = 4 * sum(p.numel() for p in create_model("seaformer_t").parameters())
@@ -155,6 +161,7 @@ def test_each_method_has_its_own_answers_in_the_reference(tmp_path: Path) -> Non
             np.testing.assert_allclose(seen, expected, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_every_method_has_its_operators_mapped_to_modules() -> None:
     for format, kind in (("onnx", "Conv"), ("executorch", "aten.convolution")):
         precision = "fp16" if format == "executorch" else "fp32"

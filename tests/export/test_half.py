@@ -57,6 +57,7 @@ def test_onnx_file_computes_in_half_and_is_fed_and_read_in_single(half_onnx: Art
     assert half_onnx.size_bytes < 0.55 * small("onnx", components=True).size_bytes
 
 
+@pytest.mark.slow
 def test_executorch_program_computes_in_half_and_says_so(half_executorch: Artifact) -> None:
     forward = half_executorch.methods[0]
     assert [t.dtype for t in (*forward.inputs, *forward.outputs)] == ["float16", "float16"]
@@ -66,7 +67,7 @@ def test_executorch_program_computes_in_half_and_says_so(half_executorch: Artifa
     assert half_executorch.delegation.outside_compute == 0
 
 
-@pytest.mark.parametrize("format", ["onnx", "executorch"])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.slow)])
 def test_answer_is_the_eager_one_within_half_precision_but_not_within_single(format: str) -> None:
     artifact = half(format)
     x = images.noise(*SIZE, seed=7)
@@ -98,6 +99,7 @@ def test_a_half_precision_file_with_one_wrong_bias_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["upsample", "argmax"])
 def test_every_scope_of_onnx_comes_in_half_precision(tmp_path: Path, scope: ScopeName) -> None:
     artifact = export_model(

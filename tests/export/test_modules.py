@@ -56,6 +56,7 @@ def test_a_module_is_exported_proved_and_left_as_it_was(tmp_path: Path) -> None:
     np.testing.assert_allclose(seen, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_command_exports_a_factory_in_a_file_to_both_formats(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "seaformer", "export", "--format", "onnx,executorch"]
     argv += ["--module", f"{nets.__file__}:Small", "--shape", "1x3x64x96", "--out", str(tmp_path)]

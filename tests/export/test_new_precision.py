@@ -58,6 +58,7 @@ def new_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_row_and_a_conversion_are_all_that_a_new_precision_takes(new_row: Path) -> None:
     plain = export_model("seaformer_t", format="onnx", size=SIZE, out=new_row)
     made = export_request(ExportRequest("seaformer_t", "onnx", "w16", SIZE), new_row)

@@ -49,7 +49,7 @@ def test_program_is_one_delegate_with_nothing_outside(name: str, tmp_path: Path)
     "name",
     [
         "seaformerpp_t.ade20k",
-        "seaformerpp_t_kd.ade20k",
+        pytest.param("seaformerpp_t_kd.ade20k", marks=pytest.mark.slow),
         *(pytest.param(name, marks=pytest.mark.zoo) for name in PROVED),
     ],
 )
@@ -61,7 +61,13 @@ def test_onnx_file_is_proved_and_simplified(name: str, tmp_path: Path) -> None:
     assert not {"ReduceMean", "BatchNormalization", "Einsum"} & set(artifact.operators)
 
 
-@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.zoo)])
+@pytest.mark.parametrize(
+    "format",
+    [
+        pytest.param("onnx", marks=pytest.mark.slow),
+        pytest.param("executorch", marks=pytest.mark.zoo),
+    ],
+)
 def test_detector_ends_at_boxes_that_the_host_can_choose_from(
     format: FormatName, tmp_path: Path
 ) -> None:

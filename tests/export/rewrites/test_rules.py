@@ -130,6 +130,7 @@ def test_an_unknown_rule_is_refused_with_the_nearest_name() -> None:
     assert caught.value.hint == "Did you mean sea-attention?"
 
 
+@pytest.mark.slow
 def test_a_file_without_a_rewrite_has_a_name_and_a_manifest_of_its_own(tmp_path: Path) -> None:
     whole = export_model("seaformer_t", format="onnx", size=(64, 64), out=tmp_path)
     left_out = ["sea-attention", "fusion-gate"]
