@@ -1,29 +1,38 @@
-"""Pictures of ``report.html`` as a reader meets it, of the results that are stored.
+"""Pictures of the report as a reader meets it, of the results that are stored.
 
     python tools/screenshots.py [--results results] [--out FOLDER] [--all]
 
-The report is built in a scratch copy and opened in a headless Chromium (apt-get install chromium
-chromium-driver; pip install selenium). ``--all`` takes the whole page, light and dark, on a desk
-and on a phone; without it the few that are shown are taken.
+The report is built in a scratch copy. ``report.html`` is opened in a headless Chromium (apt-get
+install chromium chromium-driver; pip install selenium); what ``seaformer report`` prints in a
+terminal of 80 and of 160 columns is drawn there too. ``--all`` takes the whole page, light and
+dark, on a desk and on a phone, and README.md as a page; without it the few that are shown are
+taken.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import io
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from markdown_it import MarkdownIt
+from rich.console import Console
+from rich.text import Text
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from seaformer.report import write_report
 from seaformer.report.zoo import zoo_rows
 from seaformer.store.results import ResultStore
+from tests.commands.terminal import on_terminal
 from tests.fakes.browser import browser, prefer, resize
 
+ROOT = Path(__file__).parents[1]
 DESK, PHONE = (1280, 900), (390, 844)
 _FIRST_NUMBER = "#latency-table .opens, #counts-table .opens"
 # name: width and height, light or dark, a section to show alone, whether a run is opened
@@ -39,6 +48,18 @@ WHOLE = {
     for scheme in ("light", "dark")
 }
 
+COLUMNS = (80, 160)
+_PAGE = "<!doctype html><meta charset=utf-8><base href='{base}/'><style>{style}</style>{body}"
+_TERMINAL = """
+body { margin: 0; padding: 16px; background: #fff; width: max-content; }
+pre { margin: 0; font: 14px/1.3 'DejaVu Sans Mono', monospace; }
+"""
+_DOCUMENT = """
+body { max-width: 860px; margin: 32px auto; font: 16px/1.5 sans-serif; }
+img { max-width: 100%; } pre { background: #f6f8fa; padding: 12px; font-size: 13px; }
+table { border-collapse: collapse; } td, th { border: 1px solid #ccc; padding: 4px 10px; }
+"""
+
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -52,7 +73,12 @@ def main() -> None:
         shutil.copytree(options.results / "runs", copy / "runs")
         write_report(copy, ResultStore(copy).load(), zoo_rows())
         with browser() as driver:
-            for path in take(driver, copy / "report.html", options.out, options.all):
+            made = take(driver, copy / "report.html", options.out, options.all)
+            if options.all:
+                made.append(readme(driver, Path(scratch), options.out))
+            else:
+                made += [terminal(driver, copy, options.out, columns) for columns in COLUMNS]
+            for path in made:
                 print(f"{path} {path.stat().st_size / 1e3:.0f} kB")
 
 
@@ -70,6 +96,29 @@ def take(driver: Any, page: Path, out: Path, whole: bool) -> list[Path]:
             driver.execute_script(f"document.querySelector('{_FIRST_NUMBER}').click()")
         made.append(_save(driver, out / f"{name}.png", beyond=False))
     return made
+
+
+def terminal(driver: Any, results: Path, out: Path, columns: int) -> Path:
+    """What ``seaformer report`` prints in a terminal of that width."""
+    screen = on_terminal("report", "--results", results, columns=columns, cwd=results.parent)
+    console = Console(record=True, width=columns, file=io.StringIO())
+    shown = screen.raw.replace("\r\n", "\n").replace(f"{results.parent}/", "")
+    console.print(Text.from_ansi(shown))
+    body = console.export_html(code_format="<pre>{code}</pre>", inline_styles=True)
+    page = results.parent / f"terminal-{columns}.html"
+    page.write_text(_PAGE.format(base=ROOT.as_uri(), style=_TERMINAL, body=body), encoding="utf-8")
+    _open(driver, page, (9 * columns + 60, 200), "light")
+    return _save(driver, out / f"terminal-{columns}.png", beyond=True)
+
+
+def readme(driver: Any, scratch: Path, out: Path) -> Path:
+    """README.md as a page."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    body = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    page = scratch / "readme.html"
+    page.write_text(_PAGE.format(base=ROOT.as_uri(), style=_DOCUMENT, body=body), encoding="utf-8")
+    _open(driver, page, DESK, "light")
+    return _save(driver, out / "whole-readme.png", beyond=True)
 
 
 def _open(driver: Any, page: Path, size: tuple[int, int], scheme: str) -> None:
