@@ -24,7 +24,7 @@ from typing import TypeVar
 
 from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.finder import Finder
-from seaformer.android_bench.store import ROOT
+from seaformer.android_bench.place import ANDROID
 from seaformer.android_bench.transport import Transport
 from seaformer.bench.run import Bench
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
@@ -108,7 +108,7 @@ def _connect(options: argparse.Namespace) -> CountedPhone:
 
 def _remove(options: argparse.Namespace) -> None:
     phone = _connect(options)
-    phone.run(["rm", "-rf", ROOT])
+    phone.run(["rm", "-rf", ANDROID.root])
     phone.close()
 
 

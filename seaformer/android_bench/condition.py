@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from seaformer.android_bench import parse, topology
 from seaformer.android_bench.connection import Phone
-from seaformer.android_bench.store import ROOT
 from seaformer.core.errors import (
     Charging,
     DeviceError,
@@ -31,23 +30,28 @@ MAX_BATTERY_C = 40.0
 BUSY_SHARE = 0.25
 _AWAKE = ("stay_on_while_plugged_in", "7")
 
-# $1: the core whose frequency is read; $2: "busy" to measure the load too, which takes 0.3 s. One
-# call for all, since each costs a round trip.
-_READ = r"""
+# What every Linux device reports. $1: the core whose frequency is read; $2: "busy" to measure the
+# load too, which takes 0.3 s; $3: where the space is. One call for all: each costs a round trip.
+READ_LINUX = r"""
 section() { echo; echo "@@seaformer $1"; }
-section battery; dumpsys battery
-section thermal; dumpsys thermalservice 2>&1
-section power; dumpsys power 2>&1 | grep -e mWakefulness= -e mScreenOn= -e 'Display Power'
-section saver; settings get global low_power
 section load; cat /proc/loadavg
 section memory; cat /proc/meminfo
-section space; df -k /data/local/tmp
+section space; df -k "$3"
 section online; cat /sys/devices/system/cpu/online
 section cpufreq; grep -sH . /sys/devices/system/cpu/cpu$1/cpufreq/*_freq \
   /sys/devices/system/cpu/cpu$1/cpufreq/scaling_governor
 section user; id -u
 section busy; if [ "$2" = busy ]; then head -n 1 /proc/stat; sleep 0.3; head -n 1 /proc/stat; fi
 """
+_READ = (
+    READ_LINUX
+    + r"""
+section battery; dumpsys battery
+section thermal; dumpsys thermalservice 2>&1
+section power; dumpsys power 2>&1 | grep -e mWakefulness= -e mScreenOn= -e 'Display Power'
+section saver; settings get global low_power
+"""
+)
 _CHANGE = r"""
 old=$(settings get global "$2") || exit 1
 [ "$old" = "$3" ] && exit 0
@@ -67,7 +71,10 @@ rm -f "$1/changed"
 
 @dataclass(frozen=True)
 class State:
-    """One reading. ``mains`` is power from a charger or a pad, not from a computer's USB port."""
+    """One reading. ``mains`` is power from a charger or a pad, not from a computer's USB port.
+
+    ``throttled_bits`` are those of a Raspberry Pi's firmware (``board.py``).
+    """
 
     conditions: Conditions
     battery: parse.Battery
@@ -78,17 +85,46 @@ class State:
     online: tuple[int, ...]
     root: bool
     busy_share: float | None
+    throttled_bits: int | None = None
 
 
 def read_state(phone: Phone, cpu: int, *, busy: bool = False) -> State:
     """Read the state in one call; with ``busy`` also the share of the cores in use."""
-    sections = _sections(phone.script(_READ, str(cpu), "busy" if busy else "").stdout)
+    sections = read_sections(phone, _READ, cpu, busy=busy)
+    common = linux_state(sections, cpu)
     battery = parse.parse_battery(sections["battery"])
     thermal = parse.parse_thermal(sections["thermal"])
+    skin = thermal.hottest_c(parse.SKIN)
+    conditions = replace(
+        common.conditions,
+        temperature_c=skin if skin is not None else battery.temperature_c,
+        battery_percent=battery.level_percent,
+        charging=battery.charging,
+        thermal_status=thermal.status,
+    )
+    return replace(
+        common,
+        conditions=conditions,
+        battery=battery,
+        mains=bool(re.search(r"(AC|Wireless|Dock) powered: true", sections["battery"])),
+        screen_on=_screen(sections["power"]),
+        power_saver=sections["saver"] == "1",
+    )
+
+
+def read_sections(phone: Phone, script: str, cpu: int, *, busy: bool = False) -> dict[str, str]:
+    """The output of a script that begins with ``READ_LINUX``, by section; a missing one: empty."""
+    done = phone.script(script, str(cpu), "busy" if busy else "", phone.place.parent)
+    empty = dict.fromkeys(re.findall(r"^section (\w+);", script, re.MULTILINE), "")
+    sections = parse.split_sections(done.stdout)
+    return empty | {name: part.strip() for name, part in sections.items()}
+
+
+def linux_state(sections: Mapping[str, str], cpu: int) -> State:
+    """What ``READ_LINUX`` reports: a device without a battery and without a screen."""
     frequency = topology.parse_frequencies(parse.parse_values(sections["cpufreq"])).get(cpu)
     memory = parse.parse_meminfo(sections["memory"])
     space = parse.parse_df(sections["space"])
-    skin = thermal.hottest_c(parse.SKIN)
     conditions = Conditions(
         at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         governor=frequency.governor if frequency else None,
@@ -97,17 +133,13 @@ def read_state(phone: Phone, cpu: int, *, busy: bool = False) -> State:
         load=parse.parse_load(sections["load"]) if sections["load"][:1].isdigit() else None,
         free_memory_bytes=memory.get("MemAvailable"),
         free_space_bytes=space.free_bytes if space else None,
-        temperature_c=skin if skin is not None else battery.temperature_c,
-        battery_percent=battery.level_percent,
-        charging=battery.charging,
-        thermal_status=thermal.status,
     )
     return State(
         conditions=conditions,
-        battery=battery,
-        mains=bool(re.search(r"(AC|Wireless|Dock) powered: true", sections["battery"])),
-        screen_on=_screen(sections["power"]),
-        power_saver=sections["saver"] == "1",
+        battery=parse.NO_BATTERY,
+        mains=False,
+        screen_on=None,
+        power_saver=False,
         limit_khz=frequency.max_khz if frequency else None,
         online=topology.parse_cpu_list(sections["online"]),
         root=sections["user"] == "0",
@@ -118,7 +150,7 @@ def read_state(phone: Phone, cpu: int, *, busy: bool = False) -> State:
 def refusals(state: State, cpus: tuple[int, ...], serial: str) -> list[MeasurementRefused]:
     """The reasons not to measure now, each with a remedy; ``--force`` measures anyway."""
     reasons: list[MeasurementRefused] = []
-    now, battery = state.conditions, state.battery
+    battery = state.battery
     if battery.level_percent is not None and battery.level_percent < MIN_BATTERY_PERCENT:
         reasons.append(
             LowBattery(
@@ -144,15 +176,21 @@ def refusals(state: State, cpus: tuple[int, ...], serial: str) -> list[Measureme
             )
         )
     reasons += absent_refusal(state, cpus, serial)
-    limit, top = state.limit_khz, now.max_freq_khz
-    if limit is not None and top is not None and limit < top:
-        reasons.append(
-            Throttled(
-                f"{serial}: core {cpus[0]} is limited to {limit / 1e6:.2f} of {top / 1e6:.2f} GHz.",
-                hint="Let the phone cool down, and close apps that limit the cores.",
-            )
-        )
+    reasons += limited_refusal(state, cpus, serial)
     return reasons
+
+
+def limited_refusal(state: State, cpus: tuple[int, ...], serial: str) -> list[MeasurementRefused]:
+    """The refusal for a core that may not reach its highest frequency."""
+    limit, top = state.limit_khz, state.conditions.max_freq_khz
+    if limit is None or top is None or limit >= top:
+        return []
+    return [
+        Throttled(
+            f"{serial}: core {cpus[0]} is limited to {limit / 1e6:.2f} of {top / 1e6:.2f} GHz.",
+            hint="Let it cool down, and close what limits the cores.",
+        )
+    ]
 
 
 def absent_refusal(state: State, cpus: tuple[int, ...], serial: str) -> list[MeasurementRefused]:
@@ -177,7 +215,7 @@ def offline_refusal(offline: tuple[int, ...], serial: str) -> list[MeasurementRe
     return [
         PinningBroken(
             f"{serial}: core {cores} is offline, so the clusters are unknown.",
-            hint="Wake the phone up and let it cool down: its cores come online again.",
+            hint="Wake the device up and let it cool down: its cores come online again.",
         )
     ]
 
@@ -206,17 +244,23 @@ def notes(state: State) -> list[Flag]:
         flags.append(Flag("screen on", False, "the display warms the phone"))
     if state.conditions.thermal_status is None:
         flags.append(Flag("no thermal status", False, "Android before 10 does not report it"))
-    if state.busy_share is not None and state.busy_share > BUSY_SHARE:
-        detail = f"{100 * state.busy_share:.0f} % of all cores' time was in use before the run"
-        flags.append(Flag("busy phone", False, detail))
+    flags += busy_note(state, "busy phone")
     if state.conditions.governor == "powersave":
         flags.append(Flag("governor", False, "powersave"))
     return flags
 
 
+def busy_note(state: State, name: str) -> list[Flag]:
+    """The note for a device whose cores were in use before the run."""
+    if state.busy_share is None or state.busy_share <= BUSY_SHARE:
+        return []
+    detail = f"{100 * state.busy_share:.0f} % of all cores' time was in use before the run"
+    return [Flag(name, False, detail)]
+
+
 def stay_awake(phone: Phone) -> None:
     """Keep the phone awake while it is plugged in; the old value is written to the phone."""
-    done = phone.script(_CHANGE, ROOT, *_AWAKE)
+    done = phone.script(_CHANGE, phone.place.root, *_AWAKE)
     if done.exit_code != 0:
         phone.progress(f"{phone.serial}: it could not be kept awake ({done.summary}).")
 
@@ -226,16 +270,10 @@ def restore(phone: Phone) -> tuple[str, ...]:
 
     Raises ``DeviceError`` when the phone refuses.
     """
-    done = phone.script(_RESTORE, ROOT)
+    done = phone.script(_RESTORE, phone.place.root)
     if done.exit_code != 0:
         raise DeviceError(f"{phone.serial}: {_AWAKE[0]} could not be put back: {done.summary}.")
     return tuple(done.stdout.split())
-
-
-def _sections(text: str) -> dict[str, str]:
-    """The output by section name; a missing section is empty."""
-    empty = dict.fromkeys(re.findall(r"^section (\w+);", _READ, re.MULTILINE), "")
-    return empty | {name: part.strip() for name, part in parse.split_sections(text).items()}
 
 
 def _screen(text: str) -> bool | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from seaformer.android_bench.place import ANDROID, Place
 from seaformer.android_bench.transport import AttachedDevice, ShellResult, Transport
 from seaformer.core.errors import (
     DeviceError,
@@ -33,7 +34,6 @@ _BYTES_PER_S = 250_000
 _LOST = (DeviceLost, DeviceTimeout, DeviceOffline, NoDevice, NotBooted, NoPermission, Unauthorized)
 # A shorter transfer needs no announcement to the lock.
 _SHORT_S = 5.0
-_READY = "read id < /proc/sys/kernel/random/boot_id; echo $id; getprop sys.boot_completed"
 
 
 class Opener(Protocol):
@@ -64,6 +64,7 @@ class Phone:
     Args:
         opener: makes the first and every later connection.
         device: which phone.
+        place: the folder on it, and how it reports that it has started.
         policy: timeouts and repeats.
         progress: called with a sentence when the phone is lost and after it was restarted.
         pause: sleeps; raises to end a wait (Ctrl-C of a bench in another thread).
@@ -78,11 +79,13 @@ class Phone:
         opener: Opener,
         device: AttachedDevice,
         *,
+        place: Place = ANDROID,
         policy: ConnectionPolicy = ConnectionPolicy(),
         progress: Callable[[str], None] = lambda sentence: None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.device = device
+        self.place = place
         self.serial = device.serial
         self.pause = pause
         self.progress = progress
@@ -95,7 +98,7 @@ class Phone:
         self._pushed_before = 0
         self._transport: Transport | None = opener.open(device, progress)
         self.way, self.why = self._transport.way, self._transport.why
-        self.boot_id = self._wait_for_android(self._transport)
+        self.boot_id = self._wait_for_start(self._transport)
 
     @property
     def bytes_pushed(self) -> int:
@@ -161,7 +164,7 @@ class Phone:
             self.reconnect_tries += 1
             try:
                 transport = self._opener.reopen(self.device)
-                boot_id = self._wait_for_android(transport)
+                boot_id = self._wait_for_start(transport)
             except (DeviceError, SeaFormerError) as error:
                 waited = time.monotonic() - began
                 if self.gone or waited > policy.total_s:
@@ -177,16 +180,16 @@ class Phone:
                 self.progress(f"{self.serial} was restarted.")
             return transport
 
-    def _wait_for_android(self, transport: Transport) -> str:
-        """The boot id, once Android has started: the adb daemon answers earlier."""
+    def _wait_for_start(self, transport: Transport) -> str:
+        """The boot id, once the system has started: the adb daemon answers earlier."""
         deadline = time.monotonic() + self._policy.total_s
         while True:
-            done = transport.shell(["sh", "-c", _READY], self._policy.call_s)
+            done = transport.shell(["sh", "-c", self.place.ready], self._policy.call_s)
             boot_id, _, completed = done.stdout.strip().partition("\n")
             if completed.strip() == "1":
                 return boot_id
             if time.monotonic() > deadline:
-                raise DeviceTimeout(f"{self.serial}: Android did not finish starting.")
+                raise DeviceTimeout(f"{self.serial}: the system did not finish starting.")
             self.pause(1.0)
 
     def _lost(self, error: SeaFormerError, tries: int, waited: float) -> DeviceLost:

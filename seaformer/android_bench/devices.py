@@ -28,28 +28,20 @@ _AT_ONCE = 8
 _ABI = "arm64-v8a"
 
 # Only programs of every Android: shell built-ins, cat, df, getprop, dumpsys.
-PROBE = r"""
+PROBE = (
+    r"""
 section() { echo; echo "@@seaformer $1"; }
 section properties; getprop
-section processors; cat /proc/cpuinfo
-section memory; cat /proc/meminfo
-section present; cat /sys/devices/system/cpu/present
-section frequencies
-for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
-  for name in related_cpus scaling_governor cpuinfo_max_freq scaling_max_freq \
-    scaling_min_freq scaling_cur_freq; do
-    file=$cpu/cpufreq/$name
-    if [ -r "$file" ] && read -r value < "$file"; then echo "$file:$value"; fi
-  done
-  file=$cpu/cpu_capacity
-  if [ -r "$file" ] && read -r value < "$file"; then echo "$file:$value"; fi
-done
+"""
+    + topology.PROBE
+    + r"""
 section android_id; settings get secure android_id 2>/dev/null
 section battery; dumpsys battery
 section thermal; dumpsys thermalservice
 section space; df -k /data/local/tmp
 section end
 """
+)
 
 
 class Script(Protocol):
@@ -105,9 +97,7 @@ def read_probe(script: Script, serial: str) -> Probe:
     properties = parse.parse_getprop(sections.get("properties", ""))
     processors = topology.parse_cpuinfo(sections.get("processors", ""))
     values = parse.parse_values(sections.get("frequencies", ""))
-    clusters = topology.find_clusters(
-        processors, topology.parse_frequencies(values), topology.parse_capacities(values)
-    )
+    clusters = topology.clusters_of(processors, values)
     present = lenient(topology.parse_cpu_list, "present") or ()
     soc = topology.identify(properties, clusters)
     android_id = sections.get("android_id", "").strip()

@@ -13,14 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.android_bench.connection import Phone
-from seaformer.android_bench.lock import LOCK
-from seaformer.android_bench.store import ROOT
 from seaformer.core import files
 from seaformer.core.engine import engines
 from seaformer.core.errors import DeviceBusy, DeviceError, DeviceFull, DeviceLost, RunnerFailed
 from seaformer.core.scratch import temporary_folder
 
-JOBS = f"{ROOT}/jobs"
 _FIRST_S, _LONGEST_S = 0.1, 1.0
 _TRIES = 3
 
@@ -200,13 +197,13 @@ def clear_jobs(phone: Phone, keep_bench: str = "", *, running: bool = False) -> 
 
     With ``running`` its running jobs are kept too.
     """
-    done = phone.script(_CLEAR, JOBS, keep_bench, "running" if running else "")
+    done = phone.script(_CLEAR, phone.place.jobs, keep_bench, "running" if running else "")
     return int(done.stdout.strip() or 0) if done.stdout.strip().isdecimal() else 0
 
 
 def _start(phone: Phone, job: Job) -> None:
     stop_job(phone, job.folder)
-    done = phone.script(_START, job.folder, JOB, job.mask or "-", LOCK, *job.argv)
+    done = phone.script(_START, job.folder, JOB, job.mask or "-", phone.place.lock, *job.argv)
     if done.exit_code != 0:
         if "space" in done.summary.lower():
             raise _full(phone)
@@ -237,7 +234,7 @@ def _wait(phone: Phone, job: Job, token: str, boot: str) -> tuple[_Status, list[
 
 def _poll(phone: Phone, job: Job, token: str, boot: str) -> _Status:
     """One poll, which also refreshes the lock; ``boot`` is the boot id of the lock."""
-    done = phone.script(_POLL, job.folder, LOCK, token)
+    done = phone.script(_POLL, job.folder, phone.place.lock, token)
     if boot != phone.boot_id and not done.stdout.startswith("done"):
         raise _restarted(phone)
     words = done.stdout.split()
@@ -313,7 +310,7 @@ def _died(phone: Phone, job: Job) -> RunnerFailed:
     return RunnerFailed(
         f"The job on {phone.serial} was killed before it could write its result"
         + (f": {last_line}" if last_line else "."),
-        hint="Android kills processes when memory is low: close other apps.",
+        hint=phone.place.killed,
     )
 
 
@@ -325,12 +322,12 @@ def _restarted(phone: Phone) -> DeviceLost:
 
 
 def _no_room(phone: Phone) -> bool:
-    done = phone.script('echo x > "$1/room" && rm "$1/room"', ROOT)
+    done = phone.script('echo x > "$1/room" && rm "$1/room"', phone.place.root)
     return done.exit_code != 0
 
 
 def _full(phone: Phone) -> DeviceFull:
     return DeviceFull(
-        f"{phone.serial} has no space left in /data/local/tmp for the runner's output.",
-        hint="Free some space on the phone, then run the same command with --resume.",
+        f"{phone.serial} has no space left in {phone.place.parent} for the runner's output.",
+        hint="Free some space on the device, then run the same command with --resume.",
     )

@@ -1,8 +1,8 @@
-"""``Lock``: one bench at a time on a phone.
+"""``Lock``: one bench at a time on a device.
 
-``/data/local/tmp/seaformer/lock`` is a folder (creating one is atomic). It holds ``owner`` (a
-random token, the bench's key and the boot id), ``beat`` (the phone's uptime when the owner was last
-active: every poll writes it, and a long transfer writes beforehand how long it may take) and
+``lock`` in the device's root (``place.py``) is a folder (creating one is atomic). It holds
+``owner`` (a random token, the bench's key and the boot id), ``beat`` (the uptime when the owner was
+last active: every poll writes it, and a long transfer beforehand how long it may take) and
 ``job`` (the process id of the detached job). A lock is stale after a reboot, and when its job is
 over and its owner has been silent for longer than a reconnect may take; ``--resume`` of the same
 bench takes it much sooner, but never from an owner that is alive.
@@ -14,10 +14,8 @@ import secrets
 from dataclasses import dataclass
 
 from seaformer.android_bench.connection import Phone
-from seaformer.android_bench.store import ROOT
 from seaformer.core.errors import DeviceBusy, DeviceError
 
-LOCK = f"{ROOT}/lock"
 SILENT_S = 180
 _SILENT_SAME_S = 10
 _TRIES = 200
@@ -103,6 +101,7 @@ class Lock:
 
     def __init__(self, phone: Phone, bench: str) -> None:
         self._phone = phone
+        self._path = phone.place.lock
         self._bench = bench
         self.token = secrets.token_hex(8)
 
@@ -113,11 +112,11 @@ class Lock:
         """
         first: _OtherLock | None = None
         for _ in range(_TRIES):
-            done = self._phone.script(_TAKE, LOCK, self.token, self._bench)
+            done = self._phone.script(_TAKE, self._path, self.token, self._bench)
             if done.exit_code != 0:
                 raise DeviceError(
-                    f"{self._phone.serial}: {LOCK} could not be created: {done.summary}.",
-                    hint=f"As another user (adb root) made it: adb shell rm -r {ROOT}",
+                    f"{self._phone.serial}: {self._path} could not be created: {done.summary}.",
+                    hint=self._phone.place.remove,
                 )
             line = done.stdout.strip()
             if line == "got" or f" {self.token} " in line:  # an earlier reply was lost
@@ -133,7 +132,7 @@ class Lock:
                 elif other.beat != first.beat:
                     raise self._busy_with_same()
             if stale:
-                self._phone.script(_BREAK, LOCK, self.token, other.owner)
+                self._phone.script(_BREAK, self._path, self.token, other.owner)
             else:
                 self._phone.pause(1.0)
         raise DeviceBusy(
@@ -142,16 +141,16 @@ class Lock:
 
     def beat(self, ahead_s: float = 0.0) -> None:
         """Show that the owner is alive, also for the next ``ahead_s`` seconds without a poll."""
-        self._phone.script(_BEAT, LOCK, self.token, str(round(ahead_s)))
+        self._phone.script(_BEAT, self._path, self.token, str(round(ahead_s)))
 
     def ours(self) -> bool:
         """False when another bench has broken it as stale and taken the phone."""
-        done = self._phone.script('read owner < "$1/owner"; echo "${owner%% *}"', LOCK)
+        done = self._phone.script('read owner < "$1/owner"; echo "${owner%% *}"', self._path)
         return done.stdout.strip() in ("", self.token)
 
     def leave(self) -> None:
         """Remove the lock, if this bench still owns it."""
-        self._phone.script(_LEAVE, LOCK, self.token)
+        self._phone.script(_LEAVE, self._path, self.token)
 
     def _busy_with_same(self) -> DeviceBusy:
         return DeviceBusy(

@@ -39,6 +39,9 @@ class Battery:
     present: bool = True
 
 
+NO_BATTERY = Battery(None, None, None, None, None, False, present=False)
+
+
 @dataclass(frozen=True)
 class Temperature:
     """One sensor. ``kind`` and ``status`` are Android's numbers, ``name`` is the maker's."""

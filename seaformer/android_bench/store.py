@@ -1,7 +1,9 @@
 """``Store``: files on the phone by their content; a file that is already there is not sent again.
 
-    /data/local/tmp/seaformer/cache/<sha256>      every file
-    /data/local/tmp/seaformer/bundle/<id>/<name>  links to them, under the names a program requires
+    <root>/cache/<sha256>      every file
+    <root>/bundle/<id>/<name>  links to them, under the names a program requires
+
+The root is ``/data/local/tmp/seaformer`` on a phone, in the user's cache on a board (``place.py``).
 
 A file is sent under a temporary name, hashed by the phone, and only then renamed: a part of a file
 never gets its name. The files of earlier sessions are hashed again in each session.
@@ -18,8 +20,6 @@ from seaformer.android_bench.connection import Phone
 from seaformer.core import files
 from seaformer.core.errors import DeviceError, DeviceFull, DeviceLost
 
-ROOT = "/data/local/tmp/seaformer"
-_CACHE = f"{ROOT}/cache"
 _PART = ".part-"
 _TRIES = 3
 _HASH_BYTES_PER_S = 20_000_000
@@ -60,6 +60,7 @@ class Store:
 
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
+        self._place = phone.place
         self._verified: set[str] = set()
         self._folders: set[str] = set()
         self._started = False
@@ -80,12 +81,12 @@ class Store:
             self._make_room(absent, keep=every)
             for item in absent:
                 self._send(item)
-        return {sha: f"{_CACHE}/{sha}" for sha in every}
+        return {sha: f"{self._place.cache}/{sha}" for sha in every}
 
     def folder(self, name: str, contents: Mapping[str, FileToPush]) -> str:
         """A folder on the phone with these files under their names."""
         places = self.put(contents.values())
-        home = f"{ROOT}/bundle/{name}"
+        home = f"{self._place.root}/bundle/{name}"
         if home in self._folders:
             return home
         pairs: list[str] = []
@@ -105,7 +106,7 @@ class Store:
 
     def free_bytes(self) -> int | None:
         """Free space; ``None`` when the output of the phone's ``df`` cannot be read."""
-        done = self._phone.script(_FREE, ROOT)
+        done = self._phone.script(_FREE, self._place.root)
         words = done.stdout.split()
         at = next((i for i, word in enumerate(words) if word.endswith("%")), 0)
         return int(words[at - 1]) * 1024 if at > 0 and words[at - 1].isdecimal() else None
@@ -113,10 +114,10 @@ class Store:
     def _start(self) -> None:
         if self._started:
             return
-        done = self._phone.script(_START, _CACHE)
+        done = self._phone.script(_START, self._place.cache)
         if done.exit_code != 0:
             raise DeviceError(
-                f"{self._phone.serial}: {_CACHE} could not be created: {done.summary}."
+                f"{self._phone.serial}: {self._place.cache} could not be created: {done.summary}."
             )
         self._started = True
 
@@ -124,7 +125,7 @@ class Store:
         """The sha256 of each file that is in the cache with the content of its name."""
         limit = 30 + sum(item.size_bytes for item in items) / _HASH_BYTES_PER_S
         names = [item.sha256 for item in items]
-        done = self._phone.script(_HASHES, _CACHE, *names, timeout_s=limit)
+        done = self._phone.script(_HASHES, self._place.cache, *names, timeout_s=limit)
         if "not found" in done.stderr + done.stdout:
             raise DeviceError(
                 f"{self._phone.serial} has no sha256sum, so a push cannot be checked.",
@@ -139,8 +140,8 @@ class Store:
         if not absent or self._fits(needed):
             return
         self._phone.progress(f"{self._phone.serial}: removing older cached files to make room")
-        self._phone.script(_DROP, _CACHE, *keep, *self._verified)
-        self._phone.run(["rm", "-rf", f"{ROOT}/bundle"])
+        self._phone.script(_DROP, self._place.cache, *keep, *self._verified)
+        self._phone.run(["rm", "-rf", f"{self._place.root}/bundle"])
         self._folders.clear()
         if not self._fits(needed):
             raise self._full(needed)
@@ -152,13 +153,13 @@ class Store:
     def _full(self, needed: int) -> DeviceFull:
         free = self.free_bytes() or 0
         return DeviceFull(
-            f"{self._phone.serial} has {free / 1e6:.0f} MB free in /data/local/tmp; "
+            f"{self._phone.serial} has {free / 1e6:.0f} MB free in {self._place.parent}; "
             f"{(needed + _ROOM_BYTES) / 1e6:.0f} MB are needed.",
-            hint="Free some space on the phone and run the same command again.",
+            hint="Free some space on the device and run the same command again.",
         )
 
     def _send(self, item: FileToPush) -> None:
-        part = f"{_CACHE}/{_PART}{secrets.token_hex(6)}"
+        part = f"{self._place.cache}/{_PART}{secrets.token_hex(6)}"
         limit = 30 + item.size_bytes / _HASH_BYTES_PER_S
         for _ in range(_TRIES):
             try:
@@ -174,7 +175,7 @@ class Store:
                     raise self._full(item.size_bytes) from error
                 raise
             kept = self._phone.script(
-                _KEEP, part, item.sha256, f"{_CACHE}/{item.sha256}", timeout_s=limit
+                _KEEP, part, item.sha256, f"{self._place.cache}/{item.sha256}", timeout_s=limit
             )
             if kept.exit_code == 0 or self._present([item]):
                 self._verified.add(item.sha256)

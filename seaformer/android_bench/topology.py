@@ -140,6 +140,22 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
         ) from error
 
 
+# The sections of a probe that describe the cores; shell built-ins and cat.
+PROBE = r"""
+section processors; cat /proc/cpuinfo
+section memory; cat /proc/meminfo
+section present; cat /sys/devices/system/cpu/present
+section frequencies
+for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+  for name in related_cpus scaling_governor cpuinfo_max_freq scaling_max_freq \
+    scaling_min_freq scaling_cur_freq; do
+    file=$cpu/cpufreq/$name
+    if [ -r "$file" ] && read -r value < "$file"; then echo "$file:$value"; fi
+  done
+  file=$cpu/cpu_capacity
+  if [ -r "$file" ] && read -r value < "$file"; then echo "$file:$value"; fi
+done
+"""
 FREQUENCY_FILES = (
     "related_cpus",
     "scaling_governor",
@@ -188,6 +204,13 @@ def parse_capacities(values: Mapping[str, str]) -> dict[int, int]:
         for path, value in values.items()
         if (match := pattern.fullmatch(path)) and re.fullmatch(r"\d{1,4}", value, re.ASCII)
     }
+
+
+def clusters_of(
+    processors: tuple[Processor, ...], values: Mapping[str, str]
+) -> tuple[Cluster, ...]:
+    """The clusters, from the ``processors`` and the ``frequencies`` of a probe."""
+    return find_clusters(processors, parse_frequencies(values), parse_capacities(values))
 
 
 def find_clusters(

@@ -65,6 +65,7 @@ def diagnose(
         _program(asked, "ninja or make", ("ninja", "make"), "make"),
         _runner(asked),
         _program(asked, "aarch64 compiler", ("aarch64-linux-gnu-g++",), "g++-aarch64-linux-gnu"),
+        _bundle(asked),
         _qemu(asked),
         _program(asked, "C compiler for counts", ("cc", "gcc", "clang"), "gcc libc6-dev"),
         Check("emulated cores", OK, _cores()),
@@ -180,6 +181,20 @@ def _runner(machine: Machine) -> Check:
     if path is None:
         return Check("C++ runner", WARNING, "not built yet: the first bench builds it", remedy)
     return Check("C++ runner", OK, path)
+
+
+def _bundle(machine: Machine) -> Check:
+    """The runner for phones and boards, and the largest page of a kernel that it loads on."""
+    name, remedy = "ARM bundle", "seaformer runner build --target arm64"
+    try:
+        built = machine.arm64_bundle()
+    except SeaFormerError as error:
+        return Check(name, WARNING, error.message, remedy)
+    if built is None:
+        text = "not built yet: the first bench on a phone, a board or an emulated core builds it"
+        return Check(name, WARNING, text, remedy)
+    folder, page_bytes = built
+    return Check(name, OK, f"{folder}, aligned for pages up to {page_bytes // 1024} KB")
 
 
 def _program(machine: Machine, name: str, programs: Sequence[str], package: str) -> Check:

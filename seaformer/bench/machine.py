@@ -82,6 +82,14 @@ class Machine:
 
         return ", ".join(f"{engine.name} {engine.version}" for engine in fetched_engines())
 
+    def arm64_bundle(self) -> tuple[Path, int] | None:
+        """The bundle for ARM devices, if it has been built, and the largest page it loads on."""
+        from seaformer.runtime.build.arm64 import find_arm64_bundle
+        from seaformer.runtime.build.bundle import check_pages
+
+        bundle = find_arm64_bundle()
+        return None if bundle is None else (bundle.folder, check_pages(bundle.folder))
+
     def host_runner(self) -> str | None:
         """The C++ runner built for this host, if it has been built."""
         from seaformer.runtime.build.runner import find_host_runner

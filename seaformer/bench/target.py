@@ -109,6 +109,8 @@ class BlockTarget(Protocol):
 
 
 TARGETS = Registry("seaformer.bench.targets", noun="device")
+# Those whose state a user's options are about: they are asked to resume, to force.
+_REMOTE = ("phone", "ssh")
 
 
 def open_target(
@@ -117,6 +119,8 @@ def open_target(
     options: TargetOptions = TargetOptions(),
 ) -> Target:
     """The target that ``--device`` names; ``NAME:DETAIL`` chooses within one (an emulated core).
+
+    ``ssh:HOST`` is a board.
 
     Any other name is a phone's serial. Where no phone has it, raises ``UnknownName`` with
     the target's name that is near, else ``NoDevice``; and the error of the phone's state.
@@ -130,7 +134,7 @@ def open_target(
             if difflib.get_close_matches(device, TARGETS.names(), n=1):
                 raise unknown("device", device, TARGETS.names()) from error
             raise
-    elif name == "phone":
+    elif name in _REMOTE:
         target = TARGETS.load(name).open_target(progress, detail, options=options)
     elif detail:
         target = TARGETS.load(name).open_target(progress, detail)

@@ -45,7 +45,7 @@ def devices(incomplete: str) -> list[str]:
     from seaformer.core.cpu import emulated_cores
 
     cores = [f"emulator:{core.qemu}" for core in emulated_cores()]
-    return _beginning(incomplete, ["host", "emulator", *cores, "phone", "all"])
+    return _beginning(incomplete, ["host", "emulator", *cores, "phone", "all", "ssh:"])
 
 
 def paper_tables(incomplete: str) -> list[str]:

@@ -131,7 +131,7 @@ class DeviceOptions:
     device: Annotated[
         str,
         typer.Option(
-            help="host, emulator[:CORE], phone (the only one), serials, HOST:PORT, or all",
+            help="host, emulator[:CORE], phone (the only one), serials, HOST:PORT, all, ssh:HOST",
             envvar=["SEAFORMER_DEVICE", "ANDROID_SERIAL"],
             autocompletion=_complete.devices,
         ),

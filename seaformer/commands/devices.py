@@ -1,4 +1,4 @@
-"""``seaformer devices``: the phones that are attached, and what a bench would do with each."""
+"""``seaformer devices``: phones and boards, and what a bench would do with each."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from seaformer.commands._print import next_step, print_json, show
 
 
 def devices(
-    device: Annotated[str, typer.Option(help="serials with commas between, or all")] = "all",
+    device: Annotated[
+        str, typer.Option(help="serials or ssh:HOST with commas between, or all")
+    ] = "all",
     adb_host: AdbHost = "",
     as_json: AsJson = False,
 ) -> None:
-    """List attached phones: state, chip, cores, the core a bench pins, heat and battery."""
-    from seaformer.android_bench.devices import list_phones
+    """List phones, and boards by name: state, chip, cores, the core a bench pins, heat, battery."""
+    from seaformer.android_bench.board import list_devices
     from seaformer.android_bench.finder import Finder
     from seaformer.core import codec
     from seaformer.core.errors import DeviceError
     from seaformer.report.phones import phone_page
     from seaformer.report.terminal import Line
 
-    phones = list_phones(Finder(adb_host), device)
+    phones = list_devices(Finder(adb_host), device)
     ready = [phone for phone in phones if not phone.error]
     if as_json:
         print_json([codec.to_json(phone) for phone in phones])

@@ -2,6 +2,7 @@
 
     child.run(argv, 60.0)                  its exit code and its text
     child.run_bytes(argv, 60.0, send=b"")  the same in bytes
+    with child.running(argv, log):         a program that runs until the block ends
 
 Each program runs in a process group of its own, which a shell watches through a pipe that only
 this process holds open. When this process ends in whatever way, ``kill -9`` included, the kernel
@@ -25,6 +26,7 @@ from typing import IO
 from seaformer.core.engine import engines
 
 Finished = subprocess.CompletedProcess
+Running = subprocess.Popen
 _SHELL = Path("/bin/sh")
 _LONGEST_S = 2_000_000.0  # 23 days: poll(2) takes no more
 _WATCH = "read -r line; kill -KILL 0"  # the read ends when the pipe does; 0 is the own group
@@ -101,6 +103,30 @@ def run_bytes(
                 raise ChildTimeoutError(f"no end after {timeout_s:.0f} s") from error
             raise
     return Finished(argv, process.returncode, out or b"", err or b"")
+
+
+@contextmanager
+def running(argv: Sequence[str], log: IO[bytes]) -> Iterator[Running[bytes]]:
+    """A program that runs beside this one until the block ends; its output goes to ``log``.
+
+    Raises ``OSError`` when it cannot be started.
+    """
+    with (
+        _group() as group,
+        subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_environment(),
+            process_group=group.id,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            group.kill()
+            process.kill()
 
 
 def _environment() -> dict[str, str]:

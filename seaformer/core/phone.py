@@ -1,4 +1,4 @@
-"""``PhoneReport``: one phone as ``seaformer devices`` shows it."""
+"""``PhoneReport``: one phone or board as ``seaformer devices`` shows it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from seaformer.core.measurement import Cluster
 
 @dataclass(frozen=True, kw_only=True)
 class PhoneReport:
-    """One attached phone; a value that it does not report is ``None`` or empty.
+    """One attached phone, or a board behind ssh; what it does not report is ``None`` or empty.
 
     ``state`` is adb's name of it (``device`` is ready), ``way`` how the phone is reached and
     ``why`` the reason. ``clusters`` are the online cores; ``cpu`` is the one a bench would pin to
     and ``mask`` its ``taskset`` mask. ``thermal_status`` is 0 (none) to 6. ``notes`` are sentences
     about differences from the row of its chip; ``error`` and ``hint`` are set when it cannot be
-    used.
+    used. A board has a ``system``, the temperature of its CPU, and what its firmware reports of
+    ``throttling`` (empty: none). ``folder`` is where a bench keeps its files.
     """
 
     serial: str
@@ -38,5 +39,9 @@ class PhoneReport:
     thermal_status: int | None = None
     skin_c: float | None = None
     notes: tuple[str, ...] = ()
+    system: str = ""
+    folder: str = "/data/local/tmp"
+    cpu_c: float | None = None
+    throttling: tuple[str, ...] | None = None
     error: str = ""
     hint: str = ""

@@ -1,4 +1,4 @@
-"""Phones for a terminal: a few lines for each."""
+"""Phones and boards for a terminal: a few lines for each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _STATUS = ("none", "light", "moderate", "severe", "critical", "emergency", "shut
 
 def phone_page(phone: PhoneReport) -> list[Block]:
     """The serial and the model, then a line for each value that the phone reports."""
-    title = [phone.model, f"Android {phone.android}" if phone.android else "", phone.soc]
+    system = f"Android {phone.android}" if phone.android else phone.system
+    title = [phone.model, system, phone.soc]
     head = f"{phone.serial}  {', '.join(filter(None, title)) or phone.state}"
     facts = tuple((name, text) for name, text in _rows(phone) if text)
     return [Line(head, "bold", hang=2), Facts(facts, indent=2)]
@@ -28,7 +29,7 @@ def _rows(phone: PhoneReport) -> Iterator[tuple[str, str]]:
     if phone.cpu is not None:
         yield "pinned", f"cpu{phone.cpu} (taskset {phone.mask}), unless --core is given"
     if phone.free_bytes is not None:
-        yield "free", f"{phone.free_bytes / 1e9:.1f} GB in /data/local/tmp"
+        yield "free", f"{phone.free_bytes / 1e9:.1f} GB in {phone.folder}"
     yield "battery", _battery(phone)
     yield "heat", _heat(phone)
     for note in phone.notes:
@@ -54,7 +55,13 @@ def _battery(phone: PhoneReport) -> str:
 def _heat(phone: PhoneReport) -> str:
     status = phone.thermal_status
     if status is None:
-        return ""
+        return _board_heat(phone)
     name = _STATUS[status] if 0 <= status < len(_STATUS) else str(status)
     skin = "" if phone.skin_c is None else f", skin {phone.skin_c:.1f} °C"
     return f"thermal status {status} ({name}){skin}"
+
+
+def _board_heat(phone: PhoneReport) -> str:
+    celsius = "" if phone.cpu_c is None else f"CPU {phone.cpu_c:.1f} °C"
+    throttling = "" if phone.throttling is None else ", ".join(phone.throttling) or "not throttled"
+    return ", ".join(filter(None, (celsius, throttling)))

@@ -11,6 +11,7 @@ import pytest
 
 from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.lock import Lock
+from seaformer.android_bench.place import ANDROID
 from seaformer.android_bench.transport import ShellResult
 from seaformer.core.errors import DeviceError
 
@@ -25,6 +26,7 @@ class ThisComputer:
     """Runs the scripts of a phone here, with a ``mkdir`` that refuses."""
 
     serial = "R5CT30"
+    place = ANDROID
 
     def __init__(self, folder: Path, reason: str) -> None:
         self._path = folder / "bin"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from seaformer.android_bench.finder import Finder
-from seaformer.android_bench.job import _START, JOB, JOBS
-from seaformer.android_bench.lock import LOCK
+from seaformer.android_bench.job import _START, JOB
+from seaformer.android_bench.place import ANDROID
 from seaformer.core.errors import DeviceLost
 from tests.android_bench.commands import wait_for
 from tests.fakes.phone import FakePhone
@@ -28,7 +28,8 @@ def test_a_cable_pulled_right_after_the_start_does_not_hang_up_the_job() -> None
         transport = finder.open(device)
         phone.set_fault("drop", command="setsid nohup", after_s=0.5)
         ran = "/data/local/tmp/ran"
-        start = ["sh", "-c", _START, "sh", f"{JOBS}/bench/key", JOB, "-", LOCK, "touch", ran]
+        folder, lock = f"{ANDROID.jobs}/bench/key", ANDROID.lock
+        start = ["sh", "-c", _START, "sh", folder, JOB, "-", lock, "touch", ran]
         with pytest.raises(DeviceLost):
             transport.shell(start, 20)
         assert phone.fired == ["drop"]

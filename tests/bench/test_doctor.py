@@ -54,6 +54,7 @@ class Pretend(Machine):
     free: int = 50_000_000_000
     refused: str = ""
     runner: str | SeaFormerError | None = "/cache/runner (executorch, onnxruntime)"
+    bundle: tuple[Path, int] | SeaFormerError | None = (Path("/cache/bundle/0a"), 65536)
     fetched: str = ""
 
     def package(self, name: str) -> str | None:
@@ -85,6 +86,11 @@ class Pretend(Machine):
 
     def fetched_engines(self) -> str:
         return self.fetched
+
+    def arm64_bundle(self) -> tuple[Path, int] | None:
+        if isinstance(self.bundle, SeaFormerError):
+            raise self.bundle
+        return self.bundle
 
     def host_runner(self) -> str | None:
         if isinstance(self.runner, SeaFormerError):
@@ -280,3 +286,15 @@ def test_the_doctor_imports_none_of_the_packages_it_looks_for() -> None:
         f"sys.exit(any(name in sys.modules for name in {tuple(PACKAGES)}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_largest_page_that_the_bundle_loads_on_is_shown() -> None:
+    assert (
+        found(Pretend(), "ARM bundle").detail == "/cache/bundle/0a, aligned for pages up to 64 KB"
+    )
+    small = SeaFormerError("libx.so must be linked for pages of 16 KB or more (got 4 KB).")
+    assert found(Pretend(bundle=small), "ARM bundle").status == "warning"
+    assert "got 4 KB" in found(Pretend(bundle=small), "ARM bundle").detail
+    missing = found(Pretend(bundle=None), "ARM bundle")
+    assert missing.remedy == "seaformer runner build --target arm64"
+    assert not missing.needed

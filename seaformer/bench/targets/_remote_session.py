@@ -1,8 +1,8 @@
-"""``PhoneSession``: what a bench holds on a phone, from the lock to the last setting put back.
+"""``RemoteSession``: what a bench holds on a device, from the lock to the last setting put back.
 
-A session locks the phone, removes what a killed bench left, and keeps the phone awake. At its end
+A session locks the device, removes what a killed bench left, and keeps a phone awake. At its end
 everything is undone; what could not be put back is reported by name. A session that failed keeps
-its finished jobs on the phone for ``--resume``.
+its finished jobs on the device for ``--resume``.
 """
 
 from __future__ import annotations
@@ -10,26 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from seaformer.android_bench import condition
+from seaformer.android_bench.care import Care
 from seaformer.android_bench.connection import Phone
-from seaformer.android_bench.job import JOBS, clear_jobs
+from seaformer.android_bench.job import clear_jobs
 from seaformer.android_bench.lock import Lock
 from seaformer.core.errors import DeviceError, SeaFormerError
 
 
-class PhoneSession:
-    """The sessions of benches on one phone, one after the other.
+class RemoteSession:
+    """The sessions of benches on one device, one after the other.
 
     Args:
         phone: the connection.
+        care: what is changed on the device, and put back.
         resume: continue an earlier bench: keep its jobs, and wait for its lock.
         notice: called with a sentence that must reach the user.
 
     ``lock`` is held while a session is open, ``boot_id`` the boot in which it was taken.
     """
 
-    def __init__(self, phone: Phone, *, resume: bool, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, phone: Phone, care: Care, *, resume: bool, notice: Callable[[str], None]
+    ) -> None:
         self._phone = phone
+        self._care = care
         self._resume = resume
         self._notice = notice
         self._failed = False
@@ -39,7 +43,7 @@ class PhoneSession:
 
     @contextmanager
     def open(self, bench: str) -> Iterator[None]:
-        """Lock the phone, clear what a killed bench left, keep it awake; undo all of it."""
+        """Lock the device, clear what a killed bench left, keep it awake; undo all of it."""
         phone, lock = self._phone, Lock(self._phone, bench)
         try:
             lock.take(resume=self._resume)
@@ -51,10 +55,10 @@ class PhoneSession:
         self.lock, self.bench, self.boot_id = lock, bench, phone.boot_id
         self._failed = True
         try:
-            for setting in condition.restore(phone):
+            for setting in self._care.restore():
                 self._notice(f"{phone.serial}: {setting}, changed by a killed bench, was put back")
             self._clear_before()
-            condition.stay_awake(phone)
+            self._care.begin()
             self._failed = False
             yield
         except BaseException:
@@ -85,7 +89,7 @@ class PhoneSession:
 
     def job_folder(self, key: str) -> str:
         """The folder on the phone of one job of this bench."""
-        return f"{JOBS}/{self.bench}/{key}"
+        return f"{self._phone.place.jobs}/{self.bench}/{key}"
 
     def _clear_before(self) -> None:
         if self._resume:
@@ -107,7 +111,7 @@ class PhoneSession:
 
         steps: list[tuple[str, Callable[[], object]]] = [
             ("its jobs", clear),
-            ("the setting stay_on_while_plugged_in", lambda: condition.restore(phone)),
+            ("the setting stay_on_while_plugged_in", self._care.restore),
             ("its lock", lock.leave),
         ]
         try:

@@ -1,4 +1,4 @@
-"""``PhoneRequests``: a request of a bench as a job on a phone: files, name, command, outputs."""
+"""``RemoteRequests``: a request of a bench as a job on a device: files, name, command, outputs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.runtime.build.bundle import Bundle
 
 
-class PhoneRequests:
-    """Turns requests into jobs, for one phone and one session after the other.
+class RemoteRequests:
+    """Turns requests into jobs, for one device and one session after the other.
 
     Args:
         phone: the connection.
         bundle: the runner and its libraries.
-        taskset: whether the phone has ``taskset``.
+        taskset: whether the device has ``taskset``.
     """
 
     def __init__(self, phone: Phone, bundle: Bundle, taskset: bool) -> None:
@@ -37,11 +37,11 @@ class PhoneRequests:
         self._repeats.clear()
 
     def forget(self) -> None:
-        """After a restart of the phone, check the files on it again."""
+        """After a restart of the device, check the files on it again."""
         self._store.forget()
 
     def argv(self, request: RunnerRequest, folder: str) -> tuple[str, ...]:
-        """The command on the phone; pushes the files that are missing."""
+        """The command on the device; pushes the files that are missing."""
         manifest, here = self._bundle.manifest, self._bundle.folder
         parts = {
             file.name: FileToPush(here / file.name, file.sha256, file.size_bytes)
@@ -79,7 +79,7 @@ class PhoneRequests:
         return hashlib.sha256(f"{text} {self._repeats[text]}".encode()).hexdigest()[:24]
 
     def mask(self, request: RunnerRequest) -> str:
-        """The mask for Android's ``taskset``, hexadecimal without a prefix."""
+        """The mask for ``taskset``, hexadecimal without a prefix."""
         if not self.taskset or not request.cpus:
             return ""
         return f"{sum(1 << cpu for cpu in request.cpus):x}"

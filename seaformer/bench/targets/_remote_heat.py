@@ -1,4 +1,4 @@
-"""``PhoneHeat``: the phone's state around each run: a cool start, and no throttling in a block."""
+"""``RemoteHeat``: a device's state around each run: a cool start, no throttling in a block."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from seaformer.android_bench import condition
+from seaformer.android_bench.care import Care
 from seaformer.android_bench.connection import Phone
 from seaformer.core.errors import TooHot
 from seaformer.core.measurement import Flag
@@ -17,16 +18,18 @@ _FRESH_S = 2.0
 SLOWER = 0.97
 
 
-class PhoneHeat:
-    """Readings of one phone's state, and the decisions that depend on its temperature.
+class RemoteHeat:
+    """Readings of one device's state, and the decisions that depend on its temperature.
 
     Args:
         phone: the connection.
-        progress: called with a sentence while the phone cools down.
+        care: reads and judges the state.
+        progress: called with a sentence while the device cools down.
     """
 
-    def __init__(self, phone: Phone, progress: Callable[[str], None]) -> None:
+    def __init__(self, phone: Phone, care: Care, progress: Callable[[str], None]) -> None:
         self._phone = phone
+        self._care = care
         self._progress = progress
         self._first_khz: int | None = None
         self._last: tuple[float, condition.State] | None = None
@@ -35,7 +38,7 @@ class PhoneHeat:
         """The state now, at most ``fresh_s`` seconds old."""
         if self._last is not None and time.monotonic() - self._last[0] < fresh_s:
             return self._last[1]
-        state = condition.read_state(self._phone, cpu)
+        state = self._care.read(cpu)
         self._last = (time.monotonic(), state)
         return state
 
@@ -47,12 +50,12 @@ class PhoneHeat:
         return state
 
     def wait_until_cool(self, cpu: int, keep_lock: Callable[[], None]) -> tuple[Flag, ...]:
-        """Poll until the phone is cool enough to start; a note when that took time.
+        """Poll until the device is cool enough to start; a note when that took time.
 
         ``keep_lock`` is called at each poll. Raises ``TooHot`` after ten minutes.
         """
         began = time.monotonic()
-        while reason := condition.too_hot(self.state(cpu)):
+        while reason := self._care.too_hot(self.state(cpu)):
             waited = time.monotonic() - began
             if waited > COOL_LIMIT_S:
                 raise TooHot(
@@ -63,7 +66,7 @@ class PhoneHeat:
             keep_lock()
             self._phone.pause(_COOL_POLL_S)
         if (waited := time.monotonic() - began) > 1:
-            return (Flag("cooled", False, f"waited {waited:.0f} s for a cooler phone"),)
+            return (Flag("cooled", False, f"waited {waited:.0f} s for a cooler device"),)
         return ()
 
     def throttled(self, cpu: int, freq_khz: int | None) -> str:
@@ -73,7 +76,9 @@ class PhoneHeat:
         went offline.
         """
         state = self.require_online(cpu, fresh_s=0)
-        if reason := condition.too_hot(state):
+        if reason := self._care.too_hot(state):
+            return reason
+        if reason := self._care.throttled(state):
             return reason
         limit, top = state.limit_khz, state.conditions.max_freq_khz
         if limit is not None and top is not None and limit < top:
