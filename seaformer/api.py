@@ -28,6 +28,7 @@ from seaformer.export import cached_export
 from seaformer.models import find_models
 from seaformer.report import ReportFiles, write_report
 from seaformer.report.zoo import zoo_rows
+from seaformer.runtime import engine_for
 from seaformer.store.results import ResultStore, check_holds_runs, results_dir
 from seaformer.store.summaries import load_summarised
 
@@ -98,7 +99,7 @@ def bench(
             Names are exported first where the cache lacks them, which needs torch; a file needs no
             manifest.
         device: ``host``, ``emulator[:CORE]``, ``phone``, serials, ``HOST:PORT``, or ``all``.
-        format: of models given by name; every format that can be timed when absent.
+        format: of models given by name; those of the ``export`` extra when absent.
         precision, size, scope, components, checkpoint, classes, ema, backbone: as in
             ``export_model``.
         threads: 1 is the calling thread, without a pool.
@@ -134,14 +135,16 @@ def bench(
         warmup=Warmup(runs=once if warmup is None else warmup),
         stop=Stop(min_seconds=min_secs, max_seconds=max_secs, runs=once if runs is None else runs),
     )
-    options = TargetOptions(adb_host, resume=resume, force=force, notice=step)
+    models = tuple(_several(models))
+    engines = _engines(models, _names(format))
+    options = TargetOptions(adb_host, resume=resume, force=force, notice=step, engines=engines)
     order = BenchOrder(plan, ResultStore(results_dir(results)), command, (), options)
     targets = list_targets(device, options)
     about = about or FileOptions(size=size, seed=seed, here="host" in targets)
     fleet = Fleet(targets, order, step)
     artifacts = [
         artifact
-        for model in _several(models)
+        for model in models
         for artifact in _artifacts(
             model, formats=_names(format), precisions=_names(precision), size=size, scope=scope,
             components=components, checkpoint=checkpoint, classes=classes, seed=seed, ema=ema,
@@ -212,6 +215,19 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+def _engines(models: Iterable[Model], formats: Sequence[str]) -> tuple[str, ...]:
+    """The engines that these models are run by."""
+    names: list[str] = []
+    for model in models:
+        if isinstance(model, Artifact):
+            names.append(model.runtime)
+        elif Path(model).suffix in _SUFFIXES:
+            names.append(engine_for(Path(model)).name)
+        else:
+            names += (engine.engine_of(each).name for each in formats or engine.default_formats())
+    return tuple(dict.fromkeys(names))
+
+
 def _artifacts(
     model: Model,
     *,
@@ -236,7 +252,7 @@ def _artifacts(
         yield open_file(Path(model), about, step)
         return
     for name in find_models(model):
-        for format in formats or engine.timed_formats():
+        for format in formats or engine.default_formats():
             for precision in precisions:
                 request = ExportRequest(
                     model=name,

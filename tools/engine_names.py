@@ -22,6 +22,7 @@ from seaformer.core.engine import engines
 
 ROOT = Path(__file__).parents[1]
 _CODE = {".py", ".cpp", ".h", ".c", ".cmake", ".txt"}
+_WORDS = ("param",)  # suffixes that are words of their own: they count with their dot
 _ABBREVIATIONS = ("ort",)  # how code writes ONNX Runtime where it is short of room
 # The row, and what lies under an engine's or a format's own name.
 OWN = (
@@ -29,8 +30,10 @@ OWN = (
     "export/{format}.py",
     "export/_{format}/*",
     "export/conversions/{format}_*.py",
+    "export/rewrites/{name}.py",
     "runtime/{name}.py",
     "runtime/_{format}/*",
+    "runtime/build/recipes/{name}*",
     "runtime/runner/{name}_*",
     "runtime/runner/engine_{name}.*",
     "runtime/runner/format_{format}.cpp",
@@ -57,9 +60,10 @@ def pattern() -> re.Pattern[str]:
     words = set(_ABBREVIATIONS)
     for row in engines():
         words |= {row.name, row.format, row.title.lower(), row.suffix.removeprefix(".")}
-    parts = [
+    parts = [rf"\.{word}(?![a-z])" for word in _WORDS]
+    parts += [
         rf"(?<![a-z]){re.escape(word)}(?![a-z])" if len(word) < 4 else re.escape(word)
-        for word in sorted(words, key=len, reverse=True)
+        for word in sorted(words - set(_WORDS), key=len, reverse=True)
     ]
     return re.compile("|".join(parts), re.IGNORECASE)
 

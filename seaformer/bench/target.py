@@ -37,6 +37,7 @@ class TargetOptions:
         force: measure in a state that would be refused; the row has a flag for it.
         pause: sleeps between looks; raises to end a bench from outside.
         notice: called with a sentence that must not be missed.
+        engines: those that will be run; the library of one that has none yet is built.
     """
 
     adb_host: str = ""
@@ -44,6 +45,7 @@ class TargetOptions:
     force: bool = False
     pause: Callable[[float], None] | None = None
     notice: Callable[[str], None] | None = None
+    engines: tuple[str, ...] = ()
 
 
 class Target(Protocol):
@@ -134,12 +136,10 @@ def open_target(
             if difflib.get_close_matches(device, TARGETS.names(), n=1):
                 raise unknown("device", device, TARGETS.names()) from error
             raise
-    elif name in _REMOTE:
+    elif name in _REMOTE or detail:
         target = TARGETS.load(name).open_target(progress, detail, options=options)
-    elif detail:
-        target = TARGETS.load(name).open_target(progress, detail)
     else:
-        target = TARGETS.load(name).open_target(progress)
+        target = TARGETS.load(name).open_target(progress, options=options)
     return target
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seaformer.core.plan import RunPlan
     from seaformer.core.request import ExportRequest
 
+EVERY_FORMAT = "all"  # of those that can be timed
 _LONGEST_SIZE = 30
 _LONGEST_TEXT = 80
 
@@ -49,6 +50,7 @@ def export_requests(
     from seaformer.core.request import ExportRequest, check_components, check_scope
     from seaformer.models import model_spec
 
+    formats = ",".join(engine.timed_formats()) if formats == EVERY_FORMAT else formats
     size, classes, scope = _size(models.size), models.classes or None, models.scope
     known("scope", [scope], SCOPES)
     names = [_module_name(source, models)] if source.module else _zoo_names(source, models)
@@ -136,6 +138,16 @@ def artifact_files(
         )
     files = dict.fromkeys(path.with_name(path.name.removesuffix(".json")) for path in models)
     return open_files(files, options or FileOptions(), progress)
+
+
+def engine_names(
+    requests: Iterable[ExportRequest], artifacts: Iterable[Artifact]
+) -> tuple[str, ...]:
+    """The engines that files to be exported, and files that exist, are run by."""
+    from seaformer.core.engine import engine_of
+
+    names = [engine_of(request.format).name for request in requests]
+    return tuple(dict.fromkeys([*names, *(artifact.runtime for artifact in artifacts)]))
 
 
 def file_options(stated: FileGroup, size: str, targets: Iterable[str], seed: int) -> FileOptions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from seaformer.commands._options import (
 )
 from seaformer.commands._parse import (
     artifact_files,
+    engine_names,
     export_requests,
     file_options,
     profile_kinds,
@@ -37,7 +39,7 @@ from seaformer.commands._print import (
     steps,
     titled,
 )
-from seaformer.core.engine import timed_formats
+from seaformer.core.engine import default_formats, timed_formats
 from seaformer.core.plan import MOST_SEED
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from seaformer.core.measurement import Measurement
     from seaformer.core.profile import Profile
 
-_TIMED = ",".join(timed_formats())
+_DEFAULT = ",".join(default_formats())
 
 
 @grouped
@@ -58,8 +60,11 @@ def bench(
         list[Path] | None, typer.Argument(help="model files, exported here or anywhere")
     ] = None,
     format: Annotated[
-        str, typer.Option(help=_TIMED.replace(",", ", "), autocompletion=_complete.formats)
-    ] = _TIMED,
+        str,
+        typer.Option(
+            help=f"{', '.join(timed_formats())}, or all", autocompletion=_complete.formats
+        ),
+    ] = _DEFAULT,
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="of the order and of seeded weights")
     ] = 0,
@@ -79,12 +84,14 @@ def bench(
     plan = run_plan(how, where.device, seed=seed, components=models.components)
     store = ResultStore(results_dir(results or None))
     options = TargetOptions(where.adb_host, resume=where.resume, force=where.force, notice=notice)
-    order = BenchOrder(plan, store, command_line(), profile_kinds(profile), options)
+    kinds = profile_kinds(profile)
     requests = [] if artifacts else export_requests(models, format, seed)
     with steps() as step:
         targets = list_targets(where.device, options)
         stated = file_options(about, models.size, targets, seed)
         files = artifact_files(artifacts or [], stated, step)
+        engines = engine_names(requests, files)
+        order = BenchOrder(plan, store, command_line(), kinds, replace(options, engines=engines))
         step("look at the device and the runner")
         fleet = Fleet(targets, order, step)
         for number, request in enumerate(requests):

@@ -14,8 +14,9 @@ from typing import Literal
 
 from seaformer.core import codec, files
 from seaformer.core.checkpoint import LoadedCheckpoint
+from seaformer.core.checksums import check_sha256
 from seaformer.core.engine import engines
-from seaformer.core.errors import ChecksumMismatch, CorruptArtifact
+from seaformer.core.errors import CorruptArtifact
 from seaformer.core.foreign import Foreign
 from seaformer.core.manifest import check_manifest
 from seaformer.core.spec import AVERAGED, CHECKPOINT, SEEDED, WITH_BACKBONE, ModelSpec
@@ -170,6 +171,8 @@ class Artifact:
     the paths of the modules where rules of operators applied; ``no_rewrite`` are rules left out.
     ``origin`` is what a network that is not of the zoo came from.
     ``checkpoint`` is what the weights were read as; ``None`` where they are seeded.
+    ``external`` are the files beside it that hold its weights; then ``sha256`` is a digest of all
+    (``joint_sha256``), and ``size_bytes`` is their sum.
     """
 
     schema: int
@@ -196,6 +199,7 @@ class Artifact:
     rewritten: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origin: str = ""
     checkpoint: LoadedCheckpoint | None = None
+    external: tuple[SideFile, ...] = ()
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
     foreign: Foreign | None = field(default=None, compare=False, metadata={"transient": True})
 
@@ -317,24 +321,17 @@ def load_artifact(path: Path | str, *, check: bool = True) -> Artifact:
 
 def check_file(artifact: Artifact) -> None:
     """Compare the sha256 of the file, and of its components' files, with the manifest's."""
-    check_sha256(artifact.path, artifact.sha256)
+    for side in artifact.external:
+        if not (artifact.path.parent / side.file).is_file():
+            raise CorruptArtifact(
+                f"{artifact.path} has its weights in {side.file}, which is missing beside it.",
+                hint="Keep the files together, or export the model again.",
+            )
+        check_sha256(artifact.path.parent / side.file, side.sha256)
+    check_sha256(artifact.path, artifact.sha256, [side.file for side in artifact.external])
     for method in artifact.methods:
         if method.file:
             check_sha256(artifact.path.parent / method.file, method.sha256)
-
-
-def check_sha256(path: Path, expected: str) -> None:
-    """Raise ``ChecksumMismatch`` when a file is not the one a manifest describes."""
-    try:
-        seen = files.sha256_file(path)
-    except OSError as error:
-        raise CorruptArtifact(f"{path} cannot be read: {error.strerror}.") from error
-    if seen != expected:
-        raise ChecksumMismatch(
-            f"{path} is not the file its manifest describes: "
-            f"sha256 expected {expected[:16]}..., found {seen[:16]}...",
-            hint="It was changed or cut short after the export; export the model again.",
-        )
 
 
 def _parse(manifest: Path) -> Artifact:

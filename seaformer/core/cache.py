@@ -15,6 +15,7 @@ CONTENTS = {
     "artifacts": "models that were exported for a bench",
     "runner": "builds of the C++ runner for this machine",
     "bundle": "runner and engines for 64-bit ARM",
+    "compiled": "libraries of engines that are built from their source",
     "engines": "engines fetched for a base install",
     "wheels": "packages that engines were taken from",
     "qemu": "plugin and prefixes of emulated cores",

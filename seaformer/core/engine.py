@@ -7,6 +7,7 @@ A new engine is a row here and these files, none of which is imported before it 
 - ``runtime/runner/engine_<name>.cpp`` times it, where ``timed``; it registers itself
 - ``bench/operators/<name>.py`` reads its profile, where it ``profiles``
 - ``runtime/python_runner/engines/<name>.py`` times it where nothing compiles, if it can
+- ``runtime/build/recipes/<name>.cmake`` builds its library, where it has a ``source``
 
 The version that is asked for is in the package's own metadata (``pyproject.toml``).
 """
@@ -48,6 +49,29 @@ class Wheel:
 
 
 @dataclass(frozen=True)
+class Source:
+    """An engine whose library is built here, once, from its source distribution.
+
+    Args:
+        package: the distribution.
+        version: of that distribution.
+        sha256: of its file.
+        library: pattern of the shared library in the folder of the build.
+        opened_as: the name of that library in a bundle.
+        runtime: libraries of the compiler that a bundle needs besides.
+        minutes: of one core that a build takes.
+    """
+
+    package: str
+    version: str
+    sha256: str
+    library: str
+    opened_as: str
+    runtime: tuple[str, ...] = ()
+    minutes: int = 5
+
+
+@dataclass(frozen=True)
 class Engine:
     """One runtime.
 
@@ -66,6 +90,8 @@ class Engine:
         system: the only system it runs on, as ``platform.system()`` reports it; empty: any.
         environment: variables that are set before it is loaded, where the user has not set them.
         wheel: what a build of the runner needs; none for an engine that its own source contains.
+        source: what its library is built from, where no wheel has one for the runner.
+        weights_suffix: what the file beside the model that has its weights ends with; empty: none.
     """
 
     name: str
@@ -82,6 +108,8 @@ class Engine:
     system: str = ""
     environment: tuple[tuple[str, str], ...] = ()
     wheel: Wheel | None = field(default=None)
+    source: Source | None = field(default=None)
+    weights_suffix: str = ""
 
     @property
     def runs_here(self) -> bool:
@@ -131,6 +159,25 @@ ENGINES: tuple[Engine, ...] = (
         ),
     ),
     Engine(
+        name="ncnn",
+        title="ncnn",
+        format="ncnn",
+        suffix=".param",
+        noun="an ncnn network",
+        tools=("torch", "ncnn", "pnnx"),
+        extra="ncnn",
+        components=False,
+        source=Source(
+            package="ncnn",
+            version="1.0.20261020",
+            sha256="ad8cdd63e9755cfa8e23b9b6d9ce46156077d80298a89e7c3ba325ffccfca200",
+            library="src/libncnn.so.*.*",
+            opened_as="libncnn.so.1",
+            runtime=("libgomp.so.1",),
+        ),
+        weights_suffix=".bin",
+    ),
+    Engine(
         name="coreml",
         title="Core ML",
         format="coreml",
@@ -143,8 +190,11 @@ ENGINES: tuple[Engine, ...] = (
         system="Darwin",
     ),
 )
-FormatName = Literal["onnx", "executorch", "coreml"]  # the formats of the rows, for type checkers
+FormatName = Literal[
+    "onnx", "executorch", "ncnn", "coreml"
+]  # the formats of the rows, for type checkers
 DEFAULT_FORMAT: FormatName = "executorch"
+DEFAULT_EXTRA = "export"
 
 
 def engines() -> tuple[Engine, ...]:
@@ -165,6 +215,11 @@ def formats() -> tuple[str, ...]:
 def timed_formats() -> tuple[str, ...]:
     """The formats that a bench can time."""
     return tuple(engine.format for engine in timed_engines())
+
+
+def default_formats() -> tuple[str, ...]:
+    """The formats that a bench times where none is named: those of the ``export`` extra."""
+    return tuple(row.format for row in timed_engines() if row.extra == DEFAULT_EXTRA)
 
 
 def engine(name: str) -> Engine:

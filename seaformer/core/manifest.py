@@ -103,6 +103,7 @@ def _files(artifact: Artifact, parts: str) -> Iterator[_Fault]:
     named = [("file", artifact.file)]
     named += [("reference.file", reference.file)] if reference else []
     named += [("operator_map.file", operators.file)] if operators else []
+    named += [(f"external[{i}].file", side.file) for i, side in enumerate(artifact.external)]
     yield from (_Fault(field, bare, name) for field, name in named if not is_bare(name))
     for place, method in enumerate(artifact.methods):
         folder, slash, name = method.file.rpartition("/")

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seaformer.core import codec, files
-from seaformer.core.artifact import Artifact, check_sha256
+from seaformer.core.artifact import Artifact
+from seaformer.core.checksums import check_sha256
 from seaformer.core.errors import CorruptArtifact
 
 SCHEMA = 1

@@ -67,7 +67,8 @@ class FileFacts:
 
     ``operators`` counts the file's operators by kind; ``notes`` are sentences for a reader;
     ``graphs`` lists every method's operators in the order they run; ``rewritten`` has the
-    modules in which each rule of operators replaced some, one entry an operator.
+    modules in which each rule of operators replaced some, one entry an operator; ``external``
+    names the files beside it that hold its weights.
     """
 
     exporter: str
@@ -78,6 +79,7 @@ class FileFacts:
     notes: tuple[str, ...] = ()
     graphs: Mapping[str, tuple[GraphOperator, ...]] = field(default_factory=dict)
     rewritten: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    external: tuple[str, ...] = ()
 
 
 class Format(Protocol):

@@ -31,6 +31,7 @@ from seaformer.core.artifact import (
     manifest_path,
     stem,
 )
+from seaformer.core.checksums import joint_sha256
 from seaformer.core.engine import DEFAULT_FORMAT, Engine, FormatName, engine_of
 from seaformer.core.errors import UsageError
 from seaformer.core.operators import SCHEMA as MAP_SCHEMA
@@ -263,6 +264,7 @@ def _publish(artifact: Artifact, scratch: Path, out: Path) -> None:
     """The model file goes last: a manifest without it is refused, a file without is not used."""
     names = list(dict.fromkeys(Path(m.file).parts[0] for m in artifact.methods if m.file))
     names += [side.file for side in (artifact.reference, artifact.operator_map) if side]
+    names += [side.file for side in artifact.external]
     for name in (*names, manifest_path(Path(artifact.file)).name, artifact.file):
         files.publish(scratch / name, out / name)
 
@@ -275,6 +277,7 @@ def _write_operator_map(path: Path, facts: FileFacts) -> SideFile | None:
 
 
 def _manifest(job: _Job, path: Path, facts: FileFacts, parity: Parity) -> Artifact:
+    external = [path.parent / name for name in facts.external]
     return Artifact(
         schema=SCHEMA,
         file=job.file,
@@ -282,8 +285,9 @@ def _manifest(job: _Job, path: Path, facts: FileFacts, parity: Parity) -> Artifa
         format=job.engine.format,
         precision=job.precision.name,
         scope=job.request.scope,
-        sha256=files.sha256_file(path),
-        size_bytes=files.size_bytes(path),
+        sha256=joint_sha256(path, facts.external),
+        size_bytes=sum(files.size_bytes(each) for each in (path, *external)),
+        external=tuple(SideFile(each.name, files.sha256_file(each)) for each in external),
         methods=facts.methods,
         exporter=facts.exporter,
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

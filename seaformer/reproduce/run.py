@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from seaformer.bench.run import Bench
-from seaformer.bench.target import Target, open_target
+from seaformer.bench.target import Target, TargetOptions, open_target
 from seaformer.core.artifact import Artifact
+from seaformer.core.engine import engine_of
 from seaformer.core.errors import SeaFormerError
 from seaformer.core.measurement import EMULATED, MEASURED, Measurement
 from seaformer.core.plan import RunPlan
@@ -59,6 +60,7 @@ class Factory:
 
     find: Callable[[Work], Artifact | None]
     make: Callable[[Work, Callable[[str], None]], Artifact]
+    engines: tuple[str, ...] = ()
 
 
 def cached_files(format: str) -> Factory:
@@ -75,6 +77,7 @@ def cached_files(format: str) -> Factory:
     return Factory(
         find=lambda work: find_export(request(work)),
         make=lambda work, say: cached_export(request(work), say),
+        engines=(engine_of(format).name,),
     )
 
 
@@ -220,7 +223,7 @@ def run_works(
     Raises the error of the device when it cannot be opened.
     """
     reproduction = Reproduction(
-        target=open_target(device, say),
+        target=open_target(device, say, TargetOptions(engines=factory.engines)),
         store=store,
         plan=plan,
         factory=factory,

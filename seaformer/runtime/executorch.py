@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import platform
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ from seaformer.core.artifact import TensorInfo
 from seaformer.core.engine import engine
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.model_file import ModelFile
-from seaformer.core.quiet import quiet
+from seaformer.core.quiet import quiet, without_native_log
 from seaformer.runtime._executorch import file
 from seaformer.runtime._session import Answer, Array, check_inputs
 
@@ -32,7 +29,7 @@ class ExecuTorchSession:
         self._path = path
         self._methods: dict[str, Any] = {}
         try:
-            with _without_native_log():
+            with without_native_log():
                 self._program = Runtime.get().load_program(
                     path.read_bytes(), verification=Verification.InternalConsistency
                 )
@@ -65,7 +62,7 @@ class ExecuTorchSession:
         """Run ``forward`` on arrays as they are, of any size that the program accepts."""
         method = self._method("forward")
         try:
-            with _without_native_log():
+            with without_native_log():
                 outputs = method.execute([torch.from_numpy(array) for array in arrays])
         except RuntimeError as error:
             raise CorruptArtifact(
@@ -80,30 +77,13 @@ class ExecuTorchSession:
                 known = ", ".join(self.method_names())
                 raise CorruptArtifact(f"{self._path.name} has no method {name!r}; it has {known}.")
             try:
-                with _without_native_log():
+                with without_native_log():
                     self._methods[name] = self._program.load_method(name)
             except RuntimeError as error:
                 raise CorruptArtifact(
                     f"ExecuTorch cannot load {self._path}, method {name}: {error}"
                 ) from error
         return self._methods[name]
-
-
-@contextlib.contextmanager
-def _without_native_log() -> Iterator[None]:
-    """Keep the C++ side's notes (cpuinfo, thread pool) off file descriptor 2.
-
-    executorch 1.5.1: the Python binding has no switch for its log. Drop when it has one.
-    """
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _tensor(name: str, info: Any) -> TensorInfo:

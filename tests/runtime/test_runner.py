@@ -191,7 +191,10 @@ def test_a_model_that_is_no_model_gets_one_sentence(
     wrong = {
         "half.bin": (whole[: len(whole) // 2], "is truncated: expected "),
         "empty.bin": (b"", "is empty."),
-        "text.bin": (b"hello" * 100, "is neither an ExecuTorch program nor an ONNX model."),
+        "text.bin": (
+            b"hello" * 100,
+            "is neither an ExecuTorch program, an ncnn network nor an ONNX model.",
+        ),
         "damaged.bin": (bytes(damaged), "damaged.bin"),
         "other.bin": (other.read_bytes(), f"Use --engine {ENGINES[1 - ENGINES.index(engine)]}."),
     }

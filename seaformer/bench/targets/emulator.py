@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, RunnerRequest
-from seaformer.bench.target import PlainTarget
+from seaformer.bench.target import PlainTarget, TargetOptions
 from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.core import child
 from seaformer.core.code_blocks import Block
@@ -148,7 +148,11 @@ class EmulatorTarget(PlainTarget):
 
 
 def open_target(
-    progress: Progress | None = None, profile: str = "", *, caches: bool = True
+    progress: Progress | None = None,
+    profile: str = "",
+    *,
+    caches: bool = True,
+    options: TargetOptions = TargetOptions(),
 ) -> EmulatorTarget:
     """The emulated core ``profile``; the bundle and the plugin are built at first use.
 
@@ -160,7 +164,8 @@ def open_target(
     cpu, qemu = find_emulated(chosen), find_qemu()
     qemu.check(cpu)
     counter = build_counter(caches=caches) if qemu.counts else None
-    return EmulatorTarget(build_arm64_bundle(progress), qemu, cpu, counter)
+    bundle = build_arm64_bundle(progress, libraries=options.engines)
+    return EmulatorTarget(bundle, qemu, cpu, counter)
 
 
 def _with_counts(report: RunnerReport, path: Path) -> RunnerReport:

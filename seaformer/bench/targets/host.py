@@ -15,14 +15,14 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from seaformer.android_bench.topology import parse_cpuinfo
 from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, RunnerRequest
-from seaformer.bench.target import PlainTarget
+from seaformer.bench.target import PlainTarget, TargetOptions
 from seaformer.core import child
 from seaformer.core.engine import Engine, engine, timed_engines
 from seaformer.core.errors import DeviceError, RunnerFailed, SeaFormerError
@@ -44,12 +44,21 @@ class HostTarget(PlainTarget):
     Args:
         progress: called with a sentence when the runner is being built, which takes a minute once.
         python: use the Python runner even where the C++ one could be built.
+        libraries: engines that will be run; the library of one that has none yet is built.
     """
 
     source = MEASURED
 
-    def __init__(self, progress: Progress | None = None, *, python: bool = False) -> None:
-        self._build, self._reason = (None, "asked for") if python else _runner_build(progress)
+    def __init__(
+        self,
+        progress: Progress | None = None,
+        *,
+        python: bool = False,
+        libraries: Sequence[str] = (),
+    ) -> None:
+        self._build, self._reason = (
+            (None, "asked for") if python else _runner_build(progress, libraries)
+        )
         self.runner = "python" if self._build is None else "cpp"
         self.runner_build = "" if self._build is None else self._build.build_id
 
@@ -121,27 +130,32 @@ class HostTarget(PlainTarget):
     def _with_library(self, request: RunnerRequest) -> RunnerRequest:
         """The request for this machine's library, where the runner opens one for its engine."""
         row = engine(request.engine)
-        if self._build is None or row.wheel is None or not row.wheel.opened:
+        opens = row.source is not None or (row.wheel is not None and row.wheel.opened)
+        if self._build is None or not opens:
             return request
         library = self._build.library(row.name)
         if library is None:
             install = f"pip install 'seaformer[{row.extra}]'"
-            raise RunnerFailed(f"{row.wheel.package} is not installed: {install}")
+            raise RunnerFailed(f"{row.title} is not installed: {install}")
         return replace(request, library=str(library))
 
 
-def open_target(progress: Progress | None = None) -> HostTarget:
+def open_target(
+    progress: Progress | None = None, *, options: TargetOptions = TargetOptions()
+) -> HostTarget:
     """The entry every target file has."""
-    return HostTarget(progress)
+    return HostTarget(progress, libraries=options.engines)
 
 
-def _runner_build(progress: Progress | None) -> tuple[RunnerBuild | None, str]:
+def _runner_build(
+    progress: Progress | None, libraries: Sequence[str]
+) -> tuple[RunnerBuild | None, str]:
     """The C++ runner, built on first use; or none and the reason why.
 
     Raises ``SeaFormerError`` when the Python runner cannot replace it: it has no engine either.
     """
     try:
-        return build_host_runner(progress), ""
+        return build_host_runner(progress, libraries), ""
     except SeaFormerError as error:
         if not any(_is_installed(row) for row in timed_engines()):
             raise
@@ -149,7 +163,8 @@ def _runner_build(progress: Progress | None) -> tuple[RunnerBuild | None, str]:
 
 
 def _is_installed(row: Engine) -> bool:
-    return row.wheel is not None and importlib.util.find_spec(row.wheel.package) is not None
+    package = row.wheel or row.source
+    return package is not None and importlib.util.find_spec(package.package) is not None
 
 
 def busy_share(seconds: float) -> float | None:

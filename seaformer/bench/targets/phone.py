@@ -64,7 +64,8 @@ def open_target(
     try:
         check_abi(phone.serial, phone.run(["getprop", "ro.product.cpu.abi"]).stdout.strip())
         report(f"{phone.serial}: connected by {phone.way} ({phone.why})")
-        return PhoneTarget(phone, build_arm64_bundle(progress), options, report)
+        bundle = build_arm64_bundle(progress, libraries=options.engines)
+        return PhoneTarget(phone, bundle, options, report)
     except BaseException:
         phone.close()
         raise

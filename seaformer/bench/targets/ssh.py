@@ -60,7 +60,8 @@ def open_target(
         )
         probe = read_board(board.script, board.serial, place.parent)
         report(f"{board.serial}: connected by {board.way} ({board.why})")
-        return BoardTarget(board, build_arm64_bundle(progress), probe, options, report)
+        bundle = build_arm64_bundle(progress, libraries=options.engines)
+        return BoardTarget(board, bundle, probe, options, report)
     except BaseException:
         opener.close()
         if board is not None:

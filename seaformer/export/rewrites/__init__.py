@@ -61,8 +61,10 @@ def select_rules(
     """The rules of modules for files of that engine in that precision, but for those named."""
     left_out = tuple(without)
     check_rules(left_out)
-    rules = (rule for rule in list_rules() if rule.name not in left_out)
-    return tuple(rule for rule in rules if rule.applies(engine, precision))
+    rules = [rule for rule in list_rules() if rule.name not in left_out]
+    applied = [rule for rule in rules if rule.applies(engine, precision)]
+    replaced = {name for rule in applied for name in rule.replaces}
+    return tuple(rule for rule in applied if rule.name not in replaced)
 
 
 def select_graph_rules(

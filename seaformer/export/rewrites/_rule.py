@@ -40,6 +40,8 @@ class Rule:
         delegates: only for engines that lower to one of these; empty: for all engines.
         dtypes: only where computed in one of these types; empty: in all.
         sized: whether ``make`` needs the shapes; a network is run once to see them.
+        engines: only for these engines; empty: for all.
+        replaces: rules that are not applied where this one is.
     """
 
     name: str
@@ -50,11 +52,15 @@ class Rule:
     delegates: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ()
     sized: bool = False
+    engines: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
 
     def applies(self, engine: Engine, precision: Precision) -> bool:
         """Whether files of that engine in that precision are rewritten so."""
-        return (not self.delegates or engine.delegate in self.delegates) and (
-            not self.dtypes or precision.dtype in self.dtypes
+        return (
+            (not self.delegates or engine.delegate in self.delegates)
+            and (not self.dtypes or precision.dtype in self.dtypes)
+            and (not self.engines or engine.name in self.engines)
         )
 
     def matches(self, module: nn.Module) -> bool:
@@ -68,4 +74,4 @@ class Rule:
     @property
     def where(self) -> str:
         """``every format``, or ``xnnpack, float16``."""
-        return ", ".join((*self.delegates, *self.dtypes)) or EVERYWHERE
+        return ", ".join((*self.engines, *self.delegates, *self.dtypes)) or EVERYWHERE

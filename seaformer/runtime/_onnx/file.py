@@ -5,7 +5,6 @@ So a file that the engine refuses, of a newer IR or opset, can still be describe
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from seaformer.core import files
+from seaformer.core.checksums import joint_sha256
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.model_file import ModelFile, TensorDescription, precision_of
 from seaformer.core.operators import GraphOperator
@@ -28,13 +28,12 @@ def describe(path: Path, format: str, engine: str) -> ModelFile:
     operators = Counter(_kind(node) for node in _nodes(model.graph))
     weights, inputs = _weights(model), _inputs(model)
     opsets = {each.domain or "ai.onnx": int(each.version) for each in model.opset_import}
-    digests = [files.sha256_file(file) for file in (path, *(path.parent / e for e in external))]
     return ModelFile(
         file=path.name,
         format=format,
         engine=engine,
         precision=precision_of(operators, weights, {each.dtype for each in inputs}),
-        sha256=_joint(digests),
+        sha256=joint_sha256(path, external),
         size_bytes=sum((path.parent / name).stat().st_size for name in (path.name, *external)),
         inputs=inputs,
         outputs=tuple(_tensor(value, {}) for value in model.graph.output),
@@ -49,13 +48,6 @@ def describe(path: Path, format: str, engine: str) -> ModelFile:
         external=external,
         graph=tuple(_operator(node) for node in _nodes(model.graph)),
     )
-
-
-def _joint(digests: list[str]) -> str:
-    """One digest of a file and its external weights; of a file alone its own."""
-    if len(digests) == 1:
-        return digests[0]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _load(path: Path) -> Any:

@@ -31,19 +31,21 @@ from seaformer.runtime.build.bundle import (
     opened_parts,
     publish_bundle,
 )
+from seaformer.runtime.build.compiled import build_libraries, built_libraries
 from seaformer.runtime.build.engines import (
     EngineFiles,
     files_of,
     installed_engines,
+    source_engines,
     wheel_engines,
 )
 from seaformer.runtime.build.runner import (
     BINARY,
     compile_runner,
     one_builder,
-    run_step,
     sources_sha256,
 )
+from seaformer.runtime.build.steps import run_step
 from seaformer.runtime.build.toolchain import Toolchain, find_arm64_toolchain
 from seaformer.runtime.emulator.qemu import find_qemu
 
@@ -63,10 +65,15 @@ _PROOF_SECONDS = 120
 
 
 def build_arm64_bundle(
-    progress: Progress | None = None, *, toolchain_file: Path | None = None
+    progress: Progress | None = None,
+    *,
+    toolchain_file: Path | None = None,
+    libraries: Sequence[str] = (),
 ) -> Bundle:
     """The bundle for 64-bit ARM Linux and Android, built now if it has not been.
 
+    ``libraries`` are engines that must be in it: one that is built from its source is built, too,
+    and is in every bundle from then on.
     Raises ``MissingExtra`` naming the compiler, tool or engine that is missing, and
     ``SeaFormerError`` when a wheel is of another version or the build or its proof fails.
     """
@@ -74,10 +81,11 @@ def build_arm64_bundle(
     try:
         toolchain = find_arm64_toolchain(toolchain_file)
     except MissingExtra:
-        if toolchain_file is None and (bundle := find_arm64_bundle()) is not None:
+        bundle = find_arm64_bundle() if toolchain_file is None else None
+        if bundle is not None and all(map(bundle.manifest.engine, libraries)):
             return bundle
         raise
-    host = engine_versions(say)
+    host = engine_versions(say) + build_libraries(libraries, toolchain, say)
     home = files.make_dir(bundles_dir())
     build_id = _build_id(host, toolchain)
     with one_builder(home / f".{build_id}.lock", say):
@@ -104,6 +112,7 @@ def find_arm64_bundle() -> Bundle | None:
     """A whole bundle of these sources and of the engines installed here (any, where there is
     none), if one is cached."""
     sources, host = sources_sha256(), installed_engines()
+    host = host and host + built_libraries("arm64")
 
     def fits(made: BundleManifest) -> bool:
         versions = tuple((engine.name, engine.version) for engine in made.engines)
@@ -134,7 +143,7 @@ def _build(
     say: Progress,
 ) -> Bundle:
     with files.staging(home) as scratch:
-        engines = unpack_arm64_wheels(host, scratch / "wheels", say)
+        engines = unpack_arm64_wheels(host, scratch / "wheels", say) + built_libraries("arm64")
         bundled = bundled_engines(engines)
         tree, result, log = scratch / "tree", scratch / "result", scratch / "build.log"
         binary = compile_runner(tree, log, build_id, toolchain, engines)
@@ -168,6 +177,9 @@ def _parts(
         if own is not None and own.root is not None:
             for path in (own.root / linked for linked in wheel.linked):
                 yield _present(path, f"the wheel of {wheel.package}"), path.name
+    for row, source in source_engines():
+        if files_of(row.name, engines) is not None:
+            yield from ((_runtime_library(compiler, name), name) for name in source.runtime)
     yield from opened_parts(engines)
 
 

@@ -26,6 +26,7 @@ from seaformer.runtime.build.engines import (
     built_in,
     files_of,
     public_version,
+    source_engines,
     wheel_engines,
 )
 from seaformer.runtime.build.runner import BINARY
@@ -151,8 +152,10 @@ def find_bundle(fits: Callable[[BundleManifest], bool]) -> Bundle | None:
 def bundled_engines(engines: Sequence[EngineFiles]) -> tuple[BundledEngine, ...]:
     """Everything that a runner built with these engines has, as a bundle lists it."""
     libraries = {row.name: wheel.opened_as for row, wheel in wheel_engines()}
+    libraries |= {row.name: source.opened_as for row, source in source_engines()}
+    not_built = {row.name for row, _ in source_engines() if files_of(row.name, engines) is None}
     bundled = []
-    for name in built_in(engines):
+    for name in (each for each in built_in(engines) if each not in not_built):
         own = files_of(name, engines) or EngineFiles(name)
         version = public_version(own.version) if own.version else None
         bundled.append(BundledEngine(name, version, libraries[name] if own.library else ""))
@@ -161,6 +164,10 @@ def bundled_engines(engines: Sequence[EngineFiles]) -> tuple[BundledEngine, ...]
 
 def opened_parts(engines: Sequence[EngineFiles]) -> Iterator[tuple[Path, str]]:
     """The libraries that the runner opens at run time, with their names in a bundle."""
+    for row, source in source_engines():
+        own = files_of(row.name, engines)
+        if own is not None and own.library is not None:
+            yield own.library, source.opened_as
     for row, wheel in wheel_engines():
         own = files_of(row.name, engines)
         if own is not None and own.library is not None:

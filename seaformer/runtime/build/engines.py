@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from seaformer.core.engine import Engine, Wheel, timed_engines
+from seaformer.core.engine import Engine, Source, Wheel, timed_engines
 from seaformer.runtime.build.toolchain import package_folder
 
 
@@ -32,6 +32,11 @@ class EngineFiles:
 def wheel_engines() -> tuple[tuple[Engine, Wheel], ...]:
     """The engines that a build takes from a wheel, each with it."""
     return tuple((row, row.wheel) for row in timed_engines() if row.wheel is not None)
+
+
+def source_engines() -> tuple[tuple[Engine, Source], ...]:
+    """The engines whose library is built from their source, each with it."""
+    return tuple((row, row.source) for row in timed_engines() if row.source is not None)
 
 
 def installed_engines() -> tuple[EngineFiles, ...]:

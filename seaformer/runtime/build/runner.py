@@ -20,9 +20,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seaformer.core import child, codec, files
+from seaformer.core import codec, files
 from seaformer.core.errors import CorruptArtifact, MissingExtra, SeaFormerError
+from seaformer.runtime.build.compiled import build_libraries, built_libraries
 from seaformer.runtime.build.engines import EngineFiles, built_in, files_of, installed_engines
+from seaformer.runtime.build.steps import run_step
 from seaformer.runtime.build.toolchain import Toolchain, find_toolchain
 from seaformer.runtime.build.wheels import fetch_engines, fetched_engines
 
@@ -34,7 +36,6 @@ BINARY = "seaformer_runner"
 _MANIFEST = "runner.json"
 _SOURCE_SUFFIXES = (".cpp", ".h", ".txt", ".cmake")
 _CONFIGURE_SECONDS, _BUILD_SECONDS, _ASK_SECONDS = 180, 900, 20
-_LOG_TAIL_LINES = 25
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,12 @@ class _Manifest:
     binary_sha256: str = ""
 
 
-def build_host_runner(progress: Progress | None = None) -> RunnerBuild:
+def build_host_runner(
+    progress: Progress | None = None, libraries: Sequence[str] = ()
+) -> RunnerBuild:
     """The runner for this machine, built now if it has not been.
+
+    ``libraries`` are engines that must be usable: one that is built from its source is built, too.
 
     ``progress`` is called with a sentence when something takes long. Raises ``MissingExtra``
     naming what is missing and the line that installs it, and ``SeaFormerError`` with the end of
@@ -99,7 +104,8 @@ def build_host_runner(progress: Progress | None = None) -> RunnerBuild:
         if (cached := find_host_runner()) is not None:
             return cached
         raise
-    engines = _engines() or fetch_engines(say)
+    engines = _installed() or fetch_engines(say)
+    engines += build_libraries(libraries, toolchain, say)
     planned = _manifest(engines, toolchain)
     home = files.make_dir(_cache())
     folder = home / planned.build_id
@@ -133,6 +139,11 @@ def find_host_runner() -> RunnerBuild | None:
 
 
 def _engines() -> tuple[EngineFiles, ...]:
+    """Those of ``_installed``, and the libraries that were built here."""
+    return _installed() + built_libraries("host")
+
+
+def _installed() -> tuple[EngineFiles, ...]:
     """The engines installed beside this Python; where there is none, those fetched before."""
     return installed_engines() or fetched_engines()
 
@@ -247,36 +258,3 @@ def compile_runner(
     run_step(configure_argv(tree, build_id, toolchain, engines), log, _CONFIGURE_SECONDS)
     run_step([str(toolchain.cmake), "--build", str(tree), "--parallel", "2"], log, _BUILD_SECONDS)
     return tree / BINARY
-
-
-def run_step(argv: list[str], log: Path, timeout_s: float, cwd: Path | None = None) -> str:
-    """Run one step of a build, its output appended to ``log``; the output.
-
-    With ``cwd`` the step runs there in an empty environment. A failure quotes the end of the log.
-    """
-    environment = os.environ | {"LC_ALL": "C"} if cwd is None else {}
-    with log.open("a+", encoding="utf-8", errors="replace") as stream:
-        stream.write(f"$ {' '.join(argv)}\n")
-        stream.flush()
-        start = stream.tell()
-        try:
-            done = child.run(argv, timeout_s, environment=environment, cwd=cwd, log=stream)
-            problem = "" if done.returncode == 0 else f"exit code {done.returncode}"
-        except OSError as error:
-            problem = str(error)
-        stream.seek(start)
-        output = stream.read()
-    if problem:
-        raise _failed(argv, problem, log)
-    return output
-
-
-def _failed(argv: list[str], problem: str, log: Path) -> SeaFormerError:
-    kept = files.make_dir(_cache()) / "failed.log"
-    shutil.copy2(log, kept)
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-    step = " ".join([Path(argv[0]).name, *argv[1:2]])
-    return SeaFormerError(
-        f"The C++ runner could not be built: {step}: {problem}.\n" + "\n".join(lines),
-        hint=f"The whole log is in {kept}.",
-    )

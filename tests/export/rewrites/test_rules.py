@@ -38,6 +38,8 @@ EXAMPLES = {
     "mobilevitv2-attention": ("mobilevitv2_050.imagenet_256", (64, 128)),
     "mobilevitv2-patches": ("mobilevitv2_050.imagenet_256", (64, 128)),
     "mobilevitv2-pool": ("mobilevitv2_050.imagenet_256", (64, 128)),
+    "ncnn-head-scale": ("seaformer_t", (64, 96)),
+    "ncnn-sea-attention": ("seaformer_t", (64, 96)),
     "nearest-double": ("seaformerpp_t.coco", (96, 160)),
     "plus-attention": ("seaformerpp_t", (128, 192)),
     "pyramid-pool": ("topformer_t", (96, 160)),
@@ -106,13 +108,14 @@ def test_a_rule_alone_is_the_same_function_in_double_precision(rule: Rule) -> No
 @RULES
 def test_a_rule_that_is_left_out_is_not_applied_and_the_others_are(rule: Rule) -> None:
     name, size = EXAMPLES[rule.name]
-    engine, precision = engine_of("executorch"), BASE
+    engine, precision = engine_of(rule.engines[0] if rule.engines else "executorch"), BASE
     if not rule.applies(engine, precision):
         precision = find_precision("fp16")
     model, x = create_model(name).double(), image(size)
     every = rewrite(model, x, select_rules(engine, precision))
     result = rewrite(model, x, select_rules(engine, precision, [rule.name]))
     assert set(every.applied) - set(result.applied) == {rule.name}
+    assert set(result.applied) - set(every.applied) == set(rule.replaces)
     tolerance = max(APPROXIMATE.get(other, EXACT) for other in result.applied)
     assert difference(model, result.network, x) < tolerance
 
@@ -121,7 +124,8 @@ def test_rules_for_one_backend_are_not_applied_for_engines_without_it() -> None:
     for rule in list_rules():
         for engine in engines():
             applied = any(rule.applies(engine, p) for p in (BASE, find_precision("fp16")))
-            assert applied == (not rule.delegates or engine.delegate in rule.delegates)
+            delegated = not rule.delegates or engine.delegate in rule.delegates
+            assert applied == (delegated and (not rule.engines or engine.name in rule.engines))
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest_name() -> None:

@@ -1,0 +1,122 @@
+"""ncnn networks: ``.param``, a text, and ``.bin`` with the weights, converted by pnnx.
+
+pnnx takes a traced module. What it cannot convert stays in the text as a layer that ncnn lacks;
+such a file is refused with the operator's name. Both precisions take and give float32.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import ncnn
+import pnnx
+import torch
+from torch import nn
+
+from seaformer.core import child, files
+from seaformer.core.artifact import FORWARD, Method, Parity
+from seaformer.core.errors import ExportError
+from seaformer.core.precision import BASE, Precision
+from seaformer.export import _verify
+from seaformer.export._format import FileFacts, WriteRequest, unsupported
+from seaformer.runtime._ncnn import param
+
+_CONVERT_SECONDS = 900
+_TAIL_LINES = 3
+# Names that pnnx gives to what it leaves unconverted: aten::roll, torch.argmax, F.fold, nn.Fold.
+_FOREIGN_MARKS = ("::", ".")
+
+
+def write(request: WriteRequest) -> FileFacts:
+    """Trace, convert with pnnx, and state sizes and precision in the text."""
+    request.step("trace")
+    weights = request.path.with_suffix(".bin")
+    traced = request.path.with_suffix(".pt")
+    with torch.no_grad():
+        module = torch.jit.trace(request.model, request.image)  # type: ignore[no-untyped-call]
+        torch.jit.save(module, str(traced))
+    request.step("convert to ncnn")
+    try:
+        _convert(traced, request)
+    finally:
+        files.remove(traced)
+    network = param.read_param(request.path)
+    _require_layers(network)
+    network = param.finished(network, [tuple(request.image.shape)], request.precision.name)
+    files.write_text(request.path, param.param_text(network))
+    return FileFacts(
+        exporter="torch.jit.trace + pnnx",
+        methods=(_method(request.path),),
+        operators=dict(sorted(Counter(layer.type for layer in network.layers).items())),
+        notes=(_note(request.precision),),
+        external=(weights.name,),
+    )
+
+
+def supports(precision: Precision) -> bool:
+    """Single precision, and half."""
+    return precision in (BASE, param.HALF)
+
+
+def verify(
+    path: Path, cases: Sequence[_verify.Case], precision: Precision, network: nn.Module
+) -> Parity:
+    """Run the network in ncnn's Python package on this machine."""
+    from seaformer.runtime.ncnn import open_session
+
+    session = open_session(path)
+    return _verify.verify(session.run, cases, precision=precision, runtime="ncnn")
+
+
+def _convert(traced: Path, request: WriteRequest) -> None:
+    """Run pnnx, whose other files go to the folder of the traced module and are removed."""
+    shape = ",".join(map(str, request.image.shape))
+    half = int(request.precision is not BASE)
+    own = {
+        "pnnxparam": "pnnx.param",
+        "pnnxbin": "pnnx.bin",
+        "pnnxpy": "pnnx.py",
+        "pnnxonnx": "pnnx.onnx",
+        "ncnnpy": "ncnn.py",
+    }
+    argv = [str(pnnx.EXEC_PATH), traced.name, f"inputshape=[{shape}]", f"{param.HALF.name}={half}"]
+    argv += [f"{option}={name}" for option, name in own.items()]
+    argv += [f"ncnnparam={request.path.name}"]
+    argv += [f"ncnnbin={request.path.with_suffix('.bin').name}"]
+    folder = request.path.parent
+    try:
+        done = child.run(argv, _CONVERT_SECONDS, cwd=folder)
+    except child.ChildTimeoutError as error:
+        raise ExportError(f"pnnx timed out after {_CONVERT_SECONDS // 60} min.") from error
+    for name in own.values():
+        files.remove(folder / name)
+    if done.returncode != 0 or not request.path.exists():
+        last = " ".join((done.stdout + done.stderr).strip().splitlines()[-_TAIL_LINES:])
+        raise ExportError(f"pnnx could not convert the model: {last or 'it ended early'}.")
+
+
+def _require_layers(network: param.Param) -> None:
+    """Raise ``UnsupportedOperator`` for the first operator that pnnx left as it was."""
+    for layer in network.layers:
+        if ncnn.layer_to_index(layer.type) < 0:
+            foreign = any(mark in layer.type for mark in _FOREIGN_MARKS)
+            raise unsupported("ncnn", layer.type if foreign else f"{layer.type} ({layer.name})")
+
+
+def _method(path: Path) -> Method:
+    from seaformer.runtime.ncnn import open_session
+
+    session = open_session(path)
+    return Method(FORWARD, session.inputs(), session.outputs())
+
+
+def _note(precision: Precision) -> str:
+    if precision is BASE:
+        return f"{precision.name}: every layer's mask (31=3) keeps ncnn from half precision"
+    half = precision.name
+    return (
+        f"{half}: weights float16, input and output float32; ncnn computes in float16 by its "
+        f"options {half}_packed, {half}_storage and {half}_arithmetic, where the core has it"
+    )

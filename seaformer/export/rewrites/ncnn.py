@@ -1,0 +1,123 @@
+"""How ncnn takes networks best: few passes over maps, and tokens as matrices.
+
+ncnn keeps 4 or 8 channels of a map together. A map of width 1 is converted to and from that layout
+at every reshape, so squeezed tokens are C x N here, without a last axis of 1, and the forms
+that other engines take whole are left out.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seaformer.export.rewrites._fold import (
+    bias,
+    fold_hardsigmoid,
+    merge,
+    scaled,
+    undo_scale,
+)
+from seaformer.export.rewrites._rule import Rule
+from seaformer.models._heads import LightHead
+from seaformer.models._sea_attention import VALUE_RATIO, AxisAttention, SeaAttention
+
+_ENGINE = "ncnn"
+
+
+class MatrixAxisAttention(nn.Module):
+    """``AxisAttention`` for N tokens, fed with q, k, v as one matrix; q comes scaled already."""
+
+    def __init__(self, source: AxisAttention, tokens: int, *, is_row: bool) -> None:
+        super().__init__()
+        self.heads, self.tokens, self.is_row = source.heads, tokens, is_row
+        self.encode = source.encode
+        self.width = source.encode.conv.in_channels // VALUE_RATIO  # h*d
+        q_position = k_position = None
+        if source.q_position is not None and source.k_position is not None:
+            with torch.no_grad():
+                q_position = source.q_position(tokens) * source.scale  # 1 h*d N
+                k_position = source.k_position(tokens)  # 1 h*d N
+        self.register_buffer("q_position", q_position)
+        self.register_buffer("k_position", k_position)
+
+    def forward(self, squeezed: Tensor) -> Tensor:
+        """1 h*4d N in the order q, k, v. Returns 1 h*2d N 1, or 1 h*2d 1 N for columns."""
+        q, k, v = torch.split(squeezed, [self.width, self.width, VALUE_RATIO * self.width], dim=1)
+        if self.q_position is not None:
+            q, k = q + self.q_position, k + self.k_position
+        q = q.reshape(1, self.heads, -1, self.tokens).transpose(2, 3)  # 1 h N d
+        k = k.reshape(1, self.heads, -1, self.tokens)  # 1 h d N
+        v = v.reshape(1, self.heads, -1, self.tokens)  # 1 h 2d N
+        weights = torch.softmax(q @ k, dim=-1)  # 1 h N N
+        y = v @ weights.transpose(2, 3)  # 1 h 2d N
+        shape = (1, -1, self.tokens, 1) if self.is_row else (1, -1, 1, self.tokens)
+        encoded: Tensor = self.encode(F.relu6(y.reshape(shape)))
+        return encoded
+
+
+class MatrixSeaAttention(nn.Module):
+    """``SeaAttention`` for one H and W, batch 1."""
+
+    def __init__(self, source: SeaAttention, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        _, _, self.height, self.width = shape
+        scale = source.rows.scale
+        to_q, to_k, to_v = source.to_q.fuse(), source.to_k.fuse(), source.to_v.fuse()
+        self.to_qkv = merge([scaled(to_q, scale), to_k, to_v])
+        self.v_start = to_q.out_channels + to_k.out_channels
+        self.rows = MatrixAxisAttention(source.rows, self.height, is_row=True)
+        self.columns = MatrixAxisAttention(source.columns, self.width, is_row=False)
+        self.gate = fold_hardsigmoid(source.project.fuse())
+        self.depthwise = undo_scale(source.detail.depthwise.fuse(), to_q.out_channels, scale)
+        self.detail = source.detail.project
+
+    def forward(self, x: Tensor) -> Tensor:
+        """1 C H W to 1 C H W."""
+        qkv = self.to_qkv(x)  # 1 h*4d H W
+        rows = F.avg_pool2d(qkv, (1, self.width)).squeeze(3)  # 1 h*4d H
+        columns = F.avg_pool2d(qkv, (self.height, 1)).squeeze(2)  # 1 h*4d W
+        y = self.rows(rows) + self.columns(columns) + qkv[:, self.v_start :]  # 1 h*2d H W
+        gate = F.hardtanh(self.gate(F.relu6(y)), 0.0, 1.0)  # 1 C H W
+        detail = self.detail(F.relu6(self.depthwise(qkv)))  # 1 C H W
+        out: Tensor = gate * detail
+        return out
+
+
+class NormHead(nn.Module):
+    """``LightHead`` with its scale per channel as a norm, which is one multiply-accumulate."""
+
+    def __init__(self, source: LightHead) -> None:
+        super().__init__()
+        scale = source.scale.fuse()
+        channels = scale.out_channels
+        self.scale = nn.BatchNorm2d(channels, eps=0.0, dtype=scale.weight.dtype)
+        with torch.no_grad():
+            self.scale.weight.copy_(scale.weight.reshape(channels))
+            self.scale.bias.copy_(bias(scale))
+        self.classify = source.classify
+
+    def forward(self, fused: Tensor) -> Tensor:
+        """1 C H/8 W/8 to 1 classes H/8 W/8."""
+        logits: Tensor = self.classify(F.relu(self.scale(fused)))
+        return logits
+
+
+RULES = (
+    Rule(
+        "ncnn-sea-attention",
+        SeaAttention,
+        lambda block, shapes: MatrixSeaAttention(block, shapes[0]),
+        "As sea-attention, but tokens are matrices: ncnn repacks maps of width 1 at each reshape",
+        sized=True,
+        engines=(_ENGINE,),
+        replaces=("sea-attention",),
+    ),
+    Rule(
+        "ncnn-head-scale",
+        LightHead,
+        lambda head, _: NormHead(head),
+        "A depthwise 1x1 convolution costs ncnn six times what a norm does",
+        engines=(_ENGINE,),
+    ),
+)

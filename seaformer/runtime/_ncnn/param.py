@@ -1,0 +1,192 @@
+"""The text of an ncnn network (``.param``): layers, inputs with their sizes, and the precision.
+
+A magic number, the numbers of layers and blobs, then a layer a line: type, name, how many blobs it
+takes and gives, their names, and values by key. Source: ncnn's wiki, "param and model file
+structure". The weights are in a file of the same name that ends with ``.bin``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from seaformer.core import files
+from seaformer.core.checksums import joint_sha256
+from seaformer.core.engine import engine
+from seaformer.core.errors import CorruptArtifact
+from seaformer.core.model_file import INTEGERS, ModelFile, TensorDescription
+from seaformer.core.precision import BASE, precisions
+
+MAGIC = "7767517"
+NAME = "ncnn"
+HALF = next(row for row in precisions() if row.dtype == "float16")
+_ROW = engine(NAME)
+_SIZES = (2, 11, 1, 0)  # keys of an Input layer: channels, depth, height, width
+_MASK = 31  # key of the features that a layer is to do without
+_NO_HALF = 0b11  # bit 0: no arithmetic in half precision, bit 1: no storage in it
+_INT8 = {"Convolution": 8, "ConvolutionDepthWise": 8, "InnerProduct": 8}  # key of the scales
+_CONVOLUTIONS = {"Convolution": (0, 1, 11, 6)}  # outputs, kernel width and height, weights
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One line."""
+
+    type: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    values: Mapping[int, str]
+
+    def number(self, key: int, default: int = 0) -> int:
+        """A value that is a whole number."""
+        text = self.values.get(key, "")
+        return int(text) if text.lstrip("-").isdecimal() else default
+
+    def __str__(self) -> str:
+        head = f"{self.type:24s} {self.name:24s} {len(self.inputs)} {len(self.outputs)}"
+        values = (f"{key}={value}" for key, value in self.values.items())
+        return " ".join([head, *self.inputs, *self.outputs, *values])
+
+
+@dataclass(frozen=True)
+class Param:
+    """A whole text."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def inputs(self) -> tuple[TensorDescription, ...]:
+        """Inputs with a batch of 1; one whose sizes are not stated is an image of any size."""
+        layers = (layer for layer in self.layers if layer.type == "Input")
+        return tuple(self._input(layer) for layer in layers)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Blobs that no layer takes, in order."""
+        taken = {blob for layer in self.layers for blob in layer.inputs}
+        return tuple(b for layer in self.layers for b in layer.outputs if b not in taken)
+
+    @property
+    def precision(self) -> str:
+        """What ncnn computes in by its own defaults, where the core can."""
+        if any(layer.number(_INT8[layer.type]) for layer in self.layers if layer.type in _INT8):
+            return INTEGERS
+        masked = all(layer.number(_MASK) & _NO_HALF == _NO_HALF for layer in self.layers)
+        return BASE.name if masked else HALF.name
+
+    def _input(self, layer: Layer) -> TensorDescription:
+        sizes = [layer.number(key) for key in _SIZES]
+        shape: tuple[int | str, ...] = (1, *(size for size in sizes if size > 0))
+        if len(shape) == 1:
+            shape = (1, self._channels(layer.outputs[0]), "height", "width")
+        return TensorDescription(layer.outputs[0], BASE.dtype, shape)
+
+    def _channels(self, blob: str) -> int | str:
+        """Channels that the first convolution takes; unknown where none takes the input."""
+        for layer in self.layers:
+            if blob not in layer.inputs:
+                continue
+            if layer.type == "Split":
+                return next((c for b in layer.outputs if (c := self._channels(b)) != "?"), "?")
+            if layer.type in _CONVOLUTIONS:
+                outputs, width, height, weights = (
+                    layer.number(key) for key in _CONVOLUTIONS[layer.type]
+                )
+                return weights // (outputs * width * (height or width))
+        return "?"
+
+
+def read_param(path: Path) -> Param:
+    """Raises ``CorruptArtifact`` for a file that is not such a text, or was cut short."""
+    text = files.read_bytes(path).decode("utf-8", "replace")
+    lines = text.splitlines()
+    counts = lines[1].split() if len(lines) > 1 else []
+    known = lines and lines[0].strip() == MAGIC and len(counts) == 2 and counts[0].isdecimal()
+    if not known:
+        raise CorruptArtifact(f"{path} is not an ncnn network: its first line must be {MAGIC}.")
+    layers = tuple(_layer(line.split(), path) for line in lines[2:] if line.strip())
+    if len(layers) != int(counts[0]):
+        raise CorruptArtifact(
+            f"{path} is not whole: expected {counts[0]} layers, found {len(layers)}.",
+            hint="Download or export it again.",
+        )
+    return Param(layers)
+
+
+def _layer(words: Sequence[str], path: Path) -> Layer:
+    try:
+        takes, gives = int(words[2]), int(words[3])
+        blobs, values = words[4 : 4 + takes + gives], words[4 + takes + gives :]
+        if min(takes, gives) < 0 or len(blobs) != takes + gives:
+            raise ValueError
+        pairs = (word.partition("=") for word in values)
+        keys = {int(key): value for key, _, value in pairs}
+    except (ValueError, IndexError) as error:
+        raise CorruptArtifact(
+            f"{path} is not an ncnn network: {' '.join(words)[:60]!r} is not a layer."
+        ) from error
+    return Layer(words[0], words[1], tuple(blobs[:takes]), tuple(blobs[takes:]), keys)
+
+
+def finished(param: Param, shapes: Sequence[Sequence[int]], precision: str) -> Param:
+    """The network with the sizes of its inputs, each with a batch of 1, and its precision.
+
+    ncnn computes in half precision wherever a core has it, unless a layer's mask forbids it.
+    """
+    sizes = iter(shapes)
+    mask = {_MASK: str(_NO_HALF)} if precision == BASE.name else {}
+    return Param(
+        tuple(
+            replace(layer, values={**layer.values, **_stated(layer, sizes), **mask})
+            for layer in param.layers
+        )
+    )
+
+
+def _stated(layer: Layer, shapes: object) -> dict[int, str]:
+    if layer.type != "Input":
+        return {}
+    shape = next(shapes)  # type: ignore[call-overload]
+    inner = list(shape[1:])
+    keys = {1: (0,), 2: (1, 0), 3: (2, 1, 0), 4: _SIZES}[len(inner)]
+    return {key: str(size) for key, size in sorted(zip(keys, inner, strict=True))}
+
+
+def param_text(param: Param) -> str:
+    """As ncnn reads it."""
+    blobs = sum(len(layer.outputs) for layer in param.layers)
+    lines = [MAGIC, f"{len(param.layers)} {blobs}", *map(str, param.layers)]
+    return "\n".join(lines) + "\n"
+
+
+def weights_path(path: Path) -> Path:
+    """The file with the weights. Raises ``CorruptArtifact`` where it is missing."""
+    weights = path.with_suffix(_ROW.weights_suffix)
+    if not weights.is_file():
+        raise CorruptArtifact(
+            f"{path} has its weights in {weights.name}, which is missing beside it.",
+            hint="Keep the two files together.",
+        )
+    return weights
+
+
+def describe(path: Path) -> ModelFile:
+    """What the two files report of themselves; nothing is run."""
+    param, weights = read_param(path), weights_path(path)
+    return ModelFile(
+        file=path.name,
+        format=_ROW.format,
+        engine=NAME,
+        precision=param.precision,
+        sha256=joint_sha256(path, (weights.name,)),
+        size_bytes=path.stat().st_size + weights.stat().st_size,
+        inputs=param.inputs,
+        outputs=tuple(TensorDescription(name, BASE.dtype, ("...",)) for name in param.outputs),
+        methods=("forward",),
+        operators=dict(Counter(layer.type for layer in param.layers).most_common()),
+        weights={},
+        external=(weights.name,),
+    )

@@ -1,0 +1,127 @@
+"""ncnn's Python package on the CPU, for ``.param`` files with their ``.bin``."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ncnn
+import numpy as np
+
+from seaformer.core.artifact import TensorInfo
+from seaformer.core.errors import CorruptArtifact, ShapeError
+from seaformer.core.model_file import ModelFile
+from seaformer.core.precision import BASE
+from seaformer.core.quiet import without_native_log
+from seaformer.runtime._ncnn import param
+from seaformer.runtime._session import Answer, Array, check_inputs
+
+_MOST_AXES = 4  # the batch, which ncnn lacks, included
+
+
+class NcnnSession:
+    """One network. ``plain`` leaves out what ncnn does to be fast, and half precision."""
+
+    def __init__(self, path: Path, *, plain: bool = False) -> None:
+        self._path = path
+        self._param = param.read_param(path)
+        weights = param.weights_path(path)
+        check_layers(self._param, path)
+        self._net = ncnn.Net()
+        self._net.opt.num_threads = 1
+        if plain:
+            _make_plain(self._net.opt)
+        with without_native_log():
+            problem = self._net.load_param(str(path))
+            if problem == 0:
+                problem = self._net.load_model(str(weights))
+                if problem != 0:
+                    raise CorruptArtifact(
+                        f"{weights} does not hold the weights of {path.name}: it was cut short, "
+                        "or is of another network."
+                    )
+        if problem != 0:
+            raise CorruptArtifact(
+                f"ncnn {ncnn.__version__} cannot read {path}: it is damaged, or of another ncnn."
+            )
+
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        """Names and shapes of the inputs. Raises ``CorruptArtifact`` where sizes are not stated."""
+        infos = []
+        for tensor in self._param.inputs:
+            if tensor.free:
+                raise CorruptArtifact(f"{self._path} does not state the sizes of {tensor.name!r}.")
+            infos.append(TensorInfo(tensor.name, tensor.dtype, tuple(map(int, tensor.shape))))
+        return tuple(infos)
+
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """Names and shapes of the outputs, seen in a run on zeros."""
+        zeros = [np.zeros(info.shape, info.dtype) for info in self.inputs()]
+        values = zip(self._param.outputs, self.run_as_is(zeros), strict=True)
+        return tuple(TensorInfo(name, BASE.dtype, value.shape) for name, value in values)
+
+    def run(self, arrays: Sequence[Array], method: str = "forward") -> list[Array]:
+        """Run the network; it has one method."""
+        if method != "forward":
+            raise CorruptArtifact(f"{self._path.name} has no method {method!r}; it has forward.")
+        return self.run_as_is(check_inputs(arrays, self.inputs(), self._path.name))
+
+    def run_as_is(self, arrays: Sequence[Array]) -> list[Array]:
+        """Run the network on arrays of any size, each with a batch of 1."""
+        extractor = self._net.create_extractor()
+        for tensor, array in zip(self._param.inputs, arrays, strict=True):
+            if array.ndim > _MOST_AXES or (array.ndim > 1 and array.shape[0] != 1):
+                raise ShapeError(
+                    f"{self._path.name}: input {tensor.name!r} must have a batch of 1 and "
+                    f"{_MOST_AXES} axes at most (got {array.shape}): ncnn takes no other."
+                )
+            inner = np.ascontiguousarray(array.reshape(array.shape[1:] or array.shape), "float32")
+            extractor.input(tensor.name, ncnn.Mat(inner).clone())
+        return [self._extract(extractor, name) for name in self._param.outputs]
+
+    def _extract(self, extractor: Any, name: str) -> Array:
+        with without_native_log():
+            problem, value = extractor.extract(name)
+        if problem != 0:
+            raise CorruptArtifact(f"ncnn cannot compute the output {name!r} of {self._path}.")
+        array: Array = np.array(value, "float32")
+        return array[np.newaxis]
+
+
+def check_layers(network: param.Param, path: Path) -> None:
+    """Raise ``CorruptArtifact`` for a layer that this ncnn lacks."""
+    for kind in dict.fromkeys(layer.type for layer in network.layers):
+        if ncnn.layer_to_index(kind) < 0:
+            raise CorruptArtifact(
+                f"{path} needs the layer {kind}, which ncnn {ncnn.__version__} lacks: it is a "
+                "custom layer, or of another ncnn."
+            )
+
+
+def _make_plain(options: Any) -> None:
+    half = (f"use_{param.HALF.name}_{what}" for what in ("packed", "storage", "arithmetic"))
+    fast = ("use_packing_layout", "use_winograd_convolution", "use_sgemm_convolution")
+    for name in (*fast, *half):
+        setattr(options, name, False)
+
+
+def describe(path: Path) -> ModelFile:
+    """What the file reports of itself."""
+    return param.describe(path)
+
+
+def answer(path: Path, arrays: Sequence[Array], precision: str) -> Answer:
+    """The outputs by ncnn's Python package without packing, Winograd and products of matrices.
+
+    Raises ``CorruptArtifact`` for a file or an input that it refuses.
+    """
+    outputs = NcnnSession(path, plain=True).run_as_is(arrays)
+    by = f"ncnn {ncnn.__version__} without packing and Winograd on {platform.machine()}"
+    return Answer(by, tuple(outputs), independent=True)
+
+
+def open_session(path: Path) -> NcnnSession:
+    """The entry every runtime file has."""
+    return NcnnSession(path)

@@ -1,0 +1,236 @@
+// ncnn as an Engine, on its C API through dlopen (ncnn_abi.h). A network has one method, "forward".
+//
+// Options are ncnn's own: half precision where the core has it. A network that is to compute in
+// single precision has that in its text, as a mask of each layer's features (31=3). Inputs and
+// outputs are single precision; ncnn has no axis for the batch, which is 1 here.
+//
+// Timed are a fresh extractor, the layers, and the conversion of the outputs.
+#include <dlfcn.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "device_state.h"
+#include "engine.h"
+#include "ncnn_abi.h"
+#include "ncnn_param.h"
+#include "registry.h"
+
+namespace seaformer {
+namespace {
+
+using ncnn_abi::Api;
+using ncnn_abi::Extractor;
+using ncnn_abi::Mat;
+using ncnn_abi::Net;
+
+constexpr size_t kMostAxes = 4;  // the batch included
+
+class NcnnEngine final : public Engine {
+ public:
+  explicit NcnnEngine(const Api& api) : api_(api) {}
+
+  ~NcnnEngine() override {
+    before_run();
+    for (Mat* mat : input_mats_) api_.mat_destroy(mat);
+    if (net_ != nullptr) api_.net_destroy(net_);
+  }
+
+  std::string name() const override { return "ncnn"; }
+  std::string version() const override { return api_.version(); }
+  const std::vector<TensorSpec>& inputs() const override { return specs_; }
+
+  // OpenMP starts its threads at the first inference.
+  int64_t effective_threads() const override { return os_threads() - threads_before_ + 1; }
+
+  Status prepare(int64_t threads) override {
+    net_ = api_.net_create();
+    api_.option_set_num_threads(api_.net_get_option(net_), static_cast<int>(threads));
+    return ok_status();
+  }
+
+  Status methods(const std::string&, std::vector<std::string>* out) override {
+    *out = {"forward"};
+    return ok_status();
+  }
+
+  Status load(const LoadRequest& request) override {
+    threads_before_ = os_threads();
+    if (!request.profile_path.empty()) {
+      return engine_error("ncnn does not report the time of its layers.");
+    }
+    NcnnParam param;
+    if (Status s = read_ncnn_param(request.model_path, &param); !s.ok()) return s;
+    if (Status s = load_files(request.model_path, param); !s.ok()) return s;
+    return read_signature(param, request.shapes);
+  }
+
+  Status set_inputs(std::vector<Tensor> tensors) override {
+    for (const Tensor& tensor : tensors) {
+      Mat* mat = create(tensor.spec.shape);
+      const auto& shape = tensor.spec.shape;
+      const size_t channels = shape.size() == kMostAxes ? static_cast<size_t>(shape[1]) : 1;
+      const size_t bytes = tensor.data.size() / channels;
+      for (size_t i = 0; i < channels; ++i) {  // a channel begins at an address of its own
+        void* to = api_.mat_get_channel_data(mat, static_cast<int>(i));
+        std::memcpy(to, tensor.data.data() + i * bytes, bytes);
+      }
+      input_mats_.push_back(mat);
+    }
+    output_mats_.assign(output_names_.size(), nullptr);
+    return ok_status();
+  }
+
+  void before_run() override {
+    for (Mat*& mat : output_mats_) {
+      if (mat != nullptr) api_.mat_destroy(mat);
+      mat = nullptr;
+    }
+  }
+
+  Status run() override {
+    Extractor* extractor = api_.extractor_create(net_);
+    Status status = ok_status();
+    for (size_t i = 0; i < specs_.size() && status.ok(); ++i) {
+      if (api_.extractor_input(extractor, specs_[i].name.c_str(), input_mats_[i]) != 0) {
+        status = engine_error("ncnn does not take the input '" + specs_[i].name + "'.");
+      }
+    }
+    for (size_t i = 0; i < output_names_.size() && status.ok(); ++i) {
+      if (api_.extractor_extract(extractor, output_names_[i].c_str(), &output_mats_[i]) != 0) {
+        status = engine_error("ncnn cannot compute the output '" + output_names_[i] + "'.");
+      }
+    }
+    api_.extractor_destroy(extractor);
+    return status;
+  }
+
+  Status outputs(std::vector<Tensor>* out) override {
+    std::vector<Tensor> tensors(output_mats_.size());
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (Status status = copy_output(i, &tensors[i]); !status.ok()) return status;
+    }
+    *out = std::move(tensors);
+    return ok_status();
+  }
+
+ private:
+  Status load_files(const std::string& path, const NcnnParam& param) {
+    const std::string weights = ncnn_weights(path);
+    struct stat info {};
+    if (stat(weights.c_str(), &info) != 0) {
+      return model_error(path + " has its weights in " + weights + ", which is missing.");
+    }
+    if (Status status = check_layers(path, param); !status.ok()) return status;
+    if (api_.net_load_param(net_, path.c_str()) != 0) {
+      return model_error("ncnn " + version() + " cannot read " + path +
+                         ": it is damaged, or of another ncnn.");
+    }
+    if (api_.net_load_model(net_, weights.c_str()) != 0) {
+      return model_error(weights + " does not hold the weights of " + path +
+                         ": it was cut short, or is of another network.");
+    }
+    return ok_status();
+  }
+
+  // A layer that this library lacks, by name.
+  Status check_layers(const std::string& path, const NcnnParam& param) {
+    for (const std::string& type : param.types) {
+      ncnn_abi::Layer* layer = api_.layer_create_by_type(type.c_str());
+      if (layer == nullptr) {
+        return engine_error(path + " needs the layer " + type + ", which this build of ncnn " +
+                            version() + " lacks.");
+      }
+      api_.layer_destroy(layer);
+    }
+    return ok_status();
+  }
+
+  Status read_signature(const NcnnParam& param, const std::vector<std::vector<int64_t>>& shapes) {
+    for (size_t i = 0; i < param.inputs.size(); ++i) {
+      TensorSpec spec = param.inputs[i];
+      if (Status s = choose_shape(shapes, i, false, &spec); !s.ok()) return s;
+      for (int64_t size : spec.shape) {
+        if (size < 1) {
+          return model_error("The text of the network does not state the sizes of input '" +
+                             spec.name + "': choose them with --shape.");
+        }
+      }
+      if (spec.shape.size() > kMostAxes || spec.shape[0] != 1) {
+        return model_error("Input " + describe(spec) + " must have a batch of 1 and 4 axes at " +
+                           "most: ncnn takes no other.");
+      }
+      specs_.push_back(std::move(spec));
+    }
+    for (int i = 0; i < api_.net_get_output_count(net_); ++i) {
+      output_names_.emplace_back(api_.net_get_output_name(net_, i));
+    }
+    return ok_status();
+  }
+
+  Mat* create(const std::vector<int64_t>& shape) {
+    const auto size = [&](size_t from_the_end) {
+      return static_cast<int>(shape[shape.size() - from_the_end]);
+    };
+    switch (shape.size()) {
+      case 1: return api_.mat_create_1d(size(1), nullptr);
+      case 2: return api_.mat_create_1d(size(1), nullptr);
+      case 3: return api_.mat_create_2d(size(1), size(2), nullptr);
+      default: return api_.mat_create_3d(size(1), size(2), size(3), nullptr);
+    }
+  }
+
+  Status copy_output(size_t index, Tensor* tensor) {
+    const Mat* mat = output_mats_[index];
+    const int axes = api_.mat_get_dims(mat);
+    tensor->spec = {output_names_[index], DType::kFloat32, {1}};
+    if (axes < 1 || axes > 3 || api_.mat_get_elemsize(mat) != sizeof(float)) {
+      return model_error("Output '" + tensor->spec.name + "' must have 1 to 3 axes of float32.");
+    }
+    const int64_t channels = axes == 3 ? api_.mat_get_c(mat) : 1;
+    if (axes == 3) tensor->spec.shape.push_back(channels);
+    if (axes > 1) tensor->spec.shape.push_back(api_.mat_get_h(mat));
+    tensor->spec.shape.push_back(api_.mat_get_w(mat));
+    tensor->data.resize(tensor->spec.size_bytes());
+    const size_t bytes = tensor->data.size() / static_cast<size_t>(channels);
+    for (int64_t i = 0; i < channels; ++i) {
+      const void* from = api_.mat_get_channel_data(mat, static_cast<int>(i));
+      std::memcpy(tensor->data.data() + static_cast<size_t>(i) * bytes, from, bytes);
+    }
+    return ok_status();
+  }
+
+  Api api_;
+  Net* net_ = nullptr;
+  int64_t threads_before_ = 1;
+  std::vector<TensorSpec> specs_;
+  std::vector<std::string> output_names_;
+  std::vector<Mat*> input_mats_;
+  std::vector<Mat*> output_mats_;  // null, or the outputs of the last run
+};
+
+// Opens `library`, or libncnn.so.1 by the loader's own search when it is empty. The library stays
+// open until the process ends.
+Status make(const std::string& library, std::unique_ptr<Engine>* out) {
+  const std::string name = library.empty() ? "libncnn.so.1" : library;
+  void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    return engine_error(std::string("ncnn cannot be loaded (") + dlerror() +
+                        "): name its library with --library.");
+  }
+  Api api;
+  if (const std::string missing = api.open(handle); !missing.empty()) {
+    return engine_error(name + " is not a build of ncnn with its C API: it lacks " + missing + ".");
+  }
+  *out = std::make_unique<NcnnEngine>(api);
+  return ok_status();
+}
+
+const RegisterEngine registered({"ncnn", /*linked_version=*/"", make});
+
+}  // namespace
+}  // namespace seaformer

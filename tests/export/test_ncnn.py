@@ -1,0 +1,185 @@
+"""ncnn files: proved, of two files, with their precision in the text; what fails says why."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seaformer.bench.foreign import FileOptions, foreign_artifact
+from seaformer.bench.inputs import external_files
+from seaformer.commands._parse import artifact_files
+from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.checksums import joint_sha256
+from seaformer.core.errors import (
+    ChecksumMismatch,
+    CorruptArtifact,
+    SeaFormerError,
+    ShapeError,
+    UnsupportedOperator,
+    UsageError,
+)
+from seaformer.core.precision import PrecisionName
+from seaformer.core.quiet import quiet
+from seaformer.export import export_model
+from seaformer.runtime import describe_file, load_session
+from seaformer.runtime._ncnn import param
+from tests.nets import Small
+from tests.requirements import module
+
+INSTALL = "pip install 'seaformer[ncnn]'"
+SHAPE = (1, 3, 34, 46)  # 17x23 inside: channels that ncnn pads, so that no stride is guessed
+
+
+class Rolled(nn.Module):
+    """An operator that pnnx converts for no engine."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.fft.fft2(image).real
+
+
+@pytest.fixture(scope="module", autouse=True)
+def packages() -> None:
+    with quiet():
+        module("ncnn", INSTALL)
+        module("pnnx", INSTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ncnn")
+
+
+@pytest.fixture(scope="module")
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return Small().eval()
+
+
+@pytest.fixture(scope="module", params=["fp32", "fp16"])
+def artifact(request: pytest.FixtureRequest, net: nn.Module, folder: Path) -> Artifact:
+    precision: PrecisionName = request.param
+    return export_model(net, shape=SHAPE, format="ncnn", precision=precision, out=folder)
+
+
+@pytest.fixture
+def copied(artifact: Artifact, tmp_path: Path) -> Path:
+    """The files of the artifact in a folder that a test may change."""
+    for path in artifact.path.parent.glob(f"{artifact.path.stem}.*"):
+        shutil.copy(path, tmp_path)
+    return tmp_path / artifact.path.name
+
+
+def test_a_file_is_proved_and_answers_as_the_network_does(
+    artifact: Artifact, net: nn.Module
+) -> None:
+    assert [case.input for case in artifact.parity.cases] == ["china.jpg", "flower.jpg", "noise"]
+    assert (artifact.parity.verified_by, artifact.parity.runtime) == ("prediction", "ncnn")
+    assert artifact.spec.output_shape == artifact.methods[0].outputs[0].shape == (1, 5, 17, 23)
+    x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        expected = net(x).numpy()
+    (seen,) = load_session(artifact).run([x.numpy()])
+    tolerance = 1e-5 if artifact.precision == "fp32" else 2e-2
+    np.testing.assert_allclose(seen, expected, atol=tolerance)
+    with pytest.raises(ShapeError, match="has shape"):
+        load_session(artifact).run([x.numpy()[:, :, :32]])
+
+
+def test_the_text_states_sizes_and_precision_for_any_program_that_opens_it(
+    artifact: Artifact,
+) -> None:
+    network = param.read_param(artifact.path)
+    assert network.inputs[0].shape == SHAPE
+    assert network.precision == artifact.precision
+    masks = {layer.number(31) for layer in network.layers}
+    assert masks == ({3} if artifact.precision == "fp32" else {0})
+    assert param.param_text(network) == artifact.path.read_text()
+    assert describe_file(artifact.path).inputs[0].shape == SHAPE
+
+
+def test_both_files_are_of_the_artifact(artifact: Artifact, copied: Path) -> None:
+    (weights,) = artifact.external
+    assert weights.file == artifact.path.with_suffix(".bin").name
+    assert artifact.sha256 == joint_sha256(artifact.path, [weights.file])
+    assert artifact.size_bytes == sum(
+        path.stat().st_size for path in (artifact.path, artifact.path.with_suffix(".bin"))
+    )
+    assert external_files(artifact) == (str(artifact.path.with_suffix(".bin")),)
+    (opened,) = artifact_files(sorted(copied.parent.iterdir()))  # a shell's artifacts/*
+    assert opened.sha256 == artifact.sha256
+
+    bin_path = copied.with_suffix(".bin")
+    whole = bin_path.read_bytes()
+    bin_path.write_bytes(whole[:-4] + b"\0\0\0\1")
+    with pytest.raises(ChecksumMismatch, match=rf"{bin_path.name} is not the file"):
+        load_artifact(copied)
+    bin_path.unlink()
+    with pytest.raises(CorruptArtifact, match=rf"has its weights in {bin_path.name}, which is"):
+        load_artifact(copied)
+    bin_path.write_bytes(whole)
+    copied.write_text(copied.read_text().replace("31=3", "31=1").replace("in0", "in1"))
+    with pytest.raises(ChecksumMismatch, match=rf"{copied.name} is not the file"):
+        load_artifact(copied)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("7767517", "7767518"), "its first line must be 7767517"),
+        (lambda text: text.rsplit("\n", 2)[0] + "\n", r"is not whole: expected \d+ layers, found"),
+        (lambda text: text.replace("Convolution ", "Convolution9 ", 1), "the layer Convolution9, "),
+        (lambda text: text.replace(" 1 1 in0", " one 1 in0"), "is not a layer"),
+    ],
+)
+def test_a_text_of_another_kind_is_refused_in_a_sentence(
+    copied: Path, change: object, message: str
+) -> None:
+    copied.write_text(change(copied.read_text()))  # type: ignore[operator]
+    copied.with_name(copied.name + ".json").unlink()
+    with pytest.raises(CorruptArtifact, match=message):
+        foreign_artifact(copied)
+
+
+def test_weights_of_another_network_and_missing_ones_are_refused(copied: Path) -> None:
+    copied.with_name(copied.name + ".json").unlink()
+    weights = copied.with_suffix(".bin")
+    weights.write_bytes(weights.read_bytes()[:40])
+    with pytest.raises(CorruptArtifact, match="does not hold the weights of"):
+        foreign_artifact(copied)
+    weights.unlink()
+    with pytest.raises(CorruptArtifact, match=r"weights in .*\.bin, which is missing"):
+        foreign_artifact(copied)
+
+
+def test_a_strangers_file_takes_its_sizes_from_the_command(copied: Path) -> None:
+    copied.with_name(copied.name + ".json").unlink()
+    text = copied.read_text()
+    line = next(line for line in text.splitlines() if line.startswith("Input"))
+    copied.write_text(text.replace(line, " ".join(line.split()[:5])))
+    (tensor,) = describe_file(copied).inputs
+    assert tensor.shape == (1, 3, "height", "width")  # the channels are the first convolution's
+    artifact = foreign_artifact(copied, FileOptions(size=(34, 46)))
+    assert artifact.spec.input_shape == SHAPE
+    assert artifact.foreign is not None
+    assert artifact.foreign.external == (copied.with_suffix(".bin").name,)
+    assert artifact.foreign.judged_by.startswith("ncnn 1.0.")
+    with pytest.raises(UsageError, match="leaves sizes free"):
+        foreign_artifact(copied)
+
+
+def test_an_operator_that_pnnx_leaves_is_named_and_nothing_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(SeaFormerError) as caught:
+        export_model(Rolled(), shape=(1, 3, 32, 32), format="ncnn", out=tmp_path)
+    assert isinstance(caught.value, UnsupportedOperator)
+    assert "fft" in caught.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_components_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--components is not supported for ncnn"):
+        export_model("seaformer_t", format="ncnn", components=True, out=tmp_path)
