@@ -101,6 +101,7 @@ def test_a_library_is_built_once_for_a_recipe(tiny: Tiny, toolchain: Toolchain) 
     assert ctypes.CDLL(str(other)).tiny() == 4
     assert len(steps) == 2
 
+    other.unlink()  # it is loaded: another file of its name, not other bytes in it
     other.write_bytes(b"damaged")
     again = tiny.build(toolchain, steps)
     assert again == other
