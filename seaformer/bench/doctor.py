@@ -64,6 +64,7 @@ def diagnose(
         _cmake(asked),
         _program(asked, "ninja or make", ("ninja", "make"), "make"),
         _runner(asked),
+        *_libraries(asked),
         _program(asked, "aarch64 compiler", ("aarch64-linux-gnu-g++",), "g++-aarch64-linux-gnu"),
         _bundle(asked),
         _qemu(asked),
@@ -195,6 +196,21 @@ def _bundle(machine: Machine) -> Check:
         return Check(name, WARNING, text, remedy)
     folder, page_bytes = built
     return Check(name, OK, f"{folder}, aligned for pages up to {page_bytes // 1024} KB")
+
+
+def _libraries(machine: Machine) -> tuple[Check, ...]:
+    """Those that are built from source when a file needs them; that costs minutes, once each."""
+    built = {target: machine.libraries(target) for target in ("host", "arm64")}
+    checks = []
+    for row in (row for row in timed_engines() if row.source is not None):
+        targets = [target for target, names in built.items() if row.name in names]
+        minutes = row.source.minutes if row.source else 0
+        text = f"built for {' and '.join(targets)}" if targets else "not built yet"
+        missing = f"the first bench of {row.noun} builds it ({minutes} min of one core)"
+        if len(targets) < len(built):
+            text += f"; {missing}" if not targets else f"; for another target {missing}"
+        checks.append(Check(f"{row.title} library", OK, text))
+    return tuple(checks)
 
 
 def _program(machine: Machine, name: str, programs: Sequence[str], package: str) -> Check:

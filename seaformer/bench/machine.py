@@ -90,6 +90,12 @@ class Machine:
         bundle = find_arm64_bundle()
         return None if bundle is None else (bundle.folder, check_pages(bundle.folder))
 
+    def libraries(self, target: str) -> tuple[str, ...]:
+        """The engines whose library was built from source for ``host`` or ``arm64``."""
+        from seaformer.runtime.build.compiled import built_libraries
+
+        return tuple(library.name for library in built_libraries(target))
+
     def host_runner(self) -> str | None:
         """The C++ runner built for this host, if it has been built."""
         from seaformer.runtime.build.runner import find_host_runner

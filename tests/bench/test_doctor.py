@@ -31,6 +31,8 @@ PACKAGES = {
     "onnxsim": "0.8.1",
     "executorch": "1.5.1",
     "coremltools": "9.0",
+    "ncnn": "1.0.20261020",
+    "pnnx": "20261020",
 }
 PROGRAMS = {
     "c++": "c++ (Debian) 12.2.0",
@@ -56,6 +58,7 @@ class Pretend(Machine):
     runner: str | SeaFormerError | None = "/cache/runner (executorch, onnxruntime)"
     bundle: tuple[Path, int] | SeaFormerError | None = (Path("/cache/bundle/0a"), 65536)
     fetched: str = ""
+    built: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def package(self, name: str) -> str | None:
         return self.packages.get(name)
@@ -92,6 +95,9 @@ class Pretend(Machine):
             raise self.bundle
         return self.bundle
 
+    def libraries(self, target: str) -> tuple[str, ...]:
+        return self.built.get(target, ())
+
     def host_runner(self) -> str | None:
         if isinstance(self.runner, SeaFormerError):
             raise self.runner
@@ -117,6 +123,25 @@ def test_a_complete_machine_has_nothing_to_remedy() -> None:
     assert exit_code(checks) == 0
     assert lines(checks)[-1] == "Exports and a host bench are possible."
     assert next_line(checks) == "seaformer bench --variant t --threads 1"
+
+
+@pytest.mark.parametrize(
+    ("built", "text"),
+    [
+        ({}, "not built yet; the first bench of an ncnn network builds it (5 min of one core)"),
+        ({"host": ("ncnn",), "arm64": ("ncnn",)}, "built for host and arm64"),
+        (
+            {"host": ("ncnn",)},
+            "built for host; for another target the first bench of an ncnn network builds it "
+            "(5 min of one core)",
+        ),
+    ],
+)
+def test_a_library_that_is_built_from_source_is_reported_by_target(
+    built: dict[str, tuple[str, ...]], text: str
+) -> None:
+    check = found(Pretend(built=built), "ncnn library")
+    assert (check.status, check.detail) == ("ok", text)
 
 
 def test_a_bare_machine_names_what_installs_each_thing() -> None:

@@ -39,7 +39,8 @@ class Rolled(nn.Module):
     """An operator that pnnx converts for no engine."""
 
     def forward(self, image: Tensor) -> Tensor:
-        return torch.fft.fft2(image).real
+        spectrum: Tensor = torch.fft.fft2(image)
+        return spectrum.real
 
 
 @pytest.fixture(scope="module", autouse=True)

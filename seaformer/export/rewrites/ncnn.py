@@ -28,6 +28,9 @@ _ENGINE = "ncnn"
 class MatrixAxisAttention(nn.Module):
     """``AxisAttention`` for N tokens, fed with q, k, v as one matrix; q comes scaled already."""
 
+    q_position: Tensor | None
+    k_position: Tensor | None
+
     def __init__(self, source: AxisAttention, tokens: int, *, is_row: bool) -> None:
         super().__init__()
         self.heads, self.tokens, self.is_row = source.heads, tokens, is_row
@@ -44,7 +47,7 @@ class MatrixAxisAttention(nn.Module):
     def forward(self, squeezed: Tensor) -> Tensor:
         """1 h*4d N in the order q, k, v. Returns 1 h*2d N 1, or 1 h*2d 1 N for columns."""
         q, k, v = torch.split(squeezed, [self.width, self.width, VALUE_RATIO * self.width], dim=1)
-        if self.q_position is not None:
+        if self.q_position is not None and self.k_position is not None:
             q, k = q + self.q_position, k + self.k_position
         q = q.reshape(1, self.heads, -1, self.tokens).transpose(2, 3)  # 1 h N d
         k = k.reshape(1, self.heads, -1, self.tokens)  # 1 h d N
