@@ -64,7 +64,7 @@ section zones; grep -sH . /sys/class/thermal/thermal_zone*/temp
 section end
 """
 )
-_READ = (
+READ = (
     condition.READ_LINUX
     + r"""
 section throttled; vcgencmd get_throttled 2>/dev/null
@@ -141,7 +141,7 @@ class BoardCare:
         self._seen_bits: int | None = None
 
     def read(self, cpu: int, *, busy: bool = False) -> State:
-        sections = condition.read_sections(self._board, _READ, cpu, busy=busy)
+        sections = condition.read_sections(self._board, READ, cpu, busy=busy)
         state = condition.linux_state(sections, cpu)
         bits = parse_throttled(sections["throttled"])
         if self._seen_bits is None:

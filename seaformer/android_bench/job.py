@@ -21,7 +21,7 @@ from seaformer.core.scratch import temporary_folder
 _FIRST_S, _LONGEST_S = 0.1, 1.0
 _TRIES = 3
 
-_ENVIRONMENT = "\n".join(
+ENVIRONMENT = "\n".join(
     f"{name}={value}\nexport {name}" for row in engines() for name, value in row.environment
 )
 # $1 folder, $2 mask or -, $3 the lock, then the command. A second start, after a reply that was
@@ -40,7 +40,7 @@ if command -v settaskprofile >/dev/null 2>&1; then
   settaskprofile $$ MaxPerformance >/dev/null 2>&1
 fi
 """
-    + _ENVIRONMENT
+    + ENVIRONMENT
     + r"""
 "$@" > stdout 2> stderr < /dev/null
 code=$?

@@ -18,11 +18,13 @@ import numpy.typing as npt
 
 from seaformer.agreement import images
 from seaformer.agreement.parity import compare_all
-from seaformer.bench.runner_io import OutputTensor, RunnerReport
+from seaformer.bench.runner_io import OutputTensor, RunnerReport, RunnerRequest
 from seaformer.core import files
 from seaformer.core.artifact import FORWARD, Artifact
+from seaformer.core.engine import runner_engine
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, ParityError
 from seaformer.core.measurement import OutputCheck
+from seaformer.core.plan import RunPlan
 from seaformer.core.precision import tolerance_of
 from seaformer.core.request import OTHER_TASK
 
@@ -74,6 +76,33 @@ def external_files(artifact: Artifact) -> tuple[str, ...]:
     names = artifact.foreign.external if artifact.foreign else ()
     names += tuple(side.file for side in artifact.external)
     return tuple(str(artifact.path.parent / name) for name in names)
+
+
+def request_of(
+    artifact: Artifact,
+    method: str,
+    plan: RunPlan,
+    prepared: Prepared,
+    *,
+    cpus: tuple[int, ...] = (),
+    output_dir: str | None = None,
+) -> RunnerRequest:
+    """One process of a plan; paths are this computer's."""
+    model, name = artifact.callable_of(method)
+    return RunnerRequest(
+        engine=runner_engine(artifact.format, artifact.file).name,
+        model=str(model),
+        threads=plan.threads,
+        method=name,
+        cpus=cpus,
+        inputs=tuple(map(str, prepared.inputs)),
+        seed=plan.seed,
+        output_dir=output_dir,
+        warmup=plan.warmup,
+        stop=plan.stop,
+        shapes=chosen_shapes(artifact),
+        external=external_files(artifact),
+    )
 
 
 def check_output(

@@ -18,11 +18,10 @@ from seaformer.bench import flags as checks
 from seaformer.bench import inputs, schedule
 from seaformer.bench.header import header_of, now
 from seaformer.bench.rows import MethodSoFar, RowSoFar, process_run, worse
-from seaformer.bench.runner_io import RunnerReport, RunnerRequest
+from seaformer.bench.runner_io import RunnerReport
 from seaformer.bench.target import CoreChoice, Target, choose_cores
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
-from seaformer.core.engine import runner_engine
 from seaformer.core.errors import (
     ArtifactError,
     DeviceError,
@@ -45,7 +44,6 @@ from seaformer.core.scratch import temporary_folder
 from seaformer.store.checkout import commit_of
 from seaformer.store.results import ResultStore
 
-REDOS = 2
 Progress = Callable[[str, int, int], None]
 
 
@@ -128,6 +126,11 @@ class Bench:
         self._progress("done", total, total)
 
     @property
+    def cores(self) -> tuple[int, ...]:
+        """The cores that the plan means on this target."""
+        return self._cores.cpus
+
+    @property
     def finished(self) -> tuple[Measurement, ...]:
         """What was measured so far, also after an interrupt."""
         return tuple(self._finished)
@@ -139,9 +142,7 @@ class Bench:
 
     def _row(self, artifact: Artifact) -> RowSoFar:
         """One artifact with the methods the plan asks for."""
-        names = [self._plan.method]
-        if self._plan.components:
-            names += [name for name in artifact.components if name not in names]
+        names = schedule.methods(self._plan, artifact)
         row = RowSoFar(artifact, [MethodSoFar(name) for name in names])
         if self._plan.components and not artifact.components:
             row.failure = f"{artifact.file} has no components: export it with --components."
@@ -171,7 +172,7 @@ class Bench:
                 method.prepared = inputs.prepare(row.artifact, folder, method.name)
             row.before = row.before or self._target.conditions(cpu)
             report = self._once(row, method, method.prepared, folder)
-            while self._slowed_down(report) and method.redone < REDOS:
+            while self._slowed_down(report) and method.redone < self._target.redos:
                 method.redone += 1
                 report = self._once(row, method, method.prepared, folder)
             method.throttled = method.throttled or report.throttled
@@ -192,21 +193,14 @@ class Bench:
     def _once(
         self, row: RowSoFar, method: MethodSoFar, prepared: inputs.Prepared, folder: Path
     ) -> RunnerReport:
-        model, name = row.artifact.callable_of(method.name)
         with tempfile.TemporaryDirectory(dir=folder) as outputs:
-            request = RunnerRequest(
-                engine=runner_engine(row.artifact.format, row.artifact.file).name,
-                model=str(model),
-                threads=self._plan.threads,
-                method=name,
+            request = inputs.request_of(
+                row.artifact,
+                method.name,
+                self._plan,
+                prepared,
                 cpus=self._cores.cpus,
-                inputs=tuple(map(str, prepared.inputs)),
-                seed=self._plan.seed,
                 output_dir=outputs,
-                warmup=self._plan.warmup,
-                stop=self._plan.stop,
-                shapes=inputs.chosen_shapes(row.artifact),
-                external=inputs.external_files(row.artifact),
             )
             report = self._target.run(request)
             output = inputs.check_output(row.artifact, method.name, report, prepared)

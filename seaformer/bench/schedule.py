@@ -25,6 +25,12 @@ def rounds(count: int, processes: int, seed: int) -> Iterator[tuple[int, ...]]:
         yield tuple(order)
 
 
+def methods(plan: RunPlan, artifact: Artifact) -> list[str]:
+    """The methods of an artifact that a plan measures; the whole network first."""
+    parts = artifact.components if plan.components else ()
+    return [plan.method, *(name for name in parts if name != plan.method)]
+
+
 def bench_name(plan: RunPlan, artifacts: Sequence[Artifact], runner_build: str) -> str:
     """The same name for the same bench: how ``--resume`` finds it."""
     shas = [artifact.sha256 for artifact in artifacts]

@@ -19,6 +19,8 @@ from seaformer.core.errors import NoDevice, UsageError
 from seaformer.core.measurement import Conditions, DeviceInfo, Flag
 from seaformer.core.registry import Registry, unknown
 
+REDOS = 2
+
 
 @dataclass(frozen=True)
 class CoreChoice:
@@ -49,8 +51,9 @@ class TargetOptions:
 
 
 class Target(Protocol):
-    """A machine that can run the runner binary."""
+    """A machine that can run the runner; a block that slowed down is redone ``redos`` times."""
 
+    redos: int
     source: str
     runner: str
     runner_build: str
@@ -90,6 +93,8 @@ class Target(Protocol):
 
 class PlainTarget:
     """The answers of a machine without sessions and events."""
+
+    redos = REDOS
 
     def session(self, bench: str) -> AbstractContextManager[None]:
         return nullcontext()

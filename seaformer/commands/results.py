@@ -18,6 +18,7 @@ from seaformer.commands._print import (
     say,
     show,
 )
+from seaformer.core.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from seaformer.store.index import IndexEntry, Listing
@@ -99,18 +100,27 @@ def show_stored(
 
 @app.command()
 def merge(
-    sources: Annotated[list[Path], typer.Argument(help="results folders or run files")],
+    sources: Annotated[
+        list[Path], typer.Argument(help="results folders, run files, or answers of a board (.tar)")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only print what would be done")
     ] = False,
     results: Results = "",
 ) -> None:
     """Copy other people's run files into the results folder; nothing is overwritten."""
+    from seaformer.bench.answer import is_answer
     from seaformer.store.merge import merge as copy_files
     from seaformer.store.merge import plan_merge
     from seaformer.store.results import ResultStore, results_dir
 
     store = ResultStore(results_dir(results or None))
+    answers = [path for path in sources if is_answer(path)]
+    for path in answers:
+        _merge_answer(path, store, dry_run)
+    sources = [path for path in sources if path not in answers]
+    if not sources:
+        return
     plan = plan_merge(store, sources)
     if not dry_run:
         copy_files(plan, store)
@@ -160,6 +170,26 @@ def _warn(listing: Listing) -> None:
         notice(f"{len(names)} devices share the id {device}: {shared}")
     if not listing.kept:
         notice("The index cannot be written; every file was read.")
+
+
+def _merge_answer(path: Path, store: ResultStore, dry_run: bool) -> None:
+    """Measurements of what a board ran by hand (``seaformer runner pack``)."""
+    from seaformer.bench.answer import merge_answer
+    from seaformer.report.renderers.terminal import run_page
+    from seaformer.store.results import ResultStore
+
+    if dry_run:
+        with temporary_folder("merge") as folder:
+            merged = merge_answer(path, ResultStore(folder))
+    else:
+        merged = merge_answer(path, store)
+    if merged.measured:
+        show(run_page(list(merged.measured)))
+    done = "would be stored" if dry_run else "stored"
+    count = len(merged.measured)
+    say(f"{count} measurement(s) {done} in {store.root}, {merged.present} were there.")
+    if count and not dry_run:
+        next_step("seaformer report")
 
 
 def _show_merge(plan: MergePlan, store: ResultStore, dry_run: bool) -> None:

@@ -1,4 +1,4 @@
-"""``seaformer runner build``: the C++ runner of this machine, or the bundle for ARM devices."""
+"""``seaformer runner``: build the C++ runner, or pack a bench to run by hand on a board."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seaformer.commands._parse import known
+from seaformer.commands._options import FileGroup, PlanOptions, grouped
+from seaformer.commands._parse import artifact_files, file_options, known, run_plan
 from seaformer.commands._print import (
+    command_line,
     next_step,
     say,
     steps,
 )
 from seaformer.core.errors import UsageError
+from seaformer.core.plan import MOST_SEED
 
 if TYPE_CHECKING:
     from seaformer.runtime.build.android import EnginePath
     from seaformer.runtime.build.bundle import Bundle
 
 
-app = typer.Typer(help="Build the C++ runner that measures latency.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keep ``build`` a command, although it is the only one."""
+app = typer.Typer(
+    help="Build the C++ runner that measures latency, or pack it for a board.", no_args_is_help=True
+)
 
 
 @app.command("build")
@@ -62,6 +62,35 @@ def build(
         built = build_host_runner(step)
     say(str(built.binary))
     next_step("seaformer bench --variant t --threads 1")
+
+
+@app.command("pack")
+@grouped
+def pack(
+    how: PlanOptions,
+    about: FileGroup,
+    artifacts: Annotated[list[Path], typer.Argument(help="model files, exported here or anywhere")],
+    out: Annotated[Path, typer.Option(help="the tar file to write")] = Path("seaformer-board.tar"),
+    components: Annotated[bool, typer.Option("--components", help="time the parts too")] = False,
+    size: Annotated[str, typer.Option(help="HxW of a file with free sizes")] = "",
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the order and inputs")] = 0,
+) -> None:
+    """Pack a bench as one file, to run by hand on a board; results merge takes its answer."""
+    from seaformer.bench.pack import ANSWER, HOME, write_pack
+    from seaformer.core.files import expanded
+    from seaformer.runtime.build.arm64 import build_arm64_bundle
+
+    plan = run_plan(how, "ssh", seed=seed, components=components)
+    with steps() as step:
+        models = artifact_files(artifacts, file_options(about, size, (), seed), step)
+        bundle = build_arm64_bundle(step)
+        step("pack the runner, the models and their inputs")
+        path = expanded(out)
+        record = write_pack(path, models, plan, bundle, command_line())
+    say(f"{path}  {path.stat().st_size / 1e6:.1f} MB, {len(record.runs)} processes")
+    say("  on the board:   " + f"tar -xf {path.name} && sh {HOME}/run.sh")
+    say(f"  and bring back: {HOME}/{ANSWER}")
+    next_step(f"seaformer results merge {ANSWER}")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from seaformer.android_bench.care import Care
 from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.job import Job, JobResult, run_job, stop_job
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
-from seaformer.bench.target import TargetOptions
+from seaformer.bench.target import REDOS, TargetOptions
 from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.bench.targets._remote_heat import RemoteHeat
 from seaformer.bench.targets._remote_request import RemoteRequests
@@ -55,6 +55,7 @@ class RemoteTarget:
     """
 
     runner = "cpp"
+    redos = REDOS
 
     def __init__(
         self,
