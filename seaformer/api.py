@@ -23,7 +23,8 @@ from seaformer.core.measurement import Measurement
 from seaformer.core.notebook import table as html_table
 from seaformer.core.plan import RunPlan, Stop, Warmup, default_runs
 from seaformer.core.precision import BASE
-from seaformer.core.request import ExportRequest
+from seaformer.core.preprocessing import FLOAT
+from seaformer.core.request import ExportRequest, check_input
 from seaformer.export import cached_export
 from seaformer.models import find_models
 from seaformer.report import ReportFiles, write_report
@@ -76,6 +77,7 @@ def bench(
     classes: int | None = None,
     ema: bool = False,
     backbone: Path | str | None = None,
+    input: str = FLOAT,
     threads: int = 1,
     core: str = "prime",
     warmup: int | None = None,
@@ -100,7 +102,7 @@ def bench(
             manifest.
         device: ``host``, ``emulator[:CORE]``, ``phone``, serials, ``HOST:PORT``, or ``all``.
         format: of models given by name; those of the ``export`` extra when absent.
-        precision, size, scope, components, checkpoint, classes, ema, backbone: as in
+        precision, size, scope, components, checkpoint, classes, ema, backbone, input: as in
             ``export_model``.
         threads: 1 is the calling thread, without a pool.
         core: ``prime``, ``big``, ``little``, a core's number, or a list for several threads.
@@ -148,7 +150,7 @@ def bench(
         for artifact in _artifacts(
             model, formats=_names(format), precisions=_names(precision), size=size, scope=scope,
             components=components, checkpoint=checkpoint, classes=classes, seed=seed, ema=ema,
-            backbone=backbone, about=about, step=step,
+            backbone=backbone, input=input, about=about, step=step,
         )
     ]  # fmt: skip
     outcomes = fleet.run(artifacts)
@@ -241,6 +243,7 @@ def _artifacts(
     seed: int,
     ema: bool,
     backbone: Path | str | None,
+    input: str,
     about: FileOptions,
     step: Progress,
 ) -> Iterator[Artifact]:
@@ -266,5 +269,7 @@ def _artifacts(
                     seed=seed,
                     ema=ema,
                     backbone=None if backbone is None else str(backbone),
+                    input=input,
                 )
+                check_input(input, format)
                 yield cached_export(request, step)

@@ -29,7 +29,7 @@ def header_of(
         runtime=artifact.runtime,
         runtime_version=version,
         precision=artifact.precision,
-        scope=artifact.scope,
+        scope=artifact.graph,
         input_shape=artifact.spec.input_shape,
         artifact_file=artifact.file,
         artifact_sha256=artifact.sha256,

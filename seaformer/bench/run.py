@@ -283,7 +283,7 @@ class Bench:
 def paper_latency_ms(artifact: Artifact) -> float | None:
     """The paper's latency where this artifact is what the paper timed: logits, at that size."""
     row = artifact.spec.paper
-    if row is None or artifact.scope != "logits":
+    if row is None or artifact.graph != "logits":
         return None
     return row.latency_in(artifact.precision)
 

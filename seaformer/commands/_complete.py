@@ -1,4 +1,4 @@
-"""Values that a shell completes: models, formats, precisions, scopes, devices, ids, kinds of cache.
+"""Values that a shell completes: models, formats, precisions, scopes, inputs, devices, ids.
 
 Called by the shell at each press of a key, so nothing heavy is imported and no error is shown.
 """
@@ -39,6 +39,12 @@ def scopes(incomplete: str) -> list[str]:
     from seaformer.core.artifact import SCOPES
 
     return _beginning(incomplete, SCOPES)
+
+
+def inputs(incomplete: str) -> list[str]:
+    from seaformer.core.preprocessing import INPUTS
+
+    return _beginning(incomplete, INPUTS)
 
 
 def devices(incomplete: str) -> list[str]:

@@ -91,7 +91,11 @@ class FileGroup:
     HEADING: ClassVar = "Files without a manifest"
     input: Annotated[
         list[str] | None,
-        typer.Option("--input", metavar="[NAME=]FILE.npy", help="an input; may be repeated"),
+        typer.Option(
+            "--input",
+            metavar="[NAME=]FILE.npy",
+            help="an input; may be repeated. Of models by name: uint8, uint8-nhwc",
+        ),
     ] = None
     reference: Annotated[
         list[str] | None,

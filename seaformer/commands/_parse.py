@@ -29,11 +29,13 @@ _LONGEST_TEXT = 80
 
 @dataclass(frozen=True)
 class ModuleSource:
-    """Values of ``--module``, ``--shape`` and ``--name``."""
+    """Values of ``--module``, ``--shape``, ``--name``, ``--mean`` and ``--std``."""
 
     module: str = ""
     shape: str = ""
     name: str = ""
+    mean: str = ""
+    std: str = ""
 
 
 def export_requests(
@@ -42,12 +44,13 @@ def export_requests(
     seed: int,
     no_rewrite: tuple[str, ...] = (),
     source: ModuleSource = ModuleSource(),
+    input: str = "float",
 ) -> list[ExportRequest]:
     """Every combination of models, formats, precisions; bad sizes and scopes are refused here."""
     from seaformer.core import engine
     from seaformer.core import precision as rows
     from seaformer.core.artifact import SCOPES
-    from seaformer.core.request import ExportRequest, check_components, check_scope
+    from seaformer.core.request import ExportRequest, check_components, check_input, check_scope
     from seaformer.models import model_spec
 
     formats = ",".join(engine.timed_formats()) if formats == EVERY_FORMAT else formats
@@ -59,8 +62,10 @@ def export_requests(
     if not (_list(formats) and _list(models.precision)):
         hint = f"For example: --format {engine.formats()[0]}"
         raise UsageError("No format or no precision was named.", hint=hint)
-    for format in _list(formats) if models.components else ():
-        check_components(scope, format)
+    for format in _list(formats):
+        check_input(input, format)
+        if models.components:
+            check_components(scope, format, input)
     for name in () if source.module else names:
         check_scope(model_spec(name, size=size, classes=classes), scope)
     return [
@@ -79,6 +84,9 @@ def export_requests(
             shape=_shape(source.shape),
             ema=models.ema,
             backbone=models.backbone or None,
+            input=input,
+            mean=_colours("--mean", source.mean),
+            std=_colours("--std", source.std),
         )
         for name in names
         for format in _list(formats)
@@ -90,6 +98,12 @@ def _zoo_names(source: ModuleSource, models: ModelOptions) -> list[str]:
     for option, value in (("--shape", source.shape), ("--name", source.name)):
         if value:
             raise UsageError(f"{option} is for --module (got {value}).", hint="Use --size HxW.")
+    for option, value in (("--mean", source.mean), ("--std", source.std)):
+        if value:
+            raise UsageError(
+                f"{option} is for --module (got {value[:_LONGEST_SIZE]}).",
+                hint="A model of the zoo has its own: seaformer inspect FILE",
+            )
     return model_names(models.variant, models.model)
 
 
@@ -113,6 +127,36 @@ def _shape(text: str) -> tuple[int, ...] | None:
             hint="For example: --shape 1x3x512x512",
         )
     return tuple(int(side) for side in sides)
+
+
+def _colours(option: str, text: str) -> tuple[float, float, float] | None:
+    """Three numbers, of red, green and blue."""
+    if not text:
+        return None
+    try:
+        red, green, blue = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"{option} must be three numbers, of red, green and blue from 0 to 255 "
+            f"(got {text[:_LONGEST_TEXT]!r}).",
+            hint=f"For example: {option} 123.675,116.28,103.53",
+        ) from error
+    return red, green, blue
+
+
+def input_kind(stated: Iterable[str], files: Iterable[object]) -> str:
+    """What models by name take, where ``--input`` of a bench names that and not a file."""
+    from seaformer.core.preprocessing import FLOAT, INPUTS
+
+    kinds = [text for text in stated if text in INPUTS]
+    if not kinds:
+        return FLOAT
+    if list(files) or len(kinds) < len(list(stated)):
+        raise UsageError(
+            f"--input {kinds[0]} is for models by name: a file states what it takes.",
+            hint="Feed a file with --input [NAME=]FILE.npy",
+        )
+    return kinds[-1]
 
 
 def artifact_files(
@@ -153,11 +197,12 @@ def engine_names(
 def file_options(stated: FileGroup, size: str, targets: Iterable[str], seed: int) -> FileOptions:
     """What was stated about files without a manifest."""
     from seaformer.bench.foreign import FileOptions
+    from seaformer.core.preprocessing import INPUTS
 
     return FileOptions(
         size=_size(size),
         shapes=tuple(_named_shape(text) for text in stated.shape or ()),
-        inputs=tuple(_named_file(text) for text in stated.input or ()),
+        inputs=tuple(_named_file(text) for text in stated.input or () if text not in INPUTS),
         references=tuple(_named_file(text) for text in stated.reference or ()),
         seed=seed,
         here="host" in targets,

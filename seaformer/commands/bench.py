@@ -26,6 +26,7 @@ from seaformer.commands._parse import (
     engine_names,
     export_requests,
     file_options,
+    input_kind,
     profile_kinds,
     run_plan,
 )
@@ -85,7 +86,8 @@ def bench(
     store = ResultStore(results_dir(results or None))
     options = TargetOptions(where.adb_host, resume=where.resume, force=where.force, notice=notice)
     kinds = profile_kinds(profile)
-    requests = [] if artifacts else export_requests(models, format, seed)
+    kind = input_kind(about.input or (), artifacts or ())
+    requests = [] if artifacts else export_requests(models, format, seed, input=kind)
     with steps() as step:
         targets = list_targets(where.device, options)
         stated = file_options(about, models.size, targets, seed)

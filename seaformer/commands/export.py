@@ -14,6 +14,7 @@ from seaformer.commands._parse import ModuleSource, export_requests, rewrites_le
 from seaformer.commands._print import next_step, print_json, relative, show, steps, titled
 from seaformer.core.engine import DEFAULT_FORMAT, formats
 from seaformer.core.plan import MOST_SEED
+from seaformer.core.preprocessing import FLOAT
 
 if TYPE_CHECKING:
     from seaformer.export.rewrites._graph import GraphRule
@@ -37,6 +38,15 @@ def export(
     ] = "",
     shape: Annotated[str, typer.Option(help="1xCxHxW, of the module's input")] = "",
     name: Annotated[str, typer.Option(help="of the module's files")] = "",
+    mean: Annotated[str, typer.Option(metavar="R,G,B", help="of the module's input, 0-255")] = "",
+    std: Annotated[str, typer.Option(metavar="R,G,B", help="of the module's input, 0-255")] = "",
+    input: Annotated[
+        str,
+        typer.Option(
+            help="float; uint8: 8-bit RGB, 1x3xHxW, normalised in the file; uint8-nhwc: 1xHxWx3",
+            autocompletion=_complete.inputs,
+        ),
+    ] = FLOAT,
     no_rewrite: Annotated[
         list[str] | None,
         typer.Option("--no-rewrite", metavar="RULE,...", help="rewrites to leave out"),
@@ -55,9 +65,9 @@ def export(
     if list_rewrites:
         show(_rewrites())
         return
-    source = ModuleSource(module, shape, name)
+    source = ModuleSource(module, shape, name, mean, std)
     left_out = rewrites_left_out(no_rewrite or ())
-    requests = export_requests(models, format, seed, left_out, source)
+    requests = export_requests(models, format, seed, left_out, source, input)
     check_dir(expanded(out))
     artifacts = []
     with steps() as step:

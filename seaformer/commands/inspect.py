@@ -16,7 +16,7 @@ def inspect(
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print what a model file holds: inputs, outputs, operators, versions, sizes, precision."""
+    """Print what a model file holds: input, output, pre-processing, classes, operators, sizes."""
     from seaformer.agreement.images import normalisation
     from seaformer.core import codec
     from seaformer.core.artifact import check_file, load_artifact, manifest_path
@@ -31,7 +31,10 @@ def inspect(
     if manifest is not None:
         check_file(manifest)
     model = describe_file(path)
-    preprocessing = normalisation() if manifest is not None and not manifest.origin else ""
+    stated = manifest.preprocessing if manifest is not None else None
+    preprocessing = str(stated or "")
+    if manifest is not None and stated is None and not manifest.origin:
+        preprocessing = normalisation()  # a manifest of before it was stated there
     if as_json:
         document = codec.to_json(model) | {"preprocessing": preprocessing}
         print_json(document | {"manifest": codec.to_json(manifest) if manifest else None})

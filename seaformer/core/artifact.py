@@ -6,8 +6,7 @@ made and how far it was proved to agree with the PyTorch model; never how to run
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -19,7 +18,8 @@ from seaformer.core.engine import engines
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.foreign import Foreign
 from seaformer.core.manifest import check_manifest
-from seaformer.core.spec import AVERAGED, CHECKPOINT, SEEDED, WITH_BACKBONE, ModelSpec
+from seaformer.core.preprocessing import Labels, Preprocessing
+from seaformer.core.spec import ModelSpec
 
 SCHEMA = 1
 SCOPES_OF = {  # what a graph may end with, by task; every format writes them all
@@ -31,8 +31,6 @@ SCOPES_OF = {  # what a graph may end with, by task; every format writes them al
 SCOPES = tuple(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes))
 ScopeName = Literal["logits", "upsample", "argmax", "boxes"]  # SCOPES, for type checkers
 FORWARD = "forward"
-_LONGEST_TAIL = 60  # of the rules in a file's name
-_DIGITS = 8  # of a digest in a file's name
 PARTS = ".parts"
 REFERENCE, OPERATORS = ".reference.npz", ".operators.json"
 _BESIDE = (PARTS, REFERENCE, OPERATORS)
@@ -173,6 +171,7 @@ class Artifact:
     ``checkpoint`` is what the weights were read as; ``None`` where they are seeded.
     ``external`` are the files beside it that hold its weights; then ``sha256`` is a digest of all
     (``joint_sha256``), and ``size_bytes`` is their sum.
+    ``preprocessing`` and ``labels`` are ``None`` where they are unknown, as of most modules.
     """
 
     schema: int
@@ -200,12 +199,21 @@ class Artifact:
     origin: str = ""
     checkpoint: LoadedCheckpoint | None = None
     external: tuple[SideFile, ...] = ()
+    preprocessing: Preprocessing | None = None
+    labels: Labels | None = None
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
     foreign: Foreign | None = field(default=None, compare=False, metadata={"transient": True})
 
     @property
     def model(self) -> str:
         return self.spec.name
+
+    @property
+    def graph(self) -> str:
+        """What the graph holds around the network, as results have it: ``uint8+argmax``."""
+        if self.preprocessing is None or not self.preprocessing.raw:
+            return self.scope
+        return f"{self.preprocessing.input}+{self.scope}"
 
     @property
     def runtime(self) -> str:
@@ -231,44 +239,6 @@ class Artifact:
                 return method
         known = ", ".join(method.name for method in self.methods)
         raise CorruptArtifact(f"{self.file} has no method {name!r}; it has {known}.")
-
-
-def stem(
-    spec: ModelSpec,
-    precision: str,
-    scope: str,
-    components: bool = False,
-    no_rewrite: Sequence[str] = (),
-    *,
-    default: ModelSpec | None = None,
-) -> str:
-    """``model__HxW__precision``, then what is not the default.
-
-    That is the number of classes and the weights where they are not those of ``default``, the
-    scope, the parts, and what was not rewritten.
-    """
-    tail = ""
-    if default is not None:
-        tail += "" if spec.classes == default.classes else f"__{spec.classes}classes"
-        tail += _weights_tail(spec.weights)
-    tail += "" if scope == "logits" else f"__{scope}"
-    tail += "__components" if components else ""
-    if no_rewrite:
-        rules = "+".join(no_rewrite)
-        digest = hashlib.sha256(rules.encode()).hexdigest()[:8]
-        tail += f"__no-{rules if len(rules) <= _LONGEST_TAIL else digest}"
-    return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"
-
-
-def _weights_tail(weights: str) -> str:
-    """``__w1a2b3c4d`` of a checkpoint's digest, ``__seed3`` of seeded weights; none for seed 0."""
-    seeded, _, backbone = weights.partition(WITH_BACKBONE)
-    if seeded.startswith(CHECKPOINT):
-        digest = seeded.removeprefix(CHECKPOINT)[:_DIGITS]
-        return f"__w{digest}{'-ema' if seeded.endswith(AVERAGED) else ''}"
-    seed = seeded.removeprefix(f"{SEEDED}:")
-    tail = "" if seed == "0" else f"__seed{seed}"
-    return f"{tail}__backbone-{backbone[:_DIGITS]}" if backbone else tail
 
 
 def manifest_path(path: Path) -> Path:

@@ -85,6 +85,7 @@ class Engine:
         extra: the pip extra that installs them.
         delegate: the backend that its files are lowered to; empty: none.
         components: whether its files can hold the parts of a network beside the whole.
+        raw_input: whether its files can take 8-bit pixels and normalise them.
         timed: whether the C++ runner can time it.
         profiles: whether it reports the time of each operator.
         system: the only system it runs on, as ``platform.system()`` reports it; empty: any.
@@ -103,6 +104,7 @@ class Engine:
     extra: str = "export"
     delegate: str = ""
     components: bool = True
+    raw_input: bool = False
     timed: bool = True
     profiles: bool = False
     system: str = ""
@@ -125,6 +127,7 @@ ENGINES: tuple[Engine, ...] = (
         suffix=".onnx",
         noun="an ONNX model",
         tools=("torch", "onnx", "onnxruntime", "onnxsim"),
+        raw_input=True,
         profiles=True,
         # onnxruntime 1.31: telemetry (a thread, a database, uploads) is on unless this is set
         # before the library is loaded.
@@ -145,6 +148,7 @@ ENGINES: tuple[Engine, ...] = (
         noun="an ExecuTorch program",
         tools=("torch", "executorch"),
         delegate="xnnpack",
+        raw_input=True,
         profiles=True,
         wheel=Wheel(
             package="executorch",

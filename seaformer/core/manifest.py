@@ -17,6 +17,7 @@ from seaformer.core import codec
 from seaformer.core.engine import formats
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.precision import names
+from seaformer.core.preprocessing import fault_of
 
 if TYPE_CHECKING:
     from seaformer.core.artifact import Artifact, Method, TensorInfo
@@ -88,6 +89,8 @@ def _faults(
     for place, method in enumerate(artifact.methods):
         yield from _tensors(f"methods[{place}].inputs", method.inputs)
         yield from _tensors(f"methods[{place}].outputs", method.outputs)
+    if artifact.preprocessing and (fault := fault_of(artifact.preprocessing)):
+        yield _Fault(f"preprocessing.{fault[0]}", *fault[1:])
     yield from _agreement(artifact)
 
 
@@ -156,7 +159,9 @@ def _agreement(artifact: Artifact) -> Iterator[_Fault]:
 def _shapes(artifact: Artifact, whole: Method) -> Iterator[_Fault]:
     """The shape of the input, and of the output where nothing was added behind the network."""
     spec = artifact.spec
-    yield from _same("spec.input_shape", spec.input_shape, whole.inputs)
+    preprocessing = artifact.preprocessing
+    taken = preprocessing.shape_of(spec.input_shape) if preprocessing else spec.input_shape
+    yield from _same("spec.input_shape", taken, whole.inputs)
     if artifact.scope == "logits":
         yield from _same("spec.output_shape", spec.output_shape, whole.outputs)
 

@@ -11,6 +11,7 @@ from seaformer.core.artifact import SCOPES, SCOPES_OF
 from seaformer.core.engine import DEFAULT_FORMAT, engine_of, engines
 from seaformer.core.errors import UsageError
 from seaformer.core.precision import BASE
+from seaformer.core.preprocessing import FLOAT, INPUTS
 from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
 
@@ -25,6 +26,8 @@ class ExportRequest:
     (``package.module:factory``) or a file, which takes inputs of ``shape``.
     ``ema`` takes the averaged weights of ``checkpoint``; ``backbone`` is a file that fills a part.
     ``no_rewrite`` names rewrites to leave out; their order is of no consequence and not kept.
+    ``input`` is what the file takes (``core/preprocessing.py``); ``mean`` and ``std`` are those of
+    a module's input, of pixels from 0 to 255.
     """
 
     model: str
@@ -41,6 +44,9 @@ class ExportRequest:
     shape: tuple[int, ...] | None = None
     ema: bool = False
     backbone: str | None = None
+    input: str = FLOAT
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "no_rewrite", tuple(sorted(set(self.no_rewrite))))
@@ -70,8 +76,25 @@ def check_scope(spec: ModelSpec, scope: str) -> None:
         )
 
 
-def check_components(scope: str, format: str) -> None:
+def check_input(input: str, format: str) -> None:
+    """Raise ``UnknownName`` or ``UsageError`` for an input that files of a format cannot take."""
+    if input not in INPUTS:
+        raise unknown("input", input, INPUTS)
+    if input != FLOAT and not engine_of(format).raw_input:
+        able = [row.format for row in engines() if row.raw_input]
+        raise UsageError(
+            f"--input {input} is not supported for {format}.", hint=f"Use --format {','.join(able)}"
+        )
+
+
+def check_components(scope: str, format: str, input: str = FLOAT) -> None:
     """Raise ``UsageError`` where an artifact cannot have components."""
+    if input != FLOAT:
+        raise UsageError(
+            f"--components and --input {input} do not go together: components begin with the "
+            "normalised image.",
+            hint="Leave --input away.",
+        )
     if scope != "logits":
         raise UsageError(
             f"--components and --scope {scope} do not go together: the tail is not a component.",

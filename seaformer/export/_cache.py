@@ -19,7 +19,7 @@ from seaformer.core.errors import ArtifactError
 from seaformer.core.request import ExportRequest
 from seaformer.models._checkpoints.source import find_source
 
-_SOURCES = ("models", "export", "agreement")
+_SOURCES = ("models", "export", "agreement", "data")
 
 
 def cached_export(
@@ -74,7 +74,7 @@ def _checkpoint_digest(checkpoint: str | None) -> str:
 
 @cache
 def sources_digest() -> str:
-    """Digest of the code that makes a file: models, export, agreement."""
+    """Digest of the code that makes a file: models, export, agreement, data."""
     root = Path(__file__).parents[1]
     return sources.sha256(
         path for folder in _SOURCES for path in sorted((root / folder).rglob("*.py"))

@@ -46,10 +46,11 @@ def unsupported(format: str, operator: str) -> UnsupportedOperator:
 
 @dataclass(frozen=True)
 class WriteRequest:
-    """A rewritten network to be written to ``path``; ``image`` is (1, 3, H, W) float32.
+    """A rewritten network to be written to ``path``; ``image`` is what it takes.
 
-    ``parts`` are its components, to be written as methods beside ``forward``; ``graph_rules``
-    are for formats that capture a graph.
+    That is (1, 3, H, W) float32, or pixels. ``parts`` are its components, to be written as methods
+    beside ``forward``; ``graph_rules`` are for formats that capture a graph; ``metadata`` for those
+    whose files have some.
     """
 
     model: nn.Module
@@ -59,6 +60,7 @@ class WriteRequest:
     step: Step
     parts: tuple[Part, ...] = ()
     graph_rules: tuple[GraphRule, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

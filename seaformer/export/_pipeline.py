@@ -29,7 +29,6 @@ from seaformer.core.artifact import (
     SideFile,
     load_artifact,
     manifest_path,
-    stem,
 )
 from seaformer.core.checksums import joint_sha256
 from seaformer.core.engine import DEFAULT_FORMAT, Engine, FormatName, engine_of
@@ -43,13 +42,23 @@ from seaformer.core.precision import (
     find_precision,
     precisions,
 )
+from seaformer.core.preprocessing import FLOAT, Three, metadata_of
 from seaformer.core.quiet import quiet
-from seaformer.core.request import OTHER_TASK, ExportRequest, check_components, check_scope
+from seaformer.core.request import (
+    OTHER_TASK,
+    ExportRequest,
+    check_components,
+    check_input,
+    check_scope,
+)
 from seaformer.core.spec import ModelSpec
+from seaformer.core.stem import stem
+from seaformer.data.preprocessing import IMAGENET
 from seaformer.export import FORMATS, _components, _verify
 from seaformer.export._format import FileFacts, Format, WriteRequest
 from seaformer.export._named import load_named
 from seaformer.export._range import require_range
+from seaformer.export._raw_input import with_input
 from seaformer.export._reference import write_reference
 from seaformer.export._scope import with_scope
 from seaformer.export._subject import (
@@ -84,7 +93,8 @@ class _Job:
     def file(self) -> str:
         request = self.request
         more = (request.scope, request.components, request.no_rewrite)
-        name = stem(self.spec, self.precision.name, *more, default=self.subject.default)
+        default = self.subject.default
+        name = stem(self.spec, self.precision.name, *more, default=default, input=request.input)
         return name + self.engine.suffix
 
 
@@ -104,6 +114,9 @@ def export_model(
     no_rewrite: Sequence[str] = (),
     ema: bool = False,
     backbone: Path | str | None = None,
+    input: str = FLOAT,
+    mean: Three | None = None,
+    std: Three | None = None,
     out: Path | str = "artifacts",
     progress: Progress | None = None,
 ) -> Artifact:
@@ -128,6 +141,9 @@ def export_model(
         no_rewrite: names of rewrites to leave out (``seaformer export --list-rewrites``).
         ema: take the averaged weights of the checkpoint.
         backbone: a checkpoint of the backbone alone; the rest is seeded.
+        input: ``float``; ``uint8`` or ``uint8-nhwc`` for a file that takes 8-bit RGB, (1, 3, H, W)
+            or (1, H, W, 3), and normalises it.
+        mean, std: of a module's input, of pixels from 0 to 255; ImageNet's when absent.
         out: the folder the file, its manifest and its reference output go to.
         progress: called with the name of each step as it begins.
 
@@ -159,6 +175,9 @@ def export_model(
         shape=None if shape is None else tuple(shape),
         ema=ema,
         backbone=None if backbone is None else str(backbone),
+        input=input,
+        mean=mean,
+        std=std,
     )
     return _export(request, out, progress, module)
 
@@ -182,8 +201,9 @@ def _export(
         check_module_request(request)
     else:
         check_scope(model_spec(request.model, classes=request.classes), request.scope)
+    check_input(request.input, request.format)
     if request.components:
-        check_components(request.scope, request.format)
+        check_components(request.scope, request.format, request.input)
     check_rules(request.no_rewrite)
     step = progress or (lambda _: None)
     step("build the model")
@@ -218,13 +238,17 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     step("answers of the PyTorch model")
     model = job.subject.network
     eager = with_scope(model, spec, scope)
-    cases = _verify.cases(eager, spec.height, spec.width, channels=spec.input_shape[1])
+    preprocessing = job.subject.preprocessing or IMAGENET
+    channels = spec.input_shape[1]
+    cases = _verify.cases(
+        eager, spec.height, spec.width, channels=channels, preprocessing=preprocessing
+    )
     if spec.task == OTHER_TASK:
         cases = tuple(replace(case, scores=False) for case in cases)
     photograph = cases[0].name
     cases += _verify.component_cases(model, cases) if components else ()
     step("rewrite for the runtimes")
-    image = torch.from_numpy(cases[0].image)
+    image = torch.from_numpy(_verify.network_input(cases[0].image, preprocessing))
     which = (job.engine, job.precision, job.request.no_rewrite)
     rules = select_rules(*which)
     # The zoo's networks are whole by the rules of their modules.
@@ -232,13 +256,22 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     with quiet():
         result = rewrite(model, image, rules)
     parts = _components.parts(result.network, image) if components else ()
-    network = with_scope(result.network, spec, scope)
-    _verify.require_finite(model, cases)
+    network = with_input(with_scope(result.network, spec, scope), preprocessing)
+    _verify.require_finite(with_input(model, preprocessing), cases)
     notes = require_range(network, cases, job.precision)
     path = scratch / job.file
     with quiet():
         facts = job.writer.write(
-            WriteRequest(network, image, path, job.precision, step, parts, graph_rules)
+            WriteRequest(
+                network,
+                torch.from_numpy(cases[0].image),
+                path,
+                job.precision,
+                step,
+                parts,
+                graph_rules,
+                metadata_of(job.subject.preprocessing, job.subject.labels),
+            )
         )
         step("verify against the PyTorch model")
         parity = job.writer.verify(path, cases, job.precision, network)
@@ -299,6 +332,8 @@ def _manifest(job: _Job, path: Path, facts: FileFacts, parity: Parity) -> Artifa
         no_rewrite=job.request.no_rewrite,
         origin=job.subject.origin,
         checkpoint=job.subject.checkpoint,
+        preprocessing=job.subject.preprocessing,
+        labels=job.subject.labels,
     )
 
 

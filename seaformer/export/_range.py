@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from seaformer.core.errors import ExportError
 from seaformer.core.precision import BASE, Precision
+from seaformer.export._raw_input import own_path
 from seaformer.export._verify import Case
 
 _VIEWS = ("view", "expand", "t", "transpose", "permute", "detach", "alias", "slice", "select")
@@ -56,7 +57,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.handles.append(module.register_forward_hook(self._leave, always_call=True))
 
     def _enter(self, name: str) -> Callable[..., None]:
-        return lambda *_: self.stack.append(name.removeprefix("network."))
+        return lambda *_: self.stack.append(own_path(name))
 
     def _leave(self, *_: Any) -> None:
         self.stack.pop()
@@ -88,17 +89,10 @@ def require_range(
 
     Raises ``ExportError`` with the first tensor that leaves the range of the precision.
     """
-    dtype = getattr(torch, precision.dtype, None)
-    if precision is BASE or not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+    limit = finite_limit(precision)
+    if limit is None:
         return ()
-    limit = float(torch.finfo(dtype).max)
-    if limit >= torch.finfo(torch.float32).max / 2:  # bfloat16 has the range of float32
-        return ()
-    weights = _weights(network)
-    ranges = [_range(name, value) for name, value in weights.items()]
-    for case in cases:
-        if case.method == "forward":
-            ranges += _watched(network, case)
+    ranges = ranges_of(network, [case for case in cases if case.method == "forward"])
     for each in ranges:
         if not each.size <= limit:
             raise ExportError(
@@ -108,7 +102,36 @@ def require_range(
             )
     largest = max(ranges, key=lambda each: each.size)
     note = f"{precision.name}: the largest value is {largest.size:.4g}, {largest.place}"
-    return (note + _vanished(weights.values(), dtype),)
+    lost, total = vanished(network, precision)
+    return (note + (f"; {lost} of {total} weights vanish" if lost else ""),)
+
+
+def finite_limit(precision: Precision) -> float | None:
+    """The largest value of a type that has a smaller range than float32; ``None`` of others."""
+    dtype = getattr(torch, precision.dtype, None)
+    if precision is BASE or not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        return None
+    limit = float(torch.finfo(dtype).max)
+    # bfloat16 has the range of float32
+    return limit if limit < torch.finfo(torch.float32).max / 2 else None
+
+
+def ranges_of(network: nn.Module, cases: Sequence[Case]) -> list[Range]:
+    """The ranges of all weights, then of what each operator gives on each input."""
+    ranges = [_range(name, value) for name, value in _weights(network).items()]
+    for case in cases:
+        ranges += _watched(network, case)
+    return ranges
+
+
+def vanished(network: nn.Module, precision: Precision) -> tuple[int, int]:
+    """How many weights that are not zero become zero in that precision, and how many there are."""
+    dtype: torch.dtype = getattr(torch, precision.dtype)
+    lost, total = 0, 0
+    for value in _weights(network).values():
+        lost += int(((value != 0) & (value.to(dtype) == 0)).sum())
+        total += value.numel()
+    return lost, total
 
 
 def _watched(network: nn.Module, case: Case) -> list[Range]:
@@ -134,12 +157,3 @@ def _is_float(value: object) -> bool:
 def _range(name: str, value: Tensor) -> Range:
     least, greatest = (float(end) for end in torch.aminmax(value.detach()))
     return Range(f"the weight {name}", "", least, greatest)
-
-
-def _vanished(weights: Any, dtype: torch.dtype) -> str:
-    """How many weights that are not zero become zero."""
-    lost, total = 0, 0
-    for value in weights:
-        lost += int(((value != 0) & (value.to(dtype) == 0)).sum())
-        total += value.numel()
-    return f"; {lost} of {total} weights vanish" if lost else ""

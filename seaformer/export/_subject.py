@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,14 +19,18 @@ from torch import Tensor, nn
 
 from seaformer.core.checkpoint import LoadedCheckpoint
 from seaformer.core.errors import ModelError, ShapeError, UsageError
+from seaformer.core.preprocessing import FLOAT, Labels, Preprocessing
 from seaformer.core.quiet import quiet
 from seaformer.core.request import OTHER_TASK, ExportRequest
 from seaformer.core.spec import ModelSpec
+from seaformer.data.labels import labels_of
+from seaformer.data.preprocessing import IMAGENET, preprocessing_of
 from seaformer.export import _verify
 from seaformer.export._named import first_line
 from seaformer.models import create_model, list_models, model_spec
 
 FAMILY = "module"
+_COLOURS = 3
 _TASKS = {4: "segmentation", 2: "classification"}  # by the rank of the only output
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -36,6 +41,7 @@ class Subject:
 
     ``default`` is the model of the zoo as it is without options: what differs from it in classes
     and weights is in the file's name. ``checkpoint`` is what its weights were read as.
+    ``preprocessing`` and ``labels`` are ``None`` where they are unknown.
     """
 
     network: nn.Module
@@ -43,6 +49,8 @@ class Subject:
     origin: str = ""
     default: ModelSpec | None = None
     checkpoint: LoadedCheckpoint | None = None
+    preprocessing: Preprocessing | None = None
+    labels: Labels | None = None
 
 
 class NamedOutputs(nn.Module):
@@ -61,6 +69,9 @@ class NamedOutputs(nn.Module):
 
 def zoo_subject(request: ExportRequest) -> Subject:
     """The model of the zoo that a request names."""
+    for option, value in (("--mean", request.mean), ("--std", request.std)):
+        if value is not None:
+            raise UsageError(f"{option} is for a module: {request.model} has its own.")
     network = create_model(
         request.model,
         checkpoint=request.checkpoint,
@@ -71,7 +82,14 @@ def zoo_subject(request: ExportRequest) -> Subject:
         backbone_weights=request.backbone,
     )
     default = model_spec(request.model)
-    return Subject(network, network.spec, default=default, checkpoint=network.checkpoint)
+    return Subject(
+        network,
+        network.spec,
+        default=default,
+        checkpoint=network.checkpoint,
+        preprocessing=preprocessing_of(network.spec, request.input),
+        labels=labels_of(network.spec),
+    )
 
 
 def check_module_request(request: ExportRequest) -> tuple[int, ...]:
@@ -105,7 +123,25 @@ def check_module_request(request: ExportRequest) -> tuple[int, ...]:
             f"--shape must be 1xCxHxW: one image of C channels (got {seen}).",
             hint="For example: --shape 1x3x512x512",
         )
+    if shape[1] != _COLOURS and _preprocessing(request) is not None:
+        raise UsageError(
+            "--mean, --std and --input uint8 require a module that takes 3 channels "
+            f"(got --shape {'x'.join(map(str, shape))})."
+        )
     return shape
+
+
+def _preprocessing(request: ExportRequest) -> Preprocessing | None:
+    """What was stated of a module's input; ``None`` where nothing was."""
+    if request.input == FLOAT and request.mean is None and request.std is None:
+        return None
+    for option, values in (("--mean", request.mean), ("--std", request.std)):
+        if values is not None and not all(math.isfinite(value) for value in values):
+            raise UsageError(f"{option} must be three finite numbers (got {values}).")
+    if request.std is not None and 0 in request.std:
+        raise UsageError(f"--std must be three numbers other than 0 (got {request.std}).")
+    mean, std = request.mean or IMAGENET.mean, request.std or IMAGENET.std
+    return replace(IMAGENET, mean=mean, std=std, input=request.input)
 
 
 def module_subject(module: nn.Module, request: ExportRequest, origin: str) -> Subject:
@@ -125,7 +161,7 @@ def module_subject(module: nn.Module, request: ExportRequest, origin: str) -> Su
     if not isinstance(outputs, Tensor) and not (isinstance(outputs, tuple) and len(tensors) > 1):
         network = NamedOutputs(network, _names(outputs)).eval()
     spec = _spec(request.model, shape, tensors, _digest(module))
-    return Subject(network, spec, origin)
+    return Subject(network, spec, origin, preprocessing=_preprocessing(request))
 
 
 def _outputs(network: nn.Module, shape: tuple[int, ...], origin: str) -> Any:

@@ -21,10 +21,13 @@ from seaformer.agreement.parity import compare_all
 from seaformer.core.artifact import FORWARD, Parity
 from seaformer.core.errors import ParityError
 from seaformer.core.precision import Precision
+from seaformer.core.preprocessing import Preprocessing
+from seaformer.data.preprocessing import IMAGENET
 from seaformer.export._components import parts
 from seaformer.report.artifact import case_line
 
 Array = npt.NDArray[Any]
+_COLOURS = 3
 
 
 @dataclass(frozen=True)
@@ -45,26 +48,47 @@ class Case:
         return self.inputs[0]
 
 
-def inputs(shape: Sequence[int], seed: int = 0) -> dict[str, Array]:
+def inputs(
+    shape: Sequence[int], seed: int = 0, preprocessing: Preprocessing = IMAGENET
+) -> dict[str, Array]:
     """What a network with inputs of this shape (1, C, H, W) is proved on, by name.
 
-    The photographs and seeded noise; where C is not 3, noise three times over.
+    The photographs and seeded noise, pixels where the file normalises them; where C is not 3,
+    noise three times over.
     """
     _, channels, height, width = shape
-    if channels != images.MEAN.size:
+    if channels != _COLOURS:
         return {f"noise {i}": images.noise(height, width, seed + i, channels) for i in range(3)}
-    arrays = {f"{name}.jpg": images.photograph(name, height, width) for name in images.PHOTOGRAPHS}
+    pixels = {f"{name}.jpg": images.pixels(name, height, width) for name in images.PHOTOGRAPHS}
+    if preprocessing.raw:
+        pixels["noise"] = images.pixel_noise(height, width, seed)
+        return {name: images.raw_input(value, preprocessing) for name, value in pixels.items()}
+    arrays = {name: images.normalised(value, preprocessing) for name, value in pixels.items()}
     return {**arrays, "noise": images.noise(height, width, seed)}
 
 
+def network_input(array: Array, preprocessing: Preprocessing) -> Array:
+    """What the network itself takes where a file takes ``array``: normalised by numpy."""
+    if not preprocessing.raw:
+        return array
+    image = array[0] if preprocessing.layout == "NHWC" else array[0].transpose(1, 2, 0)
+    return images.normalised(image, preprocessing)
+
+
 def cases(
-    model: nn.Module, height: int, width: int, seed: int = 0, channels: int = 3
+    model: nn.Module,
+    height: int,
+    width: int,
+    seed: int = 0,
+    *,
+    channels: int = _COLOURS,
+    preprocessing: Preprocessing = IMAGENET,
 ) -> tuple[Case, ...]:
     """The photographs and seeded noise with the eager outputs for them."""
     answered = []
-    for name, image in inputs((1, channels, height, width), seed).items():
+    for name, image in inputs((1, channels, height, width), seed, preprocessing).items():
         with torch.no_grad():
-            expected = model(torch.from_numpy(image))
+            expected = model(torch.from_numpy(network_input(image, preprocessing)))
         outputs = expected if isinstance(expected, tuple) else (expected,)
         answered.append(Case(name, (image,), tuple(output.numpy() for output in outputs)))
     return tuple(answered)

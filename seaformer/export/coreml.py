@@ -52,6 +52,8 @@ def write(request: WriteRequest) -> FileFacts:
         raise unsupported("coreml", name) from error
     except Exception as error:  # coremltools raises bare RuntimeError, ValueError and others
         raise ExportError(f"Core ML could not convert the model: {error}") from error
+    for key, value in request.metadata.items():
+        model.user_defined_metadata[key] = value
     model.save(str(request.path))
     return FileFacts(
         exporter="torch.export + run_decompositions + coremltools.convert (mlprogram)",

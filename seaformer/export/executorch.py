@@ -23,6 +23,7 @@ from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._executorch.delegation import operator_name, xnnpack_report
 from seaformer.export._format import FileFacts, WriteRequest, is_cast, unsupported
+from seaformer.export._raw_input import own_path
 from seaformer.export.rewrites._graph import rewrite_graph
 
 
@@ -81,10 +82,15 @@ def _capture(request: WriteRequest, precision: Precision) -> dict[str, ExportedP
     modules |= {part.name: (part.module, part.inputs) for part in request.parts}
     return {
         name: torch.export.export(
-            copy.deepcopy(module).to(dtype), tuple(value.to(dtype) for value in inputs)
+            copy.deepcopy(module).to(dtype), tuple(_cast(value, dtype) for value in inputs)
         )
         for name, (module, inputs) in modules.items()
     }
+
+
+def _cast(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Pixels stay what they are."""
+    return value.to(dtype) if value.is_floating_point() else value
 
 
 def _rewritten(
@@ -112,7 +118,8 @@ def _notes(request: WriteRequest, reports: dict[str, Delegation]) -> tuple[str, 
     precision = request.precision
     if precision is not BASE:
         dtype = precision.dtype
-        notes.append(f"{precision.name}: weights, arithmetic, input and output {dtype}")
+        ends = "input and output" if request.image.is_floating_point() else "output"
+        notes.append(f"{precision.name}: weights, arithmetic, {ends} {dtype}")
         notes += _more_than_base(request, reports[FORWARD])
     for part in request.parts:
         report = reports[part.name]
@@ -177,4 +184,4 @@ def _operator(node: Any) -> GraphOperator:
     """The innermost module of ``nn_module_stack``; the tail of a scope is in no module."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     path = str(stack[-1][0]) if stack else ""
-    return GraphOperator(operator_name(node.target), path.removeprefix("network."), (node.name,))
+    return GraphOperator(operator_name(node.target), own_path(path), (node.name,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -19,7 +19,9 @@ from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._format import FileFacts, WriteRequest, output_names, unsupported
 from seaformer.export._onnx.cut import cut, part_file
+from seaformer.export._onnx.raw_input import prepend
 from seaformer.export._onnx.simplify import simplify
+from seaformer.export._raw_input import own_path, without_input
 from seaformer.export.conversions import find_conversion
 
 # 17 is the first opset whose half-precision form ONNX Runtime's ARM kernels run without trouble.
@@ -30,17 +32,22 @@ INPUT = "image"
 def write(request: WriteRequest) -> FileFacts:
     """Trace to ONNX, simplify, convert to the precision, cut into components.
 
+    The normalisation of pixels is not traced: it is put before the finished graph.
+
     torch 2.13: the TorchScript exporter is used because its node names are module paths, which
     the components and the per-operator profile rely on; ``dynamo=True`` names nodes by operator
     and needs onnxscript. Drop when that exporter keeps module paths.
     """
     request.step("trace to ONNX")
-    _trace(request)
+    network, image, preprocessing = without_input(request.model, request.image)
+    _trace(network, image, request.path)
     request.step("simplify")
-    notes = [simplify(request.path, request.image.numpy())]
+    notes = [simplify(request.path, image.numpy())]
     if conversion := find_conversion("onnx", request.precision):
         request.step(f"convert to {request.precision.name}")
         notes.append(conversion.convert(request.path))
+    if preprocessing is not None:
+        prepend(request.path, preprocessing)
     names = [part.name for part in request.parts]
     paths = {FORWARD: request.path}
     if names:
@@ -48,7 +55,7 @@ def write(request: WriteRequest) -> FileFacts:
         _with_shapes(request.path)
         paths |= dict(zip(names, cut(request.path, names), strict=True))
         notes.append(f"{', '.join(names)}: cut out of this graph, a file each")
-    graph = onnx.load(str(request.path))
+    graph = _with_metadata(request.path, request.metadata)
     onnx.checker.check_model(graph, full_check=True)
     return FileFacts(
         exporter="torch.onnx.export (TorchScript)",
@@ -82,18 +89,18 @@ def verify(
     )
 
 
-def _trace(request: WriteRequest) -> None:
+def _trace(network: nn.Module, image: torch.Tensor, path: Path) -> None:
     # torch 2.13: a failed trace prints its graph, to stdout by default.
     torch._C._jit_set_onnx_log_output_stream("stderr")
     try:
         torch.onnx.export(
-            request.model,
-            (request.image,),
-            str(request.path),
+            network,
+            (image,),
+            str(path),
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],
-            output_names=list(output_names(request.model)),
+            output_names=list(output_names(network)),
         )
     except torch.onnx.errors.UnsupportedOperatorError as error:
         operator = re.search(r"operator '([^']+)'", str(error))
@@ -101,6 +108,15 @@ def _trace(request: WriteRequest) -> None:
         raise unsupported("onnx", f"{name} (opset {OPSET})") from error
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise ExportError(f"The model could not be traced to ONNX: {error}") from error
+
+
+def _with_metadata(path: Path, pairs: Mapping[str, str]) -> onnx.ModelProto:
+    """Put into the file what is to be known of its input and classes."""
+    model = onnx.load(str(path))
+    if pairs:
+        onnx.helper.set_model_props(model, dict(pairs))
+        onnx.save(model, str(path))
+    return model
 
 
 def _with_shapes(path: Path) -> None:
@@ -139,4 +155,4 @@ def _module_of(node_name: str) -> str:
     parts = node_name.split("/")[1:-1]  # none for /Resize, the tail of a scope
     children = [*parts, ""][1:]
     kept = [p for p, child in zip(parts, children, strict=True) if not child.startswith(f"{p}.")]
-    return ".".join(kept).removeprefix("network.")
+    return own_path(".".join(kept))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from seaformer.core.artifact import Artifact
 from seaformer.core.model_file import ModelFile, TensorDescription
+from seaformer.core.preprocessing import Labels, metadata_of
 from seaformer.report.artifact import parity_lines
 from seaformer.report.terminal import Block, Line
 from seaformer.report.words import clean
@@ -17,13 +18,13 @@ def model_file_page(
     model: ModelFile, manifest: Artifact | None, preprocessing: str = ""
 ) -> list[Block]:
     """The file's name, and a line for each thing that is known of it."""
-    lines = [*_own(model), *(_of_manifest(manifest) if manifest else ())]
+    lines = [*_own(model, manifest), *(_of_manifest(manifest) if manifest else ())]
     if preprocessing:
-        lines.append(f"pre-processing of the proof: {preprocessing}")
+        lines.append(f"pre-processing: {preprocessing}")
     return [Line(clean(model.file)), *(Line(clean(each), "", 2, 6) for each in lines)]
 
 
-def _own(model: ModelFile) -> Iterable[str]:
+def _own(model: ModelFile, manifest: Artifact | None) -> Iterable[str]:
     versions = ", ".join(f"{domain} {version}" for domain, version in model.opsets.items())
     yield f"format: {model.format}, runs on {model.engine}"
     yield f"precision: {model.precision}"
@@ -43,7 +44,10 @@ def _own(model: ModelFile) -> Iterable[str]:
     yield from _tensors("output", model.outputs)
     yield f"weights: {_counts(model.weights) or 'none outside of delegates'}"
     yield f"operators: {sum(model.operators.values())}: {_counts(model.operators)}"
-    for key, value in ((key, value) for key, value in model.metadata.items() if value):
+    # What a manifest states, too, is printed from there.
+    known = metadata_of(manifest.preprocessing, manifest.labels) if manifest else {}
+    shown = ((key, value) for key, value in model.metadata.items() if value)
+    for key, value in ((key, value) for key, value in shown if known.get(key) != value):
         yield f"metadata {key}: {value if len(value) <= _LONGEST else value[:_LONGEST] + '...'}"
 
 
@@ -59,4 +63,16 @@ def _of_manifest(artifact: Artifact) -> Iterable[str]:
     spec = artifact.spec
     yield f"model: {spec.name}, {spec.task}, scope {artifact.scope}, weights {spec.weights}"
     yield f"exporter: {artifact.exporter}, {artifact.created_at}"
+    if artifact.preprocessing and artifact.preprocessing.evaluation:
+        yield f"images of the published accuracy: {artifact.preprocessing.evaluation}"
+    if artifact.labels:
+        yield from _labels(artifact.labels)
     yield from parity_lines(artifact.parity)
+
+
+def _labels(labels: Labels) -> Iterable[str]:
+    """Every class with its index, and its colour where it has one."""
+    colours = labels.palette or ("",) * len(labels.names)
+    pairs = enumerate(zip(labels.names, colours, strict=True))
+    named = (f"{i} {name}{f' #{colour}' if colour else ''}" for i, (name, colour) in pairs)
+    yield f"classes: {len(labels.names)}: {', '.join(named)}"

@@ -15,6 +15,7 @@ from seaformer.core import codec, files
 from seaformer.core.artifact import Artifact, Delegation, Method, OutsideOperator, TensorInfo
 from seaformer.core.errors import ArtifactError, ChecksumMismatch, CorruptArtifact, SchemaTooNew
 from seaformer.core.spec import ModelSpec, PaperRow
+from seaformer.core.stem import stem
 
 SPEC = ModelSpec(
     name="seaformer_t.ade20k",
@@ -39,7 +40,7 @@ PARITY = artifacts.Parity(
 
 
 def write(folder: Path, content: bytes = b"weights", **changes: Any) -> Path:
-    path = folder / f"{artifacts.stem(SPEC, 'fp32', 'logits')}.onnx"
+    path = folder / f"{stem(SPEC, 'fp32', 'logits')}.onnx"
     path.write_bytes(content)
     image = TensorInfo("image", "float32", (1, 3, 512, 512))
     output = TensorInfo("output", "float32", (1, 150, 64, 64))
@@ -149,8 +150,8 @@ def test_a_method_is_found_by_name_or_the_known_ones_are_told(tmp_path: Path) ->
 
 
 def test_a_scope_beyond_the_logits_is_in_the_name() -> None:
-    assert artifacts.stem(SPEC, "fp16", "logits") == "seaformer_t.ade20k__512x512__fp16"
-    assert artifacts.stem(SPEC, "fp32", "argmax").endswith("__fp32__argmax")
+    assert stem(SPEC, "fp16", "logits") == "seaformer_t.ade20k__512x512__fp16"
+    assert stem(SPEC, "fp32", "argmax").endswith("__fp32__argmax")
 
 
 def test_operators_that_only_copy_are_not_counted_as_left_outside() -> None:
@@ -174,5 +175,5 @@ def test_a_files_name_has_the_weights_and_classes_that_are_not_the_default(
     weights: str, classes: int, tail: str
 ) -> None:
     spec = dataclasses.replace(SPEC, weights=weights, classes=classes)
-    name = artifacts.stem(spec, "fp32", "argmax", default=SPEC)
+    name = stem(spec, "fp32", "argmax", default=SPEC)
     assert name == f"seaformer_t.ade20k__512x512__fp32{tail}__argmax"

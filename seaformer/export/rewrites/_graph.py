@@ -18,6 +18,7 @@ from torch.fx import GraphModule, Node
 
 from seaformer.core.engine import Engine
 from seaformer.core.precision import Precision
+from seaformer.export._raw_input import own_path
 from seaformer.export.rewrites._rule import EVERYWHERE
 
 Nodes = Node | list[Node] | None
@@ -150,7 +151,7 @@ def operator(node: Any) -> str:
 def place_of(node: Node) -> str:
     """The path of the module that a node is from."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
-    return str(stack[-1][0]).removeprefix("network.") if stack else ""
+    return own_path(str(stack[-1][0])) if stack else ""
 
 
 def _matches(rule: GraphRule, node: Node) -> bool:

@@ -1,0 +1,52 @@
+"""What the file of an export is called, without its suffix."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from seaformer.core.preprocessing import FLOAT
+from seaformer.core.spec import AVERAGED, CHECKPOINT, SEEDED, WITH_BACKBONE, ModelSpec
+
+_LONGEST_TAIL = 60  # of the rules in a file's name
+_DIGITS = 8  # of a digest in a file's name
+
+
+def stem(
+    spec: ModelSpec,
+    precision: str,
+    scope: str,
+    components: bool = False,
+    no_rewrite: Sequence[str] = (),
+    *,
+    default: ModelSpec | None = None,
+    input: str = FLOAT,
+) -> str:
+    """``model__HxW__precision``, then what is not the default.
+
+    That is the number of classes and the weights where they are not those of ``default``, what
+    goes in, the scope, the parts, and what was not rewritten.
+    """
+    tail = ""
+    if default is not None:
+        tail += "" if spec.classes == default.classes else f"__{spec.classes}classes"
+        tail += _weights_tail(spec.weights)
+    tail += "" if input == FLOAT else f"__{input}"
+    tail += "" if scope == "logits" else f"__{scope}"
+    tail += "__components" if components else ""
+    if no_rewrite:
+        rules = "+".join(no_rewrite)
+        digest = hashlib.sha256(rules.encode()).hexdigest()[:8]
+        tail += f"__no-{rules if len(rules) <= _LONGEST_TAIL else digest}"
+    return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"
+
+
+def _weights_tail(weights: str) -> str:
+    """``__w1a2b3c4d`` of a checkpoint's digest, ``__seed3`` of seeded weights; none for seed 0."""
+    seeded, _, backbone = weights.partition(WITH_BACKBONE)
+    if seeded.startswith(CHECKPOINT):
+        digest = seeded.removeprefix(CHECKPOINT)[:_DIGITS]
+        return f"__w{digest}{'-ema' if seeded.endswith(AVERAGED) else ''}"
+    seed = seeded.removeprefix(f"{SEEDED}:")
+    tail = "" if seed == "0" else f"__seed{seed}"
+    return f"{tail}__backbone-{backbone[:_DIGITS]}" if backbone else tail
