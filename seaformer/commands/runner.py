@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seaformer.commands._options import FileGroup, PlanOptions, grouped
-from seaformer.commands._parse import artifact_files, file_options, known, run_plan
+from seaformer.commands._parse import artifact_files, engine_names, file_options, known, run_plan
 from seaformer.commands._print import (
     command_line,
     next_step,
     say,
     steps,
 )
+from seaformer.core.engine import timed_engines
 from seaformer.core.errors import UsageError
 from seaformer.core.plan import MOST_SEED
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from seaformer.runtime.build.android import EnginePath
     from seaformer.runtime.build.bundle import Bundle
 
+
+_SOURCES = ", ".join(row.name for row in timed_engines() if row.source is not None)
 
 app = typer.Typer(
     help="Build the C++ runner that measures latency, or pack it for a board.", no_args_is_help=True
@@ -33,6 +36,9 @@ app = typer.Typer(
 @app.command("build")
 def build(
     target: Annotated[str, typer.Option(help="host, or arm64: phones and boards")] = "host",
+    engine: Annotated[
+        list[str] | None, typer.Option(help=f"also build the library of: {_SOURCES}")
+    ] = None,
     toolchain: Annotated[
         Path | None, typer.Option(help="arm64: a CMake toolchain file; else Debian's compiler")
     ] = None,
@@ -51,15 +57,16 @@ def build(
     known("target", [target], ("host", "arm64"))
     options = BundleOptions(toolchain, ndk, tuple(engine_files or ()))
     options.check(target)
+    libraries = _libraries(engine or (), ndk)
     if target == "arm64":
         with steps() as step:
-            lines = options.build(step)
+            lines = options.build(step, libraries)
         for line in lines:
             say(line)
         next_step("seaformer bench --device emulator --variant t")
         return
     with steps() as step:
-        built = build_host_runner(step)
+        built = build_host_runner(step, libraries)
     say(str(built.binary))
     next_step("seaformer bench --variant t --threads 1")
 
@@ -83,7 +90,7 @@ def pack(
     plan = run_plan(how, "ssh", seed=seed, components=components)
     with steps() as step:
         models = artifact_files(artifacts, file_options(about, size, (), seed), step)
-        bundle = build_arm64_bundle(step)
+        bundle = build_arm64_bundle(step, libraries=engine_names((), models))
         step("pack the runner, the models and their inputs")
         path = expanded(out)
         record = write_pack(path, models, plan, bundle, command_line())
@@ -91,6 +98,16 @@ def pack(
     say("  on the board:   " + f"tar -xf {path.name} && sh {HOME}/run.sh")
     say(f"  and bring back: {HOME}/{ANSWER}")
     next_step(f"seaformer results merge {ANSWER}")
+
+
+def _libraries(names: Sequence[str], ndk: Path | None) -> tuple[str, ...]:
+    """The engines whose library is built. Raises ``UnknownName``, ``UsageError`` with an NDK."""
+    from seaformer.runtime.build.engines import source_engines
+
+    known("engine that is built from source", names, tuple(row.name for row, _ in source_engines()))
+    if names and ndk is not None:
+        raise UsageError("--engine is not supported with --ndk.", hint="Use Debian's compiler.")
+    return tuple(names)
 
 
 @dataclass(frozen=True)
@@ -133,7 +150,7 @@ class BundleOptions:
             paths.append(EnginePath(name, Path(path)))
         return tuple(paths)
 
-    def build(self, step: Callable[[str], None]) -> list[str]:
+    def build(self, step: Callable[[str], None], libraries: Sequence[str] = ()) -> list[str]:
         """Build or find the bundle, prove that it runs alone; what it is, in lines."""
         from seaformer.runtime.build.android import build_android_bundle
         from seaformer.runtime.build.arm64 import build_arm64_bundle, prove_bundle
@@ -141,7 +158,7 @@ class BundleOptions:
         if self.ndk is not None:
             bundle = build_android_bundle(self.ndk, self.engine_paths(), progress=step)
             return _lines(bundle, "not run. Building with an NDK is untested; try it on a phone")
-        bundle = build_arm64_bundle(step, toolchain_file=self.toolchain)
+        bundle = build_arm64_bundle(step, toolchain_file=self.toolchain, libraries=libraries)
         step("run it from its folder alone")
         return _lines(bundle, prove_bundle(bundle))
 

@@ -68,7 +68,7 @@ class Source:
     library: str
     opened_as: str
     runtime: tuple[str, ...] = ()
-    minutes: int = 5
+    minutes: int = 10
 
 
 @dataclass(frozen=True)

@@ -128,12 +128,12 @@ def test_a_complete_machine_has_nothing_to_remedy() -> None:
 @pytest.mark.parametrize(
     ("built", "text"),
     [
-        ({}, "not built yet; the first bench of an ncnn network builds it (5 min of one core)"),
+        ({}, "not built yet; the first bench of an ncnn network builds it (10 min of one core)"),
         ({"host": ("ncnn",), "arm64": ("ncnn",)}, "built for host and arm64"),
         (
             {"host": ("ncnn",)},
             "built for host; for another target the first bench of an ncnn network builds it "
-            "(5 min of one core)",
+            "(10 min of one core)",
         ),
     ],
 )

@@ -100,7 +100,11 @@ def test_the_text_states_sizes_and_precision_for_any_program_that_opens_it(
     masks = {layer.number(31) for layer in network.layers}
     assert masks == ({3} if artifact.precision == "fp32" else {0})
     assert param.param_text(network) == artifact.path.read_text()
-    assert describe_file(artifact.path).inputs[0].shape == SHAPE
+    described = describe_file(artifact.path)
+    assert described.inputs[0].shape == SHAPE
+    half = artifact.precision == "fp16"
+    numbers = {"float16": 8 * 3 * 9 + 5 * 8, "float32": 8 + 5}  # weights, and biases
+    assert described.weights == (numbers if half else {"float32": sum(numbers.values())})
 
 
 def test_both_files_are_of_the_artifact(artifact: Artifact, copied: Path) -> None:

@@ -206,6 +206,19 @@ def test_a_model_that_is_no_model_gets_one_sentence(
     assert "No such file" in cpp(engine, tmp_path / "absent").error[2]
 
 
+def test_an_ncnn_network_needs_its_library_and_its_own_engine(
+    cpp: CppRunner, tmp_path: Path
+) -> None:
+    network = tmp_path / "net.param"
+    network.write_text("7767517\n1 1\nInput in0 0 1 in0 0=4 1=4 2=3\n")
+    code, kind, said = cpp("ncnn", network, "--library", tmp_path / "libncnn.so.1").error
+    assert (code, kind) == (4, "engine")
+    assert said.startswith("ncnn cannot be loaded (")
+    assert said.endswith("name its library with --library.")
+    code, kind, said = cpp("onnxruntime", network).error
+    assert said == f"{network} is an ncnn network; onnxruntime runs ONNX models. Use --engine ncnn."
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_inputs_that_do_not_fit_say_what_was_expected(
     cpp: CppRunner, models: Models, engine: str, tmp_path: Path

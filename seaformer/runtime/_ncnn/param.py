@@ -27,6 +27,15 @@ _SIZES = (2, 11, 1, 0)  # keys of an Input layer: channels, depth, height, width
 _MASK = 31  # key of the features that a layer is to do without
 _NO_HALF = 0b11  # bit 0: no arithmetic in half precision, bit 1: no storage in it
 _INT8 = {"Convolution": 8, "ConvolutionDepthWise": 8, "InnerProduct": 8}  # key of the scales
+_NUMBERS = {  # key of how many weights; an array of them begins with a mark of its type
+    "Convolution": 6,
+    "ConvolutionDepthWise": 6,
+    "Deconvolution": 6,
+    "DeconvolutionDepthWise": 6,
+    "InnerProduct": 2,
+}
+_HALF_MARK, _INT8_MARK = 0x01306B47, 0x000D4B38
+_MARK_BYTES = 4
 _CONVOLUTIONS = {"Convolution": (0, 1, 11, 6)}  # outputs, kernel width and height, weights
 
 
@@ -187,6 +196,22 @@ def describe(path: Path) -> ModelFile:
         outputs=tuple(TensorDescription(name, BASE.dtype, ("...",)) for name in param.outputs),
         methods=("forward",),
         operators=dict(Counter(layer.type for layer in param.layers).most_common()),
-        weights={},
+        weights=_weights(param, weights),
         external=(weights.name,),
     )
+
+
+def _weights(param: Param, path: Path) -> dict[str, int]:
+    """How many numbers are stored in which type; what has no mark (biases, norms) is float32."""
+    with path.open("rb") as file:
+        mark = int.from_bytes(file.read(_MARK_BYTES), "little")
+    dtype, width = {_HALF_MARK: (HALF.dtype, 2), _INT8_MARK: ("int8", 1)}.get(mark, (BASE.dtype, 4))
+    counts = [
+        layer.number(_NUMBERS[layer.type]) for layer in param.layers if layer.type in _NUMBERS
+    ]
+    # Arrays are padded to whole words.
+    held = sum(_MARK_BYTES + -(-count * width // 4) * 4 for count in counts)
+    plain = max(0, path.stat().st_size - held) // 4
+    stored = {dtype: sum(counts)}
+    stored[BASE.dtype] = stored.get(BASE.dtype, 0) + plain
+    return {name: count for name, count in stored.items() if count}

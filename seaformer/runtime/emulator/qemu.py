@@ -26,6 +26,8 @@ _INSTALL = "sudo apt-get install qemu-user"
 # QEMU 9 asks for another plugin interface than the one qemu/plugin_abi.h declares.
 _LAST_MAJOR_WITH_COUNTS = 8
 _ASK_SECONDS = 20
+# Level, type and size of the caches of an emulated core, those of plugin/cache_model.h.
+_CACHES = (("1", "Data", "64K"), ("1", "Instruction", "64K"), ("2", "Unified", "512K"))
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,29 @@ def _ask(path: Path, *arguments: str) -> child.Finished[str]:
 
 
 def make_prefix(core: Core) -> Path:
-    """The folder for ``qemu -L``: a /proc/cpuinfo of that core, and nothing else.
+    """The folder for ``qemu -L``: /proc/cpuinfo and the caches of that core, and nothing else.
 
     It lists as many processors as this machine has, because the emulator passes the numbers of
-    this machine's CPUs through.
+    this machine's CPUs through. ncnn chooses the sizes of its tiles by the caches: without these
+    files counts would depend on this machine.
     """
-    text = core.cpuinfo(os.cpu_count() or 1)
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder = files.cache_dir() / "qemu" / f"prefix-{core.qemu}-{key}"
-    cpuinfo = folder / "proc" / "cpuinfo"
-    if not cpuinfo.is_file():
-        files.write_text(cpuinfo, text)
+    processors = os.cpu_count() or 1
+    contents = {"proc/cpuinfo": core.cpuinfo(processors)} | _caches(processors)
+    key = hashlib.sha256("\0".join(f"{p}\0{t}" for p, t in contents.items()).encode()).hexdigest()
+    folder = files.cache_dir() / "qemu" / f"prefix-{core.qemu}-{key[:16]}"
+    for place, text in contents.items():
+        if not (folder / place).is_file():
+            files.write_text(folder / place, text)
     return folder
+
+
+def _caches(processors: int) -> dict[str, str]:
+    """What the kernel lists of each processor's caches, by path."""
+    return {
+        f"sys/devices/system/cpu/cpu{number}/cache/index{index}/{name}": f"{text}\n"
+        for number in range(processors)
+        for index, (level, kind, size) in enumerate(_CACHES)
+        for name, text in (
+            ("level", level), ("type", kind), ("size", size), ("shared_cpu_map", f"{1 << number:x}")
+        )
+    }  # fmt: skip

@@ -144,7 +144,14 @@ def test_a_prefix_is_made_once_and_lists_every_processor_of_this_machine() -> No
     assert make_prefix(find_emulated("cortex-a72")) == folder
     text = (folder / "proc" / "cpuinfo").read_text()
     assert text.startswith("processor\t: 0\nBogoMIPS")
-    assert [path.name for path in folder.iterdir()] == ["proc"]
+    assert {path.name for path in folder.iterdir()} == {"proc", "sys"}
+    cache = folder / "sys" / "devices" / "system" / "cpu" / "cpu0" / "cache" / "index2"
+    assert {path.name: path.read_text().strip() for path in cache.iterdir()} == {
+        "level": "2",
+        "type": "Unified",
+        "size": "512K",
+        "shared_cpu_map": "1",
+    }
 
 
 @pytest.mark.parametrize(

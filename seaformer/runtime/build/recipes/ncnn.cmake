@@ -29,4 +29,4 @@ foreach(layer bias bnll celu convolution1d convolution3d convolutiondepthwise1d
 endforeach()
 
 # With g++ 12 -O3: loops over vectors are not unrolled, which costs 7 instructions a vector.
-set(CMAKE_CXX_FLAGS "-funroll-loops -include \"${CMAKE_CURRENT_LIST_DIR}/ncnn_fma.h\"" CACHE STRING "")
+set(CMAKE_CXX_FLAGS "-funroll-loops -include \"${CMAKE_CURRENT_LIST_DIR}/ncnn_arm.h\"" CACHE STRING "")
