@@ -69,7 +69,8 @@ def compare(
         agreement = float(np.mean(seen == expected))
         passed = agreement >= tolerance.argmax_agreement
         return ParityCase(name, None, None, None, agreement, passed)
-    difference = seen.astype(np.float64) - expected.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        difference = seen.astype(np.float64) - expected.astype(np.float64)
     finite = bool(np.isfinite(difference).all())
     max_abs = float(np.abs(difference).max()) if finite else math.inf
     mse = float(np.mean(difference**2)) if finite else math.inf

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 PHOTOGRAPH = "china"
 _INTEGERS_BELOW = 10
-_FLOATS = ("float16", "float32", "float64")
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,9 @@ def _photograph(dtype: np.dtype[Any], shape: tuple[int, ...], layout: str) -> Ar
 
 
 def _numpy(tensor: TensorDescription, file: str) -> np.dtype[Any]:
-    """Raises ``UsageError`` for a type that numpy lacks."""
+    """Raises ``UsageError`` for a type that numpy lacks; bfloat16 is held as float32."""
+    if tensor.dtype == "bfloat16":
+        return np.dtype("float32")
     try:
         return np.dtype(tensor.dtype)
     except TypeError as error:

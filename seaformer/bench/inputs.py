@@ -129,7 +129,7 @@ def check_output(
 
 def _check_finite(report: RunnerReport) -> OutputCheck | None:
     """Without anything to compare with, only an infinity or a NaN is known to be wrong."""
-    outputs = [_output(output) for output in report.outputs if output.dtype != "bfloat16"]
+    outputs = [_output(output) for output in report.outputs]
     if all(bool(np.isfinite(each).all()) for each in outputs):
         return None
     return OutputCheck(math.inf, math.inf, argmax_agreement=None, passed=False)
@@ -155,7 +155,10 @@ def _like(seen: Array, expected: Array, stride: int) -> Array:
 
 
 def read_tensor(path: Path, dtype: str) -> Array:
-    """A raw little-endian tensor as the runner writes it, flat."""
+    """A raw little-endian tensor as the runner writes it, flat; bfloat16 as float32."""
+    if dtype == "bfloat16":
+        upper = np.fromfile(path, dtype="<u2").astype(np.uint32)
+        return (upper << 16).view(np.float32)
     return np.fromfile(path, dtype=np.dtype(dtype).newbyteorder("<"))
 
 

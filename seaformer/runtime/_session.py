@@ -59,7 +59,10 @@ class PartsSession:
 
 
 def check_inputs(arrays: Sequence[Array], tensors: Sequence[TensorInfo], file: str) -> list[Array]:
-    """The arrays, cast to the expected dtypes. Raises ``ShapeError`` for another count or shape."""
+    """The arrays, cast to the expected dtypes.
+
+    Raises ``ShapeError`` for another count or shape, and for fractions where pixels are taken.
+    """
     if len(arrays) != len(tensors):
         raise ShapeError(f"{file} takes {len(tensors)} input(s), {len(arrays)} given.")
     for array, tensor in zip(arrays, tensors, strict=True):
@@ -68,6 +71,11 @@ def check_inputs(arrays: Sequence[Array], tensors: Sequence[TensorInfo], file: s
                 f"{file}: input {tensor.name!r} has shape {tensor.shape}, "
                 f"found {tuple(array.shape)}.",
                 hint="The size is fixed at export: seaformer export --size HxW",
+            )
+        if tensor.dtype == "uint8" and np.issubdtype(array.dtype, np.floating):
+            raise ShapeError(
+                f"{file}: input {tensor.name!r} takes 8-bit pixels, found {array.dtype}.",
+                hint="The file normalises the image itself: give it the pixels, uint8.",
             )
     return [
         np.ascontiguousarray(array, dtype=tensor.dtype)

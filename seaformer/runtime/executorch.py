@@ -16,6 +16,7 @@ from seaformer.core.errors import CorruptArtifact
 from seaformer.core.model_file import ModelFile
 from seaformer.core.quiet import quiet, without_native_log
 from seaformer.runtime._executorch import file
+from seaformer.runtime._executorch.scalars import SCALARS
 from seaformer.runtime._session import Answer, Array, check_inputs
 
 with quiet():  # executorch 1.5.1 imports torchao, which logs each extension it cannot load
@@ -59,17 +60,25 @@ class ExecuTorchSession:
         return [output.detach().clone().numpy() for output in outputs]
 
     def run_as_is(self, arrays: Sequence[Array]) -> list[Array]:
-        """Run ``forward`` on arrays as they are, of any size that the program accepts."""
+        """Run ``forward`` on arrays of any size that the program accepts.
+
+        Inputs and outputs of bfloat16 are float32 here, of which it is the upper half.
+        """
         method = self._method("forward")
+        given = [torch.from_numpy(array) for array in arrays]
+        for i in range(min(len(given), method.metadata.num_inputs())):
+            if SCALARS.get(int(method.metadata.input_tensor_meta(i).dtype())) == "bfloat16":
+                given[i] = given[i].bfloat16()
         try:
             with without_native_log():
-                outputs = method.execute([torch.from_numpy(array) for array in arrays])
+                outputs = method.execute(given)
         except RuntimeError as error:
             raise CorruptArtifact(
                 f"ExecuTorch cannot run {self._path}: {error}",
                 hint="Give it inputs that it accepts: --input NAME=FILE.npy",
             ) from error
-        return [output.detach().clone().numpy() for output in outputs]
+        whole = (o.float() if o.dtype == torch.bfloat16 else o.clone() for o in outputs)
+        return [output.detach().numpy() for output in whole]
 
     def _method(self, name: str) -> Any:
         if name not in self._methods:
@@ -87,9 +96,7 @@ class ExecuTorchSession:
 
 
 def _tensor(name: str, info: Any) -> TensorInfo:
-    return TensorInfo(
-        name, file.DTYPES[int(info.dtype())], tuple(int(size) for size in info.sizes())
-    )
+    return TensorInfo(name, SCALARS[int(info.dtype())], tuple(int(size) for size in info.sizes()))
 
 
 def describe(path: Path) -> ModelFile:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from seaformer.bench.foreign import FileOptions, foreign_artifact, open_file, open_files
@@ -17,6 +18,7 @@ from seaformer.core.artifact import Artifact
 from seaformer.core.errors import CorruptArtifact, UnknownName, UsageError
 from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
+from seaformer.core.quiet import quiet
 from seaformer.report import write_report
 from seaformer.report.table import newest, table_of
 from seaformer.store.results import ResultStore
@@ -91,6 +93,64 @@ def test_several_inputs_of_other_types_are_fed_within_their_ranges(
     output = row.methods["forward"].output
     assert output is not None
     assert output.passed
+
+
+def bfloat16_program(folder: Path) -> Path:
+    """A convolution of ExecuTorch's portable kernels; no delegate takes bfloat16."""
+    import torch
+
+    with quiet():
+        from executorch.exir import to_edge
+
+    torch.manual_seed(0)
+    network = torch.nn.Conv2d(3, 4, 3).eval().bfloat16()
+    image = (torch.zeros(1, 3, 16, 24, dtype=torch.bfloat16),)
+    with quiet():
+        program = to_edge(torch.export.export(network, image)).to_executorch()
+    path = folder / "wide.pte"
+    path.write_bytes(program.buffer)
+    return path
+
+
+@pytest.mark.slow
+def test_a_bfloat16_program_is_fed_and_judged_and_what_cannot_be_fed_is_one_sentence(
+    tmp_path: Path,
+) -> None:
+    path = bfloat16_program(tmp_path)
+    elsewhere = open_file(path, FileOptions(here=False))  # as for a phone: judged by this machine
+    assert [each.dtype for each in elsewhere.methods[0].inputs] == ["bfloat16"]
+    row, refused = (
+        bench(tmp_path / "results", elsewhere, python=python)[0] for python in (False, True)
+    )
+    assert row.failure is None
+    output = row.methods["forward"].output
+    assert output is not None
+    assert output.passed
+    assert output.max_abs == 0
+    assert refused.failure is not None
+    assert "Python runner cannot feed that" in refused.failure
+
+
+def test_onnx_runtime_refuses_bfloat16_in_one_sentence(tmp_path: Path) -> None:
+    model = foreign.convolution()
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = onnx.TensorProto.BFLOAT16
+    for weight in model.graph.initializer:
+        wide = onnx.numpy_helper.to_array(weight).view("uint32") >> 16
+        weight.CopyFrom(
+            onnx.helper.make_tensor(
+                weight.name,
+                onnx.TensorProto.BFLOAT16,
+                weight.dims,
+                wide.astype("<u2").tobytes(),
+                raw=True,
+            )
+        )
+    path = foreign.save(model, tmp_path / "wide.onnx")
+    with pytest.raises(CorruptArtifact, match="ONNX Runtime cannot load") as caught:
+        open_file(path)
+    assert "\n" not in caught.value.message
+    assert "bfloat16" in caught.value.message or "Conv" in caught.value.message
 
 
 def test_free_sizes_have_to_be_stated_and_the_row_has_them(tmp_path: Path) -> None:

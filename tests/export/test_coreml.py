@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from seaformer.core.precision import BASE, PrecisionName
 from seaformer.core.quiet import quiet
 from seaformer.export import _verify, coreml, export_model
 from seaformer.models import create_model
-from seaformer.runtime import load_session
+from seaformer.runtime import describe_file, load_session
 from tests.export.rewritten import rewritten
 
 linux_only = pytest.mark.skipif(sys.platform == "darwin", reason="macOS verifies by prediction")
@@ -33,6 +34,15 @@ def test_ml_program_is_verified_by_structure_and_says_so(
     assert artifact.parity.max_abs is None
     assert artifact.operators["conv"] == 69
     assert any("weight tensors equal" in check for check in artifact.parity.checks)
+    with quiet():
+        described = describe_file(artifact.path)
+    assert described.operators["conv"] == 69
+    assert str(described.inputs[0]) == "image float32 1x3x64x64"
+    assert described.weights
+    assert described.precision == precision
+    assert json.loads(described.metadata["mean"]) == [123.675, 116.28, 103.53]
+    assert json.loads(described.metadata["classes"])[:2] == ["wall", "building"]
+    assert json.loads(described.metadata["palette"])[0] == "787878"
 
 
 @linux_only

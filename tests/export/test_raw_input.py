@@ -73,7 +73,10 @@ def test_the_file_normalises_exactly(
     pixels = images.pixels("flower", *SIZE)
     expected = images.normalised(pixels, artifact.preprocessing)
     raw = images.raw_input(pixels, artifact.preprocessing)
-    (seen,) = load_session(artifact).run([raw])
+    session = load_session(artifact)
+    with pytest.raises(SeaFormerError, match="takes 8-bit pixels, found float32"):
+        session.run([raw.astype(np.float32)])
+    (seen,) = session.run([raw])
     once = expected.astype(np.float16)
     if precision == "fp16" and format == "executorch":
         np.testing.assert_array_equal(seen, once)

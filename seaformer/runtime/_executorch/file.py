@@ -16,20 +16,8 @@ from seaformer.core.errors import CorruptArtifact
 from seaformer.core.model_file import ModelFile, TensorDescription, precision_of
 from seaformer.core.operators import GraphOperator
 from seaformer.core.quiet import quiet
+from seaformer.runtime._executorch.scalars import SCALARS
 
-# executorch 1.5.1: ``ScalarType`` numbers as the program stores them.
-DTYPES = {
-    0: "uint8",
-    1: "int8",
-    2: "int16",
-    3: "int32",
-    4: "int64",
-    5: "float16",
-    6: "float32",
-    7: "float64",
-    11: "bool",
-    15: "bfloat16",
-}
 _FORWARD = "forward"
 _EMBEDDING = "aten::embedding"
 
@@ -96,7 +84,7 @@ def _weights(plan: Any) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for value in (value.val for value in plan.values):
         if getattr(value, "data_buffer_idx", 0) and getattr(value, "sizes", None) is not None:
-            counts[DTYPES.get(int(value.scalar_type), "unknown")] += math.prod(value.sizes)
+            counts[SCALARS.get(int(value.scalar_type), "unknown")] += math.prod(value.sizes)
     return dict(counts.most_common())
 
 
@@ -117,6 +105,6 @@ def _tensor(plan: Any, index: int, name: str, limit: int | None = None) -> Tenso
     value = plan.values[index].val
     if not hasattr(value, "sizes"):
         raise CorruptArtifact(f"{name} is not a tensor: only tensors are supported.")
-    dtype = DTYPES.get(int(value.scalar_type), "unknown")
+    dtype = SCALARS.get(int(value.scalar_type), "unknown")
     bounded = int(value.shape_dynamism) != 0
     return TensorDescription(name, dtype, tuple(int(n) for n in value.sizes), bounded, limit)

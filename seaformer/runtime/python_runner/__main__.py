@@ -148,6 +148,7 @@ def _measure(flags: argparse.Namespace, engine: Engine) -> Json:
     specs = engine.load(flags.method)
     load_ns = _now() - begin
     specs = chosen_shapes(specs, flags.shape, bounded=engine.bounded)
+    _check_types(specs)
     engine.set_inputs(_inputs(flags, specs))
     try:
         timed = _loops(flags, engine)
@@ -251,6 +252,17 @@ def _inputs(flags: argparse.Namespace, specs: tuple[Spec, ...]) -> list[Array]:
             f"Method '{flags.method}' takes {len(specs)} inputs, --input names {len(flags.input)}.",
         )
     return [_read(path, spec) for path, spec in zip(flags.input, specs, strict=True)]
+
+
+def _check_types(specs: tuple[Spec, ...]) -> None:
+    """numpy has no bfloat16, and none that the program's table lacks."""
+    for spec in specs:
+        if spec.dtype in ("bfloat16", "unknown"):
+            raise RunnerProblem(
+                MODEL,
+                f"Input '{spec.name}' is {spec.dtype}: the Python runner cannot feed that; the C++ "
+                "runner feeds bfloat16.",
+            )
 
 
 def _read(path: Path, spec: Spec) -> Array:

@@ -6,21 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seaformer.runtime._executorch.scalars import SCALARS
 from seaformer.runtime.python_runner.engines._engine import Array, Spec, imported
 from seaformer.runtime.python_runner.flags import ENGINE, MODEL, RunnerProblem
-
-# Numbers of ``ScalarType`` as a program stores them.
-_SCALARS = {
-    0: "uint8",
-    1: "int8",
-    2: "int16",
-    3: "int32",
-    4: "int64",
-    5: "float16",
-    6: "float32",
-    7: "float64",
-    11: "bool",
-}
 
 
 class ExecutorchEngine:
@@ -57,7 +45,7 @@ class ExecutorchEngine:
         return tuple(
             Spec(
                 f"input_{i}",
-                _SCALARS.get(int(info.dtype()), "unknown"),
+                SCALARS.get(int(info.dtype()), "unknown"),
                 tuple(int(size) for size in info.sizes()),
             )
             for i, info in enumerate(infos)
