@@ -84,6 +84,13 @@ def logarithm() -> Any:
     return model_of([helper.make_node("Log", ["x"], ["y"])], ends[:1], ends[1:])
 
 
+def of_one_node(kind: str) -> Any:
+    """An operator of one image."""
+    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 32, 32))]
+    ends.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, None))
+    return model_of([helper.make_node(kind, ["x"], ["y"])], ends[:1], ends[1:])
+
+
 def model_of(
     nodes: Sequence[Any],
     inputs: Sequence[Any],

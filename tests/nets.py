@@ -54,6 +54,30 @@ class NotANumber(Small):
         return super().forward(torch.sqrt(-1 - image.abs()))
 
 
+class Parts(nn.Module):
+    """Children that can be components, ``stem`` and ``head``, and three that cannot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU())
+        self.twice = nn.Conv2d(8, 8, 1)
+        self.scaled = Scaled()
+        self.spare = nn.Identity()
+        self.head = nn.Conv2d(8, 5, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.twice(self.twice(self.stem(image * 0.5)))
+        logits: Tensor = self.head(self.scaled(x, 2) + 1)
+        return logits
+
+
+class Scaled(nn.Module):
+    """Takes a number beside its tensor."""
+
+    def forward(self, x: Tensor, factor: int) -> Tensor:
+        return x * factor
+
+
 def gray() -> nn.Module:
     """Takes one channel."""
     return nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 49, 3))

@@ -13,6 +13,7 @@ import argparse
 import csv
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -183,6 +184,15 @@ def rewrites() -> str:
     return markdown_table(("rewrite", "applies to", "reason"), cells)
 
 
+def onnx_operators() -> str:
+    """Every operator of ONNX that becomes a function of PyTorch, in one paragraph."""
+    from seaformer.export._onnx.operators import OPERATORS
+
+    evaluated = ["Constant", "Shape", "Size"]
+    text = ", ".join(sorted([*OPERATORS, *evaluated], key=str.lower))
+    return textwrap.fill(f"{text}.", 100, break_on_hyphens=False) + "\n"
+
+
 def beside() -> str:
     """A few rows of table 2: the paper's milliseconds, this repository's, and instructions.
 
@@ -232,6 +242,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "absent": lambda: absent_markdown(paper.absent()),
     "differences": lambda: differences_markdown(zoo_rows(), paper.differences()),
     "exports": exports,
+    "onnx_operators": onnx_operators,
     "rewrites": rewrites,
     "beside": beside,
     "demo": demo,

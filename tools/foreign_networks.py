@@ -1,10 +1,15 @@
-"""Networks of the transformers library, tiny and with random weights: nothing is downloaded.
+"""Networks of the transformers library, tiny and with random weights, and files of other exporters.
 
-Factories for ``seaformer export --module tools/foreign_networks.py:NAME --shape 1x3x64x64``.
+Nothing is downloaded: the files are those of installed packages (pip install --no-deps nudenet
+rapidocr-onnxruntime). The others are factories for ``seaformer export --module
+tools/foreign_networks.py:NAME --shape 1x3x64x64``.
 """
 
 from __future__ import annotations
 
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import transformers
@@ -63,6 +68,39 @@ def dpt() -> nn.Module:
 
 
 NETWORKS = (mobilenet_v1, mobilenet_v2, mobilevit_v2, resnet, swin, segformer, dpt)
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """A file in a package, and the shape that it is exported for."""
+
+    name: str
+    package: str
+    file: str
+    shape: tuple[int, ...]
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is; ``None`` where the package is not installed."""
+        spec = importlib.util.find_spec(self.package)
+        return Path(spec.origin).parent / self.file if spec and spec.origin else None
+
+
+FILES = (
+    OnnxFile("yolov8n of ultralytics, opset 17", "nudenet", "320n.onnx", (1, 3, 64, 64)),
+    OnnxFile(
+        "text detector of paddle2onnx, opset 12",
+        "rapidocr_onnxruntime",
+        "models/ch_PP-OCRv4_det_infer.onnx",
+        (1, 3, 64, 64),
+    ),
+    OnnxFile(
+        "text classifier of PaddlePaddle, opset 11",
+        "rapidocr_onnxruntime",
+        "models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
+        (1, 3, 48, 96),
+    ),
+)
 
 
 def _network(family: str, task: str, **fields: Any) -> nn.Module:

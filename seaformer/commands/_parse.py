@@ -29,13 +29,14 @@ _LONGEST_TEXT = 80
 
 @dataclass(frozen=True)
 class ModuleSource:
-    """Values of ``--module``, ``--shape``, ``--name``, ``--mean`` and ``--std``."""
+    """Values of ``--module``, ``--shape``, ``--name``, ``--mean``, ``--std`` and ``--opset``."""
 
     module: str = ""
     shape: str = ""
     name: str = ""
     mean: str = ""
     std: str = ""
+    opset: int | None = None
 
 
 def export_requests(
@@ -87,11 +88,24 @@ def export_requests(
             input=input,
             mean=_colours("--mean", source.mean),
             std=_colours("--std", source.std),
+            opset=source.opset,
         )
         for name in names
         for format in _list(formats)
         for precision in _list(models.precision)
     ]
+
+
+def one_source(file: str, module: str) -> str:
+    """The file or module to export. Raises ``UsageError`` where both are named."""
+    if file and module:
+        raise UsageError("FILE and --module are exported by a command each.")
+    if file and not file.endswith((".onnx", ".pt2")):
+        raise UsageError(
+            f"FILE must be an .onnx or .pt2 file (got {file[:_LONGEST_TEXT]!r}).",
+            hint="A model of the zoo is named by --variant or --model, code by --module.",
+        )
+    return file or module
 
 
 def _zoo_names(source: ModuleSource, models: ModelOptions) -> list[str]:

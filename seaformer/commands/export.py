@@ -10,7 +10,7 @@ import typer
 
 from seaformer.commands import _complete
 from seaformer.commands._options import AsJson, ModelOptions, grouped
-from seaformer.commands._parse import ModuleSource, export_requests, rewrites_left_out
+from seaformer.commands._parse import ModuleSource, export_requests, one_source, rewrites_left_out
 from seaformer.commands._print import next_step, print_json, relative, show, steps, titled
 from seaformer.core.engine import DEFAULT_FORMAT, formats
 from seaformer.core.plan import MOST_SEED
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 @grouped
 def export(
     models: ModelOptions,
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="an .onnx or .pt2 file to export; as --module FILE", show_default=False
+        ),
+    ] = "",
     format: Annotated[
         str, typer.Option(help=", ".join(formats()), autocompletion=_complete.formats)
     ] = DEFAULT_FORMAT,
@@ -34,7 +40,9 @@ def export(
     out: Annotated[Path, typer.Option(help="folder of the artifacts")] = Path("artifacts"),
     module: Annotated[
         str,
-        typer.Option(help="any network: package.module:factory, file.py:factory or file.pt2"),
+        typer.Option(
+            help="any network: package.module:factory, file.py:factory, file.pt2, file.onnx"
+        ),
     ] = "",
     shape: Annotated[str, typer.Option(help="1xCxHxW, of the module's input")] = "",
     name: Annotated[str, typer.Option(help="of the module's files")] = "",
@@ -47,6 +55,7 @@ def export(
             autocompletion=_complete.inputs,
         ),
     ] = FLOAT,
+    opset: Annotated[int, typer.Option(help="of ONNX files, 11 to 20; 0: 17, or the source's")] = 0,
     no_rewrite: Annotated[
         list[str] | None,
         typer.Option("--no-rewrite", metavar="RULE,...", help="rewrites to leave out"),
@@ -65,7 +74,7 @@ def export(
     if list_rewrites:
         show(_rewrites())
         return
-    source = ModuleSource(module, shape, name, mean, std)
+    source = ModuleSource(one_source(file, module), shape, name, mean, std, opset or None)
     left_out = rewrites_left_out(no_rewrite or ())
     requests = export_requests(models, format, seed, left_out, source, input)
     check_dir(expanded(out))

@@ -28,6 +28,7 @@ class ExportRequest:
     ``no_rewrite`` names rewrites to leave out; their order is of no consequence and not kept.
     ``input`` is what the file takes (``core/preprocessing.py``); ``mean`` and ``std`` are those of
     a module's input, of pixels from 0 to 255.
+    ``opset`` is the version of a format's operators, its default when absent.
     """
 
     model: str
@@ -47,6 +48,7 @@ class ExportRequest:
     input: str = FLOAT
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+    opset: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "no_rewrite", tuple(sorted(set(self.no_rewrite))))

@@ -47,8 +47,7 @@ class ModelSpec:
     classification and (1, classes, anchors) for detection, where boxes (1, 4, anchors) are a
     second output. ``weights`` is ``seeded:<seed>`` or ``sha256:<digest of the checkpoint>``; with
     ``+ema`` its averaged weights, ``seeded:<seed>+backbone-sha256:<digest>`` where a file filled
-    the backbone. Sides of the image other than the model's own are multiples of ``size_step``, the
-    coarsest stride of its maps.
+    the backbone. The network pads the image to sides that are multiples of ``size_step``.
     """
 
     name: str
@@ -60,7 +59,7 @@ class ModelSpec:
     output_shape: tuple[int, ...]
     weights: str = f"{SEEDED}:0"
     paper: PaperRow | None = None
-    size_step: int = 32
+    size_step: int = 1
 
     @property
     def height(self) -> int:

@@ -21,11 +21,12 @@ def stem(
     *,
     default: ModelSpec | None = None,
     input: str = FLOAT,
+    opset: int | None = None,
 ) -> str:
     """``model__HxW__precision``, then what is not the default.
 
     That is the number of classes and the weights where they are not those of ``default``, what
-    goes in, the scope, the parts, and what was not rewritten.
+    goes in, the scope, the parts, the opset asked for, and what was not rewritten.
     """
     tail = ""
     if default is not None:
@@ -34,6 +35,7 @@ def stem(
     tail += "" if input == FLOAT else f"__{input}"
     tail += "" if scope == "logits" else f"__{scope}"
     tail += "__components" if components else ""
+    tail += f"__opset{opset}" if opset else ""
     if no_rewrite:
         rules = "+".join(no_rewrite)
         digest = hashlib.sha256(rules.encode()).hexdigest()[:8]

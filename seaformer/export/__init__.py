@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from seaformer.core.registry import Registry, missing
 
 if TYPE_CHECKING:
+    from seaformer.export._arguments import export_model as export_model
     from seaformer.export._cache import cache_folder as cache_folder
     from seaformer.export._cache import cache_key as cache_key
     from seaformer.export._cache import cached_export as cached_export
     from seaformer.export._cache import find_export as find_export
     from seaformer.export._cache import sources_digest as sources_digest
-    from seaformer.export._pipeline import export_model as export_model
     from seaformer.export._pipeline import export_request as export_request
     from seaformer.export._subject import module_name as module_name
 
@@ -33,7 +33,8 @@ __all__ = [
 
 _HOMES = {  # the pipeline brings torch with it, so nothing is imported before it is asked for
     "_cache": ("cache_folder", "cache_key", "cached_export", "find_export", "sources_digest"),
-    "_pipeline": ("export_model", "export_request"),
+    "_arguments": ("export_model",),
+    "_pipeline": ("export_request",),
     "_subject": ("module_name",),
 }
 

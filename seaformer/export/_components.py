@@ -7,20 +7,26 @@ Every segmentation network of SeaFormer has ``stem`` (1/8 of the image), ``conte
 below with their transformers), ``spatial`` (the fusion blocks) and ``head`` (two convolutions). A
 classifier has no spatial branch and another head: ``stem``, ``context``, and a ``head`` of pooling
 and one linear layer; figure 10 of the paper does not list it.
+
+The components of any other module are its children: those that are called once, with tensors alone,
+and return tensors. What the module computes between them is in none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from seaformer.core.errors import UsageError
 from seaformer.models._blocks import Network
 
 Tensors = tuple[Tensor, ...]
-Hook = Callable[[nn.Module, Tensors, Tensor | Tensors], None]
+_LEFT_OUT = "not a component: "
+Hook = Callable[[nn.Module, Any, Any, Any], None]
 
 
 @dataclass(frozen=True)
@@ -52,14 +58,77 @@ class Component(nn.Module):
         return kept[0] if len(kept) == 1 else kept
 
 
+@dataclass(frozen=True)
+class _Call:
+    """What a child took and gave once."""
+
+    taken: tuple[Any, ...]
+    options: Mapping[str, Any]
+    given: Any
+
+
 def parts(model: nn.Module, image: Tensor) -> tuple[Part, ...]:
-    """Every component of ``model`` in the order it runs, watched on ``image`` (1, 3, H, W)."""
-    assert isinstance(model, Network)
-    taken: dict[str, Tensors] = {}
-    given: dict[str, Tensors] = {}
-    modules = {name: model.get_submodule(name) for name in model.COMPONENTS}
+    """Every component of ``model`` in the order it runs, watched on ``image`` (1, C, H, W)."""
+    paths = _paths(model)
+    calls, final = _watched(model, image, paths)
+    able = {name: each[0] for name, each in calls.items() if not _reason(each)}
+    components = []
+    for name in able if not isinstance(model, Network) else paths:
+        call, given = able[name], _as_tuple(able[name].given)
+        used = tuple(range(len(given)))
+        if isinstance(model, Network):
+            others = [value for other in able if other != name for value in able[other].taken]
+            used = tuple(i for i, value in enumerate(given) if _is_in(value, [*others, *final]))
+        module = Component(method_of(name), model.get_submodule(paths[name]), used).eval()
+        outputs = tuple(given[i] for i in used)
+        components.append(Part(method_of(name), module, call.taken, outputs))
+    return tuple(components)
+
+
+def require_parts(name: str, model: nn.Module, image: Tensor) -> tuple[Part, ...]:
+    """As ``parts``; raises ``UsageError`` where the network of that name has none."""
+    components = parts(model, image)
+    if not components:
+        without = left_out(model, image) or "it has no children"
+        raise UsageError(
+            f"{name} has no components: {without.removeprefix(_LEFT_OUT)}.",
+            hint="A component is a child that is called once, with tensors, and returns tensors.",
+        )
+    return components
+
+
+def left_out(model: nn.Module, image: Tensor) -> str:
+    """The children that are not components, each with its reason, in a sentence; or nothing."""
+    if isinstance(model, Network):
+        return ""
+    calls, _ = _watched(model, image, _paths(model))
+    reasons = {name: _reason(each) for name, each in calls.items()}
+    text = ", ".join(f"{name} ({reason})" for name, reason in reasons.items() if reason)
+    return f"{_LEFT_OUT}{text}" if text else ""
+
+
+def method_of(child: str) -> str:
+    """The name of a child as that of a method: ``part_0`` of an ``nn.Sequential``'s first."""
+    return child if child.isidentifier() else f"part_{child}"
+
+
+def _paths(model: nn.Module) -> dict[str, str]:
+    """The name of each component, and the path of its module."""
+    if isinstance(model, Network):
+        return {name: name for name in model.COMPONENTS}
+    inner = str(getattr(model, "INNER", ""))
+    children = model.get_submodule(inner).named_children()
+    return {name: f"{inner}.{name}".strip(".") for name, _ in children}
+
+
+def _watched(
+    model: nn.Module, image: Tensor, paths: Mapping[str, str]
+) -> tuple[dict[str, list[_Call]], Tensors]:
+    """Every call of each component in one run, in the order of their first calls."""
+    calls: dict[str, list[_Call]] = {}
     handles = [
-        module.register_forward_hook(_keep(name, taken, given)) for name, module in modules.items()
+        model.get_submodule(path).register_forward_hook(_keep(name, calls), with_kwargs=True)
+        for name, path in paths.items()
     ]
     try:
         with torch.no_grad():
@@ -67,23 +136,33 @@ def parts(model: nn.Module, image: Tensor) -> tuple[Part, ...]:
     finally:
         for handle in handles:
             handle.remove()
-    components = []
-    for name, module in modules.items():
-        others = [value for other in modules if other != name for value in taken[other]]
-        used = tuple(i for i, value in enumerate(given[name]) if _is_in(value, [*others, *final]))
-        outputs = tuple(given[name][i] for i in used)
-        components.append(Part(name, Component(name, module, used).eval(), taken[name], outputs))
-    return tuple(components)
+    return calls | {name: [] for name in paths if name not in calls}, final
 
 
-def _keep(name: str, taken: dict[str, Tensors], given: dict[str, Tensors]) -> Hook:
-    def hook(_: nn.Module, inputs: Tensors, outputs: Tensor | Tensors) -> None:
-        taken[name], given[name] = inputs, _as_tuple(outputs)
+def _keep(name: str, calls: dict[str, list[_Call]]) -> Hook:
+    def hook(_: nn.Module, inputs: Any, options: Any, outputs: Any) -> None:
+        calls.setdefault(name, []).append(_Call(inputs, options, outputs))
 
     return hook
 
 
-def _as_tuple(value: Tensor | Tensors) -> Tensors:
+def _reason(calls: Sequence[_Call]) -> str:
+    """Why a child is not a component; nothing where it is one."""
+    if len(calls) != 1:
+        return f"called {len(calls)} times" if calls else "not called"
+    call = calls[0]
+    values = [*call.taken, *call.options.values()]
+    wrong = [type(value).__name__ for value in values if not isinstance(value, Tensor)]
+    if wrong:
+        return f"takes {wrong[0]}"
+    if call.options or not values:
+        return "takes arguments by name" if call.options else "takes nothing"
+    given = call.given if isinstance(call.given, tuple) else (call.given,)
+    wrong = [type(value).__name__ for value in given if not isinstance(value, Tensor)]
+    return f"returns {wrong[0]}" if wrong else ""
+
+
+def _as_tuple(value: Any) -> Tensors:
     return value if isinstance(value, tuple) else (value,)
 
 

@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import nn
 
 from seaformer.core.artifact import Delegation, Method, Parity
-from seaformer.core.errors import UnsupportedOperator
+from seaformer.core.errors import UnsupportedOperator, UsageError
 from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
+from seaformer.core.request import ExportRequest
 from seaformer.export._components import Part
 from seaformer.export._verify import Case
 from seaformer.export.rewrites._graph import GraphRule
+
+if TYPE_CHECKING:
+    from seaformer.export._onnx.source import OnnxSource
 
 Step = Callable[[str], None]
 
@@ -50,7 +54,8 @@ class WriteRequest:
 
     That is (1, 3, H, W) float32, or pixels. ``parts`` are its components, to be written as methods
     beside ``forward``; ``graph_rules`` are for formats that capture a graph; ``metadata`` for those
-    whose files have some.
+    whose files have some. ``graph`` is a file of the format that is written again as it is, in
+    place of ``model``, which computes what it does.
     """
 
     model: nn.Module
@@ -61,6 +66,8 @@ class WriteRequest:
     parts: tuple[Part, ...] = ()
     graph_rules: tuple[GraphRule, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    graph: OnnxSource | None = None
+    opset: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,23 @@ class FileFacts:
     graphs: Mapping[str, tuple[GraphOperator, ...]] = field(default_factory=dict)
     rewritten: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     external: tuple[str, ...] = ()
+
+
+def check_opset(writer: object, request: ExportRequest) -> None:
+    """Raise ``UsageError`` for an opset that files of the format cannot have.
+
+    A format with opsets has ``OPSETS``: the oldest and the newest that its engine takes here.
+    """
+    if request.opset is None:
+        return
+    opsets: tuple[int, int] | None = getattr(writer, "OPSETS", None)
+    if opsets is None:
+        raise UsageError(f"--opset is not supported for {request.format}: it has no opsets.")
+    oldest, newest = opsets
+    if not oldest <= request.opset <= newest:
+        raise UsageError(
+            f"--opset must be {oldest} to {newest} for {request.format} (got {request.opset})."
+        )
 
 
 class Format(Protocol):

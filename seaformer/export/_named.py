@@ -44,7 +44,8 @@ def load_named(text: str, seed: int) -> nn.Module:
     place, colon, attribute = text.rpartition(":")
     if not (colon and place and attribute):
         raise UsageError(
-            f"--module must be package.module:factory, file.py:factory or file.pt2 (got {text!r}).",
+            "--module must be package.module:factory, file.py:factory, file.pt2 or file.onnx "
+            f"(got {text!r}).",
             hint="For example: --module my_package.nets:small",
         )
     with _only_stderr():

@@ -7,7 +7,7 @@ is written, operator by operator, on every input of the proof: inner tensors as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,17 +82,26 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.ranges.append(Range(name, self.input, least, greatest))
 
 
+def network_ranges(network: nn.Module, cases: Sequence[Case]) -> Iterator[Range]:
+    """What each operator of a network gives for the image of each case."""
+    for case in cases:
+        if case.method == "forward":
+            yield from _watched(network, case)
+
+
 def require_range(
-    network: nn.Module, cases: Sequence[Case], precision: Precision
+    weights: Mapping[str, Tensor], computed: Iterable[Range], precision: Precision
 ) -> tuple[str, ...]:
     """A note on the largest value and on weights that vanish; nothing for ``BASE``.
 
+    ``weights`` are floating tensors by name; ``computed`` is read only where a range is at stake.
     Raises ``ExportError`` with the first tensor that leaves the range of the precision.
     """
     limit = finite_limit(precision)
     if limit is None:
         return ()
-    ranges = ranges_of(network, [case for case in cases if case.method == "forward"])
+    ranges = [_range(name, value) for name, value in weights.items()]
+    ranges += computed
     for each in ranges:
         if not each.size <= limit:
             raise ExportError(
@@ -102,7 +111,7 @@ def require_range(
             )
     largest = max(ranges, key=lambda each: each.size)
     note = f"{precision.name}: the largest value is {largest.size:.4g}, {largest.place}"
-    lost, total = vanished(network, precision)
+    lost, total = _vanished(weights, precision)
     return (note + (f"; {lost} of {total} weights vanish" if lost else ""),)
 
 
@@ -118,17 +127,19 @@ def finite_limit(precision: Precision) -> float | None:
 
 def ranges_of(network: nn.Module, cases: Sequence[Case]) -> list[Range]:
     """The ranges of all weights, then of what each operator gives on each input."""
-    ranges = [_range(name, value) for name, value in _weights(network).items()]
-    for case in cases:
-        ranges += _watched(network, case)
-    return ranges
+    ranges = [_range(name, value) for name, value in network_weights(network).items()]
+    return [*ranges, *network_ranges(network, cases)]
 
 
 def vanished(network: nn.Module, precision: Precision) -> tuple[int, int]:
     """How many weights that are not zero become zero in that precision, and how many there are."""
+    return _vanished(network_weights(network), precision)
+
+
+def _vanished(weights: Mapping[str, Tensor], precision: Precision) -> tuple[int, int]:
     dtype: torch.dtype = getattr(torch, precision.dtype)
     lost, total = 0, 0
-    for value in _weights(network).values():
+    for value in weights.values():
         lost += int(((value != 0) & (value.to(dtype) == 0)).sum())
         total += value.numel()
     return lost, total
@@ -145,7 +156,8 @@ def _watched(network: nn.Module, case: Case) -> list[Range]:
     return watch.ranges
 
 
-def _weights(network: nn.Module) -> dict[str, Tensor]:
+def network_weights(network: nn.Module) -> dict[str, Tensor]:
+    """The floating weights of a network by name."""
     state = network.state_dict()
     return {name: value for name, value in state.items() if _is_float(value)}
 

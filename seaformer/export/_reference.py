@@ -17,8 +17,8 @@ _LIMIT = 1 << 20
 def write_reference(path: Path, photograph: str, cases: Sequence[Case]) -> Reference:
     """Keep what every method takes and gives; ``cases`` are of one photograph, ``forward`` first.
 
-    What a component takes was given by an earlier one, so each array is stored once: complete
-    where another method takes it, else subsampled in its last two axes.
+    What a component of the zoo takes was given by an earlier one, so each array is stored once:
+    complete where another method takes it, else subsampled in its last two axes.
     """
     stride = _stride(cases[0].expected[0].shape)
     arrays = {"input": cases[0].image}
@@ -27,6 +27,9 @@ def write_reference(path: Path, photograph: str, cases: Sequence[Case]) -> Refer
     outputs: dict[str, tuple[str, ...]] = {}
     taken = [array for case in cases for array in case.inputs]
     for case in cases:
+        for i, array in enumerate(case.inputs):  # what a module computes between two components
+            if not any(_same(array, other) for other in complete.values()):
+                arrays[f"input_{case.method}_{i}"] = complete[f"input_{case.method}_{i}"] = array
         inputs[case.method] = tuple(_name_of(array, complete) for array in case.inputs)
         names = [f"output_{case.method}_{i}" for i in range(len(case.expected))]
         for i, value in enumerate(case.expected):

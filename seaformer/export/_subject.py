@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +29,12 @@ from seaformer.export import _verify
 from seaformer.export._named import first_line
 from seaformer.models import create_model, list_models, model_spec
 
+if TYPE_CHECKING:
+    from seaformer.export._onnx.source import OnnxSource
+
 FAMILY = "module"
 _COLOURS = 3
+GRAPH = ".onnx"
 _TASKS = {4: "segmentation", 2: "classification"}  # by the rank of the only output
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -42,6 +46,8 @@ class Subject:
     ``default`` is the model of the zoo as it is without options: what differs from it in classes
     and weights is in the file's name. ``checkpoint`` is what its weights were read as.
     ``preprocessing`` and ``labels`` are ``None`` where they are unknown.
+    ``answers`` computes what is expected where that is not ``network`` itself; ``graph`` is a file
+    of the format that is exported to, whose graph is taken as it is.
     """
 
     network: nn.Module
@@ -51,10 +57,19 @@ class Subject:
     checkpoint: LoadedCheckpoint | None = None
     preprocessing: Preprocessing | None = None
     labels: Labels | None = None
+    answers: nn.Module | None = None
+    graph: OnnxSource | None = None
+
+    @property
+    def expected(self) -> nn.Module:
+        """What computes the outputs that a file is compared with."""
+        return self.answers or self.network
 
 
 class NamedOutputs(nn.Module):
     """A network whose outputs come in a mapping or a list, as a tuple. Input (1, C, H, W)."""
+
+    INNER = "network"  # whose children are the components
 
     def __init__(self, network: nn.Module, names: tuple[str, ...]) -> None:
         super().__init__()
@@ -92,8 +107,8 @@ def zoo_subject(request: ExportRequest) -> Subject:
     )
 
 
-def check_module_request(request: ExportRequest) -> tuple[int, ...]:
-    """The shape of the input. Raises ``UsageError`` for what a module's export cannot have."""
+def check_module_request(request: ExportRequest) -> None:
+    """Raise ``UsageError`` for what a module's export cannot have."""
     for option, value in (
         ("--checkpoint", request.checkpoint),
         ("--classes", request.classes),
@@ -105,10 +120,10 @@ def check_module_request(request: ExportRequest) -> tuple[int, ...]:
                 f"{option} is not supported for a module (got {value}).",
                 hint="Load the weights, and choose the classes, where the module is made.",
             )
-    if request.components:
+    if request.components and is_graph_file(request.module):
         raise UsageError(
-            "--components is not supported for a module.",
-            hint="The networks of the zoo have components: seaformer models",
+            "--components is not supported for an ONNX file: its parts are not in it.",
+            hint="Export the module that it was made from: --module package.module:factory",
         )
     if request.size is not None:
         raise UsageError("--size is not supported for a module.", hint="Use --shape 1x3xHxW.")
@@ -116,6 +131,16 @@ def check_module_request(request: ExportRequest) -> tuple[int, ...]:
         raise UsageError(
             f"The name of a module must not be that of a model here (got {request.model})."
         )
+    if request.shape is not None or not is_graph_file(request.module):
+        _checked_shape(request)
+
+
+def is_graph_file(text: str) -> bool:
+    """Whether a graph is read from the file, which states the shape of its input."""
+    return text.endswith(GRAPH)
+
+
+def _checked_shape(request: ExportRequest) -> tuple[int, ...]:
     shape = request.shape
     if shape is None or len(shape) != 4 or shape[0] != 1 or min(shape) < 1:
         seen = "none" if shape is None else "x".join(str(side) for side in shape)
@@ -123,7 +148,7 @@ def check_module_request(request: ExportRequest) -> tuple[int, ...]:
             f"--shape must be 1xCxHxW: one image of C channels (got {seen}).",
             hint="For example: --shape 1x3x512x512",
         )
-    if shape[1] != _COLOURS and _preprocessing(request) is not None:
+    if shape[1] != _COLOURS and stated_preprocessing(request) is not None:
         raise UsageError(
             "--mean, --std and --input uint8 require a module that takes 3 channels "
             f"(got --shape {'x'.join(map(str, shape))})."
@@ -131,7 +156,7 @@ def check_module_request(request: ExportRequest) -> tuple[int, ...]:
     return shape
 
 
-def _preprocessing(request: ExportRequest) -> Preprocessing | None:
+def stated_preprocessing(request: ExportRequest) -> Preprocessing | None:
     """What was stated of a module's input; ``None`` where nothing was."""
     if request.input == FLOAT and request.mean is None and request.std is None:
         return None
@@ -150,21 +175,23 @@ def module_subject(module: nn.Module, request: ExportRequest, origin: str) -> Su
     Raises ``ModelError`` where it cannot be copied or run, or answers with anything but tensors,
     ``ShapeError`` where it does not take the shape.
     """
-    shape = check_module_request(request)
+    check_module_request(request)
+    shape = _checked_shape(request)
     try:
         with quiet():
             network = copy.deepcopy(module).to(device="cpu", dtype=torch.float32).eval()
     except (RuntimeError, TypeError, AttributeError, NotImplementedError) as error:
         raise ModelError(f"{origin} cannot be copied: {error}") from error
-    outputs = _outputs(network, shape, origin)
-    tensors = _tensors(outputs, origin)
+    outputs = answers_of(network, shape, origin)
+    tensors = tensors_of(outputs, origin)
     if not isinstance(outputs, Tensor) and not (isinstance(outputs, tuple) and len(tensors) > 1):
         network = NamedOutputs(network, _names(outputs)).eval()
-    spec = _spec(request.model, shape, tensors, _digest(module))
-    return Subject(network, spec, origin, preprocessing=_preprocessing(request))
+    spec = spec_of(request.model, shape, tensors, _digest(module))
+    return Subject(network, spec, origin, preprocessing=stated_preprocessing(request))
 
 
-def _outputs(network: nn.Module, shape: tuple[int, ...], origin: str) -> Any:
+def answers_of(network: nn.Module, shape: tuple[int, ...], origin: str) -> Any:
+    """What a network returns for the first input of its proof. Raises ``ShapeError``."""
     image = _verify.inputs(shape)
     name, value = next(iter(image.items()))
     seen = "x".join(str(side) for side in shape)
@@ -185,7 +212,7 @@ def _names(outputs: Any) -> tuple[str, ...]:
     return tuple(map(str, keys))
 
 
-def _tensors(outputs: Any, origin: str) -> tuple[Tensor, ...]:
+def tensors_of(outputs: Any, origin: str) -> tuple[Tensor, ...]:
     """Every output. Raises ``ModelError`` where one is not a tensor."""
     values = outputs.values() if isinstance(outputs, Mapping) else outputs
     several = (outputs,) if isinstance(outputs, Tensor) else values
@@ -203,7 +230,10 @@ def _tensors(outputs: Any, origin: str) -> tuple[Tensor, ...]:
     )
 
 
-def _spec(name: str, shape: tuple[int, ...], outputs: tuple[Tensor, ...], digest: str) -> ModelSpec:
+def spec_of(
+    name: str, shape: tuple[int, ...], outputs: tuple[Tensor, ...], digest: str
+) -> ModelSpec:
+    """What is known of a network from one run of it; ``digest`` is of its weights."""
     first = tuple(outputs[0].shape)
     task = OTHER_TASK
     if len(outputs) == 1 and outputs[0].is_floating_point():
@@ -236,6 +266,7 @@ def _digest(module: nn.Module) -> str:
 def module_name(text: str) -> str:
     """A name for files, from ``package.module:factory``, a path or a class."""
     path, _, factory = text.partition(":")
-    stem = re.sub(r"\.(py|pt2)$", "", re.split(r"[/\\]", path)[-1])
-    stem = stem.rpartition(".")[2] or stem
+    last = re.split(r"[/\\]", path)[-1]
+    stem = re.sub(r"\.(py|pt2|onnx)$", "", last)
+    stem = stem if stem != last else stem.rpartition(".")[2] or stem
     return _UNNAMED.sub("-", f"{stem}.{factory}" if factory else stem) or FAMILY

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
+import onnx.version_converter
 import torch
 from torch import nn
 
@@ -18,14 +19,18 @@ from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._format import FileFacts, WriteRequest, output_names, unsupported
+from seaformer.export._named import first_line
 from seaformer.export._onnx.cut import cut, part_file
 from seaformer.export._onnx.raw_input import prepend
 from seaformer.export._onnx.simplify import simplify
 from seaformer.export._raw_input import own_path, without_input
 from seaformer.export.conversions import find_conversion
+from seaformer.models._blocks import Network
 
 # 17 is the first opset whose half-precision form ONNX Runtime's ARM kernels run without trouble.
 OPSET = 17
+# The oldest whose Resize places samples as PyTorch does, the newest that torch 2.13 traces to.
+OPSETS = (11, 20)
 INPUT = "image"
 
 
@@ -38,9 +43,8 @@ def write(request: WriteRequest) -> FileFacts:
     the components and the per-operator profile rely on; ``dynamo=True`` names nodes by operator
     and needs onnxscript. Drop when that exporter keeps module paths.
     """
-    request.step("trace to ONNX")
     network, image, preprocessing = without_input(request.model, request.image)
-    _trace(network, image, request.path)
+    _begin(request, network, image)
     request.step("simplify")
     notes = [simplify(request.path, image.numpy())]
     if conversion := find_conversion("onnx", request.precision):
@@ -48,23 +52,57 @@ def write(request: WriteRequest) -> FileFacts:
         notes.append(conversion.convert(request.path))
     if preprocessing is not None:
         prepend(request.path, preprocessing)
-    names = [part.name for part in request.parts]
     paths = {FORWARD: request.path}
-    if names:
-        request.step("cut into components")
-        _with_shapes(request.path)
-        paths |= dict(zip(names, cut(request.path, names), strict=True))
-        notes.append(f"{', '.join(names)}: cut out of this graph, a file each")
+    if request.parts:
+        whole = isinstance(network, Network)
+        paths |= _cut(request) if whole else _traced_parts(request)
+        names = ", ".join(part.name for part in request.parts)
+        how = "cut out of this graph" if whole else "traced on their own"
+        notes.append(f"{names}: {how}, a file each")
     graph = _with_metadata(request.path, request.metadata)
-    onnx.checker.check_model(graph, full_check=True)
+    _check(graph)
     return FileFacts(
-        exporter="torch.onnx.export (TorchScript)",
+        exporter=_exporter(request),
         methods=tuple(_method(name, path) for name, path in paths.items()),
         operators=dict(sorted(Counter(node.op_type for node in graph.graph.node).items())),
         opset=max(entry.version for entry in graph.opset_import if not entry.domain),
         notes=tuple(notes),
         graphs={name: _operators(path) for name, path in paths.items()},
     )
+
+
+def _cut(request: WriteRequest) -> dict[str, Path]:
+    """The components of a network that is made of nothing else."""
+    request.step("cut into components")
+    _with_shapes(request.path)
+    names = [part.name for part in request.parts]
+    return dict(zip(names, cut(request.path, names), strict=True))
+
+
+def _traced_parts(request: WriteRequest) -> dict[str, Path]:
+    """The children of a module, which computes something between them, too."""
+    request.step("trace the components")
+    conversion = find_conversion("onnx", request.precision)
+    paths = {}
+    for part in request.parts:
+        path = request.path.parent / part_file(request.path.name, part.name)
+        path.parent.mkdir(exist_ok=True)
+        names = [f"input{i}" for i in range(len(part.inputs))]
+        outputs = [f"output{i}" for i in range(len(part.outputs))]
+        opset = request.opset or OPSET
+        _trace(part.module, part.inputs, path, names=names, outputs=outputs, opset=opset)
+        simplify(path, *(value.numpy() for value in part.inputs))
+        if conversion:
+            conversion.convert(path)
+        paths[part.name] = path
+    return paths
+
+
+def _check(model: onnx.ModelProto) -> None:
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"The graph is not valid ONNX: {first_line(error)}") from error
 
 
 def supports(precision: Precision) -> bool:
@@ -89,23 +127,68 @@ def verify(
     )
 
 
-def _trace(network: nn.Module, image: torch.Tensor, path: Path) -> None:
+def _begin(request: WriteRequest, network: nn.Module, image: torch.Tensor) -> None:
+    """The graph of the network, or of the file that is the source, to be worked on."""
+    if request.graph is None:
+        request.step("trace to ONNX")
+        _trace(
+            network,
+            (image,),
+            request.path,
+            names=[INPUT],
+            outputs=list(output_names(network)),
+            opset=request.opset or OPSET,
+        )
+    else:
+        request.step("copy the graph")
+        onnx.save(_of_opset(request.graph.model, request.opset), str(request.path))
+
+
+def _of_opset(model: onnx.ModelProto, opset: int | None) -> onnx.ModelProto:
+    """The graph in another opset, where one is asked for, by onnx's own converter."""
+    if opset is None:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, opset)
+    except RuntimeError as error:
+        reason = first_line(error).rpartition(": ")[2]
+        raise ExportError(
+            f"onnx cannot convert the graph to opset {opset}: {reason}",
+            hint="Leave --opset away, or take a newer one.",
+        ) from error
+
+
+def _exporter(request: WriteRequest) -> str:
+    if request.graph is None:
+        return "torch.onnx.export (TorchScript)"
+    return f"{request.graph.file.producer or 'unknown'} (the graph of the file)"
+
+
+def _trace(
+    model: nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    path: Path,
+    *,
+    names: list[str],
+    outputs: list[str],
+    opset: int,
+) -> None:
     # torch 2.13: a failed trace prints its graph, to stdout by default.
     torch._C._jit_set_onnx_log_output_stream("stderr")
     try:
         torch.onnx.export(
-            network,
-            (image,),
+            model,
+            inputs,
             str(path),
             dynamo=False,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=list(output_names(network)),
+            opset_version=opset,
+            input_names=names,
+            output_names=outputs,
         )
     except torch.onnx.errors.UnsupportedOperatorError as error:
         operator = re.search(r"operator '([^']+)'", str(error))
         name = operator[1] if operator else str(error)
-        raise unsupported("onnx", f"{name} (opset {OPSET})") from error
+        raise unsupported("onnx", f"{name} (opset {opset})") from error
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise ExportError(f"The model could not be traced to ONNX: {error}") from error
 

@@ -82,41 +82,33 @@ def _places(spec: ModelSpec, height: int, width: int) -> tuple[int, ...]:
         inside // out
         for inside, out in zip(spec.input_shape[2:], spec.output_shape[2:], strict=False)
     )
-    return tuple(-(-side // stride) for side, stride in zip((height, width), strides, strict=False))
+    padded = (-(-side // spec.size_step) * spec.size_step for side in (height, width))
+    return tuple(-(-side // stride) for side, stride in zip(padded, strides, strict=False))
 
 
 def check_size(spec: ModelSpec, height: int, width: int) -> None:
-    """Raise ``ShapeError`` unless both sides are multiples of the model's step, from 32 to 4096.
+    """Raise ``ShapeError`` unless both sides are whole numbers of pixels from 32 to 4096.
 
-    Most networks round odd sizes up, layer by layer; an export is for one size, and at
-    multiples of the coarsest stride (32; SETR's patches are 16) every map is an exact fraction of
-    the image. It is also what the official evaluation resizes to (pascal_context's 480 is
-    not a multiple of 64).
+    A network computes any of them: it rounds sizes up, layer by layer, or pads the image. The
+    official evaluation resizes to multiples of 32 (pascal_context's 480 is not one of 64).
     """
     if (height, width) == (spec.height, spec.width):
         return
     for side in (height, width):
         if isinstance(side, bool) or not isinstance(side, int):
             raise ShapeError(f"{spec.name} takes whole numbers of pixels, not {side!r}.")
-    seen, step = f"{height}x{width}", spec.size_step
-    smallest = max(_SMALLEST_SIDE, step)
-    if min(height, width) < smallest or max(height, width) > MAX_SIDE:
+    if min(height, width) < _SMALLEST_SIDE or max(height, width) > MAX_SIDE:
         raise ShapeError(
-            f"{spec.name} takes sides of {smallest} to {MAX_SIDE} pixels, not {seen}.",
+            f"{spec.name} takes sides of {_SMALLEST_SIDE} to {MAX_SIDE} pixels, "
+            f"not {height}x{width}.",
             hint=f"The size it was made for is {spec.height}x{spec.width}.",
-        )
-    if height % step or width % step:
-        near = [max(smallest, round(side / step) * step) for side in (height, width)]
-        raise ShapeError(
-            f"{spec.name} takes sides that are multiples of {step}, not {seen}.",
-            hint=f"The nearest size it takes is {near[0]}x{near[1]}.",
         )
 
 
 def smallest_size(name: str) -> tuple[int, int]:
-    """The smallest (height, width) at which all parts of a model have work: 64, or its step."""
-    side = max(2 * _SMALLEST_SIDE, zoo_entry(name).spec.size_step)
-    return side, side
+    """The smallest (height, width) at which all parts of a model have work: 64."""
+    zoo_entry(name)
+    return 2 * _SMALLEST_SIDE, 2 * _SMALLEST_SIDE
 
 
 def create_model(

@@ -130,7 +130,7 @@ def spec(
     stride: int,
     published: PaperLine | None,
     *,
-    size_step: int = 32,
+    size_step: int = 1,
     module: str = "",
 ) -> ModelSpec:
     """The spec of one model; a segmentation head answers at 1/``stride``, rounded up.

@@ -67,7 +67,6 @@ class Row:
     kind: str
     config: Config = field(default_factory=dict)
     tags: Mapping[str, PaperLine | None] = field(default_factory=dict)
-    size_step: int = 32
     head: str = ""
 
 
@@ -200,17 +199,17 @@ ROWS: dict[str, Row] = {
     "mobilenetv2_deeplabv3plus": Row(
         "MobileNetV2Model", _STRIDE_16, {"ade20k": _ade20k("DeepLabV3+")}, head="deeplabv3plus"
     ),
-    "mobilevit_xxs": Row(_V1, _XXS, {"imagenet_256": _top1("MobileViT-XXS")}, 64),
-    "mobilevit_xs": Row(_V1, _XS, {"imagenet_256": _top1("MobileViT-XS")}, 64),
-    "mobilevit_s": Row(_V1, _S, {"imagenet_256": _top1("MobileViT-S")}, 64),
+    "mobilevit_xxs": Row(_V1, _XXS, {"imagenet_256": _top1("MobileViT-XXS")}),
+    "mobilevit_xs": Row(_V1, _XS, {"imagenet_256": _top1("MobileViT-XS")}),
+    "mobilevit_s": Row(_V1, _S, {"imagenet_256": _top1("MobileViT-S")}),
     "mobilevitv2_050": Row(
-        _V2, {"width_multiplier": 0.5}, {"imagenet_256": _top1("MobileViTv2-0.50")}, 64
+        _V2, {"width_multiplier": 0.5}, {"imagenet_256": _top1("MobileViTv2-0.50")}
     ),
     "mobilevitv2_075": Row(
-        _V2, {"width_multiplier": 0.75}, {"imagenet_256": _top1("MobileViTv2-0.75")}, 64
+        _V2, {"width_multiplier": 0.75}, {"imagenet_256": _top1("MobileViTv2-0.75")}
     ),
     "mobilevitv2_100": Row(
-        _V2, {"width_multiplier": 1.0}, {"imagenet_256": _top1("MobileViTv2-1.00")}, 64
+        _V2, {"width_multiplier": 1.0}, {"imagenet_256": _top1("MobileViTv2-1.00")}
     ),
     "efficientnet_b1": Row(
         "EfficientNetForImageClassification", _B1, {"imagenet_240": _top1("EfficientNet-B1")}
@@ -230,7 +229,6 @@ def specs() -> Iterator[ModelSpec]:
                 tag,
                 STRIDES.get(name, 32),
                 published,
-                size_step=row.size_step,
                 module="huggingface",
             )
 

@@ -98,7 +98,7 @@ REFUSED: dict[str, tuple[ExportRequest, type[SeaFormerError], str]] = {
     "no module": (request("nowhere.nets:small"), UnknownName, "module nowhere.nets does not exist"),
     "no file": (request("nowhere/nets.py:small"), UnknownName, "nowhere/nets.py does not exist"),
     "no program": (request("nowhere.pt2"), UnknownName, "nowhere.pt2 does not exist"),
-    "a finished file": (request("net.onnx"), UsageError, "net.onnx is not a module: it is a file"),
+    "a finished file": (request("net.pte"), UsageError, "net.pte is not a module: it is a file"),
     "no factory": (request("tests.nets:smal"), UnknownName, "tests.nets has no 'smal'"),
     "no colon": (request("tests.nets"), UsageError, "--module must be package.module:factory"),
     "a number": (request("tests.nets:NOT_A_NETWORK"), ModelError, r"\(got int\)"),
@@ -114,7 +114,11 @@ REFUSED: dict[str, tuple[ExportRequest, type[SeaFormerError], str]] = {
     "batch": (request("tests.nets:Small", shape=(2, 3, 64, 64)), UsageError, r"got 2x3x64x64\)"),
     "checkpoint": (request("tests.nets:Small", checkpoint="w.pth"), UsageError, "--checkpoint is"),
     "name": (request("tests.nets:Small", model="seaformer_t.ade20k"), UsageError, "a model here"),
-    "components": (request("tests.nets:Small", components=True), UsageError, "--components is not"),
+    "no children": (
+        request("torch.nn:ReLU", components=True),
+        UsageError,
+        "no components: it has no children",
+    ),
     "scope": (request("tests.nets:Named", scope="argmax"), UsageError, "its scope is logits, not"),
     "not finite": (request("tests.nets:NotANumber"), ParityError, "infinity or NaN on china.jpg"),
     "not finite, argmax": (
@@ -141,6 +145,28 @@ def test_the_factorys_weights_are_those_of_the_seed() -> None:
         for seed in (1, 1, 2)
     )
     assert one.spec.weights == same.spec.weights != other.spec.weights
+
+
+@pytest.mark.parametrize("format", ["onnx", "executorch"])
+def test_children_are_components_with_what_flows_between_them(format: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = nets.Parts().eval()
+    artifact = export_model(net, shape=(1, 3, 32, 48), format=format, components=True, out=tmp_path)  # type: ignore[arg-type]
+    assert artifact.file.startswith("parts__32x48__fp32__components.")
+    assert artifact.components == ("stem", "head")
+    note = "twice (called 2 times), scaled (takes int), spare (not called)"
+    assert f"not a component: {note}" in artifact.notes
+    proved = {case.input for case in artifact.parity.cases if ":" in case.input}
+    assert proved == {f"{p}:{i}" for p in ("stem", "head") for i in ("china.jpg", "noise")}
+    reference = artifact.reference
+    assert reference is not None
+    session = load_session(artifact)
+    with np.load(artifact.path.parent / reference.file) as arrays:
+        for method, child in (("stem", net.stem), ("head", net.head)):
+            (x,) = (arrays[name] for name in reference.inputs_of(method))
+            expected = child(torch.from_numpy(x)).detach().numpy()
+            np.testing.assert_allclose(session.run([x], method)[0], expected, atol=1e-5)
+            np.testing.assert_allclose(arrays[reference.outputs_of(method)[0]], expected, atol=1e-5)
 
 
 def test_a_module_is_never_taken_from_the_cache() -> None:

@@ -69,7 +69,7 @@ def test_a_simplifier_that_fails_leaves_the_file_as_it_was_and_says_so(
     path = tmp_path / "model.onnx"
     shutil.copy(onnx_artifact.path, path)
     before = path.read_bytes()
-    note = simplify(path, images.noise(64, 96), script)
+    note = simplify(path, images.noise(64, 96), script=script)
     assert note.startswith("not simplified")
     assert reason in note
     assert path.read_bytes() == before

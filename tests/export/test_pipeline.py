@@ -114,9 +114,18 @@ def test_unknown_names_and_sizes_are_refused_before_anything_is_built(tmp_path: 
         export_model("seaformer_t", format="onnx", scope="probs", out=tmp_path)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="logits or argmax, not upsample"):
         export_model("seaformer_t.imagenet", format="onnx", scope="upsample", out=tmp_path)
-    with pytest.raises(ShapeError, match="multiples of 32"):
-        export_model("seaformer_t", format="onnx", size=(100, 100), out=tmp_path)
+    with pytest.raises(ShapeError, match="32 to 4096"):
+        export_model("seaformer_t", format="onnx", size=(100, 31), out=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "executorch"])
+def test_a_size_that_is_no_multiple_of_a_stride_is_proved(format: str, tmp_path: Path) -> None:
+    """Case S1."""
+    artifact = export_model("seaformer_t", format=format, size=(41, 50), classes=9, out=tmp_path)  # type: ignore[arg-type]
+    assert artifact.spec.output_shape == (1, 9, 6, 7) == artifact.methods[0].outputs[0].shape
+    assert artifact.delegation is None or artifact.delegation.outside_compute == 0
 
 
 def test_an_output_folder_that_cannot_be_is_one_clear_error(tmp_path: Path) -> None:

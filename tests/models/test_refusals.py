@@ -88,8 +88,7 @@ def test_a_checkpoint_of_another_task_is_answered_with_the_model_of_that_task(
 @pytest.mark.parametrize("family", family_names())
 def test_a_size_a_family_cannot_take_is_answered_with_one_it_can(family: str) -> None:
     asked = smallest(family)
-    step = asked.size_step
-    for wrong in ((3 * step + 1, 4 * step), (4 * step, step // 2), (1 << 20, step)):
+    for wrong in ((31, 64), (128, 16), (1 << 20, 64)):
         with pytest.raises(ShapeError) as caught:
             model_spec(asked.name, size=wrong)
         assert f"{wrong[0]}x{wrong[1]}" in caught.value.message

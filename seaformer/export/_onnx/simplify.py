@@ -8,6 +8,7 @@ same answer with it as with the file it came from.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,17 @@ onnx.save(model, sys.argv[2])
 """
 
 
-def simplify(path: Path, image: npt.NDArray[np.float32], script: str = _SCRIPT) -> str:
+def simplify(path: Path, *inputs: npt.NDArray[np.float32], script: str = _SCRIPT) -> str:
     """Replace ``path`` by its simplified form, or leave it as it is; the answer is which.
 
     Args:
         path: an ONNX file, changed in place.
-        image: an input for the comparison of both files.
+        inputs: what both files are compared on, such as an image.
         script: what the subprocess runs (handed in by tests).
     """
     target = path.with_name("simplified.onnx")
     try:
-        reason = _run(script, path, target) or _changed(path, target, image)
+        reason = _run(script, path, target) or _changed(path, target, inputs)
         if reason:
             return f"not simplified: {reason}"
         before, after = _node_count(path), _node_count(target)
@@ -64,12 +65,12 @@ def _run(script: str, source: Path, target: Path) -> str:
     return f"onnxsim failed ({errors[-1] if errors else f'exit code {done.returncode}'})"
 
 
-def _changed(before: Path, after: Path, image: npt.NDArray[np.float32]) -> str:
+def _changed(before: Path, after: Path, inputs: Sequence[npt.NDArray[np.float32]]) -> str:
     from seaformer.runtime.onnxruntime import open_session
 
-    expected = open_session(before).run([image])
+    expected = open_session(before).run(list(inputs))
     try:
-        seen = open_session(after).run([image])
+        seen = open_session(after).run(list(inputs))
     except ArtifactError as error:
         return f"onnxsim wrote a file that does not load ({error.message})"
     reasons = (_difference(one, other) for one, other in zip(seen, expected, strict=True))
