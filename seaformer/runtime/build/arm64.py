@@ -113,10 +113,12 @@ def find_arm64_bundle() -> Bundle | None:
     none), if one is cached."""
     sources, host = sources_sha256(), installed_engines()
     host = host and host + built_libraries("arm64")
+    libraries = set(_built_digests(host))
 
     def fits(made: BundleManifest) -> bool:
         versions = tuple((engine.name, engine.version) for engine in made.engines)
-        is_of_host = not host or versions == _versions(host)
+        digests = {file.sha256 for file in made.files}
+        is_of_host = not host or (versions == _versions(host) and libraries <= digests)
         return made.sources_sha256 == sources and is_of_host
 
     return find_bundle(fits)
@@ -127,11 +129,18 @@ def _versions(engines: Sequence[EngineFiles]) -> tuple[tuple[str, str | None], .
     return tuple((engine.name, engine.version) for engine in bundled_engines(engines))
 
 
+def _built_digests(engines: Sequence[EngineFiles]) -> tuple[str, ...]:
+    """Of the libraries that were built from source: another recipe gives the same version."""
+    names = {row.name for row, _ in source_engines()}
+    built = (e.library for e in engines if e.name in names and e.library is not None)
+    return tuple(files.sha256_file(library) for library in built)
+
+
 def _build_id(host: Sequence[EngineFiles], toolchain: Toolchain) -> str:
     parts = (sources_sha256(), toolchain.name, str(toolchain.compiler), toolchain.identity)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return hashlib.sha256(
-        "\0".join([*parts, *map(str, _versions(host)), python]).encode()
+        "\0".join([*parts, *map(str, _versions(host)), *_built_digests(host), python]).encode()
     ).hexdigest()[:16]
 
 
