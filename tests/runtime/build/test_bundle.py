@@ -26,12 +26,15 @@ from seaformer.core.errors import (
     SeaFormerError,
     UsageError,
 )
+from seaformer.runtime.build import arm64 as _arm64
 from seaformer.runtime.build import arm64_wheels as _arm64_wheels
 from seaformer.runtime.build.android import EnginePath, build_android_bundle
 from seaformer.runtime.build.arm64 import build_arm64_bundle, find_arm64_bundle, prove_bundle
 from seaformer.runtime.build.arm64_wheels import unpack_arm64_wheels
 from seaformer.runtime.build.bundle import LOADER, MANIFEST, Bundle, open_bundle
+from seaformer.runtime.build.compiled import built_libraries
 from seaformer.runtime.build.engines import EngineFiles, installed_engines
+from seaformer.runtime.build.toolchain import Toolchain
 from tests import arm
 from tests.runtime.conftest import Models, output
 
@@ -63,14 +66,27 @@ def run(bundle: Bundle, *flags: str) -> subprocess.CompletedProcess[str]:
 def test_a_bundle_is_named_after_its_contents_and_says_what_is_in_it() -> None:
     made = arm.needed(arm.bundle)
     assert made.folder.name == made.manifest.content_id
-    here = {engine.name: engine.version or "" for engine in installed_engines()}
+    built = built_libraries("arm64")  # of an engine without a wheel, where the cache has one
+    here = {engine.name: engine.version or "" for engine in (*installed_engines(), *built)}
     versions = {engine.name: engine.version for engine in made.manifest.engines}
     assert versions == {name: version.split("+")[0] for name, version in here.items()}
-    assert versions.keys() == {"executorch", "onnxruntime"}
+    assert versions.keys() - {library.name for library in built} == {"executorch", "onnxruntime"}
     listed = {file.name for file in made.manifest.files} | {MANIFEST}
     assert listed == {path.name for path in made.folder.iterdir()}
     assert made.size_bytes == sum(file.size_bytes for file in made.manifest.files)
     assert find_arm64_bundle() == made
+
+
+def test_a_library_of_another_recipe_and_the_same_version_makes_another_bundle(
+    tmp_path: Path,
+) -> None:
+    library = tmp_path / "libncnn.so.1"
+    toolchain = Toolchain("arm64", Path("g++"), "g++ 12", Path("cmake"), "Ninja")
+    keys = set()
+    for content in (b"one recipe", b"another"):
+        library.write_bytes(content)
+        keys.add(_arm64._build_id([EngineFiles("ncnn", "1.0", library=library)], toolchain))
+    assert len(keys) == 2
 
 
 def test_every_file_of_a_bundle_is_for_64_bit_arm() -> None:
