@@ -16,7 +16,7 @@ from pathlib import Path
 from seaformer.bench.targets import phone
 from tests.fakes.scripted import scripted_bundle
 bundle = scripted_bundle(Path(sys.argv.pop(1)))
-phone.build_arm64_bundle = lambda progress: bundle
+phone.build_arm64_bundle = lambda progress, libraries=(): bundle
 runpy.run_module("seaformer", run_name="__main__", alter_sys=True)
 """
 

@@ -43,7 +43,9 @@ def bench(
     """A bench of artifacts with a bundle on the board; nothing of it may stay there."""
 
     def run(bundle: Bundle, *artifacts: Artifact) -> Outcome:
-        monkeypatch.setattr("seaformer.bench.targets.ssh.build_arm64_bundle", lambda say: bundle)
+        monkeypatch.setattr(
+            "seaformer.bench.targets.ssh.build_arm64_bundle", lambda say, libraries=(): bundle
+        )
         order = BenchOrder(PLAN, ResultStore(tmp_path / "results"))
         (outcome,) = Fleet(["ssh:board"], order, lambda sentence: None).run(artifacts)
         assert board.left_behind() == []

@@ -38,7 +38,7 @@ def fleet(phones: list[FakePhone], folder: Path) -> Fleet:
 
 @pytest.fixture
 def built(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phone_target, "build_arm64_bundle", lambda progress: bundle)
+    monkeypatch.setattr(phone_target, "build_arm64_bundle", lambda progress, libraries=(): bundle)
 
 
 @pytest.mark.usefixtures("built")

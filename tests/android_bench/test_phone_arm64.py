@@ -12,8 +12,10 @@ from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.finder import Finder
 from seaformer.android_bench.store import FileToPush, Store
 from seaformer.bench.fleet import BenchOrder, Fleet, Outcome
+from seaformer.bench.target import TargetOptions
 from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
+from seaformer.export import export_model
 from seaformer.report.profile import executed_line
 from seaformer.runtime.build.bundle import Bundle
 from seaformer.store.results import ResultStore
@@ -22,6 +24,7 @@ from tests.android_bench.benches import Workbench, left_behind
 from tests.exports import half, small
 from tests.fakes.phone import FakePhone
 from tests.fakes.scripted import scripted_artifact
+from tests.nets import Small
 from tests.requirements import require
 
 PLAN = RunPlan(processes=1, warmup=Warmup(runs=1), stop=Stop(runs=1))
@@ -32,12 +35,20 @@ CONVOLUTIONS = 69
 def real_bundle(monkeypatch: pytest.MonkeyPatch) -> Bundle:
     require((os.cpu_count() or 1) > 1, "fewer than 2 cores")
     bundle = arm.needed(arm.bundle)
-    monkeypatch.setattr("seaformer.bench.targets.phone.build_arm64_bundle", lambda say: bundle)
+    monkeypatch.setattr(
+        "seaformer.bench.targets.phone.build_arm64_bundle", lambda say, libraries=(): bundle
+    )
     return bundle
 
 
-def bench(phone: FakePhone, results: Path, artifacts: list[Artifact], *profiles: str) -> Outcome:
-    order = BenchOrder(PLAN, ResultStore(results), profiles=profiles)
+def bench(
+    phone: FakePhone,
+    results: Path,
+    artifacts: list[Artifact],
+    *profiles: str,
+    options: TargetOptions = TargetOptions(),
+) -> Outcome:
+    order = BenchOrder(PLAN, ResultStore(results), profiles=profiles, options=options)
     (outcome,) = Fleet([phone.address], order, lambda sentence: None).run(artifacts)
     assert outcome.refused == ()
     assert left_behind(phone) == []
@@ -50,6 +61,18 @@ def bench(phone: FakePhone, results: Path, artifacts: list[Artifact], *profiles:
         assert [process.affinity for process in run.processes] == [(1,)]
         assert row.device.clusters[-1].part == "Cortex-A77"
     return outcome
+
+
+@pytest.mark.zoo
+def test_an_ncnn_network_goes_to_a_phone_with_its_weights_and_answers_rightly(
+    phone: FakePhone, tmp_path: Path
+) -> None:
+    network = export_model(
+        Small(), shape=(1, 3, 34, 46), format="ncnn", precision="fp16", out=tmp_path / "model"
+    )
+    options = TargetOptions(engines=("ncnn",))
+    (row,) = bench(phone, tmp_path / "results", [network], options=options).measured
+    assert (row.runtime, row.precision) == ("ncnn", "fp16")
 
 
 @pytest.mark.slow

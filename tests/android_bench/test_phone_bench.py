@@ -129,7 +129,9 @@ def test_phones_run_side_by_side_and_a_lost_one_stops_none(
     phone: FakePhone, artifact: Artifact, tmp_path: Path, bundle: Bundle,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("seaformer.bench.targets.phone.build_arm64_bundle", lambda say: bundle)
+    monkeypatch.setattr(
+        "seaformer.bench.targets.phone.build_arm64_bundle", lambda say, libraries=(): bundle
+    )
     store = ResultStore(tmp_path / "results")
     messages: list[str] = []
     with FakePhone("two-core") as refused, FakePhone("two-core") as second:
