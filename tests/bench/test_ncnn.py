@@ -104,7 +104,7 @@ def test_the_cpp_runner_times_it_and_reports_what_is_wrong_with_its_files(
     measurement = row(host, artifact, tmp_path / "results")
     assert_right(measurement)
     assert measurement.runner == "cpp"
-    assert measurement.methods["forward"].load_ns > 0
+    assert measurement.methods["forward"].processes[0].load_ns > 0
 
     param, weights = artifact.path, artifact.path.with_suffix(".bin")
     changes = {
