@@ -2,7 +2,7 @@
 
 What depends on no data is computed here, once, by onnx's reference evaluator; what an image flows
 through becomes a function of PyTorch (``operators``). onnx2torch 1.5 was tried instead: it imports
-torchvision, does not read opsets after 16, and keeps shapes as operators of the graph.
+torchvision, which cannot be installed beside the pinned torch.
 """
 
 from __future__ import annotations
