@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -71,7 +72,7 @@ def main() -> None:
             sys.stdout.flush()  # here, where an error can still be reported
     except SeaFormerError as error:
         if debug:
-            raise
+            _show_traceback()
         complain(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output went away: seaformer models | head
@@ -79,7 +80,7 @@ def main() -> None:
         sys.exit(0)
     except Exception as error:
         if debug:
-            raise
+            _show_traceback()
         if isinstance(error, OSError) and is_full(error):
             _discard_stdout()
             complain(full := write_error("What should be written (or printed)", error))
@@ -87,6 +88,11 @@ def main() -> None:
         print(console.safe(f"Error: {type(error).__name__}: {error}"), file=sys.stderr)
         print("This is a bug in seaformer. Rerun with --debug and report it.", file=sys.stderr)
         sys.exit(1)
+
+
+def _show_traceback() -> None:
+    """The traceback of the error that is handled now; it may quote what came from outside."""
+    print(console.safe(traceback.format_exc(), lines=True), end="", file=sys.stderr)
 
 
 def _discard_stdout() -> None:

@@ -8,6 +8,7 @@ as escapes. ``prepare`` lets a stream print what its encoding lacks, replaced.
 from __future__ import annotations
 
 import codecs
+import io
 import re
 import sys
 
@@ -16,6 +17,8 @@ _UNPRINTABLE = re.compile(r"[^\n -~]")  # for a look at each: most of them are p
 _COMMAND = re.compile(r"^(\s*)(::)|(##)(?=\[)", re.MULTILINE)
 _DRAWN = {"─": "-", "═": "=", "║": "|", "│": "|", "–": "-", "—": "-", "✓": "v", "✗": "x", "…": "."}
 _ERRORS = "seaformer.plain"
+# Directions of text, and the controls of ISO 6429 that are one character.
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\x80-\x9f]")
 
 
 def safe(text: str, *, lines: bool = False) -> str:
@@ -34,11 +37,25 @@ def _shown(match: re.Match[str]) -> str:
 
 
 def prepare() -> None:
-    """Let stdout and stderr print any text: what an encoding lacks becomes something like it."""
+    """Let stdout and stderr print any text: what an encoding lacks becomes something like it.
+
+    On stderr the characters that turn the direction of a line are escapes in every text: the panel
+    for an unknown option is not ours, and quotes the option as it is.
+    """
     codecs.register_error(_ERRORS, _plain)
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors=_ERRORS)
+    if type(sys.stderr) is io.TextIOWrapper:
+        encoding = sys.stderr.encoding
+        sys.stderr = _Straight(sys.stderr.detach(), encoding, _ERRORS, line_buffering=True)
+
+
+class _Straight(io.TextIOWrapper):
+    """A stream on which no character turns the direction of a line."""
+
+    def write(self, text: str) -> int:
+        return super().write(text if text.isascii() else _TURNING.sub(_shown, text))
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -141,6 +141,33 @@ def test_a_number_out_of_range_is_a_usage_error(tmp_path: Path, arguments: tuple
     assert "than or equal to" in ran.err
 
 
+TURNED = "a\u202eb\x1b[31m\x07\u2066"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("bench", f"--nope{TURNED}"),
+        (f"bench{TURNED}",),
+        ("runner", "build", TURNED),
+        ("results", "list", "--limit", TURNED),
+        ("--debug", "models", TURNED),
+        ("--debug", "inspect", f"/nowhere/{TURNED}"),
+    ],
+    ids=ascii,
+)
+def test_a_panel_and_a_traceback_show_what_was_typed_as_escapes(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    ran = seaformer(*arguments, cwd=tmp_path)
+    assert ran.code in (2, 3)
+    assert ran.out == ""
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x1b\x07]", ran.err)
+    assert ("Traceback" in ran.err) is ("--debug" in arguments)
+    if "--limit" not in arguments:  # its panel quotes nothing
+        assert "\\u202e" in ran.err
+
+
 def test_commands_print_through_one_door() -> None:
     """Only ``_print`` and ``cli`` print; both escape."""
     door = Path(_print.__file__)
