@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seaformer.agreement import images
+from seaformer.bench import arrays
 from seaformer.core.errors import UsageError
 from seaformer.core.files import expanded
 from seaformer.core.model_file import ModelFile, TensorDescription
@@ -69,12 +70,11 @@ def load_array(path: Path, shape: tuple[int, ...] | None, what: str) -> Array:
     """The array of a ``.npy`` file, of that shape where one is stated."""
     path = expanded(path)
     try:
-        with path.open("rb") as handle:
-            array: Array = np.load(handle, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"{path} cannot be read as an .npy array for the {what}.") from error
-    if not isinstance(array, np.ndarray):
-        raise UsageError(f"{path} must be an .npy file with one array, for the {what}.")
+        array = arrays.load_array(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} cannot be read as an .npy array for the {what}: {error}."
+        ) from error
     if shape is not None and array.shape != shape:
         raise UsageError(f"{path} must have the shape {shape} of the {what} (got {array.shape}).")
     return array

@@ -11,13 +11,13 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from seaformer.agreement import images
 from seaformer.agreement.parity import compare_all
+from seaformer.bench.arrays import load_arrays
 from seaformer.bench.runner_io import OutputTensor, RunnerReport, RunnerRequest
 from seaformer.core import files
 from seaformer.core.artifact import FORWARD, Artifact
@@ -175,12 +175,12 @@ def _reference(artifact: Artifact) -> dict[str, Array]:
             f"{path} is not the reference its manifest names.", hint="Export the model again."
         )
     try:
-        # numpy leaves a file open that it opened itself and found damaged.
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
-            every = stored.files if artifact.foreign else ("input", *stored.files)
-            return {name: stored[name] for name in every}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        stored = load_arrays(path)
+    except (OSError, ValueError) as error:
         raise CorruptArtifact(f"{path} cannot be read as a reference: {error}.") from error
+    if not artifact.foreign and "input" not in stored:
+        raise CorruptArtifact(f"{path} cannot be read as a reference: it has no input.")
+    return stored
 
 
 def _write(path: Path, array: Array) -> None:

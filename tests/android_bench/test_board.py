@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
+from seaformer.android_bench import parse
 from seaformer.android_bench.board import (
     BoardCare,
     BoardProbe,
@@ -22,7 +27,18 @@ from seaformer.android_bench.place import Place
 from seaformer.android_bench.transport import ShellResult
 from seaformer.bench.target import choose_cores
 from seaformer.core.errors import DeviceError
+from tests.fuzzing import EVIL, budget
 
+ODD = (
+    "processor : 99999999999999999999\nCPU part : 0xd0b",
+    "processor : 0\nprocessor : 0",
+    "0-1023,4096",
+    "MemTotal: " + "9" * 400 + " kB",
+    f"/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq:{'9' * 400}",
+    "/sys/devices/system/cpu/cpu0/cpufreq/related_cpus:9-1",
+    "throttled=0xffffffffffff",
+    EVIL,
+)
 CPU = "/sys/devices/system/cpu"
 A55, A76 = "0xd05", "0xd0b"
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
@@ -121,6 +137,18 @@ def test_an_incomplete_reply_is_an_error_and_no_board(section: str) -> None:
     )
     with pytest.raises(DeviceError):
         read_board(Board(text).script, "ssh:rock")
+
+
+SECTIONS = sorted(parse.split_sections(reply()))
+
+
+@budget
+@given(section=some.sampled_from(SECTIONS), text=some.text(max_size=300) | some.sampled_from(ODD))
+def test_any_text_of_a_board_is_read_or_refused_with_a_sentence(section: str, text: str) -> None:
+    with suppress(DeviceError):
+        info = probe(**{section: text}).info
+        assert re.fullmatch(r"board-[a-z0-9-]+-[0-9a-f]{8}", info.id)
+        assert 0 < info.cores <= 1024
 
 
 def test_what_hostile_values_hold_is_not_taken_over() -> None:
