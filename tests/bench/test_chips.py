@@ -96,6 +96,50 @@ def test_the_core_of_a_chip_is_the_one_its_name_means(chip: str) -> None:
     assert chosen(tuple(reversed(clusters))) == expected  # in whatever order they are read
 
 
+# Device trees of Linux (arch/arm64/boot/dts): clusters, capacity-dmips-mhz of each, what is pinned.
+DEVICE_TREES = {
+    "qcom/sm8250.dtsi": ("4 A55 1.80, 3 A77 2.42, 1 A77 2.84", (448, 1024, 1024), "7 6 3"),
+    "qcom/sm8650.dtsi": (
+        "2 A520 2.27, 3 A720 3.15, 2 A720 2.96, 1 X4 3.30",
+        (1024, 1792, 1792, 1894),
+        "7 4 1",
+    ),
+    "exynos/google/gs101.dtsi": (
+        "4 A55 1.803, 2 A76 2.253, 2 X1 2.802",
+        (250, 620, 1024),
+        "7 5 3",
+    ),
+    "hisilicon/hi3660.dtsi": ("4 A53 1.844, 4 A73 2.362", (592, 1024), "7 7 3"),
+    "mediatek/mt8192.dtsi": ("4 A55 1.701, 4 A76 2.171", (427, 1024), "7 7 3"),
+    "mediatek/mt8195.dtsi": ("4 A55 1.701, 4 A78 2.171", (308, 1024), "7 7 3"),
+    "rockchip/rk3399-base.dtsi": ("4 A53 1.416, 2 A72 1.800", (485, 1024), "5 5 3"),
+    "rockchip/rk3588-base.dtsi": (
+        "4 A55 1.80, 2 A76 2.40, 2 A76 2.40",
+        (530, 1024, 1024),
+        "7 5 3",
+    ),
+}
+
+
+def with_capacities(text: str, dmips_mhz: tuple[int, ...]) -> tuple[Cluster, ...]:
+    """As the kernel computes them: times the highest clock, 1024 for the fastest cluster."""
+    clusters = clusters_of(text)
+    raw = [each * (c.max_freq_khz or 0) for each, c in zip(dmips_mhz, clusters, strict=True)]
+    pairs = zip(clusters, raw, strict=True)
+    return tuple(replace(cluster, capacity=1024 * each // max(raw)) for cluster, each in pairs)
+
+
+@pytest.mark.parametrize("tree", DEVICE_TREES)
+def test_the_capacities_of_a_device_tree_pin_the_same_core_as_the_parts_alone(tree: str) -> None:
+    text, dmips_mhz, expected = DEVICE_TREES[tree]
+    clusters = with_capacities(text, dmips_mhz)
+    assert max(cluster.capacity or 0 for cluster in clusters) == 1024
+    assert chosen(clusters) == expected
+    assert chosen(clusters_of(text)) == expected
+    unnamed = tuple(replace(each, part="unknown", max_freq_khz=None) for each in clusters)
+    assert chosen(unnamed) == expected  # capacities are enough
+
+
 @pytest.mark.parametrize("chip", [chip for chip, (text, _) in CHIPS.items() if "A73" in text])
 def test_clocks_that_cannot_be_read_leave_the_kind_of_core(chip: str) -> None:
     text, expected = CHIPS[chip]
