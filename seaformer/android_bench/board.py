@@ -282,7 +282,7 @@ def _board_id(name: str, model: str, sections: dict[str, str]) -> str:
     Copied cards share the machine's identifier, so the serial number of the board and the addresses
     of its built-in network cards count as well; none of them is stored.
     """
-    own = [*_words(sections["identifier"], r"[0-9a-f]{32}")]
+    own = list(_words(sections["identifier"], r"[0-9a-f]{32}"))
     own += _words(sections["serial"], r"[0-9A-Za-z-]{4,64}")
     own += sorted(_words(sections["addresses"], r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"))
     if not own:
