@@ -48,9 +48,10 @@ class NcnnEngine final : public Engine {
   int64_t effective_threads() const override { return os_threads() - threads_before_ + 1; }
 
   Status prepare(int64_t threads) override {
-    // ncnn 1.0.20261020: some loops in half precision do not pass the number of threads on.
-    if (api_.omp_set_num_threads != nullptr) {
-      api_.omp_set_num_threads(static_cast<int>(threads));
+    // ncnn 1.0.20261020: weights in half precision are loaded by as many threads as there are cores,
+    // whatever the option says. Without a level of OpenMP there is no thread but this one.
+    if (threads == 1 && api_.omp_set_max_active_levels != nullptr) {
+      api_.omp_set_max_active_levels(0);
     }
     net_ = api_.net_create();
     api_.option_set_num_threads(api_.net_get_option(net_), static_cast<int>(threads));

@@ -44,7 +44,7 @@ struct Api {
   void* (*mat_get_channel_data)(const Mat*, int) = nullptr;
   Layer* (*layer_create_by_type)(const char*) = nullptr;
   void (*layer_destroy)(Layer*) = nullptr;
-  void (*omp_set_num_threads)(int) = nullptr;  // OpenMP's; null where ncnn was built without it
+  void (*omp_set_max_active_levels)(int) = nullptr;  // OpenMP's; null without OpenMP
 
   // Looks everything up. Returns the name of the first function that is missing, or "".
   std::string open(void* handle) {
@@ -81,7 +81,7 @@ struct Api {
     find(&layer_create_by_type, "ncnn_layer_create_by_type");
     find(&layer_destroy, "ncnn_layer_destroy");
     const std::string lacking = missing;
-    find(&omp_set_num_threads, "omp_set_num_threads");
+    find(&omp_set_max_active_levels, "omp_set_max_active_levels");
     return lacking;
   }
 };
