@@ -154,7 +154,7 @@ def test_onnxruntime_profile_lands_in_the_file_asked_for(
 
 def test_version_names_engines_and_sources(cpp: CppRunner) -> None:
     told = json.loads(run_process([str(cpp.build.binary), "--version"]).stdout)
-    assert told["engines"] == ["executorch", "onnxruntime"]
+    assert told["engines"] == ["executorch", "ncnn", "onnxruntime"]
     assert told["linked"].keys() == {"executorch"}
     assert told["linked"]["executorch"].startswith("1.")
     assert told["runner"]["build_id"] == cpp.build.build_id
