@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seaformer.core.errors import ShapeError, WeightsMismatch
+from seaformer.core.errors import WeightsMismatch
 from seaformer.models import create_model, model_spec, zoo_entry
 from seaformer.models._anchors import BoxDecoder, anchors
 from seaformer.models._tags import ANCHORS_PER_PLACE, anchor_count
@@ -136,10 +136,14 @@ def test_doubling_is_the_nearest_neighbour_of_the_finer_map(height: int, width: 
     assert torch.equal(seen, F.interpolate(x, size=(height, width), mode="nearest"))
 
 
-def test_a_size_it_cannot_take_is_named_with_the_nearest() -> None:
-    with pytest.raises(ShapeError) as caught:
-        model_spec("seaformer_t.coco", size=(800, 1333))
-    assert "800x1344" in caught.value.hint
+def test_a_size_that_is_no_multiple_of_a_stride_has_an_anchor_for_each_output(
+    tiny: RetinaNet,
+) -> None:
+    size = (96, 133)
+    logits, offsets = run(tiny, torch.zeros(1, 3, *size))
+    assert logits.shape[1:] == model_spec("seaformer_t.coco", size=size).output_shape[1:]
+    assert logits.shape[-1] == offsets.shape[-1] == anchor_count(*size)
+    assert anchors(*size)[0].shape == (2, anchor_count(*size))
 
 
 # Checkpoints -------------------------------------------------------------------------------------
