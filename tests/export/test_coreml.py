@@ -37,7 +37,9 @@ def test_ml_program_is_verified_by_structure_and_says_so(
     with quiet():
         described = describe_file(artifact.path)
     assert described.operators["conv"] == 69
-    assert str(described.inputs[0]) == "image float32 1x3x64x64"
+    dtype = {"fp32": "float32", "fp16": "float16"}[precision]
+    assert str(described.inputs[0]) == f"image {dtype} 1x3x64x64"
+    assert artifact.methods[0].inputs[0].dtype == dtype
     assert described.weights
     assert described.precision == precision
     assert json.loads(described.metadata["mean"]) == [123.675, 116.28, 103.53]

@@ -68,7 +68,7 @@ def test_the_gate_passes_on_the_same_model_measured_twice(
     first = measured(target, tmp_path / "first", executorch_artifact)
     second = measured(target, tmp_path / "second", executorch_artifact)
     # Both are this machine's at that moment; what follows from the file is gated.
-    told = compare(first, second, "--allow", "latency", "--allow", "peak memory")
+    told = compare(first, second, "--allow", "latency,peak memory")
     assert told.code == 0, told.out + told.err
     assert "1 row on both sides" in told.out
     assert "the same file" in told.out
