@@ -29,6 +29,7 @@ SLOW = {
 }
 # A minute or more as a program each; the layers are those of models that run.
 LONG = {
+    "seaformer_t.coco",
     "seaformer_t_attention_local.ade20k",
     "topformer_t.ade20k",
     "segformer_b0.ade20k",

@@ -188,16 +188,15 @@ def test_components_are_refused_where_there_are_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "tag", "format", "precision"),
     [
-        ("s", "ade20k", "onnx", "fp16"),
-        ("b", "ade20k", "onnx", "fp32"),
-        ("s", "ade20k", "executorch", "fp32"),
-        ("l", "ade20k", "executorch", "fp16"),
-        ("t", "imagenet", "onnx", "fp32"),
-        ("t", "imagenet", "executorch", "fp16"),
+        pytest.param("s", "ade20k", "onnx", "fp16", marks=pytest.mark.slow),
+        pytest.param("b", "ade20k", "onnx", "fp32", marks=pytest.mark.slow),
+        pytest.param("s", "ade20k", "executorch", "fp32", marks=pytest.mark.zoo),
+        pytest.param("l", "ade20k", "executorch", "fp16", marks=pytest.mark.zoo),
+        pytest.param("t", "imagenet", "onnx", "fp32", marks=pytest.mark.slow),
+        pytest.param("t", "imagenet", "executorch", "fp16", marks=pytest.mark.slow),
     ],
 )
 def test_the_other_variants_have_components_in_both_formats_and_precisions(

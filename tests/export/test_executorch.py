@@ -31,7 +31,7 @@ def test_program_is_one_delegate_with_nothing_outside(executorch_artifact: Artif
     assert (found.subgraphs, found.outside) == (1, ())
 
 
-@pytest.mark.slow
+@pytest.mark.zoo
 def test_another_variant_is_one_delegate_with_nothing_outside(tmp_path: Path) -> None:
     """S and L with their components: ``test_components``."""
     artifact = export_model("seaformer_b", format="executorch", size=(64, 64), out=tmp_path)

@@ -35,8 +35,8 @@ def size_of(name: str) -> tuple[int, int]:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("seaformerpp_t.ade20k", marks=pytest.mark.slow),
-        *(pytest.param(name, marks=pytest.mark.zoo) for name in PROVED),
+        pytest.param(name, marks=pytest.mark.zoo)
+        for name in ("seaformerpp_t.ade20k", *PROVED)  # the students' program: test_every_model
     ],
 )
 def test_program_is_one_delegate_with_nothing_outside(name: str, tmp_path: Path) -> None:
