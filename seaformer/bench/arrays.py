@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from lzma import LZMAError
 from pathlib import Path
+from struct import error as StructError
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError
@@ -21,6 +23,11 @@ from seaformer.core import files
 Array = npt.NDArray[Any]
 MOST_BYTES = 4 << 30
 _MOST_ARRAYS = 10_000
+_DAMAGED = (
+    BadZipFile, ZlibError, LZMAError, StructError, KeyError, TypeError, EOFError, MemoryError,
+    OSError,  # of bz2
+    RuntimeError,  # an encrypted member, and one that is packed in a way that zipfile lacks
+)  # fmt: skip
 _HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype[Any]]]]
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -31,15 +38,11 @@ def load_arrays(path: Path) -> dict[str, Array]:
     Raises ``ValueError`` with the reason for a file that is none, or is larger than ``MOST_BYTES``
     when it is unpacked; ``OSError`` when it cannot be read.
     """
-    try:
-        with files.open_regular(path) as handle:
-            with ZipFile(handle) as archive:
-                _check_archive(archive)
-            handle.seek(0)
-            with np.load(handle, allow_pickle=False) as stored:
-                return {name: stored[name] for name in stored.files}
-    except (BadZipFile, ZlibError, KeyError, TypeError, EOFError, MemoryError) as error:
-        raise ValueError(str(error) or type(error).__name__) from error
+    with files.open_regular(path) as handle:
+        try:
+            return _unpacked(handle)
+        except _DAMAGED as error:
+            raise ValueError(str(error) or type(error).__name__) from error
 
 
 def load_array(path: Path) -> Array:
@@ -52,6 +55,14 @@ def load_array(path: Path) -> Array:
     except (EOFError, TypeError, MemoryError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
     return array
+
+
+def _unpacked(handle: IO[bytes]) -> dict[str, Array]:
+    with ZipFile(handle) as archive:
+        _check_archive(archive)
+    handle.seek(0)
+    with np.load(handle, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def _check_archive(archive: ZipFile) -> None:

@@ -80,6 +80,21 @@ def _whole() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("at", "value", "reason"),
+    [(8, 1, "encrypted"), (10, 99, "compression"), (10, 14, ".")],  # of the central directory
+)
+def test_members_that_zip_does_not_unpack_are_a_reason(
+    at: int, value: int, reason: str, tmp_path: Path
+) -> None:
+    data = bytearray(_whole())
+    data[data.index(b"PK\x01\x02") + at] = value
+    path = tmp_path / "odd.npz"
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=reason):
+        arrays.load_arrays(path)
+
+
 @budget
 @given(at=st.integers(0, len(_whole()) - 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_file_is_a_reason_and_never_another_error(
