@@ -8,6 +8,7 @@ stated twice have to agree. Everything else is refused with the field's name.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,10 @@ def check_manifest(
 
 def is_bare(name: str) -> bool:
     """Whether a name stays in the folder it is joined to: no separator, and not a folder above."""
+    try:
+        os.fsencode(name)  # half of a surrogate pair names no file
+    except UnicodeEncodeError:
+        return False
     return bool(_BARE.fullmatch(name)) and name not in (".", "..")
 
 
