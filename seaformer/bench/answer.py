@@ -19,14 +19,13 @@ from seaformer.android_bench.board import BoardCare, read_board
 from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.place import Place
 from seaformer.android_bench.transport import ShellResult
-from seaformer.bench.pack import SCHEMA, PackRecord, record_path
+from seaformer.bench.pack import SCHEMA, PackedArtifact, PackRecord, record_path
 from seaformer.bench.run import Bench
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget
 from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.core import codec, files
-from seaformer.core.artifact import Artifact
-from seaformer.core.checksums import check_sha256
+from seaformer.core.artifact import Artifact, check_file
 from seaformer.core.errors import CorruptArtifact, RunnerFailed, UsageError
 from seaformer.core.measurement import MEASURED, Conditions, DeviceInfo, Flag, Measurement
 from seaformer.core.scratch import temporary_folder
@@ -74,7 +73,7 @@ def merge_answer(path: Path, store: ResultStore) -> Merged:
         here = [m for m in store.load().measurements if m.command == command]
         if here:
             return Merged((), len(here))
-        artifacts = [_artifact(each.path, each.artifact) for each in record.artifacts]
+        artifacts = [_artifact(each) for each in record.artifacts]
         target = AnswerTarget(folder, record, artifacts)
         bench = Bench(target, record.plan, store, command=command)
         target.expect_cores(bench.cores)
@@ -233,16 +232,17 @@ def _record(pack_id: str) -> PackRecord:
     return codec.decode(PackRecord, files.read_bytes(path), where=path.name, newest=SCHEMA)
 
 
-def _artifact(path: str, artifact: Artifact) -> Artifact:
+def _artifact(packed: PackedArtifact) -> Artifact:
     """The artifact where it was when it was packed, checked to be the same file."""
-    here = Path(path)
+    here = Path(packed.path)
     if not here.is_file():
         raise UsageError(
             f"{here} does not exist any more, so the board's output cannot be judged.",
             hint="Put the model back and merge again.",
         )
-    check_sha256(here, artifact.sha256)
-    return replace(artifact, path=here)
+    artifact = replace(packed.artifact, path=here, foreign=packed.foreign)
+    check_file(artifact)
+    return artifact
 
 
 def _damaged(path: Path, what: str) -> CorruptArtifact:

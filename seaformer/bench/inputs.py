@@ -73,9 +73,7 @@ def chosen_shapes(artifact: Artifact) -> tuple[tuple[int, ...], ...]:
 
 def external_files(artifact: Artifact) -> tuple[str, ...]:
     """Files beside the model that its engine opens too."""
-    names = artifact.foreign.external if artifact.foreign else ()
-    names += tuple(side.file for side in artifact.external)
-    return tuple(str(artifact.path.parent / name) for name in names)
+    return tuple(str(artifact.path.parent / name) for name in artifact.weight_files)
 
 
 def request_of(

@@ -29,6 +29,7 @@ from seaformer.core import codec, files
 from seaformer.core.artifact import Artifact
 from seaformer.core.cpu import list_cores, parse_cpu_list
 from seaformer.core.errors import UsageError
+from seaformer.core.foreign import Foreign
 from seaformer.core.plan import RunPlan
 from seaformer.core.scratch import temporary_folder
 from seaformer.runtime.build.bundle import Bundle, BundleManifest
@@ -128,10 +129,11 @@ function slower(x, y) {
 
 @dataclass(frozen=True)
 class PackedArtifact:
-    """An artifact, and where it is on this computer."""
+    """An artifact, and what its own JSON leaves out: where it is here, how it is run."""
 
     path: str
     artifact: Artifact
+    foreign: Foreign | None = None
 
 
 @dataclass(frozen=True)
@@ -188,15 +190,23 @@ class _Pack:
         self._names: set[str] = set()
         self.sums: list[str] = []
 
+    def content(self, source: Path) -> str:
+        """Add a file under a name of its content, unless it is there."""
+        digest = files.sha256_file(source)
+        return self._add(source, f"files/{digest}{source.suffix}", digest)
+
     def file(self, source: Path, name: str) -> str:
         """Add a file under ``name``, unless it is there."""
+        return self._add(source, name, files.sha256_file(source))
+
+    def _add(self, source: Path, name: str, digest: str) -> str:
         if name not in self._names:
             self._names.add(name)
             info = self._tar.gettarinfo(source, f"{HOME}/{name}")
             info.mode, info.uid, info.gid, info.uname, info.gname = 0o755, 0, 0, "", ""
             with source.open("rb") as handle:
                 self._tar.addfile(info, handle)
-            self.sums.append(f"{files.sha256_file(source)}  {name}")
+            self.sums.append(f"{digest}  {name}")
         return name
 
     def text(self, name: str, text: str) -> None:
@@ -219,7 +229,7 @@ def _record(
         for order in schedule.rounds(len(units), plan.processes, plan.seed)
         for index in order
     ]
-    packed = tuple(PackedArtifact(str(each.path), each) for each in artifacts)
+    packed = tuple(PackedArtifact(str(each.path), each, each.foreign) for each in artifacts)
     record = PackRecord(SCHEMA, "", plan, command, bundle.manifest, packed, tuple(runs))
     text = json.dumps(codec.to_json(record), sort_keys=True)
     return replace(record, id=hashlib.sha256(text.encode()).hexdigest()[:16])
@@ -230,15 +240,15 @@ def _fill(
 ) -> None:
     for part in bundle.manifest.files:
         pack.file(bundle.folder / part.name, f"bundle/{part.name}")
-    lines = []
-    for number, run in enumerate(record.runs):
+    commands = {}
+    for run in dict.fromkeys(record.runs):  # each is repeated in every process of the plan
         artifact = artifacts[run.artifact]
         prepared = inputs.prepare(artifact, folder / f"{run.artifact}-{run.method}", run.method)
         request = inputs.request_of(artifact, run.method, record.plan, prepared)
         there = _there(pack, request, artifact)
         library = bundle.library(request.engine, "bundle")
-        argv = replace(there, library=library).argv()
-        lines.append(f"run {number} {shlex.join(argv)}")
+        commands[run] = shlex.join(replace(there, library=library).argv())
+    lines = [f"run {number} {commands[run]}" for number, run in enumerate(record.runs)]
     pack.text("id", record.id + "\n")
     pack.text("probe.sh", PROBE)
     pack.text("state.sh", READ + DATE)
@@ -248,20 +258,17 @@ def _fill(
 
 def _there(pack: _Pack, request: RunnerRequest, artifact: Artifact) -> RunnerRequest:
     """The request with the paths of the pack; a model with external weights has a folder."""
-
-    def add(path: str) -> str:
-        source = Path(path)
-        return pack.file(source, f"files/{files.sha256_file(source)}{source.suffix}")
-
     if not request.external:
-        model = add(request.model)
+        model = pack.content(Path(request.model))
     else:
         model_file, folder = Path(request.model), f"files/{artifact.sha256}.d"
         for each in request.external:
             name = Path(each).relative_to(model_file.parent).as_posix()
             pack.file(Path(each), f"{folder}/{name}")
         model = pack.file(model_file, f"{folder}/{model_file.name}")
-    return replace(request, model=model, inputs=tuple(map(add, request.inputs)))
+    return replace(
+        request, model=model, inputs=tuple(pack.content(Path(path)) for path in request.inputs)
+    )
 
 
 def _script(record: PackRecord, bundle: Bundle, lines: Sequence[str]) -> str:

@@ -225,6 +225,12 @@ class Artifact:
         """Methods beside ``forward``, in the order they run."""
         return tuple(method.name for method in self.methods if method.name != FORWARD)
 
+    @property
+    def weight_files(self) -> tuple[str, ...]:
+        """Files in or below the model's folder that hold its weights."""
+        names = self.foreign.external if self.foreign else ()
+        return (*names, *(side.file for side in self.external))
+
     def callable_of(self, name: str) -> tuple[Path, str]:
         """The file that holds a method, and what the method is called in there."""
         method = self.method(name)
@@ -298,7 +304,7 @@ def check_file(artifact: Artifact) -> None:
                 hint="Keep the files together, or export the model again.",
             )
         check_sha256(artifact.path.parent / side.file, side.sha256)
-    check_sha256(artifact.path, artifact.sha256, [side.file for side in artifact.external])
+    check_sha256(artifact.path, artifact.sha256, artifact.weight_files)
     for method in artifact.methods:
         if method.file:
             check_sha256(artifact.path.parent / method.file, method.sha256)

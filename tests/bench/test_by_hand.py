@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ import pytest
 from seaformer.bench.answer import is_answer, merge_answer
 from seaformer.bench.pack import PackRecord, choose_script, record_path, write_pack
 from seaformer.commands.results import merge
-from seaformer.core.artifact import Artifact
+from seaformer.core import files
+from seaformer.core.artifact import Artifact, SideFile
+from seaformer.core.checksums import joint_sha256
 from seaformer.core.cpu import find_emulated, list_cores
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, SeaFormerError, UsageError
+from seaformer.core.foreign import Foreign
 from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.runtime.build.bundle import Bundle
@@ -205,6 +209,28 @@ def test_a_report_that_cannot_be_used_is_a_failed_row_and_the_other_is_kept(
         assert reason.split("|")[-1] in (rows.pop(failed).failure or "")
         (other,) = rows.values()
         assert other.failure is None
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+def test_weights_beside_a_model_are_part_of_what_was_packed(manifest: bool, tmp_path: Path) -> None:
+    model = scripted_artifact(tmp_path / "a")
+    weights = model.path.with_name("weights.bin")
+    weights.write_bytes(b"weights")
+    digest = joint_sha256(model.path, [weights.name])
+    side = SideFile(weights.name, files.sha256_file(weights))
+    model = replace(
+        model,
+        sha256=digest,
+        external=(side,) if manifest else (),
+        foreign=None if manifest else Foreign(external=(weights.name,)),
+    )
+    board = FakeBoard(tmp_path / "b")
+    _, answer = _run(tmp_path, [model], scripted_bundle(tmp_path), board)
+    (row,) = merge_answer(answer, ResultStore(tmp_path / "results")).measured
+    whole(row)
+    weights.write_bytes(b"others!")
+    with pytest.raises(ChecksumMismatch):
+        merge_answer(answer, ResultStore(tmp_path / "others"))
 
 
 def test_a_cut_answer_a_changed_model_and_a_lost_record_are_named(
