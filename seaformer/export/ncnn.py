@@ -99,10 +99,9 @@ def _convert(traced: Path, request: WriteRequest) -> None:
 
 def _require_layers(network: param.Param) -> None:
     """Raise ``UnsupportedOperator`` for the first operator that pnnx left as it was."""
-    for layer in network.layers:
-        if ncnn.layer_to_index(layer.type) < 0:
-            foreign = any(mark in layer.type for mark in _FOREIGN_MARKS)
-            raise unsupported("ncnn", layer.type if foreign else f"{layer.type} ({layer.name})")
+    if layer := param.missing_layer(network, ncnn.layer_to_index):
+        foreign = any(mark in layer.type for mark in _FOREIGN_MARKS)
+        raise unsupported("ncnn", layer.type if foreign else f"{layer.type} ({layer.name})")
 
 
 def _method(path: Path) -> Method:

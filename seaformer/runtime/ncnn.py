@@ -92,12 +92,11 @@ class NcnnSession:
 
 def check_layers(network: param.Param, path: Path) -> None:
     """Raise ``CorruptArtifact`` for a layer that this ncnn lacks."""
-    for kind in dict.fromkeys(layer.type for layer in network.layers):
-        if ncnn.layer_to_index(kind) < 0:
-            raise CorruptArtifact(
-                f"{path} needs the layer {kind}, which ncnn {ncnn.__version__} lacks: it is a "
-                "custom layer, or of another ncnn."
-            )
+    if layer := param.missing_layer(network, ncnn.layer_to_index):
+        raise CorruptArtifact(
+            f"{path} needs the layer {layer.type}, which ncnn {ncnn.__version__} lacks: it is a "
+            "custom layer, or of another ncnn."
+        )
 
 
 def _make_plain(options: Any) -> None:

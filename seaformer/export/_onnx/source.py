@@ -144,15 +144,6 @@ def _fix(model: onnx.ModelProto, shape: tuple[int, ...]) -> None:
     model.ir_version = max(model.ir_version, 4)
 
 
-def with_output_shapes(model: onnx.ModelProto, shapes: list[tuple[int, ...]]) -> None:
-    """State the shapes of the outputs."""
-    for value, shape in zip(model.graph.output, shapes, strict=True):
-        kind = value.type.tensor_type
-        kind.shape.Clear()
-        for side in shape:
-            kind.shape.dim.add().dim_value = side
-
-
 def _single(value: Any) -> Any:
     """float32 for any floating type."""
     return value.astype(np.float32) if np.issubdtype(value.dtype, np.floating) else value

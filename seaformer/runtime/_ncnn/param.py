@@ -8,7 +8,7 @@ structure". The weights are in a file of the same name that ends with ``.bin``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,6 +106,11 @@ class Param:
                 )
                 return weights // (outputs * width * (height or width))
         return "?"
+
+
+def missing_layer(network: Param, layer_to_index: Callable[[str], int]) -> Layer | None:
+    """The first layer that a build of ncnn lacks, by its own function."""
+    return next((layer for layer in network.layers if layer_to_index(layer.type) < 0), None)
 
 
 def read_param(path: Path) -> Param:

@@ -43,10 +43,11 @@ class NcnnEngine:
             weights = param.weights_path(self._model)
         except CorruptArtifact as error:
             raise RunnerProblem(MODEL, error.message) from error
-        for kind in dict.fromkeys(layer.type for layer in self._param.layers):
-            if self._ncnn.layer_to_index(kind) < 0:
-                message = f"{self._model} needs the layer {kind}, which ncnn {self.version} lacks."
-                raise RunnerProblem(ENGINE, message)
+        if layer := param.missing_layer(self._param, self._ncnn.layer_to_index):
+            message = (
+                f"{self._model} needs the layer {layer.type}, which ncnn {self.version} lacks."
+            )
+            raise RunnerProblem(ENGINE, message)
         if self._net.load_param(str(self._model)) or self._net.load_model(str(weights)):
             raise RunnerProblem(
                 MODEL,
