@@ -25,6 +25,7 @@ from seaformer.android_bench.board import PROBE, READ
 from seaformer.android_bench.job import ENVIRONMENT
 from seaformer.bench import inputs, schedule
 from seaformer.bench.runner_io import RunnerRequest
+from seaformer.bench.target import check_listed
 from seaformer.core import codec, files
 from seaformer.core.artifact import Artifact
 from seaformer.core.cpu import list_cores, parse_cpu_list
@@ -300,11 +301,7 @@ def _fixed(core: str, threads: int) -> str:
         raise UsageError(
             f"--core must be prime, big, little or a list of cores (got {core!r})."
         ) from error
-    if len(cpus) != threads:
-        raise UsageError(
-            f"--core {core} has {len(cpus)} core(s) for --threads {threads}.",
-            hint="A list has a core for each thread: --threads 4 --core 4-7",
-        )
+    check_listed(core, cpus, threads)
     return ",".join(map(str, cpus))
 
 

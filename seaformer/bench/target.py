@@ -7,7 +7,7 @@ fresh process. It holds no results.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -212,12 +212,17 @@ def _listed_cores(device: DeviceInfo, text: str, threads: int) -> tuple[int, ...
             f"--core {text}: {device.model} has no core {missing[0]} to use "
             f"(it has {format_cpu_list(available)})."
         )
+    check_listed(text, cpus, threads)
+    return cpus
+
+
+def check_listed(text: str, cpus: Sequence[int], threads: int) -> None:
+    """Raise ``UsageError`` unless a list has a core for each thread."""
     if len(cpus) != threads:
         raise UsageError(
             f"--core {text} has {len(cpus)} cores for --threads {threads}.",
             hint="A list has a core for each thread: --threads 4 --core 4-7",
         )
-    return cpus
 
 
 def _room_for(device: DeviceInfo, threads: int) -> str:
