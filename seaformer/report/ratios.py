@@ -44,7 +44,8 @@ def _compared(group: Mapping[str, Measurement]) -> list[str]:
         return []
     invalid = [name for name, one in group.items() if not one.valid]
     if invalid:
-        return [f"not compared, because {' and '.join(invalid)} is not valid."]
+        verb = "is" if len(invalid) == 1 else "are"
+        return [f"not compared, because {' and '.join(invalid)} {verb} not valid."]
     samples = {name: one.methods[_METHOD].by_process() for name, one in group.items()}
     fastest = min(samples, key=lambda name: _median(samples[name]))
     return [

@@ -58,6 +58,9 @@ def test_what_differs_in_more_than_one_thing_is_not_compared() -> None:
 def test_a_measurement_that_is_not_valid_is_named_instead() -> None:
     (sentence,) = ratio_sentences([measurement(1, flags=(OFF_CORE,)), onnx(2, 16.0)])
     assert sentence.endswith("not compared, because executorch is not valid.")
+    neither = [measurement(1, flags=(OFF_CORE,)), onnx(2, 16.0, flags=(OFF_CORE,))]
+    (sentence,) = ratio_sentences(neither)
+    assert sentence.endswith("not compared, because executorch and onnxruntime are not valid.")
 
 
 def test_the_sentence_is_below_the_table_of_a_bench() -> None:
