@@ -5,7 +5,8 @@
     create_model("seaformer_t.ade20k", seed=0)    # the network itself, in evaluation mode
 
 A family file has ``specs()``, ``build(spec, **fields)`` and ``official_keys(network)``; after
-adding one, run ``python -m seaformer.models._zoo``, which writes the index ``core/zoo.json``.
+adding one, run ``python -m seaformer.models._zoo FAMILY``, which counts it into the index
+``core/zoo.json`` (without a name, all of them).
 """
 
 from __future__ import annotations
