@@ -18,6 +18,7 @@ from seaformer.commands._print import complain
 from seaformer.commands.bench import bench
 from seaformer.commands.cache import app as cache
 from seaformer.commands.compare import compare
+from seaformer.commands.data import app as data
 from seaformer.commands.devices import devices
 from seaformer.commands.doctor import doctor
 from seaformer.commands.export import export
@@ -50,6 +51,7 @@ for command in (models, export, inspect, bench, devices, report, compare, reprod
 app.add_typer(results, name="results")
 app.add_typer(runner, name="runner")
 app.add_typer(cache, name="cache")
+app.add_typer(data, name="data")
 
 
 @app.callback(invoke_without_command=True)

@@ -5,7 +5,8 @@
     ├── ProofError                                                                  3
     │   ├── ModelError      ShapeError  WeightsMismatch
     │   ├── ExportError     UnsupportedOperator  ParityError
-    │   └── ArtifactError   ChecksumMismatch  SchemaTooNew  CorruptArtifact
+    │   ├── ArtifactError   ChecksumMismatch  SchemaTooNew  CorruptArtifact
+    │   └── DataError
     ├── DeviceError         NoDevice  ManyDevices  Unauthorized  NoPermission       4
     │                       DeviceOffline  NotBooted  DeviceLost  DeviceTimeout
     │                       DeviceFull  DeviceBusy  RunnerFailed
@@ -95,6 +96,10 @@ class SchemaTooNew(ArtifactError):
 
 class CorruptArtifact(ArtifactError):
     """Truncated, unreadable, or of another format than its suffix."""
+
+
+class DataError(ProofError):
+    """A data set, or a file of one, that lacks something or cannot be read."""
 
 
 class DeviceError(SeaFormerError):

@@ -1,1 +1,1 @@
-"""Data: what is done with detections. numpy alone, no torch."""
+"""Data: the sets and what is done with them: layouts, transforms, metrics, boxes. No torch."""
