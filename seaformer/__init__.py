@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seaformer.api import bench as bench
     from seaformer.api import compare as compare
+    from seaformer.api import evaluate as evaluate
     from seaformer.api import report as report
     from seaformer.export import export_model as export_model
     from seaformer.models import create_model as create_model
@@ -30,6 +31,7 @@ __all__ = [
     "bench",
     "compare",
     "create_model",
+    "evaluate",
     "export_model",
     "list_models",
     "load_session",
@@ -39,6 +41,7 @@ __all__ = [
 _VERBS = ("bench", "compare", "report")  # packages that can be called: core/verb.py
 _HOMES = {
     "create_model": "seaformer.models",
+    "evaluate": "seaformer.api",
     "list_models": "seaformer.models",
     "export_model": "seaformer.export",
     "load_session": "seaformer.runtime",

@@ -25,7 +25,9 @@ from seaformer.core.plan import RunPlan, Stop, Warmup, default_runs
 from seaformer.core.precision import BASE
 from seaformer.core.preprocessing import FLOAT
 from seaformer.core.request import ExportRequest, check_input
-from seaformer.export import cached_export
+from seaformer.evaluation.order import EvalOrder, evaluate_order
+from seaformer.evaluation.run import Evaluation
+from seaformer.export import cached_export, network_maker
 from seaformer.models import find_models
 from seaformer.report import ReportFiles, write_report
 from seaformer.report.zoo import zoo_rows
@@ -185,6 +187,44 @@ def compare(
     folder = results_dir(results)
     sides = [_side(label, side, folder) for label, side in (("base", base), ("new", new))]
     return compare_sides(sides[0], sides[1], limits, allow=allow)
+
+
+def evaluate(
+    files: Artifact | Path | str | Iterable[Artifact | Path | str] = (),
+    *,
+    data: Path | str,
+    model: str = "",
+    checkpoint: Path | str | None = None,
+    ema: bool = False,
+    split: str = "val",
+    kind: str | None = None,
+    limit: int = 0,
+    window: int = 0,
+    stride: int = 0,
+    multi_scale: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Evaluation, ...]:
+    """Accuracy of a model, of exported files, or of both, on a data set.
+
+    Args:
+        files: exported files or artifacts.
+        data: the data set's folder; its layout is recognised unless ``kind`` names it.
+        model, checkpoint, ema: a model of the zoo and its weights; it comes first, and the others
+            are compared with it.
+        split, limit: which images, and how many at most (0: all).
+        window, stride: sides and distances of sliding windows in pixels; 0: the whole image.
+        multi_scale: six scales from 0.5 to 1.75, each flipped too.
+        seed: of the intervals' resamples.
+        progress: called with a sentence for each image.
+
+    Raises ``UsageError`` where nothing is named or a number is out of range, ``DataError`` for a
+    data set that cannot be read.
+    """
+    order = EvalOrder(data, split, kind, limit, window, stride, multi_scale, seed)
+    named = (files,) if isinstance(files, (str, Path, Artifact)) else tuple(files)
+    network = network_maker(model, checkpoint, ema=ema) if model else None
+    return evaluate_order(order, named, network, progress)
 
 
 def report(results: Path | str | None = None) -> ReportFiles:

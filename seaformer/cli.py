@@ -21,6 +21,7 @@ from seaformer.commands.compare import compare
 from seaformer.commands.data import app as data
 from seaformer.commands.devices import devices
 from seaformer.commands.doctor import doctor
+from seaformer.commands.eval import evaluate
 from seaformer.commands.export import export
 from seaformer.commands.inspect import inspect
 from seaformer.commands.models import models
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 for command in (models, export, inspect, bench, devices, report, compare, reproduce, doctor):
     app.command()(command)
+app.command("eval")(evaluate)
 app.add_typer(results, name="results")
 app.add_typer(runner, name="runner")
 app.add_typer(cache, name="cache")

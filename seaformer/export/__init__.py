@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from seaformer.export._cache import cached_export as cached_export
     from seaformer.export._cache import find_export as find_export
     from seaformer.export._cache import sources_digest as sources_digest
+    from seaformer.export._eager import network_maker as network_maker
     from seaformer.export._pipeline import export_request as export_request
     from seaformer.export._subject import module_name as module_name
 
@@ -28,12 +29,14 @@ __all__ = [
     "export_request",
     "find_export",
     "module_name",
+    "network_maker",
     "sources_digest",
 ]
 
 _HOMES = {  # the pipeline brings torch with it, so nothing is imported before it is asked for
     "_cache": ("cache_folder", "cache_key", "cached_export", "find_export", "sources_digest"),
     "_arguments": ("export_model",),
+    "_eager": ("network_maker",),
     "_pipeline": ("export_request",),
     "_subject": ("module_name",),
 }

@@ -1,0 +1,59 @@
+"""``seaformer eval``: how accurate models and exported files are on a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seaformer.commands._options import AsJson, Checkpoint, Ema
+from seaformer.commands._print import notice, print_json, say, steps
+
+
+def evaluate(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="files of seaformer export")
+    ] = None,
+    data: Annotated[str, typer.Option(help="the data set's folder (docs/accuracy.md)")] = "",
+    model: Annotated[str, typer.Option(help="a model by name, with its weights")] = "",
+    checkpoint: Checkpoint = "",
+    ema: Ema = False,
+    split: Annotated[str, typer.Option(help="train or val")] = "val",
+    kind: Annotated[str, typer.Option(help="layout of the data, where several fit")] = "",
+    limit: Annotated[int, typer.Option(help="images at most; 0: all")] = 0,
+    window: Annotated[int, typer.Option(help="side of sliding windows in pixels; 0: whole")] = 0,
+    stride: Annotated[int, typer.Option(help="pixels between windows")] = 0,
+    multi_scale: Annotated[
+        bool, typer.Option("--multi-scale", help="six scales from 0.5 to 1.75, each flipped too")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate models and exported files: mIoU, mAcc, aAcc, or top-1 and top-5."""
+    from seaformer.core import codec
+    from seaformer.core.errors import UsageError
+    from seaformer.evaluation.order import EvalOrder, evaluate_order
+    from seaformer.export import network_maker
+
+    if not data:
+        raise UsageError("--data must name a folder (got none).", hint="seaformer data synth DIR")
+    if (checkpoint or ema) and not model:
+        raise UsageError("--checkpoint and --ema require --model NAME.")
+    order = EvalOrder(data, split, kind or None, limit, window, stride, multi_scale)
+    network = network_maker(model, checkpoint or None, ema=ema) if model else None
+    with steps() as step:
+        rows = evaluate_order(order, files or (), network, step)
+    if as_json:
+        print_json([codec.to_json(row) for row in rows])
+        return
+    for row in rows:
+        pairs = [("mIoU", row.miou), ("mAcc", row.macc), ("aAcc", row.aacc)]
+        pairs += [("top-1", row.top1), ("top-5", row.top5)]
+        scores = ", ".join(f"{name} {value:.2f}" for name, value in pairs if value is not None)
+        say(f"{row.model}: {scores} ({row.images:,} images, {row.skipped:,} skipped; {row.mode})")
+        if (gap := row.difference) is not None:
+            low, high = gap.miou_ci95.low, gap.miou_ci95.high
+            say(f"  {gap.miou:+.2f} mIoU to {gap.base} (95 % {low:+.2f} to {high:+.2f}), "
+                f"{100 * gap.argmax_agreement:.2f} % of pixels agree")  # fmt: skip
+    for reason in rows[0].broken:
+        notice(f"Skipped: {reason}")

@@ -1,0 +1,61 @@
+"""``EvalOrder``: one evaluation as it was asked for, and the way from there to its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.errors import UsageError
+from seaformer.core.spec import ModelSpec
+from seaformer.data.sets import open_set
+from seaformer.evaluation.modes import MULTI_SCALE, mode_of
+from seaformer.evaluation.predictor import Run, of_artifact, of_network
+from seaformer.evaluation.run import Evaluation, Progress, evaluate_set
+
+Network = Callable[[int], tuple[ModelSpec, Run]]
+
+
+@dataclass(frozen=True)
+class EvalOrder:
+    """Which images, and how they are fed: see ``seaformer.api.evaluate``."""
+
+    data: Path | str
+    split: str = "val"
+    kind: str | None = None
+    limit: int = 0
+    window: int = 0
+    stride: int = 0
+    multi_scale: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.limit < 0:
+            raise UsageError(f"--limit must be at least 0 (got {self.limit}).")
+        if self.window < 0 or (self.window and not 0 < self.stride <= self.window):
+            raise UsageError(
+                f"--stride must be from 1 to --window (got {self.stride} and {self.window})."
+            )
+
+
+def evaluate_order(
+    order: EvalOrder,
+    files: Iterable[Artifact | Path | str],
+    network: Network | None = None,
+    progress: Progress | None = None,
+) -> tuple[Evaluation, ...]:
+    """Evaluate a network, made for a number of classes, and files; the first is the base."""
+    named = tuple(files)
+    if not named and network is None:
+        raise UsageError("No model was named.", hint="Name files, or --model NAME.")
+    data = open_set(order.data, order.split, order.kind)
+    artifacts = [one if isinstance(one, Artifact) else load_artifact(one) for one in named]
+    predictors = [] if network is None else [of_network(*network(data.classes))]
+    predictors += [of_artifact(one) for one in artifacts]
+    mode = replace(mode_of(data.dataset), window=order.window, stride=order.stride)
+    if order.multi_scale:
+        mode = replace(mode, ratios=MULTI_SCALE, flip=True)
+    return evaluate_set(
+        data, predictors, mode, limit=order.limit, seed=order.seed, progress=progress
+    )
