@@ -1,0 +1,62 @@
+"""Several processes: batch norms over the whole batch, sums over all of them.
+
+torch's SyncBatchNorm is for accelerators alone; ``SyncedNorm`` is its function by differentiable
+sums, which gloo has too, so that two processes on CPUs train as one with the same total batch.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+import torch.distributed.nn.functional as dist_functional
+from torch import Tensor, nn
+
+
+def processes() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def total(count: Tensor) -> tuple[Tensor, int]:
+    """A count summed over all processes, and how many they are. It has no gradient."""
+    count = count.detach().clone()
+    if processes() > 1:
+        dist.all_reduce(count)
+    return count, processes()
+
+
+class SyncedNorm(nn.BatchNorm2d):
+    """BatchNorm2d whose statistics are of the batches of all processes together."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """B C H W to B C H W."""
+        if not self.training or processes() == 1:
+            return super().forward(input)
+        places = input.numel() // input.shape[1]
+        parts = [input.sum((0, 2, 3)), input.new_full((1,), places)]
+        summed = dist_functional.all_reduce(torch.cat(parts))
+        count = summed[-1]
+        mean = summed[:-1] / count
+        centred = input - mean[:, None, None]
+        squares = dist_functional.all_reduce((centred * centred).sum((0, 2, 3)))
+        self._remember(mean, squares, count)
+        gain = torch.rsqrt(squares / count + self.eps) * self.weight  # C
+        return centred * gain[:, None, None] + self.bias[:, None, None]
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, squares: Tensor, count: Tensor) -> None:
+        """Move the running statistics; the variance is that of a sample, as in torch."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        share = 0.1 if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(squares / (count - 1), share)
+        self.num_batches_tracked.add_(1)
+
+
+def synchronise_norms(network: nn.Module) -> None:
+    """Let every BatchNorm of a network be over all processes; parameters and names stay."""
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SyncedNorm
