@@ -29,6 +29,7 @@ from seaformer.commands.report import report
 from seaformer.commands.reproduce import reproduce
 from seaformer.commands.results import app as results
 from seaformer.commands.runner import app as runner
+from seaformer.commands.train import train
 from seaformer.core import console
 from seaformer.core.errors import SeaFormerError
 from seaformer.core.files import is_full, write_error
@@ -47,7 +48,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for command in (models, export, inspect, bench, devices, report, compare, reproduce, doctor):
+for command in (models, export, inspect, bench, devices, report, compare, reproduce, train, doctor):
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(results, name="results")

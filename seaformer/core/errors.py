@@ -12,6 +12,7 @@
     │                       DeviceFull  DeviceBusy  RunnerFailed
     ├── MeasurementRefused  TooHot  Throttled  Charging  LowBattery                 5
     │                       PinningBroken
+    ├── Diverged                                                                    1
     └── Regression                                                                  6
 
 The message has what was expected and what was seen; ``hint`` is one sentence: what to do.
@@ -176,6 +177,10 @@ class LowBattery(MeasurementRefused):
 
 class PinningBroken(MeasurementRefused):
     """Samples were taken off the chosen core."""
+
+
+class Diverged(SeaFormerError):
+    """A training whose loss or weights are not finite; its last checkpoint is kept."""
 
 
 class Regression(SeaFormerError):

@@ -49,6 +49,9 @@ OWN_TAGS = {
     "ade20k_640": Tag("ade20k", SEGMENTATION, 150, 640, 640),
     "cityscapes_768": Tag("cityscapes", SEGMENTATION, 19, 768, 768),
     "cityscapes_1024": Tag("cityscapes", SEGMENTATION, 19, 1024, 1024),
+    # What `seaformer data synth` generates.
+    "synth": Tag("synth", SEGMENTATION, 12, 128, 128),
+    "synth_classes": Tag("synth_classes", CLASSIFICATION, 10, 96, 96),
     "imagenet_240": Tag("imagenet", CLASSIFICATION, 1000, 240, 240),
     "imagenet_256": Tag("imagenet", CLASSIFICATION, 1000, 256, 256),
 }

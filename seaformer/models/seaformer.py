@@ -108,6 +108,8 @@ def specs() -> Iterator[ModelSpec]:
         published = published_lines(size, name, ade20k=f"{name}*")  # *: trained with batch 32
         for tag in TAGS:
             yield spec("seaformer", size, tag, stride=8, published=published.get(tag))
+    for size, tag in (("t", "synth"), ("s", "synth"), ("t", "synth_classes")):
+        yield spec("seaformer", size, tag, stride=8, published=None)
 
 
 def build(spec: ModelSpec, **fields: object) -> AnySeaFormer:

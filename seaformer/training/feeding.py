@@ -89,7 +89,9 @@ class Augmented(Dataset[Item]):
         sample = self.data.samples[number]
         if self.data.task == CLASSIFICATION:
             return self._classified(sample, rng)
-        return self._boxed(sample, rng) if self.data.task == DETECTION else self._masked(sample, rng)
+        return (
+            self._boxed(sample, rng) if self.data.task == DETECTION else self._masked(sample, rng)
+        )
 
     def _masked(self, sample: Sample, rng: np.random.Generator) -> Item:
         recipe = self.recipe

@@ -25,6 +25,12 @@ def total(count: Tensor) -> tuple[Tensor, int]:
     return count, processes()
 
 
+def _summed(values: Tensor) -> Tensor:
+    """The sum over all processes, with a gradient."""
+    summed: Tensor = dist_functional.all_reduce(values)  # type: ignore[no-untyped-call]
+    return summed
+
+
 class SyncedNorm(nn.BatchNorm2d):
     """BatchNorm2d whose statistics are of the batches of all processes together."""
 
@@ -34,14 +40,15 @@ class SyncedNorm(nn.BatchNorm2d):
             return super().forward(input)
         places = input.numel() // input.shape[1]
         parts = [input.sum((0, 2, 3)), input.new_full((1,), places)]
-        summed = dist_functional.all_reduce(torch.cat(parts))
+        summed = _summed(torch.cat(parts))
         count = summed[-1]
         mean = summed[:-1] / count
         centred = input - mean[:, None, None]
-        squares = dist_functional.all_reduce((centred * centred).sum((0, 2, 3)))
+        squares = _summed((centred * centred).sum((0, 2, 3)))
         self._remember(mean, squares, count)
         gain = torch.rsqrt(squares / count + self.eps) * self.weight  # C
-        return centred * gain[:, None, None] + self.bias[:, None, None]
+        y: Tensor = centred * gain[:, None, None] + self.bias[:, None, None]  # B C H W
+        return y
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, squares: Tensor, count: Tensor) -> None:

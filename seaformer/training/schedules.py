@@ -37,7 +37,7 @@ def rate(schedule: Schedule, base: float, iteration: int, length: Length) -> flo
 def _regular(schedule: Schedule, base: float, iteration: int, length: Length) -> float:
     if schedule.kind == "poly":
         left = (1 - iteration / length.iterations) ** schedule.power
-        return (base - schedule.floor) * left + schedule.floor
+        return float((base - schedule.floor) * left + schedule.floor)
     epoch = iteration // length.epoch
     return base * schedule.factor ** bisect.bisect_right(schedule.milestones, epoch)
 
@@ -45,7 +45,7 @@ def _regular(schedule: Schedule, base: float, iteration: int, length: Length) ->
 def _by_epoch(schedule: Schedule, base: float, epoch: int, length: Length) -> float:
     if epoch < schedule.warmup:
         return schedule.start + epoch * (base - schedule.start) / schedule.warmup
-    value = base * schedule.factor ** (epoch // schedule.every)
+    value = float(base * schedule.factor ** (epoch // schedule.every))
     epochs = -(-length.iterations // length.epoch)
     if schedule.noise and epoch >= schedule.noise_from * epochs:
         value *= 1 + _noise(epoch, schedule.noise)

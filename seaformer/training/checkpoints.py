@@ -1,0 +1,68 @@
+"""A run's folder: ``last.pth`` (weights, which export loads), ``state.pth`` (what resuming needs).
+
+Files appear whole or not at all: they are written beside their names and moved.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seaformer.core import files
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "last.pth"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.pth"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.csv"
+
+    @property
+    def plan(self) -> Path:
+        return self.folder / "run.json"
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Write atomically. A full disk is an error, and the file of before stays."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    scratch = path.with_name(f".{path.name}.part")
+    try:
+        with files.os_errors(str(path)):
+            with scratch.open("wb") as stream:
+                stream.write(buffer.getbuffer())
+                stream.flush()
+                os.fsync(stream.fileno())
+            scratch.replace(path)
+    finally:
+        files.remove(scratch)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What ``save`` wrote: tensors and plain values; no code is run."""
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content
+
+
+def keep_log(path: Path, iterations: int) -> None:
+    """Cut a log to its header and the rows of the iterations before a checkpoint."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    rows = lines[1 : iterations + 1]
+    files.write_text(path, "".join(f"{line}\n" for line in ["iteration,loss,lr", *rows]))

@@ -1,0 +1,271 @@
+"""The training loop: one iteration after another until a run is complete, or diverges.
+
+Sample order, augmentation and masks follow from the seed and the iteration, so a run that was
+killed continues from its last checkpoint to the same losses, bit by bit, on one process with the
+same number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from seaformer.core import codec, files
+from seaformer.core.errors import Diverged, UsageError
+from seaformer.core.registry import missing
+from seaformer.core.spec import ModelSpec
+from seaformer.data.dataset import DETECTION, SEGMENTATION, DataSet
+from seaformer.data.preprocessing import preprocessing_of
+from seaformer.data.sets import open_set
+from seaformer.models import create_model, model_spec
+from seaformer.models._blocks import Network
+from seaformer.training import checkpoints
+from seaformer.training.checkpoints import RunFolder
+from seaformer.training.feeding import (
+    Augmented,
+    Batches,
+    Order,
+    Share,
+    batch_of,
+    epoch_length,
+    loader,
+)  # fmt: skip
+from seaformer.training.groups import groups
+from seaformer.training.losses import Objective, classification, segmentation
+from seaformer.training.optimisers import optimiser
+from seaformer.training.parallel import synchronise_norms
+from seaformer.training.recipes import Recipe, corrected, recipe_of
+from seaformer.training.regularising import Draws, regularise
+from seaformer.training.schedules import Length, fitted, rate
+
+Progress = Callable[[int, int, float], None]
+Notice = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """What a run is. 0 and empty values are the recipe's; ``batch`` is of all processes."""
+
+    model: str
+    data: str
+    out: str
+    iterations: int = 0
+    recipe: str = ""
+    corrected: bool = False
+    batch: int = 0
+    scale_lr: bool = False
+    seed: int = 0
+    checkpoint: str = ""
+    backbone: str = ""
+    every: int = 0
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a run ended: its last loss, and the checkpoint."""
+
+    iterations: int
+    loss: float
+    checkpoint: Path
+
+
+def train(
+    plan: TrainPlan, *, resume: bool = False, progress: Progress | None = None,
+    notice: Notice | None = None,
+) -> TrainResult:  # fmt: skip
+    """Train a model, or continue with ``resume``; ``out/last.pth`` is what comes of it.
+
+    Raises ``DataError`` for a data set that cannot be used, ``UsageError`` for a plan that cannot,
+    ``Diverged`` for a loss that is not finite.
+    """
+    data = open_set(Path(plan.data), "train")
+    name = model_spec(plan.model).name
+    recipe = recipe_for(plan, name, data)
+    spec = model_spec(name, size=recipe.crop, classes=data.classes)
+    for sentence in remarks(plan, spec, recipe, data):
+        (notice or (lambda _: None))(sentence)
+    run = open_run(plan, resume=resume)
+    return _Run(plan, recipe, data, spec, run).go(progress or (lambda *_: None))
+
+
+def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
+    """The row of the plan, with the plan's own values in it."""
+    recipe = recipe_of(name, plan.recipe)
+    recipe = corrected(recipe) if plan.corrected else recipe
+    spec = model_spec(name)
+    if spec.task != data.task or data.task == DETECTION:
+        raise UsageError(
+            f"{name} is a model of {spec.task}, and {plan.data} a data set of {data.task}.",
+            hint="Segmentation and classification can be trained here.",
+        )
+    iterations = plan.iterations or recipe.iterations
+    batch = plan.batch or recipe.batch
+    iterations = iterations or recipe.epochs * epoch_length(len(data.samples), batch)
+    lr = recipe.lr * batch / recipe.batch if plan.scale_lr else recipe.lr
+    every = plan.every or min(recipe.every, max(iterations // 5, 1))
+    if min(iterations, batch, every) < 1:
+        raise UsageError(f"--iters and --batch must be at least 1 (got {iterations}, {batch}).")
+    return replace(recipe, iterations=iterations, batch=batch, lr=lr, every=every)
+
+
+def remarks(plan: TrainPlan, spec: ModelSpec, recipe: Recipe, data: DataSet) -> list[str]:
+    """What a person should read before the first iteration, a sentence each."""
+    official = recipe_of(spec.name, plan.recipe)
+    lines = []
+    if recipe.batch != official.batch and not plan.scale_lr:
+        lines.append(
+            f"The total batch is {recipe.batch}, the recipe's {official.batch}: --scale-lr "
+            "scales the learning rate with it."
+        )
+    if recipe.pretrained and not (plan.checkpoint or plan.backbone):
+        lines.append("The recipe begins with ImageNet weights: --backbone FILE takes them.")
+    if model_spec(spec.name).classes != data.classes:
+        lines.append(f"The data set has {data.classes} classes, and so has the model now.")
+    return lines
+
+
+def open_run(plan: TrainPlan, *, resume: bool) -> RunFolder:
+    """The folder of a new run, or of one that continues. Raises ``UsageError`` for another's."""
+    run = RunFolder(files.expanded(plan.out))
+    files.make_dir(run.folder)
+    if run.plan.exists():
+        before = codec.decode(TrainPlan, files.read_bytes(run.plan), where=str(run.plan))
+        if not resume:
+            raise UsageError(f"{run.folder} has a run already.", hint="Continue it: --resume")
+        if replace(before, out=plan.out, workers=plan.workers) != plan:
+            raise UsageError(
+                f"{run.folder} is a run with other options.", hint=f"They are in {run.plan}."
+            )
+    files.write_json(run.plan, codec.to_json(plan))
+    return run
+
+
+class _Run:
+    """A run that is prepared: network, optimiser, data; ``go`` does what is left of it."""
+
+    def __init__(
+        self, plan: TrainPlan, recipe: Recipe, data: DataSet, spec: ModelSpec, run: RunFolder
+    ) -> None:
+        try:
+            from accelerate import Accelerator
+        except ModuleNotFoundError as error:
+            raise missing("accelerate", "seaformer train", "train") from error
+        self.plan, self.recipe, self.data, self.run = plan, recipe, data, run
+        self.accelerator: Any = Accelerator()
+        self.share = Share(self.accelerator.process_index, self.accelerator.num_processes)
+        if recipe.batch % self.share.processes:
+            raise UsageError(
+                f"--batch must be a multiple of {self.share.processes} processes "
+                f"(got {recipe.batch})."
+            )
+        self.network: Network = create_model(
+            spec.name, plan.checkpoint or None, plan.seed, size=recipe.crop, classes=data.classes,
+            backbone_weights=plan.backbone or None,
+        )  # fmt: skip
+        self.length = Length(recipe.iterations, epoch_length(len(data.samples), recipe.batch))
+        self.schedule = fitted(recipe, self.length)
+        self.groups = groups(self.network, recipe, recipe.lr)
+        self.draws = Draws(plan.seed)
+        regularise(self.network, recipe, self.draws)
+        if self.share.processes > 1:
+            synchronise_norms(self.network)
+        self.objective: Objective = (
+            segmentation(recipe) if data.task == SEGMENTATION else classification()
+        )
+        self.averaged: dict[str, Any] = {}
+        self.network.train()
+        prepared = self.accelerator.prepare(self.network, optimiser(recipe, self.groups))
+        self.wrapped, self.optimiser = prepared
+        self.first = self._restore()
+
+    def _restore(self) -> int:
+        """The iteration to begin with, after the state of the last checkpoint."""
+        first = 0
+        if self.run.state.exists():
+            state = checkpoints.load(self.run.state)
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.averaged = state["averaged"]
+            first = int(state["iteration"])
+        if self.accelerator.is_main_process:
+            checkpoints.keep_log(self.run.log, first)
+        return first
+
+    def go(self, progress: Progress) -> TrainResult:
+        """Every iteration that is left."""
+        recipe, loss = self.recipe, math.nan
+        order = Order(len(self.data.samples), recipe.batch, self.plan.seed)
+        batches = Batches(order, self.share, self.first, recipe.iterations)
+        items = Augmented(self.data, recipe, preprocessing_of(self.network.spec), self.plan.seed)
+        iteration = self.first
+        for members in loader(items, batches, self.plan.workers):
+            loss = self._step(iteration, members)
+            iteration += 1
+            if iteration % recipe.every == 0 or iteration == recipe.iterations:
+                self._save(iteration)
+            progress(iteration, recipe.iterations, loss)
+        return TrainResult(iteration, loss, self.run.weights)
+
+    def _step(self, iteration: int, members: Any) -> float:
+        recipe, seed = self.recipe, self.plan.seed
+        places = self.share.places(recipe.batch)
+        self.draws.begin(iteration, places.start, recipe.batch)
+        rates = [rate(self.schedule, g.lr, iteration, self.length) for g in self.groups]
+        for group, lr in zip(self.optimiser.param_groups, rates, strict=True):
+            group["lr"] = lr
+        batch = batch_of(members, self.data, recipe, seed, iteration)
+        device = self.accelerator.device
+        batch = replace(batch, images=batch.images.to(device), labels=batch.labels.to(device))
+        value = self.objective(self.wrapped, batch).value
+        loss = float(self.accelerator.reduce(value.detach(), "mean"))
+        if not math.isfinite(loss):
+            raise Diverged(
+                f"The loss of iteration {iteration} is {loss}.",
+                hint=f"The last checkpoint is kept in {self.run.folder}; lower the learning rate.",
+            )
+        self.optimiser.zero_grad()
+        self.accelerator.backward(value)
+        if recipe.clip:
+            self.accelerator.clip_grad_norm_(self.wrapped.parameters(), recipe.clip)
+        self.optimiser.step()
+        self._average()
+        if self.accelerator.is_main_process:
+            with files.os_errors(str(self.run.log)), self.run.log.open("a") as log:
+                log.write(f"{iteration},{loss!r},{rates[0]!r}\n")
+        return loss
+
+    def _average(self) -> None:
+        """Move the averaged weights, where the recipe has them."""
+        if not self.recipe.ema:
+            return
+        for key, value in self.network.state_dict().items():
+            if key in self.averaged and value.is_floating_point():
+                self.averaged[key].lerp_(value.detach(), 1 - self.recipe.ema)
+            else:
+                self.averaged[key] = value.detach().clone()
+
+    def _save(self, iteration: int) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        state = self.network.state_dict()
+        if not all(bool(value.isfinite().all()) for value in state.values()):
+            raise Diverged(
+                f"Weights are not finite after iteration {iteration - 1}.",
+                hint=f"The last checkpoint is kept in {self.run.folder}; lower the learning rate.",
+            )
+        content = {
+            "network": state,
+            "optimiser": self.optimiser.state_dict(),
+            "averaged": self.averaged,
+            "iteration": iteration,
+        }
+        checkpoints.save(self.run.state, content)
+        weights: dict[str, Any] = {"state_dict": state}
+        if self.averaged:
+            weights["state_dict_ema"] = self.averaged
+        weights["meta"] = {"model": self.network.spec.name, "iteration": iteration}
+        checkpoints.save(self.run.weights, weights)
