@@ -77,7 +77,7 @@ def train(
     plan: TrainPlan, *, resume: bool = False, progress: Progress | None = None,
     notice: Notice | None = None,
 ) -> TrainResult:  # fmt: skip
-    """Train a model, or continue with ``resume``; ``out/last.pth`` is what comes of it.
+    """Train a model, or continue with ``resume``; ``out/last.pth`` is its checkpoint.
 
     Raises ``DataError`` for a data set that cannot be used, ``UsageError`` for a plan that cannot,
     ``Diverged`` for a loss that is not finite.
