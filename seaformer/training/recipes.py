@@ -227,7 +227,7 @@ def recipe_of(model: str, name: str = "") -> Recipe:
     if not own:
         raise UsageError(
             f"{model} has no official recipe.",
-            hint="Choose one: --recipe seaformer_t.ade20k-2x8; --list-recipes lists them.",
+            hint="Name one with --recipe, such as seaformer_t.ade20k-2x8; docs/training.md has them.",
         )
     return own[0]
 
