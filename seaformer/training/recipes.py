@@ -227,7 +227,7 @@ def recipe_of(model: str, name: str = "") -> Recipe:
     if not own:
         raise UsageError(
             f"{model} has no official recipe.",
-            hint="Name one with --recipe, such as seaformer_t.ade20k-2x8; docs/training.md has them.",
+            hint="Name one with --recipe: seaformer_t.ade20k-2x8; docs/training.md has more.",
         )
     return own[0]
 
