@@ -261,9 +261,8 @@ def quirks_of(recipe: Recipe) -> tuple[Quirk, ...]:
 
 def corrected(recipe: Recipe) -> Recipe:
     """The recipe without its quirks."""
-    for quirk in quirks_of(recipe):
-        recipe = replace(recipe, **{quirk.field: quirk.value})
-    return recipe
+    changes = {quirk.field: quirk.value for quirk in quirks_of(recipe)}
+    return replace(recipe, **changes)
 
 
 def _rows(name: str) -> list[dict[str, str]]:
