@@ -26,6 +26,8 @@ SLOW = {
     "segformer_b0.ade20k",
     "setr_naive_t.ade20k",
     "mobilevitv2_050.imagenet_256",
+    "mobilenetv1_x025.imagenet",
+    "mobilenetv2_psp.cityscapes",
 }
 # A minute or more as a program each; the layers are those of models that run.
 LONG = {
@@ -35,6 +37,7 @@ LONG = {
     "segformer_b0.ade20k",
     "setr_naive_t.ade20k",
     "mobilevitv2_050.imagenet_256",
+    "mobilenetv2_psp.cityscapes",
 }
 
 

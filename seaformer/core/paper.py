@@ -1,7 +1,9 @@
 """The paper's own tables, as they were published: ``core/paper/*.csv``, read and never written.
 
 SeaFormer++ (Wan, Huang, Lu, Yu, Zhang), tables 2-18 and figure 10; and the tables of model zoos
-(``zoo_*.csv``: PaddleViT's and mmsegmentation's) whose checkpoints have rows here.
+(``zoo_*.csv``: PaddleViT's and mmsegmentation's) whose checkpoints have rows here. And
+``sd855_paddlelite.csv``: latencies of MobileNets by width on a Snapdragon 855 (one thread, FP32,
+224x224, Paddle-Lite), of PaddleClas's overview of ImageNet models, section 5.
 """
 
 from __future__ import annotations

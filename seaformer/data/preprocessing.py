@@ -17,7 +17,8 @@ IMAGENET = Preprocessing(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.
 _NORMALISATION = (
     # The library's MobileViT takes BGR from 0 to 1.
     ("mobilevit*", Preprocessing((0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "BGR")),
-    ("mobilenetv2*", Preprocessing((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))),
+    *((f"mobilenetv2_{size}.*", IMAGENET) for size in ("100_torchvision", "fcn", "psp")),
+    ("mobilenetv[12]*", Preprocessing((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))),
     # EfficientNet was trained with the roots of ImageNet's deviations: 255 * sqrt(0.229), ...
     ("efficientnet*", replace(IMAGENET, std=(122.02756, 120.68803, 120.95712))),
     ("*", IMAGENET),

@@ -49,7 +49,12 @@ class RowFields(TypedDict, total=False):
     key_dim: int
     level_channels: int
     levels: tuple[int, ...]
+    low: int
     normed_head: bool
+    reduced: bool
     rows: tuple[BneckRow, ...]
     scales: tuple[tuple[BlockRow, ...], ...]
+    stride: int
+    weights: str
+    width: int
     widths: tuple[int, ...]

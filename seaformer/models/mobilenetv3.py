@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from seaformer.core.spec import ModelSpec
 from seaformer.models._aspp import LrAspp
 from seaformer.models._blocks import ConvBN, Network
+from seaformer.models._mobilenet import divisible
 from seaformer.models._tags import CLASSIFICATION, PaperLine, replaced, spec
 
 SQUEEZE = 4
-STEM_CHANNELS = 16
 LOW_STRIDE = 8
 
 
@@ -48,6 +48,7 @@ class MobileNetV3Row:
     rows: tuple[BneckRow, ...]
     hidden: int
     head_channels: int = 128
+    stem_channels: int = 16
 
     @property
     def channels(self) -> int:
@@ -63,7 +64,7 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        squeezed = _divisible(channels // SQUEEZE)
+        squeezed = divisible(channels // SQUEEZE)
         self.fc1 = nn.Conv2d(channels, squeezed, 1)
         self.fc2 = nn.Conv2d(squeezed, channels, 1)
 
@@ -101,8 +102,8 @@ class Backbone(nn.Module):
 
     def __init__(self, row: MobileNetV3Row) -> None:
         super().__init__()
-        widths = (STEM_CHANNELS, *(block.channels for block in row.rows))
-        self.stem = conv_bn(3, STEM_CHANNELS, 3, stride=2)
+        widths = (row.stem_channels, *(block.channels for block in row.rows))
+        self.stem = conv_bn(3, row.stem_channels, 3, stride=2)
         self.blocks = nn.ModuleList(
             Bneck(c, block) for c, block in zip(widths, row.rows, strict=False)
         )
@@ -159,12 +160,6 @@ class MobileNetV3(Network):
     def forward(self, image: Tensor) -> Tensor:
         logits: Tensor = self.head(*self.backbone(image))
         return logits
-
-
-def _divisible(channels: int, by: int = 8) -> int:
-    """The nearest multiple, never more than a tenth below (MobileNetV2's rule)."""
-    rounded = max(by, (channels + by // 2) // by * by)
-    return rounded if rounded >= 0.9 * channels else rounded + by
 
 
 def _dilated(rows: tuple[BneckRow, ...]) -> tuple[BneckRow, ...]:
@@ -247,6 +242,26 @@ SIZES = {
     "s": MobileNetV3Row((*_SMALL, *_tail(288, 96)), hidden=1024),
     "sr": MobileNetV3Row((*_SMALL, *_tail(288, 48)), hidden=512),
 }
+WIDTHS = (35, 50, 75, 125)  # of figure 1, in percent
+
+
+def _wider(row: MobileNetV3Row, percent: int) -> MobileNetV3Row:
+    """A network with all its channels multiplied, and the classifier's where it grows."""
+
+    def channels(count: int) -> int:
+        return divisible(count * percent / 100)
+
+    rows = tuple(
+        line._replace(hidden=channels(line.hidden), channels=channels(line.channels))
+        for line in row.rows
+    )
+    hidden = max(row.hidden, channels(row.hidden))
+    return MobileNetV3Row(rows, hidden, row.head_channels, channels(row.stem_channels))
+
+
+SIZES |= {
+    f"{size}_x{percent:03}": _wider(SIZES[size], percent) for size in "ls" for percent in WIDTHS
+}
 
 
 def _published() -> dict[tuple[str, str], PaperLine]:
@@ -267,8 +282,9 @@ def _published() -> dict[tuple[str, str], PaperLine]:
 def specs() -> Iterator[ModelSpec]:
     """Every model of this file."""
     published = _published()
-    tags = {"l": ("ade20k", "imagenet"), "lr": ("ade20k", "cityscapes")}
+    tags: dict[str, tuple[str, ...]] = {"l": ("ade20k", "imagenet"), "lr": ("ade20k", "cityscapes")}
     tags |= {"s": ("ade20k", "imagenet"), "sr": ("ade20k", "cityscapes")}
+    tags |= {f"{size}_x{percent:03}": ("imagenet",) for size in "ls" for percent in WIDTHS}
     for size, names in tags.items():
         for tag in names:
             line = published.get((size, tag))

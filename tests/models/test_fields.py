@@ -11,6 +11,8 @@ from seaformer.models._backbone import Blocks, SeaFormerRow, StageRow
 from seaformer.models._blocks import BlockRow
 from seaformer.models._fields import RowFields
 from seaformer.models._plus_networks import PlusRow
+from seaformer.models.mobilenetv1 import MobileNetV1Row
+from seaformer.models.mobilenetv2 import MobileNetV2Row
 from seaformer.models.mobilenetv3 import BneckRow, MobileNetV3Row
 from seaformer.models.retinanet import RetinaNetRow
 from seaformer.models.segformer import SegFormerRow
@@ -20,6 +22,8 @@ from seaformer.models.topformer import TopFormerRow
 ROWS: tuple[Any, ...] = (
     SeaFormerRow,
     PlusRow,
+    MobileNetV1Row,
+    MobileNetV2Row,
     MobileNetV3Row,
     RetinaNetRow,
     SegFormerRow,

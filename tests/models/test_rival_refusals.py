@@ -72,4 +72,4 @@ def test_setr_answers_for_the_image_it_pads() -> None:
 
 def test_a_library_model_has_no_fields_to_override() -> None:
     with pytest.raises(UsageError, match="no override 'width'"):
-        create_model("mobilenetv2_100.imagenet", width=2)  # type: ignore[call-arg]
+        create_model("efficientnet_b1.imagenet_240", width=2)

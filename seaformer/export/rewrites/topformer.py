@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from seaformer.export.rewrites._fold import fold_hardsigmoid
 from seaformer.export.rewrites._rule import Rule, Shapes
 from seaformer.models._blocks import resized
+from seaformer.models._dense_heads import GridPool
 from seaformer.models.topformer import InjectionBlock, PyramidPool
 
 
@@ -93,12 +94,24 @@ def _pool(size: tuple[int, int], pooled: tuple[int, int]) -> nn.Module:
     return MatrixPool(size, pooled)
 
 
+def _grid_pool(source: GridPool, shapes: Shapes) -> nn.Module:
+    height, width = shapes[0][-2:]
+    return source if source.cells == 1 else _pool((height, width), (source.cells, source.cells))
+
+
 RULES = (
     Rule(
         "pyramid-pool",
         PyramidPool,
         lambda _, shapes: FixedPyramidPool(shapes),
         "XNNPACK pools adaptively to 1x1 only; for a known size it is a pool or two products",
+        sized=True,
+    ),
+    Rule(
+        "grid-pool",
+        GridPool,
+        _grid_pool,
+        "ONNX pools to factors of the size only, XNNPACK to 1x1; a grid is a pool or two products",
         sized=True,
     ),
     Rule(
