@@ -20,6 +20,7 @@ DEFAULT = {("mobilenetv3_s.ade20k", "onnx")}
 SLOW = {
     "mobilenetv3_s.ade20k",
     "topformer_t.ade20k",
+    "pp_mobileseg_t.ade20k",
     "seaformer_t_attention_local.ade20k",
     "seaformerpp_t_kd.ade20k",
     "seaformer_t.coco",
@@ -31,6 +32,7 @@ SLOW = {
 }
 # A minute or more as a program each; the layers are those of models that run.
 LONG = {
+    "pp_mobileseg_t.ade20k",
     "seaformer_t.coco",
     "seaformer_t_attention_local.ade20k",
     "topformer_t.ade20k",

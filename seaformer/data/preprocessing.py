@@ -39,6 +39,7 @@ _EVALUATION = (
     *((f"{family}.cityscapes_half", _WITHIN.format("1024x512")) for family in _LIGHT),
     *((f"{family}.pascal_context*", _CONTEXT) for family in _LIGHT),
     ("seaformer*.imagenet", _TO_224),
+    ("pp_mobileseg_*.ade20k", _ADE20K + _STEPS),
     ("segformer_*_paddlevit.*", ""),
     ("segformer_*_mmseg.ade20k", _ADE20K),
     ("segformer_*.ade20k_640", _WITHIN.format("2048x640") + _STEPS),

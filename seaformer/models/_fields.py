@@ -39,17 +39,21 @@ class RowFields(TypedDict, total=False):
     # Rivals
     backbone: SeaFormerRow
     block_eps: float
+    bnecks: tuple[tuple[BneckRow, ...], ...]
     channels: int
     dense_head: bool
     depth: int
     depths: tuple[int, ...]
+    detailed: bool
     edge_eps: float
     head_channels: int
     hidden: int
     key_dim: int
+    key_dims: tuple[int, ...]
     level_channels: int
     levels: tuple[int, ...]
     low: int
+    mlp_ratios: tuple[int, ...]
     normed_head: bool
     reduced: bool
     rows: tuple[BneckRow, ...]

@@ -13,7 +13,7 @@ from torch import nn
 
 from seaformer.models._backbone import ContextBranch, ContextStage, Stem
 
-_LAYER = {
+LAYER = {
     "attention.to_q": "attn.to_q",
     "attention.to_k": "attn.to_k",
     "attention.to_v": "attn.to_v",
@@ -65,7 +65,7 @@ def _prefixes(network: nn.Module) -> Iterator[tuple[str, str]]:
         assert isinstance(stage, ContextStage)
         yield from _block_prefixes(f"context.stages.{s}.blocks", f"smb{s + 3}", stage.blocks)
         transformers += bool(stage.layers)
-        for i, (ours, theirs) in itertools.product(range(len(stage.layers)), _LAYER.items()):
+        for i, (ours, theirs) in itertools.product(range(len(stage.layers)), LAYER.items()):
             official = f"trans{transformers}.transformer_blocks.{i}.{theirs}"
             yield f"context.stages.{s}.layers.{i}.{ours}", official
 

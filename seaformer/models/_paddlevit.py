@@ -56,7 +56,7 @@ def is_setr(state: State) -> bool:
 
 def segformer_state(state: State) -> Layout:
     """As torch keeps them: linear layers of the feed-forward network are 1x1 convolutions there."""
-    turned = _turned(state)
+    turned = torch_layout(state)
     flat = {k: v.flatten(1) if ".ffn.fc" in k and v.dim() == 4 else v for k, v in turned.items()}
     return Layout(flat, NAME)
 
@@ -68,7 +68,7 @@ def setr_state(state: State) -> Layout:
     reads the shallowest level first, ours the deepest.
     """
     unused = tuple(key for key in state if key.startswith(_UNUSED))
-    turned = _turned({key: value for key, value in state.items() if key not in unused})
+    turned = torch_layout({key: value for key, value in state.items() if key not in unused})
     for key in [key for key in turned if _BIASED.fullmatch(key)]:
         mean = _BIASED.sub(r"\1syncbn_fc_\2.running_mean", key)
         if mean in turned and turned[mean].shape == turned[key].shape:
@@ -79,7 +79,7 @@ def setr_state(state: State) -> Layout:
     return Layout(turned, NAME, unused)
 
 
-def _turned(state: State) -> dict[str, Tensor]:
+def torch_layout(state: State) -> dict[str, Tensor]:
     """Linear weights as outputs x inputs, statistics by torch's names."""
     turned = {}
     for key, value in state.items():

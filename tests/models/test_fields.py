@@ -14,6 +14,7 @@ from seaformer.models._plus_networks import PlusRow
 from seaformer.models.mobilenetv1 import MobileNetV1Row
 from seaformer.models.mobilenetv2 import MobileNetV2Row
 from seaformer.models.mobilenetv3 import BneckRow, MobileNetV3Row
+from seaformer.models.pp_mobileseg import StrideFormerRow
 from seaformer.models.retinanet import RetinaNetRow
 from seaformer.models.segformer import SegFormerRow
 from seaformer.models.setr import SetrRow
@@ -28,6 +29,7 @@ ROWS: tuple[Any, ...] = (
     RetinaNetRow,
     SegFormerRow,
     SetrRow,
+    StrideFormerRow,
     TopFormerRow,
 )
 NAMES = {

@@ -1,4 +1,5 @@
-"""PaddleViT's SegFormer and SETR: their files without Paddle, and their recorded outputs."""
+"""PaddleViT's SegFormer and SETR, and PaddleSeg's PP-MobileSeg: their files without Paddle, and
+their recorded outputs."""
 
 from __future__ import annotations
 
@@ -54,6 +55,20 @@ def test_segformer_computes_what_paddlevit_recorded(segformer: Path, case: int) 
     assert network.checkpoint is not None
     assert network.checkpoint.layout == "PaddleViT"
     assert_agrees(SEGFORMER, network, case)
+
+
+@pytest.mark.parametrize(("size", "long"), [("t", "tiny"), ("b", "base")])
+def test_pp_mobileseg_computes_what_paddleseg_recorded(
+    tmp_path: Path, size: str, long: str
+) -> None:
+    name = f"paddleseg_pp_mobileseg_{long}_ade20k"
+    path = tmp_path / "model.pdparams"
+    path.write_bytes(pickle.dumps(pdparams(name), protocol=4))
+    network = create_model(f"pp_mobileseg_{size}", checkpoint=path)
+    assert network.checkpoint is not None
+    assert network.checkpoint.layout == "PaddleSeg"
+    for case in range(2):
+        assert_agrees(name, network, case)
 
 
 @pytest.mark.slow  # 304 M parameters

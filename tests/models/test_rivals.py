@@ -21,6 +21,8 @@ OFFICIAL = {
     "topformer_t.ade20k_448": (1_389_654, 0.408),
     "topformer_s.ade20k": (3_034_662, 1.112),
     "topformer_b.ade20k": (5_062_646, 1.752),
+    "pp_mobileseg_t.ade20k": (1_492_298, 0.7065),
+    "pp_mobileseg_b.ade20k": (5_943_878, 2.0981),
     "segformer_b0.ade20k": (3_752_694, 8.388),
     "segformer_b1.ade20k": (13_715_798, 15.878),
     "segformer_b2.ade20k": (27_461_974, 62.338),
@@ -91,6 +93,8 @@ def test_the_light_head_on_topformer_costs_what_table_13_prints_and_the_simple_o
 
 
 FAMILY_NAMES = [
+    "pp_mobileseg_t.ade20k",
+    "pp_mobileseg_b.ade20k",
     "topformer_t.ade20k",
     "topformer_t_light.ade20k",
     "segformer_b0.ade20k",
