@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TAG = "ade20k"
 _SIZES = {"tiny": "t", "small": "s", "base": "b", "large": "l"}
+_FAMILIES_NAMED = 8
 WORDS = {  # what other tools and papers call it: the models that are meant here
     "retinanet": "*.coco",
     "detect": "*.coco",
@@ -168,5 +169,7 @@ def _begins(text: str) -> bool:
 
 
 def _families() -> str:
-    """``seaformer, seaformerpp, ...``"""
-    return ", ".join(dict.fromkeys(base.partition("_")[0] for base in _bases()))
+    """``seaformer, seaformerpp, ...``: as many as a person reads, and how many more there are."""
+    names = list(dict.fromkeys(base.partition("_")[0] for base in _bases()))
+    more = len(names) - _FAMILIES_NAMED
+    return ", ".join(names[:_FAMILIES_NAMED]) + (f" and {more} more" if more > 0 else "")
