@@ -111,7 +111,7 @@ RULES = (
         "grid-pool",
         GridPool,
         _grid_pool,
-        "ONNX pools to factors of the size only, XNNPACK to 1x1; a grid is a pool or two products",
+        "A pool must be to a factor of the size, or to 1x1; a grid is a pool or two products",
         sized=True,
     ),
     Rule(
