@@ -20,6 +20,7 @@ CONTENTS = {
     "wheels": "packages that engines were taken from",
     "qemu": "plugin and prefixes of emulated cores",
     "foreign": "inputs and expected outputs of files without a manifest",
+    "tail": "the library for upsampling and argmax",
     "packs": "what was packed to run by hand; needed to merge its answer",
     "results-index": "indexes of results folders",
 }

@@ -41,10 +41,9 @@ class Toolchain:
 
 def find_toolchain() -> Toolchain:
     """The system's C++ compiler and a CMake that is new enough. Raises ``MissingExtra``."""
-    compiler = _compiler()
+    compiler = find_compiler()
     cmake, generator = _cmake(), _generator()
-    identity = _first_line([str(compiler), "--version"])
-    return Toolchain("host", compiler, identity or compiler.name, cmake, generator)
+    return Toolchain("host", compiler, compiler_identity(compiler), cmake, generator)
 
 
 def find_arm64_toolchain(file: Path | None = None) -> Toolchain:
@@ -59,7 +58,7 @@ def find_arm64_toolchain(file: Path | None = None) -> Toolchain:
         return replace(find_cmake_tools("arm64", f"{file.name} {digest}"), file=file.resolve())
     compiler = shutil.which(_ARM64_COMPILER)
     if compiler is None and platform.machine() in ("aarch64", "arm64"):
-        compiler = str(_compiler())
+        compiler = str(find_compiler())
     if compiler is None:
         raise MissingExtra(
             "The runner for ARM devices needs a C++ compiler for aarch64: no "
@@ -88,7 +87,13 @@ def _generator() -> str:
     return generator
 
 
-def _compiler() -> Path:
+def compiler_identity(compiler: Path) -> str:
+    """The first line of what a compiler reports as its version; its name where it reports none."""
+    return _first_line([str(compiler), "--version"]) or compiler.name
+
+
+def find_compiler() -> Path:
+    """The system's C++ compiler. Raises ``MissingExtra`` with the line that installs one."""
     names = [os.environ.get("CXX", ""), "g++", "c++", "clang++"]
     compiler = next((path for name in names if name and (path := shutil.which(name))), None)
     if compiler is None:
