@@ -1,1 +1,1 @@
-"""Evaluation: how accurate a model or an exported file is on a data set. No torch here."""
+"""Evaluation: accuracy on a data set, and answers for pictures somebody brings. No torch."""
