@@ -25,6 +25,7 @@ from seaformer.commands.eval import evaluate
 from seaformer.commands.export import export
 from seaformer.commands.inspect import inspect
 from seaformer.commands.models import models
+from seaformer.commands.predict import predict
 from seaformer.commands.report import report
 from seaformer.commands.reproduce import reproduce
 from seaformer.commands.results import app as results
@@ -48,7 +49,19 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for command in (models, export, inspect, bench, devices, report, compare, reproduce, train, doctor):
+for command in (
+    models,
+    export,
+    inspect,
+    bench,
+    devices,
+    report,
+    compare,
+    reproduce,
+    train,
+    predict,
+    doctor,
+):
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(results, name="results")

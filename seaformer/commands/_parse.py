@@ -55,7 +55,7 @@ def export_requests(
     from seaformer.models import model_spec
 
     formats = ",".join(engine.timed_formats()) if formats == EVERY_FORMAT else formats
-    size, classes, scope = _size(models.size), models.classes or None, models.scope
+    size, classes, scope = image_size(models.size), models.classes or None, models.scope
     known("scope", [scope], SCOPES)
     names = [_module_name(source, models)] if source.module else _zoo_names(source, models)
     known("format", _list(formats), engine.formats())
@@ -86,8 +86,8 @@ def export_requests(
             ema=models.ema,
             backbone=models.backbone or None,
             input=input,
-            mean=_colours("--mean", source.mean),
-            std=_colours("--std", source.std),
+            mean=colours("--mean", source.mean),
+            std=colours("--std", source.std),
             opset=source.opset,
         )
         for name in names
@@ -143,7 +143,7 @@ def _shape(text: str) -> tuple[int, ...] | None:
     return tuple(int(side) for side in sides)
 
 
-def _colours(option: str, text: str) -> tuple[float, float, float] | None:
+def colours(option: str, text: str) -> tuple[float, float, float] | None:
     """Three numbers, of red, green and blue."""
     if not text:
         return None
@@ -214,7 +214,7 @@ def file_options(stated: FileGroup, size: str, targets: Iterable[str], seed: int
     from seaformer.core.preprocessing import INPUTS
 
     return FileOptions(
-        size=_size(size),
+        size=image_size(size),
         shapes=tuple(_named_shape(text) for text in stated.shape or ()),
         inputs=tuple(_named_file(text) for text in stated.input or () if text not in INPUTS),
         references=tuple(_named_file(text) for text in stated.reference or ()),
@@ -312,7 +312,7 @@ def known(noun: str, values: Iterable[str], known: tuple[str, ...]) -> None:
             raise unknown(noun, value, known)
 
 
-def _size(text: str) -> tuple[int, int] | None:
+def image_size(text: str) -> tuple[int, int] | None:
     """``512x1024`` is height 512, width 1024."""
     if not text:
         return None

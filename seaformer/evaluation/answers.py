@@ -174,7 +174,9 @@ def _boxes(
     rows = zip(kept.boxes * factors, kept.scores, kept.classes, strict=True)
     return Boxes(
         tuple(
-            FoundBox(*(float(side) for side in box), int(label), float(score))
+            FoundBox(
+                float(box[0]), float(box[1]), float(box[2]), float(box[3]), int(label), float(score)
+            )
             for box, score, label in rows
         )
     )

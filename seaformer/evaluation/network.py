@@ -1,7 +1,7 @@
 """``Network``: an opened model, what an image becomes before it, and what its outputs are.
 
 From an artifact with its manifest, from a file of anybody (``from_file``), or from a session that
-the caller opened (``from_spec``: a model of the zoo in PyTorch). Runs on this machine's CPU.
+the caller opened (``from_session``: a model of the zoo in PyTorch). Runs on this machine's CPU.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,11 @@ from seaformer.core.files import expanded
 from seaformer.core.model_file import ModelFile, TensorDescription
 from seaformer.core.precision import BASE
 from seaformer.core.preprocessing import FLOAT, RAW, RAW_NHWC, Labels, Preprocessing
+from seaformer.core.registry import unknown
+from seaformer.core.request import OTHER_TASK
 from seaformer.core.spec import ModelSpec
-from seaformer.data.labels import dataset_labels
-from seaformer.data.preprocessing import IMAGENET
+from seaformer.data.labels import DATASETS, dataset_labels, labels_of
+from seaformer.data.preprocessing import IMAGENET, preprocessing_of
 from seaformer.runtime import RUNTIMES, Session, describe_file, load_session
 
 Array = npt.NDArray[Any]
@@ -91,12 +93,16 @@ class Network:
         return list(outputs)
 
 
-def open_network(path: Path, options: NetworkOptions = NetworkOptions()) -> Network:
+def open_network(
+    path: Path | str | Artifact, options: NetworkOptions = NetworkOptions()
+) -> Network:
     """An exported file with its manifest, or any other that an engine runs.
 
     Raises ``ArtifactError`` for a file that cannot be run, ``MissingExtra`` without its engine,
     ``UsageError`` for what it does not take.
     """
+    if isinstance(path, Artifact):
+        return _from_artifact(path, options)
     path = expanded(path)
     bare = path.with_name(path.name.removesuffix(".json"))
     if manifest_path(bare).exists() or not bare.exists():
@@ -104,25 +110,35 @@ def open_network(path: Path, options: NetworkOptions = NetworkOptions()) -> Netw
     return from_file(bare.resolve(), options)
 
 
-def from_spec(
-    session: Session,
-    spec: ModelSpec,
-    preprocessing: Preprocessing,
-    labels: Labels | None,
-    scope: str,
-    heat: Heat | None = None,
-) -> Network:
-    """A session of a model of the zoo."""
+class ModelSession(Session, Protocol):
+    """A session of a model of the zoo that is opened elsewhere, as in PyTorch."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    @property
+    def scope(self) -> str:
+        """What its outputs are: ``logits`` or ``boxes``."""
+        ...
+
+    def heat(self) -> Array | None:
+        """(h, w): where the attention of the last run looked, or ``None``."""
+        ...
+
+
+def from_session(session: ModelSession, options: NetworkOptions = NetworkOptions()) -> Network:
+    """A model of the zoo whose session the caller opened."""
+    spec = session.spec
     return Network(
         title=spec.name,
         session=session,
         size=(spec.height, spec.width),
-        preprocessing=preprocessing,
-        labels=labels,
+        preprocessing=_stated(preprocessing_of(spec), options, spec.name),
+        labels=_labels(options, labels_of(spec)),
         task=spec.task,
-        scope=scope,
-        reduces_zero=_reduces_zero(spec.dataset),
-        heat=heat,
+        scope=session.scope,
+        reduces_zero=_reduces_zero(options.dataset or spec.dataset),
+        heat=session.heat,
     )
 
 
@@ -141,15 +157,16 @@ def _from_artifact(artifact: Artifact, options: NetworkOptions) -> Network:
             hint="Export the model at another size: seaformer export --size HxW",
         )
     preprocessing = _stated(artifact.preprocessing or IMAGENET, options, artifact.file)
-    network = from_spec(
-        load_session(artifact),
-        spec,
-        preprocessing,
-        _labels(options, artifact.labels),
-        artifact.scope,
+    return Network(
+        title=artifact.file,
+        session=load_session(artifact),
+        size=own,
+        preprocessing=preprocessing,
+        labels=_labels(options, artifact.labels),
+        task="" if spec.task == OTHER_TASK else spec.task,
+        scope=artifact.scope,
+        reduces_zero=_reduces_zero(options.dataset or spec.dataset),
     )
-    reduces = network.reduces_zero or _reduces_zero(options.dataset)
-    return replace(network, title=artifact.file, reduces_zero=reduces)
 
 
 def from_file(path: Path, options: NetworkOptions = NetworkOptions()) -> Network:
@@ -234,9 +251,6 @@ def _labels(options: NetworkOptions, own: Labels | None) -> Labels | None:
         return own
     labels = dataset_labels(options.dataset)
     if labels is None:
-        from seaformer.core.registry import unknown
-        from seaformer.data.labels import DATASETS
-
         raise unknown("data set", options.dataset, (*DATASETS, "pascal_context_59"))
     return labels
 

@@ -22,6 +22,7 @@ _NO_NUMBERS = (  # nothing is counted here
     "_names.py",
     "_fields.py",
     "_zoo.py",
+    "_eager.py",
     "_seeding.py",
     "_paddlevit.py",
     "_segformer_layouts.py",

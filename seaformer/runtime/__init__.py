@@ -10,7 +10,8 @@ from seaformer.core.engine import Engine, engines
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.model_file import ModelFile
 from seaformer.core.registry import Registry
-from seaformer.runtime._session import Answer, Array, PartsSession, Session
+from seaformer.runtime._session import Answer, Array, PartsSession
+from seaformer.runtime._session import Session as Session
 
 RUNTIMES = Registry("seaformer.runtime", noun="runtime", extra="export")
 
