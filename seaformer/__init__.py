@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seaformer.api import bench as bench
     from seaformer.api import compare as compare
     from seaformer.api import evaluate as evaluate
+    from seaformer.api import predict as predict
     from seaformer.api import report as report
     from seaformer.export import export_model as export_model
     from seaformer.models import create_model as create_model
@@ -35,6 +36,7 @@ __all__ = [
     "export_model",
     "list_models",
     "load_session",
+    "predict",
     "report",
 ]
 
@@ -45,6 +47,7 @@ _HOMES = {
     "list_models": "seaformer.models",
     "export_model": "seaformer.export",
     "load_session": "seaformer.runtime",
+    "predict": "seaformer.api",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,8 @@ from seaformer.core.measurement import Flag
 from seaformer.store.results import ResultStore
 from tests import requirements
 from tests.fakes.measurements import emulated, failed, measurement
+
+PHOTOGRAPH = Path(seaformer.__file__).parent / "agreement/photographs/china.jpg"
 
 
 @pytest.mark.parametrize("verb", ["bench", "compare", "report"])
@@ -35,12 +38,15 @@ def test_the_example_in_the_docstring_works(
     assert len(runs.measurements) == 1
 
 
-@pytest.mark.parametrize("name", ["create_model", "export_model", "list_models", "load_session"])
+@pytest.mark.parametrize(
+    "name", ["create_model", "export_model", "list_models", "load_session", "predict"]
+)
 def test_the_example_of_a_function_works(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requirements.module("torch", "pip install 'seaformer[export]'")
     monkeypatch.chdir(tmp_path)
+    shutil.copy(PHOTOGRAPH, "photo.jpg")
     finder = doctest.DocTestFinder(recurse=False)
     functions = {each: getattr(seaformer, each) for each in seaformer.__all__}
     (example,) = finder.find(functions[name], name, globs=functions)
