@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from seaformer.api import bench as bench
     from seaformer.api import compare as compare
     from seaformer.api import evaluate as evaluate
-    from seaformer.api import predict as predict
     from seaformer.api import report as report
+    from seaformer.evaluation.pictures import predict as predict
     from seaformer.export import export_model as export_model
     from seaformer.models import create_model as create_model
     from seaformer.models import list_models as list_models
@@ -47,7 +47,7 @@ _HOMES = {
     "list_models": "seaformer.models",
     "export_model": "seaformer.export",
     "load_session": "seaformer.runtime",
-    "predict": "seaformer.api",
+    "predict": "seaformer.evaluation.pictures",
 }
 
 

@@ -1,1 +1,1 @@
-"""Evaluation: accuracy on a data set, and answers for pictures somebody brings. No torch."""
+"""Evaluation: accuracy on a data set, and what a network sees in pictures. No torch."""

@@ -26,7 +26,7 @@ _BUILD_SECONDS = 300
 def tail_library() -> Path:
     """The library, built now if it has not been (a few seconds).
 
-    Raises ``MissingExtra`` where there is no compiler and ``SeaFormerError`` with the end of the
+    Raises ``MissingExtra`` without a compiler and ``SeaFormerError`` with the end of the
     log where the build fails.
     """
     compiler = find_compiler()

@@ -3,8 +3,8 @@
     classes = argmax(logits, (512, 512)).classes                  one resize
     argmax(logits, (427, 640), through=(512, 512))                two: the rule of mmsegmentation
 
-A library compiled from ``runner/tail.cpp`` computes it in one pass; numpy does where there is no
-compiler. Both give the same classes, bit by bit: values are single precision, interpolated along
+A library compiled from ``runner/tail.cpp`` computes it in one pass; without a compiler numpy
+does. Both give the same classes, bit by bit: values are single precision, interpolated along
 the width first and then the height, without fused multiply-add. Of equal values the lowest class
 wins. Values of torch differ from these by a rounding, so that a class of torch may be another one
 only where the two best values of a pixel are that close.
