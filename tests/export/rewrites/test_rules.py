@@ -43,6 +43,7 @@ EXAMPLES = {
     "ncnn-head-scale": ("seaformer_t", (64, 96)),
     "ncnn-sea-attention": ("seaformer_t", (64, 96)),
     "nearest-double": ("seaformerpp_t.coco", (96, 160)),
+    "paddle-excite-gate": ("pp_mobileseg_t", (64, 96)),
     "plus-attention": ("seaformerpp_t", (128, 192)),
     "pyramid-pool": ("topformer_t", (96, 160)),
     "reduced-attention": ("segformer_b0", (64, 64)),
