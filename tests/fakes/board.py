@@ -8,6 +8,7 @@ and ``taskset`` runs aarch64 programs in the emulator, as the board's own kernel
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import shutil
@@ -122,7 +123,8 @@ class FakeBoard:
         """End every connection, as a lost network does. Returns how many there were."""
         children = _children(self._daemon.pid)
         for pid in children:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it may just have ended by itself
+                os.kill(pid, signal.SIGKILL)
         return len(children)
 
     def refuse_key(self) -> None:
