@@ -27,7 +27,7 @@ from seaformer.core.preprocessing import FLOAT
 from seaformer.core.request import ExportRequest, check_input
 from seaformer.evaluation.order import EvalOrder, evaluate_order
 from seaformer.evaluation.run import Evaluation
-from seaformer.export import cached_export, network_maker
+from seaformer.export import cached_export
 from seaformer.models import find_models
 from seaformer.report import ReportFiles, write_report
 from seaformer.report.zoo import zoo_rows
@@ -223,7 +223,11 @@ def evaluate(
     """
     order = EvalOrder(data, split, kind, limit, window, stride, multi_scale, seed)
     named = (files,) if isinstance(files, (str, Path, Artifact)) else tuple(files)
-    network = network_maker(model, checkpoint, ema=ema) if model else None
+    network = None
+    if model:
+        from seaformer.models import network_maker  # here: it brings torch
+
+        network = network_maker(model, checkpoint, ema=ema)
     return evaluate_order(order, named, network, progress)
 
 

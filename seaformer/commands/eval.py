@@ -33,14 +33,17 @@ def evaluate(
     from seaformer.core import codec
     from seaformer.core.errors import UsageError
     from seaformer.evaluation.order import EvalOrder, evaluate_order
-    from seaformer.export import network_maker
 
     if not data:
         raise UsageError("--data must name a folder (got none).", hint="seaformer data synth DIR")
     if (checkpoint or ema) and not model:
         raise UsageError("--checkpoint and --ema require --model NAME.")
     order = EvalOrder(data, split, kind or None, limit, window, stride, multi_scale)
-    network = network_maker(model, checkpoint or None, ema=ema) if model else None
+    network = None
+    if model:
+        from seaformer.models import network_maker
+
+        network = network_maker(model, checkpoint or None, ema=ema)
     with steps() as step:
         rows = evaluate_order(order, files or (), network, step)
     if as_json:

@@ -158,7 +158,7 @@ def _open(network: NetworkGroup, *, attention: bool) -> Network:
 
 
 def _eager(network: NetworkGroup, options: NetworkOptions, *, attention: bool) -> EagerSession:
-    from seaformer.models._eager import open_eager
+    from seaformer.models import open_eager
 
     return open_eager(
         network.model,

@@ -54,6 +54,21 @@ class Registry:
             raise missing(error.name, f"the {self.noun} {name}", self.extra) from error
 
 
+def lazy_attribute(module: str, name: str, used_for: str, extra: str) -> object:
+    """An attribute of one of our modules that is imported only now, as its libraries are heavy.
+
+    Raises ``MissingExtra`` with the pip line when a library is not installed.
+    """
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "seaformer":
+            raise
+        raise missing(error.name, used_for, extra) from error
+    value: object = getattr(loaded, name)
+    return value
+
+
 def unknown(noun: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that is not registered, with the one nearest to it."""
     names = sorted(known)

@@ -14,7 +14,7 @@ from seaformer.evaluation.modes import MULTI_SCALE, mode_of
 from seaformer.evaluation.predictor import Run, of_artifact, of_network
 from seaformer.evaluation.run import Evaluation, Progress, evaluate_set
 
-Network = Callable[[int], tuple[ModelSpec, Run]]
+NetworkMaker = Callable[[int], tuple[ModelSpec, Run]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class EvalOrder:
 def evaluate_order(
     order: EvalOrder,
     files: Iterable[Artifact | Path | str],
-    network: Network | None = None,
+    network: NetworkMaker | None = None,
     progress: Progress | None = None,
 ) -> tuple[Evaluation, ...]:
     """Evaluate a network, made for a number of classes, and files; the first is the base."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-from seaformer.core.registry import Registry, missing
+from seaformer.core.registry import Registry, lazy_attribute
 
 if TYPE_CHECKING:
     from seaformer.export._arguments import export_model as export_model
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from seaformer.export._cache import cached_export as cached_export
     from seaformer.export._cache import find_export as find_export
     from seaformer.export._cache import sources_digest as sources_digest
-    from seaformer.export._eager import network_maker as network_maker
     from seaformer.export._pipeline import export_request as export_request
     from seaformer.export._subject import module_name as module_name
 
@@ -29,14 +27,12 @@ __all__ = [
     "export_request",
     "find_export",
     "module_name",
-    "network_maker",
     "sources_digest",
 ]
 
 _HOMES = {  # the pipeline brings torch with it, so nothing is imported before it is asked for
     "_cache": ("cache_folder", "cache_key", "cached_export", "find_export", "sources_digest"),
     "_arguments": ("export_model",),
-    "_eager": ("network_maker",),
     "_pipeline": ("export_request",),
     "_subject": ("module_name",),
 }
@@ -47,11 +43,4 @@ def __getattr__(name: str) -> object:
     home = next((module for module, names in _HOMES.items() if name in names), "")
     if not home:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        module = importlib.import_module(f"{__name__}.{home}")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] == "seaformer":
-            raise
-        raise missing(error.name, "an export", FORMATS.extra) from error
-    value: object = getattr(module, name)
-    return value
+    return lazy_attribute(f"{__name__}.{home}", name, "an export", FORMATS.extra)

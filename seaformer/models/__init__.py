@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from seaformer.core.errors import ShapeError, UsageError
-from seaformer.core.registry import Registry
+from seaformer.core.registry import Registry, lazy_attribute
 from seaformer.core.spec import AVERAGED, CHECKPOINT, SEEDED, WITH_BACKBONE, ModelSpec
 from seaformer.models._names import find_models, from_variant, index, list_models, resolve_name
 from seaformer.models._tags import DETECTION, anchor_count
@@ -24,6 +24,8 @@ from seaformer.models._tags import DETECTION, anchor_count
 if TYPE_CHECKING:
     from seaformer.core.zoo import ZooEntry
     from seaformer.models._blocks import Network
+    from seaformer.models._eager import network_maker as network_maker
+    from seaformer.models._eager import open_eager as open_eager
     from seaformer.models._fields import RowFields
 
 __all__ = [
@@ -34,6 +36,8 @@ __all__ = [
     "from_variant",
     "list_models",
     "model_spec",
+    "network_maker",
+    "open_eager",
     "resolve_name",
     "smallest_size",
     "zoo_entry",
@@ -42,6 +46,13 @@ __all__ = [
 FAMILIES = Registry("seaformer.models", "model family", "export")
 _SMALLEST_SIDE = 32
 MAX_SIDE = 4096
+
+
+def __getattr__(name: str) -> object:
+    """Sessions in PyTorch. Raises ``MissingExtra`` where torch is not installed."""
+    if name not in ("network_maker", "open_eager"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return lazy_attribute(f"{__name__}._eager", name, "a model of the zoo", FAMILIES.extra)
 
 
 def zoo_entry(name: str) -> ZooEntry:

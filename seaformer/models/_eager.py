@@ -6,7 +6,7 @@ No counts are taken here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from seaformer.core.errors import UsageError
 from seaformer.core.spec import ModelSpec
-from seaformer.models import create_model
+from seaformer.models import create_model, model_spec
 from seaformer.models._anchors import BoxDecoder
 from seaformer.models._tags import DETECTION
 
 Array = npt.NDArray[Any]
+Run = Callable[[Array], Array]
 _MARK = "Attention"  # in the name of the class of every attention module
 
 
@@ -78,6 +79,22 @@ def open_eager(
     """
     network = create_model(name, checkpoint, seed, size=size, classes=classes, ema=ema)
     return EagerSession(network, network.spec, attention=attention)
+
+
+def network_maker(
+    name: str, checkpoint: Path | str | None = None, *, ema: bool = False
+) -> Callable[[int], tuple[ModelSpec, Run]]:
+    """What makes a model for a number of classes: its spec, and its first output as a function.
+
+    For callers that do without torch.
+    """
+
+    def make(classes: int) -> tuple[ModelSpec, Run]:
+        count = None if model_spec(name).classes == classes else classes
+        session = open_eager(name, checkpoint, classes=count, ema=ema)
+        return session.spec, lambda tensor: session.run([tensor])[0]
+
+    return make
 
 
 def _last_attention(network: nn.Module, spec: ModelSpec) -> nn.Module:
