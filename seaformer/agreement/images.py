@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,13 @@ def raw_input(image: Pixels, preprocessing: Preprocessing) -> Pixels:
     ordered = image if preprocessing.layout == "NHWC" else image.transpose(2, 0, 1)
     # Not ``[None]``, which gives the batch a stride of 0, that ExecuTorch refuses.
     return np.ascontiguousarray(ordered).reshape(1, *ordered.shape)
+
+
+def network_tensor(image: Pixels, preprocessing: Preprocessing) -> npt.NDArray[Any]:
+    """(height, width, 3) 8-bit RGB as a file takes it: pixels, or normalised here."""
+    return (
+        raw_input(image, preprocessing) if preprocessing.raw else normalised(image, preprocessing)
+    )
 
 
 def read_image(path: Path, height: int, width: int) -> Array:

@@ -18,12 +18,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import platformdirs
 
 from seaformer.core.errors import CorruptArtifact, SeaFormerError, UsageError
 from seaformer.core.scratch import owned_folder
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 CACHE_VARIABLE = "SEAFORMER_CACHE"
 _LONGEST_NAME = 200
@@ -214,14 +217,24 @@ def publish(source: Path, target: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically: a reader sees the old file or the new one."""
-    with _written(path, text) as scratch, os_errors(str(path)):
+    """Write a text file atomically: a reader sees the old file or the new one.
+
+    Lone surrogates (a file name that is not UTF-8) are written as ``\\udcff``: the escape that
+    JSON reads back as the same character.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes(path: Path, content: Buffer) -> None:
+    """Write a file atomically: a reader sees the old file or the new one."""
+    with _written(path, content) as scratch, os_errors(str(path)):
         scratch.replace(path)
 
 
 def create_text(path: Path, text: str) -> None:
     """Write a new text file atomically. Raises ``UsageError`` when the name is taken."""
-    with _written(path, text) as scratch, os_errors(str(path)):
+    content = text.encode("utf-8", "backslashreplace")
+    with _written(path, content) as scratch, os_errors(str(path)):
         try:
             os.link(scratch, path)  # unlike a rename, a link never replaces what is there
         except FileExistsError as error:
@@ -229,7 +242,7 @@ def create_text(path: Path, text: str) -> None:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            with path.open("x", encoding="utf-8"):  # reserves the name where links are unknown
+            with path.open("x"):  # reserves the name where links are unknown
                 scratch.replace(path)
 
 
@@ -237,20 +250,16 @@ _NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 
 
 @contextmanager
-def _written(path: Path, text: str) -> Iterator[Path]:
-    """``text`` in a hidden file beside ``path``, on the disk, and gone afterwards.
-
-    Lone surrogates (a file name that is not UTF-8) are written as ``\\udcff``: the escape that
-    JSON reads back as the same character.
-    """
+def _written(path: Path, content: Buffer) -> Iterator[Path]:
+    """``content`` in a hidden file beside ``path``, on the disk, and gone afterwards."""
     make_dir(path.parent)
     name = ""
     try:
         with os_errors(str(path)):
             # Not mkstemp, whose files nobody else may read: this one keeps to the user's umask.
             name = str(path.parent / f".{path.name[:100]}.{secrets.token_hex(6)}")
-            with Path(name).open("x", encoding="utf-8", errors="backslashreplace") as stream:
-                stream.write(text)
+            with Path(name).open("xb") as stream:
+                stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
         yield Path(name)

@@ -241,3 +241,10 @@ LAYOUTS = (
     ),
 )  # fmt: skip
 KINDS = tuple(layout.kind for layout in LAYOUTS)
+_GENERATED = "synth"  # in the layout of ADE20K, with its rule
+
+
+def reduces_zero(dataset: str) -> bool:
+    """Whether label 0 of a data set's masks is none of its classes, in every layout of it."""
+    rows = [layout.reduce_zero for layout in LAYOUTS if layout.dataset == dataset]
+    return all(rows) if rows else dataset == _GENERATED

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -179,11 +180,11 @@ def read_mask(path: Path) -> Pixels:
     return values.astype(np.uint8)
 
 
-def apply_rule(mask: Pixels, *, reduce_zero: bool) -> Pixels:
+def apply_rule(mask: npt.NDArray[Any], *, reduce_zero: bool) -> npt.NDArray[Any]:
     """Labels as they count: with ``reduce_zero`` 0 is ignored, and all others are one less."""
     if not reduce_zero:
         return mask
-    return np.where((mask == 0) | (mask == IGNORE), IGNORE, mask - np.uint8(1)).astype(np.uint8)
+    return np.where((mask == 0) | (mask == IGNORE), IGNORE, mask - 1).astype(mask.dtype)
 
 
 def labels_out_of_range(mask: Pixels, classes: int) -> list[int]:

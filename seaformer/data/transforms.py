@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from seaformer.core.preprocessing import Preprocessing
 from seaformer.data.dataset import IGNORE
 from seaformer.data.resample import Size, resize_labels, resize_pixels
 
@@ -115,14 +114,6 @@ def distort(image: Pixels, rng: Random) -> Pixels:
     image = _saturation(image, rng)
     image = _hue(image, rng)
     return image if first else _contrast(image, rng)
-
-
-def normalise(image: Pixels, preprocessing: Preprocessing) -> Floats:
-    """(H, W, 3) 8-bit RGB as a network takes it: (3, H, W) float32."""
-    ordered = image[..., ::-1] if preprocessing.channels == "BGR" else image
-    mean, std = (np.array(each, np.float32) for each in (preprocessing.mean, preprocessing.std))
-    values = (ordered.astype(np.float32) - mean) / std
-    return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
 def pad(image: Floats, mask: Pixels, size: Size) -> tuple[Floats, Pixels]:

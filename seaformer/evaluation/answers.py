@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from seaformer.core.errors import CorruptArtifact, UsageError
+from seaformer.core.preprocessing import Labels
 from seaformer.data.detections import Thresholds, detect
 from seaformer.evaluation.network import Network, check_labels
 from seaformer.runtime.tail import argmax
@@ -68,6 +69,15 @@ class Boxes:
     """What a detector found, best first."""
 
     boxes: tuple[FoundBox, ...]
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """A class of a map and its share of the pixels, 0 to 1."""
+
+    label: int
+    name: str
+    share: float
 
 
 Answer = Mask | Ranking | Boxes
@@ -186,3 +196,20 @@ def as_image(labels: Array) -> Image.Image:
     """Labels as a grey image: of 8 bits where all of them fit, else of 16."""
     wide = bool(labels.size) and int(labels.max()) > np.iinfo(np.uint8).max
     return Image.fromarray(labels.astype(np.uint16 if wide else np.uint8))
+
+
+def shares(mask: Array, labels: Labels | None) -> tuple[ClassShare, ...]:
+    """The classes of a map, the largest first."""
+    counts = np.bincount(mask.reshape(-1).astype(np.int64))
+    order = sorted(np.flatnonzero(counts).tolist(), key=lambda label: (-counts[label], label))
+    return tuple(
+        ClassShare(label, name_of(labels, label), float(counts[label] / mask.size))
+        for label in order
+    )
+
+
+def name_of(labels: Labels | None, label: int) -> str:
+    """The name of a class; ``class 12`` where it has none."""
+    if labels is not None and label < len(labels.names):
+        return labels.names[label]
+    return f"class {label}"

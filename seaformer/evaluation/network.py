@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from seaformer.agreement.images import normalised, raw_input
+from seaformer.agreement.images import network_tensor
 from seaformer.core.artifact import Artifact, load_artifact, manifest_path
 from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.core.files import expanded
@@ -29,6 +29,7 @@ from seaformer.core.registry import unknown
 from seaformer.core.request import OTHER_TASK
 from seaformer.core.spec import ModelSpec
 from seaformer.data.labels import DATASETS, dataset_labels, labels_of
+from seaformer.data.layouts import reduces_zero
 from seaformer.data.preprocessing import IMAGENET, preprocessing_of
 from seaformer.runtime import RUNTIMES, Session, describe_file, load_session
 
@@ -81,10 +82,10 @@ class Network:
         if image.shape[:2] != self.size:
             resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
             image = np.asarray(resized)
-        if self.preprocessing.raw:
-            return raw_input(image, self.preprocessing)
-        value = normalised(image, self.preprocessing)
-        return np.ascontiguousarray(value.transpose(0, 2, 3, 1)) if self.channels_last else value
+        value = network_tensor(image, self.preprocessing)
+        if self.preprocessing.raw or not self.channels_last:
+            return value
+        return np.ascontiguousarray(value.transpose(0, 2, 3, 1))
 
     def run(self, tensor: Array) -> list[Array]:
         """The outputs."""
@@ -137,7 +138,7 @@ def from_session(session: ModelSession, options: NetworkOptions = NetworkOptions
         labels=_labels(options, labels_of(spec)),
         task=spec.task,
         scope=session.scope,
-        reduces_zero=_reduces_zero(options.dataset or spec.dataset),
+        reduces_zero=reduces_zero(options.dataset or spec.dataset),
         heat=session.heat,
     )
 
@@ -165,7 +166,7 @@ def _from_artifact(artifact: Artifact, options: NetworkOptions) -> Network:
         labels=_labels(options, artifact.labels),
         task="" if spec.task == OTHER_TASK else spec.task,
         scope=artifact.scope,
-        reduces_zero=_reduces_zero(options.dataset or spec.dataset),
+        reduces_zero=reduces_zero(options.dataset or spec.dataset),
     )
 
 
@@ -188,7 +189,7 @@ def from_file(path: Path, options: NetworkOptions = NetworkOptions()) -> Network
         preprocessing=preprocessing,
         labels=_labels(options, _classes_of(model.metadata)),
         channels_last=nhwc,
-        reduces_zero=_reduces_zero(options.dataset),
+        reduces_zero=reduces_zero(options.dataset),
     )
 
 
@@ -253,10 +254,6 @@ def _labels(options: NetworkOptions, own: Labels | None) -> Labels | None:
     if labels is None:
         raise unknown("data set", options.dataset, (*DATASETS, "pascal_context_59"))
     return labels
-
-
-def _reduces_zero(dataset: str) -> bool:
-    return dataset in ("ade20k", "pascal_context_59")
 
 
 def _from_metadata(metadata: Mapping[str, str], default: Preprocessing) -> Preprocessing:

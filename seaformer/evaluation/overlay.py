@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from seaformer.core.preprocessing import Labels
-from seaformer.evaluation.answers import Boxes, Ranking
+from seaformer.evaluation.answers import Boxes, ClassShare, Ranking, name_of
 
 Pixels = npt.NDArray[np.uint8]
 Array = npt.NDArray[Any]
@@ -43,13 +43,6 @@ class Entry:
 
     text: str
     colour: Colour | None = None
-
-
-def name_of(labels: Labels | None, label: int) -> str:
-    """The name of a class; ``class 12`` where it has none."""
-    if labels is not None and label < len(labels.names):
-        return labels.names[label]
-    return f"class {label}"
 
 
 def colour_of(labels: Labels | None, label: int) -> Colour:
@@ -105,16 +98,11 @@ def boxed(image: Pixels, answer: Boxes, labels: Labels | None) -> Pixels:
     return np.asarray(canvas)
 
 
-def legend_of_mask(mask: Array, labels: Labels | None) -> tuple[Entry, ...]:
-    """The classes of a map, the largest first, with the share of each."""
-    counts = np.bincount(mask.reshape(-1))
-    order = sorted(np.flatnonzero(counts), key=lambda label: (-counts[label], label))
+def legend_of_shares(classes: Sequence[ClassShare], labels: Labels | None) -> tuple[Entry, ...]:
+    """The classes of a map with the share of each."""
     return tuple(
-        Entry(
-            f"{_short(name_of(labels, int(i)))} {counts[i] / mask.size:.1%}",
-            colour_of(labels, int(i)),
-        )
-        for i in order
+        Entry(f"{_short(each.name)} {each.share:.1%}", colour_of(labels, each.label))
+        for each in classes
     )
 
 

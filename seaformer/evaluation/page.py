@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from seaformer.core.preprocessing import Labels
-from seaformer.evaluation.overlay import name_of
+from seaformer.evaluation.answers import name_of
 from seaformer.evaluation.prediction import Frame, Prediction, Times
 from seaformer.report.terminal import Block, Column, Line, Table
 

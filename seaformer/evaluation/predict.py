@@ -22,30 +22,32 @@ from PIL import Image
 
 from seaformer.core import files
 from seaformer.core.errors import UsageError
+from seaformer.data.dataset import IGNORE
 from seaformer.data.detections import Thresholds
 from seaformer.data.pictures import read_picture
 from seaformer.evaluation.answers import (
     Answer,
     Boxes,
+    ClassShare,
     Mask,
     Ranking,
     as_image,
     read_answer,
+    shares,
 )
 from seaformer.evaluation.inputs import Source, target
 from seaformer.evaluation.network import Network
 from seaformer.evaluation.overlay import (
-    Entry,
     Panel,
     boxed,
     heated,
-    legend_of_mask,
     legend_of_ranking,
+    legend_of_shares,
     painted,
     sheet,
 )
-from seaformer.evaluation.prediction import Frame, Prediction, Skip, Times, shares
-from seaformer.evaluation.truth import IGNORE, read_truth
+from seaformer.evaluation.prediction import Frame, Prediction, Skip, Times
+from seaformer.evaluation.truth import read_truth
 from seaformer.evaluation.video import VideoReader, VideoWriter
 
 Pixels = npt.NDArray[np.uint8]
@@ -95,6 +97,7 @@ class _Seen:
     """An answer, and the pictures that show it."""
 
     answer: Answer
+    classes: tuple[ClassShare, ...]
     overlay: Image.Image
     attention: Image.Image | None
     agreement: float | None
@@ -236,9 +239,12 @@ class _Worker:
             accuracy = float(right.mean()) if right.size else None
         if len(panels) > 1:
             panels.insert(0, Panel("image", image))
-        legend = _legend(answer, network)
+        classes = shares(answer.labels, network.labels) if isinstance(answer, Mask) else ()
+        legend = legend_of_shares(classes, network.labels)
+        if isinstance(answer, Ranking):
+            legend = legend_of_ranking(answer, network.labels)
         overlay = sheet(panels, legend, _VIDEO_LINES if video and legend else 0)
-        return _Seen(answer, overlay, self._attention(image), agreement, accuracy)
+        return _Seen(answer, classes, overlay, self._attention(image), agreement, accuracy)
 
     def _truth(self, image: Pixels) -> Array | None:
         options = self._options
@@ -311,7 +317,7 @@ class _Worker:
             height=image.shape[0],
             width=image.shape[1],
             times=times,
-            classes=shares(mask.labels, self._network) if mask else (),
+            classes=seen.classes,
             top=answer.scores if isinstance(answer, Ranking) else (),
             boxes=answer.boxes if isinstance(answer, Boxes) else (),
             agreement=seen.agreement,
@@ -328,11 +334,3 @@ class _Worker:
 def _answer_of(network: Network, image: Pixels, thresholds: Thresholds) -> Answer:
     outputs = network.run(network.tensor(image))
     return read_answer(network, outputs, (image.shape[0], image.shape[1]), thresholds)
-
-
-def _legend(answer: Answer, network: Network) -> tuple[Entry, ...]:
-    if isinstance(answer, Mask):
-        return legend_of_mask(answer.labels, network.labels)
-    if isinstance(answer, Ranking):
-        return legend_of_ranking(answer, network.labels)
-    return ()  # the name of each box is on it

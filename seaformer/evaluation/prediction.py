@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from seaformer.evaluation.answers import FoundBox, Score
-from seaformer.evaluation.network import Network
-from seaformer.evaluation.overlay import name_of
-
-Array = npt.NDArray[Any]
+from seaformer.evaluation.answers import ClassShare, FoundBox, Score
 
 
 @dataclass(frozen=True)
@@ -31,15 +23,6 @@ class Times:
     def total_ms(self) -> float:
         first = self.read_ms + self.prepare_ms + self.network_ms
         return first + self.answer_ms + self.draw_ms + self.write_ms
-
-
-@dataclass(frozen=True)
-class ClassShare:
-    """A class of a map and its share of the pixels, 0 to 1."""
-
-    label: int
-    name: str
-    share: float
 
 
 @dataclass(frozen=True)
@@ -83,13 +66,3 @@ class Prediction:
     network: str
     frames: tuple[Frame, ...]
     skipped: tuple[Skip, ...] = ()
-
-
-def shares(labels: Array, network: Network) -> tuple[ClassShare, ...]:
-    """The classes of a map, the largest first."""
-    counts = np.bincount(labels.reshape(-1).astype(np.int64))
-    order = sorted(np.flatnonzero(counts), key=lambda label: (-counts[label], label))
-    return tuple(
-        ClassShare(int(i), name_of(network.labels, int(i)), float(counts[i] / labels.size))
-        for i in order
-    )

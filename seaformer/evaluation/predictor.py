@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seaformer.agreement.images import normalised, raw_input
+from seaformer.agreement.images import network_tensor
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import UsageError
 from seaformer.core.preprocessing import Preprocessing
@@ -41,8 +41,7 @@ class Predictor:
 
     def answer(self, image: Pixels) -> Array:
         """The output for an image of the right size, without the batch: (K, h, w), (h, w), (K,)."""
-        tensor = (raw_input if self.preprocessing.raw else normalised)(image, self.preprocessing)
-        output: Array = self.run(tensor)[0]
+        output: Array = self.run(network_tensor(image, self.preprocessing))[0]
         return output
 
 

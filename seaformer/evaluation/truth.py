@@ -1,7 +1,7 @@
 """Ground truth beside predictions: the mask of an image, by its name and its data set's rule.
 
-In masks of ADE20K, and of Pascal Context with 59 classes, label 0 is none of the classes and 1 is
-the first one. 255 is a pixel that does not count.
+Where the data set's rule says so, label 0 is none of the classes and 1 is the first one. 255 is a
+pixel that does not count.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from seaformer.core.errors import UsageError
+from seaformer.data.dataset import IGNORE
 from seaformer.data.pictures import read_labels
+from seaformer.data.sets import apply_rule
 from seaformer.evaluation.inputs import Source, stem
 from seaformer.evaluation.network import Network
 
 Array = npt.NDArray[Any]
-IGNORE = 255
 
 
 def read_truth(
@@ -36,8 +37,8 @@ def read_truth(
     if labels.shape != size:
         own, expected = ("x".join(map(str, each)) for each in (labels.shape, size))
         raise UsageError(f"{path} must have the size of its image, {expected} (got {own}).")
-    if network.reduces_zero if reduce is None else reduce:
-        labels = np.where((labels == 0) | (labels == IGNORE), IGNORE, labels - 1)
+    reduce = network.reduces_zero if reduce is None else reduce
+    labels = apply_rule(labels, reduce_zero=reduce)
     _check(labels, path, network)
     return labels
 

@@ -62,9 +62,9 @@ def inputs(
     pixels = {f"{name}.jpg": images.pixels(name, height, width) for name in images.PHOTOGRAPHS}
     if preprocessing.raw:
         pixels["noise"] = images.pixel_noise(height, width, seed)
-        return {name: images.raw_input(value, preprocessing) for name, value in pixels.items()}
-    arrays = {name: images.normalised(value, preprocessing) for name, value in pixels.items()}
-    return {**arrays, "noise": images.noise(height, width, seed)}
+    arrays = {name: images.network_tensor(each, preprocessing) for name, each in pixels.items()}
+    arrays.setdefault("noise", images.noise(height, width, seed))
+    return arrays
 
 
 def network_input(array: Array, preprocessing: Preprocessing) -> Array:

@@ -6,7 +6,6 @@ Files appear whole or not at all: they are written beside their names and moved.
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,16 +42,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
     """Write atomically. A full disk is an error, and the file of before stays."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    scratch = path.with_name(f".{path.name}.part")
-    try:
-        with files.os_errors(str(path)):
-            with scratch.open("wb") as stream:
-                stream.write(buffer.getbuffer())
-                stream.flush()
-                os.fsync(stream.fileno())
-            scratch.replace(path)
-    finally:
-        files.remove(scratch)
+    files.write_bytes(path, buffer.getbuffer())
 
 
 def load(path: Path) -> dict[str, Any]:

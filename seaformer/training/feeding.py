@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from seaformer.agreement.images import normalised
 from seaformer.core.preprocessing import Preprocessing
 from seaformer.data import transforms
 from seaformer.data.dataset import CLASSIFICATION, DETECTION, DataSet, Sample
@@ -101,7 +102,7 @@ class Augmented(Dataset[Item]):
             recipe.box, recipe.ratios, recipe.crop, distort=recipe.distort
         )
         image, mask = transforms.augment(picture.image, picture.mask, steps, rng)
-        values, mask = transforms.pad(transforms.normalise(image, self.pre), mask, recipe.crop)
+        values, mask = transforms.pad(normalised(image, self.pre)[0], mask, recipe.crop)
         return torch.from_numpy(values), torch.from_numpy(mask.astype(np.int64))
 
     def _classified(self, sample: Sample, rng: np.random.Generator) -> Item:
@@ -109,7 +110,7 @@ class Augmented(Dataset[Item]):
         image = transforms.random_resized_crop(pixels, self.recipe.crop, rng)
         if rng.random() < 0.5:
             image = np.ascontiguousarray(image[:, ::-1])
-        values = transforms.normalise(image, self.pre)
+        values = normalised(image, self.pre)[0]
         erase(values, self.recipe.erase, rng)
         return torch.from_numpy(values), torch.tensor(sample.label)
 
@@ -127,7 +128,7 @@ class Augmented(Dataset[Item]):
         if rng.random() < 0.5:
             image = np.ascontiguousarray(image[:, ::-1])
             boxes[:, [0, 2]] = size[1] - boxes[:, [2, 0]]
-        values = transforms.normalise(image, self.pre)
+        values = normalised(image, self.pre)[0]
         canvas = np.zeros((3, *recipe.crop), dtype=np.float32)
         height, width = (min(a, b) for a, b in zip(recipe.crop, size, strict=True))
         canvas[:, :height, :width] = values[:, :height, :width]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.commands.program import MEASURED, QUICK, done
 from tests.conftest import Environment
 from tests.exports import CommandExport
 from tests.fakes.measurements import measurement
+
+PHOTOGRAPH = resources.files("seaformer.agreement") / "photographs" / "china.jpg"
 
 
 def imported(*arguments: object, cwd: Path) -> set[str]:
@@ -56,6 +59,7 @@ NO_ENGINE = {"SEAFORMER_CACHE": "cache", "PIP_NO_INDEX": "1"}
         ("export --variant t --format onnx", ("pip install 'seaformer[export]'",)),
         ("bench --variant t --size 64x64", ("pip install 'seaformer[export]'",)),
         ("runner build", ("pip install 'seaformer[export]'",)),
+        (f"predict {PHOTOGRAPH} --model seaformer_t", ("torch is not installed", "[export]'")),
     ],
 )
 def test_an_extra_that_is_not_installed_is_named_with_its_line(
