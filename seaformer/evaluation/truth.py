@@ -1,6 +1,6 @@
 """Ground truth beside predictions: the mask of an image, by its name and its data set's rule.
 
-Where the data set's rule says so, label 0 is none of the classes and 1 is the first one. 255 is a
+By the rule of some data sets label 0 is none of the classes and 1 is the first one. 255 is a
 pixel that does not count.
 """
 
