@@ -20,6 +20,7 @@ from seaformer.commands.cache import app as cache
 from seaformer.commands.compare import compare
 from seaformer.commands.data import app as data
 from seaformer.commands.devices import devices
+from seaformer.commands.distill import distill
 from seaformer.commands.doctor import doctor
 from seaformer.commands.eval import evaluate
 from seaformer.commands.export import export
@@ -59,6 +60,7 @@ for command in (
     compare,
     reproduce,
     train,
+    distill,
     predict,
     doctor,
 ):

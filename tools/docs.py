@@ -184,6 +184,19 @@ def rewrites() -> str:
     return markdown_table(("rewrite", "applies to", "reason"), cells)
 
 
+def distillations() -> str:
+    """Every method of distillation: its losses with their factors, and the paper's mIoU."""
+    from seaformer.training.distillation import methods
+
+    rows = methods().values()
+    factors = ((r.weights.cls, r.weights.cross, r.weights.feat, r.weights.out) for r in rows)
+    cells = (
+        (f"`{row.name}`", row.resolution, *map("{:g}".format, each), f"{row.published_miou:g}")
+        for row, each in zip(rows, factors, strict=True)
+    )
+    return markdown_table(("method", "teacher", "cls", "cross", "feat", "out", "mIoU"), cells)
+
+
 def onnx_operators() -> str:
     """Every operator of ONNX that becomes a function of PyTorch, in one paragraph."""
     from seaformer.export._onnx.operators import OPERATORS
@@ -246,6 +259,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "rewrites": rewrites,
     "beside": beside,
     "demo": demo,
+    "distillations": distillations,
 }
 
 

@@ -22,8 +22,9 @@ from seaformer.data.preprocessing import preprocessing_of
 from seaformer.data.sets import open_set
 from seaformer.models import create_model, model_spec
 from seaformer.models._blocks import Network
-from seaformer.training import checkpoints
+from seaformer.training import checkpoints, distillation
 from seaformer.training.checkpoints import RunFolder
+from seaformer.training.distillation import Distillation, Distilling, teacher_of
 from seaformer.training.feeding import (
     Augmented,
     Batches,
@@ -47,7 +48,10 @@ Notice = Callable[[str], None]
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """What a run is. 0 and empty values are the recipe's; ``batch`` is of all processes."""
+    """What a run is. 0 and empty values are the recipe's; ``batch`` is of all processes.
+
+    With ``distillation`` the model is a student, and learns from a teacher too.
+    """
 
     model: str
     data: str
@@ -62,6 +66,7 @@ class TrainPlan:
     backbone: str = ""
     every: int = 0
     workers: int = 0
+    distillation: Distillation | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,8 @@ def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
             f"{name} is a model of {spec.task}, and {plan.data} a data set of {data.task}.",
             hint="Segmentation and classification can be trained here.",
         )
+    if plan.distillation is not None:
+        distillation.check_tasks(plan.distillation, spec)
     iterations = plan.iterations or recipe.iterations
     batch = plan.batch or recipe.batch
     iterations = iterations or recipe.epochs * epoch_length(len(data.samples), batch)
@@ -125,6 +132,8 @@ def remarks(plan: TrainPlan, spec: ModelSpec, recipe: Recipe, data: DataSet) -> 
         lines.append("The recipe begins with ImageNet weights: --backbone FILE takes them.")
     if model_spec(spec.name).classes != data.classes:
         lines.append(f"The data set has {data.classes} classes, and so has the model now.")
+    if plan.distillation is not None:
+        lines += distillation.remarks(plan.distillation)
     return lines
 
 
@@ -173,14 +182,20 @@ class _Run:
         regularise(self.network, recipe, self.draws)
         if self.share.processes > 1:
             synchronise_norms(self.network)
-        self.objective: Objective = (
-            segmentation(recipe) if data.task == SEGMENTATION else classification()
-        )
+        self.objective = self._objective()
         self.averaged: dict[str, Any] = {}
         self.network.train()
         prepared = self.accelerator.prepare(self.network, optimiser(recipe, self.groups))
         self.wrapped, self.optimiser = prepared
         self.first = self._restore()
+
+    def _objective(self) -> Objective:
+        """What is minimised: the task's loss, or the losses of a student."""
+        how, recipe = self.plan.distillation, self.recipe
+        if how is not None:
+            teacher = teacher_of(how, self.network, recipe.crop, self.plan.seed)
+            return Distilling(self.network, teacher, recipe, how, self.accelerator.device)
+        return segmentation(recipe) if self.data.task == SEGMENTATION else classification()
 
     def _restore(self) -> int:
         """The iteration to begin with, after the state of the last checkpoint."""

@@ -1,0 +1,61 @@
+"""Options that training and distillation share, and the run that both end in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from seaformer.commands._print import next_step, notice, say, steps
+
+if TYPE_CHECKING:
+    from seaformer.training.distillation import Distillation
+
+Data = Annotated[str, typer.Option(help="folder of the data set")]
+Out = Annotated[str, typer.Option(help="folder of the run")]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a model is trained; 0 and nothing are the recipe's."""
+
+    HEADING: ClassVar = "Run"
+    iters: Annotated[int, typer.Option(help="iterations; 0: the recipe's")] = 0
+    resume: Annotated[bool, typer.Option("--resume", help="continue the run in --out")] = False
+    recipe: Annotated[str, typer.Option(help="a row by name; the model's first when absent")] = ""
+    corrected: Annotated[
+        bool, typer.Option("--corrected", help="without the quirks of the official recipe")
+    ] = False
+    batch: Annotated[int, typer.Option(help="images an iteration, of all processes")] = 0
+    scale_lr: Annotated[
+        bool, typer.Option("--scale-lr", help="scale the learning rate with --batch")
+    ] = False
+    seed: Annotated[int, typer.Option(min=0, help="of weights, order and augmentation")] = 0
+    checkpoint: Annotated[str, typer.Option(help="weights to begin with")] = ""
+    backbone: Annotated[str, typer.Option(help="weights of the backbone to begin with")] = ""
+    every: Annotated[int, typer.Option(help="iterations between checkpoints")] = 0
+    workers: Annotated[int, typer.Option(min=0, help="processes that read images")] = 0
+
+
+def run_training(
+    model: str, data: str, out: str, run: RunOptions, how: Distillation | None = None
+) -> None:
+    """Train, with progress on stderr, and print where the checkpoint is."""
+    from seaformer.training.loop import TrainPlan, train
+
+    plan = TrainPlan(
+        model=model, data=data, out=out, iterations=run.iters, recipe=run.recipe,
+        corrected=run.corrected, batch=run.batch, scale_lr=run.scale_lr, seed=run.seed,
+        checkpoint=run.checkpoint, backbone=run.backbone, every=run.every, workers=run.workers,
+        distillation=how,
+    )  # fmt: skip
+    with steps() as step:
+        result = train(
+            plan,
+            resume=run.resume,
+            progress=lambda done, of, loss: step(f"iteration {done} of {of}, loss {loss:.4f}"),
+            notice=notice,
+        )
+    say(f"{result.checkpoint}: loss {result.loss:.4f} after {result.iterations} iterations")
+    next_step(f"seaformer export --model {model} --checkpoint {result.checkpoint}")
