@@ -1,4 +1,4 @@
-"""Multi-resolution distillation: a student at half the resolution learns from a teacher at the full.
+"""Multi-resolution distillation: a student at half the resolution, a teacher at the full one.
 
 Source: SeaFormer++ paper, section 3.4, equation 7, table 18. No official code is public. The
 student (``seaformerpp_*_kd``) pools the image itself and has the upsampling modules inside, so that

@@ -109,14 +109,14 @@ def test_the_loss_is_equation_7(
     expected = {
         "cls": entropy(logits, batch.labels),
         "cross": entropy(teacher.head(teacher.spatial(*ours)), batch.labels),
-        "feat": -sum(cosines) / 3,
+        "feat": -torch.stack(cosines).mean(),
         "out": (shares * (shares / logits.softmax(1)).log()).sum(1).mean(),
     }
     parts = dict(loss.parts)
     for name, value in expected.items():
-        assert float(parts[name]) == pytest.approx(float(value), rel=1e-4), name
+        assert float(parts[name]) == pytest.approx(float(value.detach()), rel=1e-4), name
     weighed = 0.5 * parts["cls"] + 2 * parts["cross"] + 3 * parts["feat"] + 4 * parts["out"]
-    assert float(loss.value) == pytest.approx(float(weighed), rel=1e-5)
+    assert float(loss.value.detach()) == pytest.approx(float(weighed), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["cross", "feat", "out"])
@@ -138,9 +138,10 @@ def test_gradients_reach_student_and_upsampling_and_never_the_teacher(
     assert all(torch.equal(before[key], value) for key, value in teacher.state_dict().items())
 
 
+@pytest.mark.slow
 def test_runs_lower_the_loss_and_continue_exactly(shapes: str, tmp_path: Path) -> None:
     how = Distillation(TEACHER)
-    plan = TrainPlan(STUDENT, shapes, str(tmp_path / "a"), 10, batch=2, every=4, distillation=how)
+    plan = TrainPlan(STUDENT, shapes, str(tmp_path / "a"), 6, batch=2, every=3, distillation=how)
     sentences: list[str] = []
     result = train(plan, notice=sentences.append)
     assert any("35.5 mIoU" in line for line in sentences)
@@ -151,7 +152,7 @@ def test_runs_lower_the_loss_and_continue_exactly(shapes: str, tmp_path: Path) -
         pass
 
     def stop(done: int, of: int, loss: float) -> None:
-        if done == 6:
+        if done == 4:
             raise StoppedError
 
     other = replace(plan, out=str(tmp_path / "b"))
@@ -164,12 +165,10 @@ def test_runs_lower_the_loss_and_continue_exactly(shapes: str, tmp_path: Path) -
     logs = [(tmp_path / name / "log.csv").read_text() for name in "ab"]
     assert logs[0] == logs[1]
     losses = [float(row["loss"]) for row in csv.DictReader(logs[0].splitlines())]
-    assert sum(losses[-3:]) < sum(losses[:3])
+    assert sum(losses[-2:]) < sum(losses[:2])
 
 
-def test_a_trained_teacher_of_any_family_teaches_by_its_output(
-    shapes: str, tmp_path: Path
-) -> None:
+def test_a_trained_teacher_of_any_family_teaches_by_its_output(shapes: str, tmp_path: Path) -> None:
     first = train(TrainPlan("seaformer_t.synth", shapes, str(tmp_path / "t"), 1, batch=2))
     out = method_of("cls+out").weights
     for name, checkpoint in (("seaformer_t.synth", str(first.checkpoint)), ("topformer_t", "")):
