@@ -22,6 +22,7 @@ from seaformer.commands.data import app as data
 from seaformer.commands.devices import devices
 from seaformer.commands.distill import distill
 from seaformer.commands.doctor import doctor
+from seaformer.commands.estimate import EstimateCommand, estimate
 from seaformer.commands.eval import evaluate
 from seaformer.commands.export import export
 from seaformer.commands.inspect import inspect
@@ -66,6 +67,7 @@ for command in (
 ):
     app.command()(command)
 app.command("eval")(evaluate)
+app.command(cls=EstimateCommand)(estimate)
 app.add_typer(results, name="results")
 app.add_typer(runner, name="runner")
 app.add_typer(cache, name="cache")

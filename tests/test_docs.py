@@ -125,6 +125,9 @@ def command_of(path: list[str]) -> tuple[Any, list[str]]:
     while isinstance(command, TyperGroup) and path and not path[0].startswith("-"):
         assert path[0] in command.commands, f"no command {path[0]}"
         command, path = command.commands[path[0]], path[1:]
+    below = getattr(command, "commands", {})  # of one command with arguments: estimate calibrate
+    if path and path[0] in below:
+        command, path = below[path[0]], path[1:]
     return command, path
 
 

@@ -22,6 +22,8 @@ CONTENTS = {
     "foreign": "inputs and expected outputs of files without a manifest",
     "tail": "the library for upsampling and argmax",
     "packs": "what was packed to run by hand; needed to merge its answer",
+    "blocks": "code that models execute on an emulated core, for estimates",
+    "mca": "cycles of blocks of code",
     "results-index": "indexes of results folders",
 }
 

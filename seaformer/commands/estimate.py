@@ -1,0 +1,171 @@
+"""``seaformer estimate``: latency of a core that is not at hand; ``estimate calibrate``.
+
+One command with files as its arguments, and one below it: click has no such command, so the first
+argument decides.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from seaformer.commands import _complete
+from seaformer.commands._options import AsJson, FileGroup, ModelOptions, Wide, grouped
+from seaformer.commands._parse import (
+    artifact_files,
+    engine_names,
+    export_requests,
+    file_options,
+    input_kind,
+)
+from seaformer.commands._print import next_step, notice, print_json, say, show, steps, titled
+from seaformer.core.engine import DEFAULT_FORMAT, timed_formats
+
+if TYPE_CHECKING:
+    from seaformer.core.artifact import Artifact
+    from seaformer.core.estimate import Estimate
+    from seaformer.estimate.calibration import Calibration
+    from seaformer.estimate.cost import Llvm
+
+CORE = "sd865"
+_CALIBRATE = "calibrate"
+
+
+class EstimateCommand(TyperCommand):
+    """The command, or ``calibrate`` where that is its first argument."""
+
+    @property
+    def commands(self) -> dict[str, Any]:
+        """The commands below it, by name."""
+        app = typer.Typer(add_completion=False)
+        app.command(_CALIBRATE)(calibrate)
+        return {_CALIBRATE: typer.main.get_command(app)}
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: Any = None,
+        **extra: Any,
+    ) -> Any:
+        """The context of what the arguments mean."""
+        if args[:1] == [_CALIBRATE]:
+            below = typer.Context(self, info_name=info_name, parent=parent)
+            return self.commands[_CALIBRATE].make_context(_CALIBRATE, args[1:], below, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@grouped
+def estimate(
+    models: ModelOptions,
+    about: FileGroup,
+    artifacts: Annotated[
+        list[Path] | None,
+        typer.Argument(help="model files, exported here or anywhere; or calibrate"),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "--engine",
+            help=f"{', '.join(timed_formats())}, or all",
+            autocompletion=_complete.formats,
+        ),
+    ] = DEFAULT_FORMAT,
+    core: Annotated[str, typer.Option(help="the core to estimate for: sd865, sd855")] = CORE,
+    calibration: Annotated[str, typer.Option(help="a file of `estimate calibrate`")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="of seeded weights")] = 0,
+    wide: Wide = False,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate latency on a core that is not at hand: emulated code, priced and scaled.
+
+    `seaformer estimate calibrate --help` is about the scales. docs/estimate.md has the method.
+    """
+    from seaformer.bench.target import TargetOptions
+    from seaformer.bench.targets.emulator import open_target
+    from seaformer.estimate.calibration import load, shipped
+    from seaformer.estimate.run import Estimator
+    from seaformer.export import cached_export
+
+    chosen = load(Path(calibration)) if calibration else shipped(core)
+    kind = input_kind(about.input or (), artifacts or ())
+    requests = [] if artifacts else export_requests(models, format, seed, input=kind)
+    llvm = _llvm(chosen)
+    with steps() as step:
+        stated = file_options(about, models.size, ("emulator",), seed)
+        files = artifact_files(artifacts or [], stated, step)
+        engines = engine_names(requests, files)
+        for engine in engines:
+            chosen.check_engine(engine)
+        options = TargetOptions(engines=engines, notice=notice)
+        target = open_target(step, chosen.emulated, caches=False, options=options)
+        for number, request in enumerate(requests):
+            files.append(cached_export(request, titled(step, requests, number)))
+        estimator = Estimator(chosen, target, llvm)
+        estimates = [
+            estimator.estimate(each, components=models.components, progress=step) for each in files
+        ]
+    _show(estimates, files, as_json, wide)
+
+
+def calibrate(
+    core: Annotated[str, typer.Option(help="the core: sd865, sd855")] = CORE,
+    leave_out: Annotated[
+        str, typer.Option(help="families that it must not see: seaformer,topformer")
+    ] = "",
+    out: Annotated[str, typer.Option(help="the file to write; CORE.calibration.json")] = "",
+    wide: Wide = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a calibration of a core from published latencies, without some families."""
+    from seaformer.core import codec
+    from seaformer.core.files import expanded
+    from seaformer.estimate.calibration import calibrate as make
+    from seaformer.estimate.calibration import save, shown_rows, summaries
+    from seaformer.report.estimate import calibration_page
+
+    families = [item.strip() for item in leave_out.split(",") if item.strip()]
+    calibration = make(core, families)
+    path = expanded(out or f"{core}.calibration.json")
+    save(path, calibration)
+    if as_json:
+        print_json(codec.to_json(calibration))
+    else:
+        title = f"Calibration of {core}, without {', '.join(families) or 'nothing'}"
+        show(calibration_page(title, summaries(calibration), shown_rows(calibration)), wide)
+        say(f"Written: {path}")
+    next_step(f"seaformer estimate --calibration {shlex.quote(str(path))} --variant t")
+
+
+def _llvm(calibration: Calibration) -> Llvm | None:
+    """LLVM, or a notice of how to install it; another version than the calibration's is refused."""
+    from seaformer.core.errors import MissingExtra
+    from seaformer.estimate.cost import find_llvm
+
+    try:
+        llvm = find_llvm()
+    except MissingExtra as error:
+        notice(f"{error.message} Estimates are made of instructions alone. {error.hint}")
+        return None
+    calibration.check_version("llvm", llvm.version)
+    return llvm
+
+
+def _show(
+    estimates: Sequence[Estimate], files: Sequence[Artifact], as_json: bool, wide: bool
+) -> None:
+    from seaformer.core import codec
+    from seaformer.report.estimate import estimate_page
+
+    if as_json:
+        print_json([codec.to_json(each) for each in estimates])
+        return
+    show(estimate_page(estimates), wide)
+    if files:
+        next_step(f"seaformer bench --device phone --threads 1 {shlex.quote(str(files[0].path))}")

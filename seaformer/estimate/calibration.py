@@ -1,0 +1,235 @@
+"""``Calibration``: the scales of one core, the rows they are made of, and the versions they need.
+
+A file of its own: ``calibrations/sd865.json`` comes with the package, ``seaformer estimate
+calibrate`` makes another, without some families or of other rows. Counts depend on the engine, on
+LLVM's model and on QEMU, so a calibration holds for the versions that it was made with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seaformer.core import codec, files, zoo
+from seaformer.core.errors import ArtifactError, UsageError
+from seaformer.core.estimate import CYCLES, INSTRUCTIONS, ScaleRow, ScaleSummary
+from seaformer.core.registry import unknown
+from seaformer.estimate.domain import Domain, domain_of, is_unsettled
+from seaformer.estimate.evidence import Evidence, evidence, family_of
+from seaformer.estimate.published import Published, published
+from seaformer.estimate.scale import Point, Scale, make_scale
+
+SCHEMA = 1
+_SHIPPED = Path(__file__).with_name("calibrations")
+_LEAST_ROWS = 3  # of a scale
+_PARTS = {"qemu": 1, "llvm": 1}  # leading numbers of a version that have to agree; of engines all
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: what ran, what it executed, and the time it is held against.
+
+    ``source`` is a published table or a measurement. Rows with ``inside`` false are not in a scale.
+    """
+
+    model: str
+    family: str
+    engine: str
+    precision: str
+    ms: float
+    source: str
+    instructions: int
+    cycles: float
+    operators: tuple[str, ...]
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Scales by engine, precision and what is counted; ``versions`` they hold for."""
+
+    schema: int
+    core: str
+    emulated: str
+    left_out: tuple[str, ...]
+    versions: Mapping[str, str]
+    scales: tuple[Scale, ...]
+    rows: tuple[Row, ...]
+
+    def scale(self, engine: str, precision: str, by: str) -> Scale | None:
+        """The scale of that engine and precision."""
+        key = (engine, precision, by)
+        matching = (s for s in self.scales if (s.engine, s.precision, s.by) == key)
+        return next(matching, None)
+
+    def domain(self, engine: str, precision: str) -> Domain:
+        """What the rows of that engine and precision have."""
+        rows = [r for r in self.rows if (r.engine, r.precision, r.inside) == (engine, precision, 1)]
+        return domain_of((row.operators, row.instructions) for row in rows)
+
+    def check_engine(self, engine: str) -> None:
+        """Raise ``UsageError`` where no row was run by that engine."""
+        covered = tuple(dict.fromkeys(scale.engine for scale in self.scales))
+        if engine not in covered:
+            raise UsageError(
+                f"The calibration of {self.core} does not cover {engine}: "
+                f"it covers {', '.join(covered)}."
+            )
+
+    def check_version(self, name: str, version: str) -> None:
+        """Raise ``ArtifactError`` where the calibration was made with another version."""
+        stated = self.versions.get(name, "")
+        parts = _PARTS.get(name, 0)
+        if stated and _leading(stated, parts) != _leading(version, parts):
+            raise ArtifactError(
+                f"The calibration of {self.core} holds for {name} {stated} (got {version}).",
+                hint="Use a calibration of this version: --calibration FILE",
+            )
+
+
+def shipped_cores() -> tuple[str, ...]:
+    """The cores that calibrations come with the package for."""
+    return tuple(sorted(path.stem for path in _SHIPPED.glob("*.json")))
+
+
+def shipped(core: str) -> Calibration:
+    """The package's calibration of a core. Raises ``UsageError`` where there is none."""
+    if core not in shipped_cores():
+        known = ", ".join(shipped_cores())
+        raise UsageError(
+            f"No calibration covers the core {core!r}: there are calibrations of {known}.",
+            hint="Name one that you have made: --calibration FILE",
+        )
+    return load(_SHIPPED / f"{core}.json")
+
+
+def load(path: Path) -> Calibration:
+    """Read a calibration. Raises ``CorruptArtifact``, or ``SchemaTooNew`` for a newer file."""
+    content = files.read_bytes(path)
+    calibration = codec.decode(Calibration, content, where=path.name, newest=SCHEMA)
+    if not calibration.scales:
+        raise ArtifactError(f"{path.name} has no scale.", hint="seaformer estimate calibrate")
+    return calibration
+
+
+def save(path: Path, calibration: Calibration) -> None:
+    """The file appears whole or not at all."""
+    files.write_json(path, codec.to_json(calibration))
+
+
+def calibrate(core: str, leave_out: Collection[str] = ()) -> Calibration:
+    """A calibration of published rows, without the families named.
+
+    Raises ``UnknownName`` for a core without published rows, or a family without evidence;
+    ``UsageError`` where nothing is left.
+    """
+    bound = _bound(published(core), evidence())
+    known = sorted({row.family for row, _ in bound})
+    for family in leave_out:
+        if family not in known:
+            raise unknown("family", family, known)
+    kept = [(row, counted) for row, counted in bound if row.family not in leave_out]
+    rows = tuple(row for row, _ in kept)
+    scales = tuple(_scales(rows))
+    if not scales:
+        raise UsageError(
+            f"Too few rows are left to calibrate {core}: a scale needs {_LEAST_ROWS} of one engine."
+        )
+    return Calibration(
+        schema=SCHEMA,
+        core=core,
+        emulated=kept[0][1].core,
+        left_out=tuple(leave_out),
+        versions=_versions([counted for _, counted in kept]),
+        scales=scales,
+        rows=rows,
+    )
+
+
+def summaries(calibration: Calibration) -> tuple[ScaleSummary, ...]:
+    """Each scale, with what its errors are."""
+    return tuple(_summary(scale) for scale in calibration.scales)
+
+
+def shown_rows(calibration: Calibration) -> tuple[ScaleRow, ...]:
+    """Each row, with its errors."""
+    return tuple(_shown(row, calibration) for row in calibration.rows)
+
+
+def _summary(scale: Scale) -> ScaleSummary:
+    sizes = [abs(error) for error in scale.errors.values()] or [float("nan")]
+    return ScaleSummary(
+        engine=scale.engine,
+        precision=scale.precision,
+        by=scale.by,
+        ns=scale.ns,
+        factor=scale.factor,
+        rows=len(scale.errors),
+        families=scale.families,
+        mean=sum(sizes) / len(sizes),
+        worst=max(sizes),
+    )
+
+
+def _shown(row: Row, calibration: Calibration) -> ScaleRow:
+    scales = [calibration.scale(row.engine, row.precision, by) for by in (CYCLES, INSTRUCTIONS)]
+    by_cycles, by_instructions = (
+        scale.errors.get(row.model) if scale and row.inside else None for scale in scales
+    )
+    return ScaleRow(
+        model=row.model,
+        family=row.family,
+        engine=row.engine,
+        precision=row.precision,
+        published_ms=row.ms,
+        by_cycles=by_cycles,
+        by_instructions=by_instructions,
+    )
+
+
+def _bound(figures: Iterable[Published], counted: Iterable[Evidence]) -> list[tuple[Row, Evidence]]:
+    by_model = {(each.model, each.precision): each for each in figures}
+    pairs = []
+    for each in counted:
+        figure = by_model.get((each.model, each.precision))
+        if figure is not None:
+            pairs.append((_row(figure, each), each))
+    return pairs
+
+
+def _row(figure: Published, counted: Evidence) -> Row:
+    return Row(
+        model=counted.model,
+        family=family_of(zoo.entries()[counted.model].spec),
+        engine=counted.engine,
+        precision=counted.precision,
+        ms=figure.ms,
+        source=figure.source,
+        instructions=counted.instructions,
+        cycles=counted.cycles,
+        operators=tuple(sorted(counted.operators)),
+        inside=not (is_unsettled(counted.operators) or counted.outside),
+    )
+
+
+def _scales(rows: Sequence[Row]) -> Iterable[Scale]:
+    inside = [row for row in rows if row.inside]
+    for engine, precision in dict.fromkeys((row.engine, row.precision) for row in inside):
+        some = [row for row in inside if (row.engine, row.precision) == (engine, precision)]
+        for by in (CYCLES, INSTRUCTIONS) if len(some) >= _LEAST_ROWS else ():
+            points = [Point(r.model, r.family, getattr(r, by), r.ms) for r in some]
+            yield make_scale(engine, precision, by, points)
+
+
+def _versions(counted: Iterable[Evidence]) -> dict[str, str]:
+    versions: dict[str, str] = {}
+    for each in counted:
+        versions |= {"qemu": each.qemu, "llvm": each.llvm, each.engine: each.engine_version}
+    return versions
+
+
+def _leading(version: str, parts: int) -> tuple[str, ...]:
+    """The first numbers of a version, all of them where ``parts`` is 0; without a build's name."""
+    numbers = tuple(version.partition("+")[0].split("."))
+    return numbers[:parts] if parts else numbers

@@ -1,0 +1,192 @@
+"""``estimate``: the code that an artifact executes on an emulated core, priced and scaled.
+
+An artifact runs once for each of its methods; what it executed is kept in the cache, so that a
+second estimate takes seconds. Without LLVM the estimate is of instructions alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from seaformer.bench.code_blocks import block_profile
+from seaformer.bench.target import Target
+from seaformer.core import files, zoo
+from seaformer.core.artifact import FORWARD, Artifact
+from seaformer.core.code_blocks import SCHEMA, BlockHead, BlockProfile, load_blocks, write_blocks
+from seaformer.core.errors import CorruptArtifact, UsageError
+from seaformer.core.estimate import CYCLES, INSTRUCTIONS, Estimate, PartEstimate
+from seaformer.core.plan import RunPlan
+from seaformer.core.precision import BASE
+from seaformer.estimate.calibration import Calibration
+from seaformer.estimate.cost import Cost, Llvm, price
+from seaformer.estimate.domain import Subject, reasons
+from seaformer.estimate.published import published, published_cores
+from seaformer.estimate.scale import WIDEST, Scale
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """Estimates artifacts for the core of one calibration.
+
+    Args:
+        calibration: the scales.
+        target: the emulated core that the calibration's rows ran on.
+        llvm: what prices code; without it instructions are scaled.
+    """
+
+    calibration: Calibration
+    target: Target
+    llvm: Llvm | None = None
+
+    def estimate(
+        self, artifact: Artifact, *, components: bool = False, progress: Progress | None = None
+    ) -> Estimate:
+        """The estimate of one artifact.
+
+        Raises ``UsageError`` for an engine that the calibration does not cover, ``ArtifactError``
+        for other versions, ``RunnerFailed`` where the artifact does not run.
+        """
+        step = progress or (lambda _: None)
+        step(f"count {artifact.file}")
+        profile = profile_of(self.target, artifact)
+        whole = self.estimate_profile(profile, artifact)
+        if not components:
+            return whole
+        parts = tuple(self._part(artifact, name, step) for name in artifact.components)
+        return replace(whole, components=parts)
+
+    def estimate_profile(self, profile: BlockProfile, artifact: Artifact) -> Estimate:
+        """The estimate of what was recorded of an artifact."""
+        head = profile.head
+        self._check(head)
+        cost = self._cost(profile)
+        scale, precision_reasons = self._scale(head.runtime, head.precision)
+        subject = Subject(
+            artifact.operators,
+            artifact.delegation,
+            head.counts.instructions,
+            cost.unpriced if cost else 0,
+            cost.unpriced_words if cost else (),
+        )
+        domain = self.calibration.domain(scale.engine, scale.precision)
+        outside = (*precision_reasons, *reasons(subject, domain))
+        ms = scale.ms(_count(profile, cost))
+        factor = max(WIDEST, scale.factor) if outside else scale.factor
+        return Estimate(
+            model=head.model,
+            engine=head.runtime,
+            precision=head.precision,
+            core=self.calibration.core,
+            instructions=head.counts.instructions,
+            cycles=_cycles(cost),
+            estimate_ms=ms,
+            interval_ms=(ms / factor, ms * factor),
+            inside=not outside,
+            outside_because=outside,
+            components=(),
+            by=scale.by,
+            emulated=self.calibration.emulated,
+            scope=head.scope,
+            input_shape=head.input_shape,
+            artifact_file=head.artifact_file,
+            artifact_sha256=head.artifact_sha256,
+            published_ms=_published(artifact, self.calibration.core),
+            versions=dict(self._versions(head)),
+            left_out=self.calibration.left_out,
+        )
+
+    def _part(self, artifact: Artifact, name: str, step: Progress) -> PartEstimate:
+        step(f"count {name} of {artifact.file}")
+        profile = profile_of(self.target, artifact, name)
+        cost = self._cost(profile)
+        scale, _ = self._scale(profile.head.runtime, profile.head.precision)
+        ms = scale.ms(_count(profile, cost))
+        return PartEstimate(name, profile.head.counts.instructions, _cycles(cost), ms)
+
+    def _cost(self, profile: BlockProfile) -> Cost | None:
+        return None if self.llvm is None else price(profile.blocks, self.llvm)
+
+    def _scale(self, engine: str, precision: str) -> tuple[Scale, tuple[str, ...]]:
+        """The scale, of single precision where there is none of the file's, and what that means."""
+        by = INSTRUCTIONS if self.llvm is None else CYCLES
+        self.calibration.check_engine(engine)
+        if scale := self.calibration.scale(engine, precision, by):
+            return scale, ()
+        if scale := self.calibration.scale(engine, BASE.name, by):
+            return scale, (f"no row of the calibration is in {precision}",)
+        raise UsageError(
+            f"The calibration of {self.calibration.core} does not cover {engine} {precision}."
+        )
+
+    def _check(self, head: BlockHead) -> None:
+        for name, version in self._versions(head):
+            self.calibration.check_version(name, version)
+        core = (head.device.properties or {}).get("cpu", "")
+        if core != self.calibration.emulated:
+            raise UsageError(
+                f"The calibration of {self.calibration.core} is for code of an emulated "
+                f"{self.calibration.emulated} (got {core or head.device.model})."
+            )
+
+    def _versions(self, head: BlockHead) -> Iterator[tuple[str, str]]:
+        yield "qemu", qemu_version(head)
+        if self.llvm:
+            yield "llvm", self.llvm.version
+        yield head.runtime, head.runtime_version
+
+
+def profile_of(target: Target, artifact: Artifact, method: str = FORWARD) -> BlockProfile:
+    """What a method executes, from the cache where it ran before.
+
+    A file without a manifest may be run with other inputs, and is run each time.
+    """
+    path = _kept(target, artifact, method)
+    if artifact.foreign is None:
+        with suppress(CorruptArtifact):
+            return load_blocks(path)
+    profile = block_profile(target, RunPlan(method=method), artifact, "seaformer estimate")
+    if artifact.foreign is None:
+        write_blocks(path, profile)
+    return profile
+
+
+def qemu_version(head: BlockHead) -> str:
+    """``7.2.22`` of ``qemu-user 7.2.22 on Linux x86_64``."""
+    return (*head.device.system.split(), "", "")[1]
+
+
+def _kept(target: Target, artifact: Artifact, method: str) -> Path:
+    device = target.device()
+    parts = (str(SCHEMA), artifact.sha256, method, device.id, device.system, target.runner_build)
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+    return files.cache_dir() / "blocks" / f"{digest}.blocks.jsonl"
+
+
+def _cycles(cost: Cost | None) -> float | None:
+    """Cycles of all instructions: those without a price cost what the others do on average."""
+    if cost is None:
+        return None
+    priced = cost.instructions - cost.unpriced
+    return cost.cycles * cost.instructions / priced if priced else float(cost.instructions)
+
+
+def _count(profile: BlockProfile, cost: Cost | None) -> float:
+    cycles = _cycles(cost)
+    return profile.head.counts.instructions if cycles is None else cycles
+
+
+def _published(artifact: Artifact, core: str) -> float | None:
+    """The published figure for this model, where the file is the network that it is of."""
+    entry = zoo.entries().get(artifact.model)
+    if entry is None or artifact.scope != "logits" or core not in published_cores():
+        return None
+    if entry.spec.input_shape != artifact.spec.input_shape:
+        return None
+    figures = {(each.model, each.precision): each.ms for each in published(core)}
+    return figures.get((artifact.model, artifact.precision))

@@ -1,0 +1,82 @@
+"""``seaformer estimate`` and ``estimate calibrate`` as commands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from seaformer.core.estimate import Estimate, PartEstimate
+from seaformer.estimate.calibration import load, shipped
+from seaformer.report.estimate import estimate_page
+from seaformer.report.terminal import lines, plain
+from tests.commands.program import seaformer
+
+ROW = Estimate(
+    model="seaformer_t.ade20k",
+    engine="executorch",
+    precision="fp32",
+    core="sd865",
+    instructions=264_730_000,
+    cycles=107_320_000.0,
+    estimate_ms=41.36,
+    interval_ms=(35.17, 48.64),
+    inside=True,
+    outside_because=(),
+    components=(PartEstimate("stem", 132_000_000, 53_000_000.0, 20.68),),
+    by="cycles",
+    emulated="cortex-a76",
+    scope="logits",
+    input_shape=(1, 3, 512, 512),
+    artifact_file="t.pte",
+    artifact_sha256="0" * 64,
+    published_ms=40.0,
+    versions={"llvm": "19.1.7"},
+)
+
+
+def test_a_calibration_without_a_family_is_printed_and_written(tmp_path: Path) -> None:
+    arguments = ("estimate", "calibrate", "--core", "sd865", "--leave-out", "seaformer,topformer")
+    made = seaformer(*arguments, "--out", "rivals.json", cwd=tmp_path)
+    assert made.code == 0, made.err
+    assert "mobilenetv3_l.ade20k" in made.out
+    assert "seaformer_t" not in made.out
+    calibration = load(tmp_path / "rivals.json")
+    assert calibration.left_out == ("seaformer", "topformer")
+    assert "seaformer estimate --calibration rivals.json" in made.err
+    again = seaformer(*arguments, "--json", cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert json.loads(again.out)["left_out"] == ["seaformer", "topformer"]
+    assert load(tmp_path / "sd865.calibration.json") == calibration
+
+
+def test_what_cannot_be_estimated_is_one_sentence(tmp_path: Path) -> None:
+    def complaint(*arguments: str, code: int) -> str:
+        done = seaformer("estimate", *arguments, cwd=tmp_path)
+        assert done.code == code, done.err
+        return done.complaint
+
+    assert "No calibration covers the core 'rpi9'" in complaint("--core", "rpi9", code=2)
+    text = complaint("--variant", "t", "--format", "onnx", code=2)
+    assert "does not cover onnxruntime: it covers executorch, ncnn" in text
+    assert "none.json" in complaint("--calibration", "none.json", "--variant", "t", code=3)
+    old = {"schema": 1, "core": "sd865"}
+    (tmp_path / "old.json").write_text(json.dumps(old), encoding="utf-8")
+    assert "old.json" in complaint("--calibration", "old.json", "--variant", "t", code=3)
+    assert "Unknown family" in complaint("calibrate", "--leave-out", "resnet", code=2)
+
+
+def test_the_table_fits_a_terminal_and_keeps_the_published_figure_apart() -> None:
+    reason = "in no row of the calibration: aten.native_layer_norm (30)"
+    outside = replace(ROW, precision="fp16", inside=False, outside_because=(reason,), components=())
+    page = estimate_page([ROW, replace(outside, estimate_ms=20.8, interval_ms=(10.4, 41.6))])
+    for line in lines(page, 80):
+        assert sum(len(span.text) for span in line) <= 80
+    text = plain(page)
+    assert text.startswith("Estimated, not measured: sd865")
+    assert "║ published" in text
+    assert f"seaformer_t.ade20k executorch fp16 is outside: {reason}." in text
+    assert "Lowest estimate of seaformer_t.ade20k: executorch fp16, 20.80 ms." in text
+    assert "50.00 %" in text  # the stem's share of the whole
+    assert "measured" not in text.replace("not measured", "")
+    assert shipped("sd865").core == ROW.core

@@ -1,0 +1,149 @@
+"""Scales and calibrations, against numbers that are computed here by other means."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seaformer.core import paper, zoo
+from seaformer.core.errors import ArtifactError, CorruptArtifact, UnknownName, UsageError
+from seaformer.core.estimate import CYCLES, INSTRUCTIONS
+from seaformer.estimate import calibration as calibrations
+from seaformer.estimate import evidence as rows
+from seaformer.estimate.calibration import Calibration, calibrate, load, save, shipped
+from seaformer.estimate.published import does_the_same_work, published
+from seaformer.estimate.scale import WIDEST, Point, interval_factor, left_out_errors, make_scale
+
+# Two families: what one family is estimated by is the geometric mean of the other's ratios.
+POINTS = (
+    Point("a1", "a", 100.0, 10.0),
+    Point("a2", "a", 200.0, 22.0),
+    Point("b1", "b", 100.0, 8.0),
+    Point("b2", "b", 400.0, 40.0),
+)
+PAPER = Path(paper.__file__).parent / "paper"
+
+
+def test_a_row_is_estimated_by_the_other_families_alone() -> None:
+    of_a, of_b = math.sqrt(0.1 * 0.11), math.sqrt(0.08 * 0.1)
+    errors = left_out_errors(POINTS)
+    assert errors["a1"] == pytest.approx(of_b * 100 / 10 - 1)
+    assert errors["a2"] == pytest.approx(of_b * 200 / 22 - 1)
+    assert errors["b1"] == pytest.approx(of_a * 100 / 8 - 1)
+    assert errors["b2"] == pytest.approx(of_a * 400 / 40 - 1)
+
+
+def test_the_interval_is_students_of_as_many_families_as_there_are() -> None:
+    logs = [math.log1p(error) for error in left_out_errors(POINTS).values()]
+    rms = math.sqrt(statistics.fmean(one * one for one in logs))
+    assert interval_factor(POINTS) == pytest.approx(min(math.exp(6.314 * rms), 2.0))
+    three = (*POINTS, Point("c1", "c", 100.0, 9.3))
+    logs = [math.log1p(error) for error in left_out_errors(three).values()]
+    rms = math.sqrt(statistics.fmean(one * one for one in logs))
+    assert interval_factor(three) == pytest.approx(math.exp(2.920 * rms))
+
+
+def test_models_of_a_single_family_stand_for_families() -> None:
+    errors = left_out_errors(POINTS[:2])
+    assert errors == pytest.approx({"a1": 0.11 * 100 / 10 - 1, "a2": 0.1 * 200 / 22 - 1})
+    assert interval_factor(POINTS[:1]) == WIDEST
+    assert make_scale("executorch", "fp32", CYCLES, POINTS[:1]).errors == {}
+
+
+def _csv(name: str) -> list[dict[str, str]]:
+    with (PAPER / f"{name}.csv").open(encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def _counts(model: str) -> dict[str, float]:
+    document = json.loads(Path(rows.__file__).with_suffix(".json").read_text(encoding="utf-8"))
+    (row,) = [
+        row
+        for row in document["rows"]
+        if (row["model"], row["engine"], row["precision"]) == (model, "executorch", "fp32")
+    ]
+    return dict(row)
+
+
+def test_a_family_that_is_left_out_is_not_in_the_calibration() -> None:
+    calibration = calibrate("sd865", ["seaformer"])
+    assert calibration.left_out == ("seaformer",)
+    assert not [row for row in calibration.rows if "seaformer" in row.model]
+    scale = calibration.scale("executorch", "fp32", CYCLES)
+    assert scale is not None
+    assert "seaformer" not in scale.families
+    rivals = [row for row in calibration.rows if row.engine == "executorch" and row.inside]
+    rivals = [row for row in rivals if row.precision == "fp32"]
+    by_hand = statistics.geometric_mean(row.ms / row.cycles for row in rivals)
+    assert scale.ns == pytest.approx(1e6 * by_hand)
+
+
+def test_the_rivals_alone_foretell_seaformers_published_latencies() -> None:
+    scale = calibrate("sd865", ["seaformer"]).scale("executorch", "fp32", INSTRUCTIONS)
+    assert scale is not None
+    lines = {line["backbone"]: line for line in _csv("table02_ade20k")}
+    errors = []
+    for size in "tsb":
+        ms = float(lines[f"SeaFormer-{size.upper()}"]["latency_ms"])
+        counted = _counts(f"seaformer_{size}.ade20k")["instructions"]
+        errors.append(abs(scale.ms(counted) / ms - 1))
+    assert statistics.fmean(errors) < 0.03
+    assert max(errors) < 0.05
+
+
+def test_the_calibrations_of_the_package_are_what_calibrate_makes() -> None:
+    assert calibrations.shipped_cores() == ("sd855", "sd865")
+    for core in calibrations.shipped_cores():
+        assert shipped(core) == calibrate(core), f"seaformer estimate calibrate --core {core}"
+
+
+def test_a_published_row_whose_model_does_other_work_is_not_bound() -> None:
+    assert "seaformer_b.ade20k" in {each.model for each in published("sd865")}
+    entry = zoo.entries()["seaformer_b.ade20k"]  # 1.76 G of convolutions here, 1.8 G in the paper
+    assert does_the_same_work(entry)
+    for factor in (0.8, 1.2):
+        macs = round(factor * entry.macs)
+        assert not does_the_same_work(replace(entry, macs=macs, paper_flops=macs)), factor
+    widths = {each.model: each.ms for each in published("sd855")}
+    assert widths["mobilenetv2_100.imagenet"] == 20.74
+    assert widths["mobilenetv1_x025.imagenet"] == 2.88
+
+
+def test_a_calibration_comes_back_from_its_file(tmp_path: Path) -> None:
+    made = calibrate("sd865", ["topformer", "mobilenetv2"])
+    save(tmp_path / "c.json", made)
+    assert load(tmp_path / "c.json") == made
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [("executorch", "1.4.0+cpu"), ("llvm", "20.1.0"), ("qemu", "8.2.2")]
+)
+def test_other_versions_are_refused_with_the_reason(name: str, version: str) -> None:
+    calibration = shipped("sd865")
+    calibration.check_version(name, calibration.versions[name])
+    with pytest.raises(ArtifactError, match=f"holds for {name} .*got {version[:5]}"):
+        calibration.check_version(name, version)
+
+
+def test_what_no_calibration_covers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No calibration covers the core 'rpi9'"):
+        shipped("rpi9")
+    with pytest.raises(UsageError, match="does not cover onnxruntime"):
+        shipped("sd865").check_engine("onnxruntime")
+    with pytest.raises(UnknownName, match="Unknown family"):
+        calibrate("sd865", ["seaformers"])
+    with pytest.raises(UsageError, match="Too few rows are left"):
+        calibrate("sd865", sorted({row.family for row in shipped("sd865").rows}))
+    (tmp_path / "c.json").write_text("{", encoding="utf-8")
+    with pytest.raises(CorruptArtifact):
+        load(tmp_path / "c.json")
+    empty: Calibration = replace(shipped("sd865"), scales=())
+    save(tmp_path / "c.json", empty)
+    with pytest.raises(ArtifactError, match="has no scale"):
+        load(tmp_path / "c.json")

@@ -1,0 +1,62 @@
+"""What is inside the domain of a calibration, and the operators named where it is not."""
+
+from __future__ import annotations
+
+from seaformer.core.artifact import Delegation, OutsideOperator
+from seaformer.estimate.domain import Subject, domain_of, is_unsettled, reasons
+
+CONV = {"aten.convolution": 20, "aten.relu": 9, "aten.add": 3}
+DOMAIN = domain_of([(CONV, 50_000_000), (("Convolution", "ReLU"), 200_000_000)])
+
+
+def why(operators: dict[str, int], delegation: Delegation | None = None, **counts: int) -> str:
+    subject = Subject(operators, delegation, counts.get("instructions", 60_000_000))
+    return "; ".join(reasons(subject, DOMAIN))
+
+
+def test_a_network_of_known_operators_is_inside() -> None:
+    assert why(CONV) == ""
+    assert why({"Convolution": 3}) == ""
+    assert why(CONV | {"aten.view_copy": 4, "aten.permute_copy": 2, "getitem": 7}) == ""
+
+
+def test_norms_and_gates_of_transformers_are_outside_by_name() -> None:
+    assert why(CONV | {"aten.native_layer_norm": 30, "aten.gelu": 8}) == (
+        "computed in another way by every engine: aten.native_layer_norm (30), aten.gelu (8)"
+    )
+    assert "LayerNorm (2)" in why(CONV | {"LayerNorm": 2})
+    assert "Swish (5)" in why(CONV | {"Swish": 5})
+    assert is_unsettled(["aten.convolution", "aten.native_group_norm"])
+    assert not is_unsettled(["HardSwish", "aten.hardswish", *CONV])
+
+
+def test_an_operator_that_no_row_has_is_outside_by_name() -> None:
+    assert why(CONV | {"aten.grid_sampler_2d": 1}) == (
+        "in no row of the calibration: aten.grid_sampler_2d (1)"
+    )
+
+
+def test_operators_beside_the_delegate_are_named() -> None:
+    outside = (
+        OutsideOperator("aten.convolution", 2, computes=True, reason="dilated"),
+        OutsideOperator("dim_order_ops._to_dim_order_copy", 9, computes=False, reason="copy"),
+    )
+    delegation = Delegation("xnnpack", 3, 18, outside)
+    assert why(CONV, delegation) == "not delegated to xnnpack: aten.convolution (2)"
+
+
+def test_much_more_or_less_work_than_any_row_is_outside() -> None:
+    assert why(CONV, instructions=601_000_000) == (
+        "601 M instructions; the calibration's rows have 50 M to 200 M"
+    )
+    assert why(CONV, instructions=599_000_000) == ""
+    assert why(CONV, instructions=9_000_000).startswith("9.00 M instructions")
+
+
+def test_code_without_a_price_is_never_free() -> None:
+    subject = Subject(CONV, None, 60_000_000, unpriced=600_000, words=("00000000 d65f03c0",))
+    assert reasons(subject, DOMAIN) == ("1.0 % of the instructions have no price: code 00000000",)
+
+
+def test_unknown_operators_are_not_inside() -> None:
+    assert why({}) == "the operators of this file are unknown"

@@ -1,0 +1,67 @@
+"""An estimate of a small network under the real emulator, its cache, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seaformer.bench.targets.emulator import EmulatorTarget
+from seaformer.core.errors import ArtifactError, UsageError
+from seaformer.core.estimate import CYCLES, INSTRUCTIONS
+from seaformer.estimate.calibration import shipped
+from seaformer.estimate.cost import find_llvm
+from seaformer.estimate.run import Estimator, profile_of
+from tests import arm
+from tests.bench.emulated import target
+from tests.exports import small
+
+
+@pytest.mark.slow
+def test_an_estimate_is_the_count_times_the_scale_and_is_repeated_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    on, artifact, calibration = target(), small("executorch"), shipped("sd865")
+    monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path))
+    llvm = arm.needed(find_llvm)
+    found = Estimator(calibration, on, llvm).estimate(artifact)
+    by_cycles = calibration.scale("executorch", "fp32", CYCLES)
+    assert by_cycles is not None
+    assert found.cycles is not None
+    assert found.estimate_ms == pytest.approx(found.cycles * by_cycles.ns / 1e6)
+    assert 0.25 < found.cycles / found.instructions < 1.0
+    low, high = found.interval_ms
+    assert low < found.estimate_ms < high
+    assert not found.inside  # 64x96 is less work than any row
+    assert any("instructions; the calibration's rows" in each for each in found.outside_because)
+    assert found.published_ms is None  # the paper's figure is of another size
+
+    def fails(*_: object) -> None:
+        raise AssertionError("emulated again")
+
+    monkeypatch.setattr(EmulatorTarget, "run_blocks", fails)
+    assert Estimator(calibration, on, llvm).estimate(artifact) == found
+    plain = Estimator(calibration, on).estimate(artifact)
+    by_instructions = calibration.scale("executorch", "fp32", INSTRUCTIONS)
+    assert by_instructions is not None
+    assert (plain.cycles, plain.by) == (None, INSTRUCTIONS)
+    assert (
+        plain.instructions
+        == found.instructions
+        == profile_of(on, artifact).head.counts.instructions
+    )
+    assert plain.estimate_ms == pytest.approx(plain.instructions * by_instructions.ns / 1e6)
+
+
+@pytest.mark.slow
+def test_an_engine_and_versions_that_the_calibration_does_not_cover_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    on = target()
+    monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path))
+    with pytest.raises(UsageError, match="does not cover onnxruntime: it covers executorch"):
+        Estimator(shipped("sd865"), on).estimate(small("onnx"))
+    old = replace(shipped("sd865"), versions={"executorch": "1.4.0"})
+    with pytest.raises(ArtifactError, match=r"holds for executorch 1\.4\.0"):
+        Estimator(old, on).estimate(small("executorch"))
