@@ -8,6 +8,8 @@ of matched anchors.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,13 +17,15 @@ from torch import Tensor, nn
 from seaformer.models._anchors import anchors
 from seaformer.training.losses import Batch, Loss, Objective
 from seaformer.training.parallel import total
+from seaformer.training.recipes import Recipe
 
 OBJECT, BACKGROUND = 0.5, 0.4
 ALPHA, GAMMA = 0.25, 2.0
+PRIOR = 0.01
 _NEITHER, _NONE = -2, -1  # instead of a box's number
 
 
-def detection() -> Objective:
+def detection(_: Recipe) -> Objective:
     """Focal loss plus L1 loss of a detector's two outputs."""
 
     def compute(network: nn.Module, batch: Batch) -> Loss:
@@ -39,6 +43,15 @@ def detection() -> Objective:
         return Loss(parts[0][1] + parts[1][1], parts)
 
     return compute
+
+
+def expect_background(network: nn.Module) -> None:
+    """Begin with a chance of 1 % for each class at each anchor, as the paper does (section 4.1):
+    else the loss of the many anchors without an object outweighs all others."""
+    bias = network.get_submodule("head.classify").bias
+    assert isinstance(bias, Tensor)
+    with torch.no_grad():
+        bias.fill_(-math.log((1 - PRIOR) / PRIOR))
 
 
 def sum_of(values: object) -> Tensor:

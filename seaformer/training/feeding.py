@@ -116,7 +116,7 @@ class Augmented(Dataset[Item]):
 
     def _boxed(self, sample: Sample, rng: np.random.Generator) -> Item:
         image, recipe = read_image(sample.image), self.recipe
-        size = transforms.size_within((image.shape[0], image.shape[1]), recipe.box)
+        size = _inside(image.shape[:2], recipe)
         scale = (size[1] / image.shape[1], size[0] / image.shape[0])
         rows = [
             (b.x1 * scale[0], b.y1 * scale[1], b.x2 * scale[0], b.y2 * scale[1], b.label)
@@ -133,6 +133,13 @@ class Augmented(Dataset[Item]):
         height, width = (min(a, b) for a, b in zip(recipe.crop, size, strict=True))
         canvas[:, :height, :width] = values[:, :height, :width]
         return torch.from_numpy(canvas), torch.from_numpy(boxes)
+
+
+def _inside(size: tuple[int, ...], recipe: Recipe) -> tuple[int, int]:
+    """The size within the recipe's box and, as networks here have one input size, its crop."""
+    height, width = transforms.size_within((size[0], size[1]), recipe.box)
+    factor = min(1.0, recipe.crop[0] / height, recipe.crop[1] / width)
+    return max(int(height * factor), 1), max(int(width * factor), 1)
 
 
 def erase(values: transforms.Floats, chance: float, rng: np.random.Generator) -> None:

@@ -17,13 +17,14 @@ from seaformer.core import codec, files
 from seaformer.core.errors import Diverged, UsageError
 from seaformer.core.registry import missing
 from seaformer.core.spec import ModelSpec
-from seaformer.data.dataset import DETECTION, SEGMENTATION, DataSet
+from seaformer.data.dataset import CLASSIFICATION, DETECTION, SEGMENTATION, DataSet
 from seaformer.data.preprocessing import preprocessing_of
 from seaformer.data.sets import open_set
 from seaformer.models import create_model, model_spec
 from seaformer.models._blocks import Network
 from seaformer.training import checkpoints, distillation
 from seaformer.training.checkpoints import RunFolder
+from seaformer.training.detection import detection, expect_background
 from seaformer.training.distillation import Distillation, Distilling, teacher_of
 from seaformer.training.feeding import (
     Augmented,
@@ -44,6 +45,11 @@ from seaformer.training.schedules import Length, fitted, rate
 
 Progress = Callable[[int, int, float], None]
 Notice = Callable[[str], None]
+OBJECTIVES: dict[str, Callable[[Recipe], Objective]] = {
+    SEGMENTATION: segmentation,
+    CLASSIFICATION: classification,
+    DETECTION: detection,
+}
 
 
 @dataclass(frozen=True)
@@ -102,10 +108,9 @@ def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
     recipe = recipe_of(name, plan.recipe)
     recipe = corrected(recipe) if plan.corrected else recipe
     spec = model_spec(name)
-    if spec.task != data.task or data.task == DETECTION:
+    if spec.task != data.task:
         raise UsageError(
-            f"{name} is a model of {spec.task}, and {plan.data} a data set of {data.task}.",
-            hint="Segmentation and classification can be trained here.",
+            f"{name} is a model of {spec.task}, and {plan.data} a data set of {data.task}."
         )
     if plan.distillation is not None:
         distillation.check_tasks(plan.distillation, spec)
@@ -182,6 +187,8 @@ class _Run:
         regularise(self.network, recipe, self.draws)
         if self.share.processes > 1:
             synchronise_norms(self.network)
+        if data.task == DETECTION and not plan.checkpoint:
+            expect_background(self.network)
         self.objective = self._objective()
         self.averaged: dict[str, Any] = {}
         self.network.train()
@@ -195,7 +202,7 @@ class _Run:
         if how is not None:
             teacher = teacher_of(how, self.network, recipe.crop, self.plan.seed)
             return Distilling(self.network, teacher, recipe, how, self.accelerator.device)
-        return segmentation(recipe) if self.data.task == SEGMENTATION else classification()
+        return OBJECTIVES[self.data.task](recipe)
 
     def _restore(self) -> int:
         """The iteration to begin with, after the state of the last checkpoint."""
@@ -233,9 +240,7 @@ class _Run:
         for group, lr in zip(self.optimiser.param_groups, rates, strict=True):
             group["lr"] = lr
         batch = batch_of(members, self.data, recipe, seed, iteration)
-        device = self.accelerator.device
-        batch = replace(batch, images=batch.images.to(device), labels=batch.labels.to(device))
-        value = self.objective(self.wrapped, batch).value
+        value = self.objective(self.wrapped, batch.to(self.accelerator.device)).value
         loss = float(self.accelerator.reduce(value.detach(), "mean"))
         if not math.isfinite(loss):
             raise Diverged(

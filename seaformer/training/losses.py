@@ -2,7 +2,7 @@
 
 Segmentation: logits are resized to the labels (bilinear, corners not aligned), then cross entropy
 as mmsegmentation averages it. Classification: cross entropy with smoothed labels, mixup where the
-recipe has it. Detection is in ``detection.py``, distillation in ``distillation.py``.
+recipe has it. Detection is in ``detection.py``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ class Batch:
     images: Tensor
     labels: Tensor
     boxes: tuple[Tensor, ...] = ()
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        boxes = tuple(each.to(device) for each in self.boxes)
+        return Batch(self.images.to(device), self.labels.to(device), boxes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +69,7 @@ def pixel_entropy(logits: Tensor, labels: Tensor, average: str) -> Tensor:
     return summed / labels.numel()
 
 
-def classification() -> Objective:
+def classification(_: Recipe) -> Objective:
     """Cross entropy with the shares of classes that ``shares`` made."""
 
     def compute(network: nn.Module, batch: Batch) -> Loss:

@@ -146,6 +146,15 @@ _IMAGENET = Recipe(
     erase=0.2,
     pretrained=False,
 )  # fmt: skip
+_DETECTION = Recipe(
+    optimiser="sgd",
+    weight_decay=1e-4,
+    schedule=Schedule(kind="step", warmup=500, start=1e-3, factor=0.1, milestones=(8, 11)),
+    dropout=0.0,
+    stochastic_depth=0.0,
+    clip=35.0,
+    distort=False,
+)
 BASES = {
     "seaformer": _SEAFORMER,
     "topformer": replace(
@@ -157,16 +166,11 @@ BASES = {
     "setr": _SETR,
     "setr_paddlevit": replace(_SETR, clip=1.0),
     "imagenet": _IMAGENET,
-    "detection": Recipe(
-        optimiser="sgd",
-        weight_decay=1e-4,
-        schedule=Schedule(kind="step", warmup=500, start=1e-3, factor=0.1, milestones=(8, 11)),
-        dropout=0.0,
-        stochastic_depth=0.0,
-        clip=35.0,
-        distort=False,
-    ),
+    "detection": _DETECTION,
     "synth": replace(_SYNTH, rules=(NameRule("pos_emb", decay=0.0),)),
+    "synth_boxes": replace(
+        _DETECTION, optimiser="adamw", schedule=Schedule(warmup=100, start=1e-3), pretrained=False
+    ),
     "synth_classes": replace(
         _SYNTH, rules=(NameRule("pos_emb", decay=0.0),), dropout=0.0, smoothing=0.1
     ),
