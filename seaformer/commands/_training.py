@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
@@ -28,6 +31,7 @@ class RunOptions:
         bool, typer.Option("--corrected", help="without the quirks of the official recipe")
     ] = False
     batch: Annotated[int, typer.Option(help="images an iteration, of all processes")] = 0
+    lr: Annotated[float, typer.Option(help="learning rate; 0: the recipe's")] = 0.0
     scale_lr: Annotated[
         bool, typer.Option("--scale-lr", help="scale the learning rate with --batch")
     ] = False
@@ -36,6 +40,9 @@ class RunOptions:
     backbone: Annotated[str, typer.Option(help="weights of the backbone to begin with")] = ""
     every: Annotated[int, typer.Option(help="iterations between checkpoints")] = 0
     workers: Annotated[int, typer.Option(min=0, help="processes that read images")] = 0
+    log: Annotated[
+        str, typer.Option(help="csv, or tensorboard beside it; both in the run's folder")
+    ] = "csv"
 
 
 def run_training(
@@ -46,16 +53,29 @@ def run_training(
 
     plan = TrainPlan(
         model=model, data=data, out=out, iterations=run.iters, recipe=run.recipe,
-        corrected=run.corrected, batch=run.batch, scale_lr=run.scale_lr, seed=run.seed,
+        corrected=run.corrected, batch=run.batch, lr=run.lr, scale_lr=run.scale_lr, seed=run.seed,
         checkpoint=run.checkpoint, backbone=run.backbone, every=run.every, workers=run.workers,
-        distillation=how,
+        log=run.log, distillation=how,
     )  # fmt: skip
     with steps() as step:
-        result = train(
-            plan,
-            resume=run.resume,
-            progress=lambda done, of, loss: step(f"iteration {done} of {of}, loss {loss:.4f}"),
-            notice=notice,
-        )
+        result = train(plan, resume=run.resume, progress=_progress(step), notice=notice)
     say(f"{result.checkpoint}: loss {result.loss:.4f} after {result.iterations} iterations")
     next_step(f"seaformer export --model {model} --checkpoint {result.checkpoint}")
+
+
+def _progress(step: Callable[[str], None]) -> Callable[[int, int, float], None]:
+    """Iteration, loss, and the time left at the pace of this process so far."""
+    start, first = time.monotonic(), -1
+
+    def show(done: int, of: int, loss: float) -> None:
+        nonlocal start, first
+        pace = "" if first < 0 else _left((time.monotonic() - start) / (done - first) * (of - done))
+        if first < 0:
+            start, first = time.monotonic(), done
+        step(f"iteration {done} of {of}, loss {loss:.4f}{pace}")
+
+    return show
+
+
+def _left(seconds: float) -> str:
+    return f", {timedelta(seconds=round(seconds))} left"

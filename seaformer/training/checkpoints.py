@@ -34,6 +34,10 @@ class RunFolder:
         return self.folder / "log.csv"
 
     @property
+    def tensorboard(self) -> Path:
+        return self.folder / "tensorboard"
+
+    @property
     def plan(self) -> Path:
         return self.folder / "run.json"
 
@@ -49,10 +53,3 @@ def load(path: Path) -> dict[str, Any]:
     """What ``save`` wrote: tensors and plain values; no code is run."""
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return content
-
-
-def keep_log(path: Path, iterations: int) -> None:
-    """Cut a log to its header and the rows of the iterations before a checkpoint."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows = lines[1 : iterations + 1]
-    files.write_text(path, "".join(f"{line}\n" for line in ["iteration,loss,lr", *rows]))

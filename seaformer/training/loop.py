@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from seaformer.core import codec, files
 from seaformer.core.errors import Diverged, UsageError
@@ -36,9 +39,10 @@ from seaformer.training.feeding import (
     loader,
 )  # fmt: skip
 from seaformer.training.groups import groups
-from seaformer.training.losses import Objective, classification, segmentation
+from seaformer.training.logs import CSV, TENSORBOARD, CsvLog, Entry, Log, TensorBoardLog, check_kind
+from seaformer.training.losses import Loss, Objective, classification, segmentation
 from seaformer.training.optimisers import optimiser
-from seaformer.training.parallel import synchronise_norms
+from seaformer.training.parallel import is_first, synchronise_norms
 from seaformer.training.recipes import Recipe, corrected, recipe_of
 from seaformer.training.regularising import Draws, regularise
 from seaformer.training.schedules import Length, fitted, rate
@@ -66,12 +70,14 @@ class TrainPlan:
     recipe: str = ""
     corrected: bool = False
     batch: int = 0
+    lr: float = 0.0
     scale_lr: bool = False
     seed: int = 0
     checkpoint: str = ""
     backbone: str = ""
     every: int = 0
     workers: int = 0
+    log: str = CSV
     distillation: Distillation | None = None
 
 
@@ -97,10 +103,13 @@ def train(
     name = model_spec(plan.model).name
     recipe = recipe_for(plan, name, data)
     spec = model_spec(name, size=recipe.crop, classes=data.classes)
-    for sentence in remarks(plan, spec, recipe, data):
-        (notice or (lambda _: None))(sentence)
-    run = open_run(plan, resume=resume)
-    return _Run(plan, recipe, data, spec, run).go(progress or (lambda *_: None))
+    run = RunFolder(files.expanded(plan.out))
+    if is_first():
+        for sentence in remarks(plan, spec, recipe, data):
+            (notice or (lambda _: None))(sentence)
+        open_run(run, plan, resume=resume)
+    shown = progress if is_first() else None
+    return _Run(plan, recipe, data, spec, run).go(shown or (lambda *_: None))
 
 
 def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
@@ -117,10 +126,13 @@ def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
     iterations = plan.iterations or recipe.iterations
     batch = plan.batch or recipe.batch
     iterations = iterations or recipe.epochs * epoch_length(len(data.samples), batch)
-    lr = recipe.lr * batch / recipe.batch if plan.scale_lr else recipe.lr
+    lr = (plan.lr or recipe.lr) * (batch / recipe.batch if plan.scale_lr else 1)
     every = plan.every or min(recipe.every, max(iterations // 5, 1))
     if min(iterations, batch, every) < 1:
         raise UsageError(f"--iters and --batch must be at least 1 (got {iterations}, {batch}).")
+    if not 0 < lr < math.inf:
+        raise UsageError(f"--lr must be above 0 (got {plan.lr:g}).")
+    check_kind(plan.log)
     return replace(recipe, iterations=iterations, batch=batch, lr=lr, every=every)
 
 
@@ -142,20 +154,18 @@ def remarks(plan: TrainPlan, spec: ModelSpec, recipe: Recipe, data: DataSet) -> 
     return lines
 
 
-def open_run(plan: TrainPlan, *, resume: bool) -> RunFolder:
-    """The folder of a new run, or of one that continues. Raises ``UsageError`` for another's."""
-    run = RunFolder(files.expanded(plan.out))
+def open_run(run: RunFolder, plan: TrainPlan, *, resume: bool) -> None:
+    """Begin a run in its folder, or continue it. Raises ``UsageError`` where it is another's."""
     files.make_dir(run.folder)
     if run.plan.exists():
         before = codec.decode(TrainPlan, files.read_bytes(run.plan), where=str(run.plan))
         if not resume:
             raise UsageError(f"{run.folder} has a run already.", hint="Continue it: --resume")
-        if replace(before, out=plan.out, workers=plan.workers) != plan:
+        if replace(before, out=plan.out, workers=plan.workers, log=plan.log) != plan:
             raise UsageError(
                 f"{run.folder} is a run with other options.", hint=f"They are in {run.plan}."
             )
     files.write_json(run.plan, codec.to_json(plan))
-    return run
 
 
 class _Run:
@@ -213,26 +223,36 @@ class _Run:
             self.optimiser.load_state_dict(state["optimiser"])
             self.averaged = state["averaged"]
             first = int(state["iteration"])
-        if self.accelerator.is_main_process:
-            checkpoints.keep_log(self.run.log, first)
         return first
+
+    def _logs(self) -> list[Log]:
+        """Where the first process writes its curves."""
+        if not self.accelerator.is_main_process:
+            return []
+        logs: list[Log] = [CsvLog(self.run.log, self.first)]
+        if self.plan.log == TENSORBOARD:
+            logs.append(TensorBoardLog(self.run.tensorboard, self.first))
+        return logs
 
     def go(self, progress: Progress) -> TrainResult:
         """Every iteration that is left."""
-        recipe, loss = self.recipe, math.nan
+        recipe, loss, iteration = self.recipe, math.nan, self.first
         order = Order(len(self.data.samples), recipe.batch, self.plan.seed)
         batches = Batches(order, self.share, self.first, recipe.iterations)
         items = Augmented(self.data, recipe, preprocessing_of(self.network.spec), self.plan.seed)
-        iteration = self.first
-        for members in loader(items, batches, self.plan.workers):
-            loss = self._step(iteration, members)
-            iteration += 1
-            if iteration % recipe.every == 0 or iteration == recipe.iterations:
-                self._save(iteration)
-            progress(iteration, recipe.iterations, loss)
+        with ExitStack() as stack:
+            logs = [stack.enter_context(closing(log)) for log in self._logs()]
+            for members in loader(items, batches, self.plan.workers):
+                entry = self._step(iteration, members)
+                for log in logs:
+                    log.write(entry)
+                loss, iteration = entry.loss, iteration + 1
+                if iteration % recipe.every == 0 or iteration == recipe.iterations:
+                    self._save(iteration)
+                progress(iteration, recipe.iterations, loss)
         return TrainResult(iteration, loss, self.run.weights)
 
-    def _step(self, iteration: int, members: Any) -> float:
+    def _step(self, iteration: int, members: Any) -> Entry:
         recipe, seed = self.recipe, self.plan.seed
         places = self.share.places(recipe.batch)
         self.draws.begin(iteration, places.start, recipe.batch)
@@ -240,23 +260,30 @@ class _Run:
         for group, lr in zip(self.optimiser.param_groups, rates, strict=True):
             group["lr"] = lr
         batch = batch_of(members, self.data, recipe, seed, iteration)
-        value = self.objective(self.wrapped, batch.to(self.accelerator.device)).value
-        loss = float(self.accelerator.reduce(value.detach(), "mean"))
-        if not math.isfinite(loss):
-            raise Diverged(
-                f"The loss of iteration {iteration} is {loss}.",
-                hint=f"The last checkpoint is kept in {self.run.folder}; lower the learning rate.",
-            )
+        loss = self.objective(self.wrapped, batch.to(self.accelerator.device))
+        entry = self._entry(iteration, loss, rates[0])
         self.optimiser.zero_grad()
-        self.accelerator.backward(value)
+        self.accelerator.backward(loss.value)
         if recipe.clip:
             self.accelerator.clip_grad_norm_(self.wrapped.parameters(), recipe.clip)
         self.optimiser.step()
         self._average()
-        if self.accelerator.is_main_process:
-            with files.os_errors(str(self.run.log)), self.run.log.open("a") as log:
-                log.write(f"{iteration},{loss!r},{rates[0]!r}\n")
-        return loss
+        return entry
+
+    def _entry(self, iteration: int, loss: Loss, lr: float) -> Entry:
+        """The loss over all processes. Raises ``Diverged`` where it is not finite."""
+        names = [name for name, _ in loss.parts]
+        values = torch.stack([loss.value.detach(), *(part.detach() for _, part in loss.parts)])
+        value, *parts = self.accelerator.reduce(values, "mean").tolist()
+        if not math.isfinite(value):
+            raise self._diverged(f"The loss of iteration {iteration} is {value}.")
+        return Entry(iteration, value, lr, tuple(zip(names, parts, strict=True)))
+
+    def _diverged(self, sentence: str) -> Diverged:
+        kept = "No checkpoint was written yet"
+        if self.run.weights.exists():
+            kept = f"The last checkpoint is kept in {self.run.weights}"
+        return Diverged(sentence, hint=f"{kept}; begin a new run with a lower --lr.")
 
     def _average(self) -> None:
         """Move the averaged weights, where the recipe has them."""
@@ -273,10 +300,7 @@ class _Run:
             return
         state = self.network.state_dict()
         if not all(bool(value.isfinite().all()) for value in state.values()):
-            raise Diverged(
-                f"Weights are not finite after iteration {iteration - 1}.",
-                hint=f"The last checkpoint is kept in {self.run.folder}; lower the learning rate.",
-            )
+            raise self._diverged(f"Weights are not finite after iteration {iteration - 1}.")
         content = {
             "network": state,
             "optimiser": self.optimiser.state_dict(),

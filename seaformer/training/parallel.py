@@ -6,6 +6,8 @@ sums, which gloo has too, so that two processes on CPUs train as one with the sa
 
 from __future__ import annotations
 
+import os
+
 import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional as dist_functional
@@ -15,6 +17,11 @@ from torch import Tensor, nn
 def processes() -> int:
     """How many processes train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes, also before the others are connected."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def total(count: Tensor) -> tuple[Tensor, int]:

@@ -1,0 +1,131 @@
+"""Runs in processes of their own: killed and continued, two together as one, and diverged."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from seaformer.core.errors import Diverged, UsageError
+from seaformer.data.synth import synthesise
+from seaformer.training import checkpoints
+from seaformer.training.checkpoints import RunFolder
+from seaformer.training.loop import TrainPlan, train
+
+MODEL = "seaformer_t.synth"
+# Two processes add in another order; AdamW's first steps, which have the size of the rate whatever
+# the size of the gradient, let that grow.
+FIRST, LATER = 1e-6, 5e-3
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(synthesise(tmp_path_factory.mktemp("a set"), 6, seed=1).folder)
+
+
+def start(arguments: list[str], rank: int = 0, port: int = 0) -> subprocess.Popen[bytes]:
+    """``seaformer train`` alone, or as one of two processes where there is a port."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    if port:
+        environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+        environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    command = [sys.executable, "-m", "seaformer", "train", "--model", MODEL, *arguments]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+
+
+def finish(*processes: subprocess.Popen[bytes]) -> None:
+    """Wait for all of them; where one fails the others are ended."""
+    try:
+        for process in reversed(processes):
+            _, text = process.communicate(timeout=300)
+            assert process.returncode == 0, text.decode()
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def losses(folder: Path) -> list[float]:
+    return [
+        float(row["loss"]) for row in csv.DictReader(RunFolder(folder).log.read_text().splitlines())
+    ]
+
+
+@pytest.mark.slow
+def test_a_killed_run_continues_to_the_same_bits(shapes: str, tmp_path: Path) -> None:
+    shared = ["--data", shapes, "--iters", "6", "--batch", "2", "--every", "2"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    finish(start([*shared, "--out", str(whole)]))
+    process = start([*shared, "--out", str(killed)])
+    limit = time.monotonic() + 300
+    while not (RunFolder(killed).log.exists() and len(losses(killed)) >= 3):
+        assert process.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert checkpoints.load(RunFolder(killed).state)["iteration"] in (2, 4)
+    finish(start([*shared, "--out", str(killed), "--resume"]))
+    assert RunFolder(killed).log.read_bytes() == RunFolder(whole).log.read_bytes()
+    ours, theirs = (checkpoints.load(RunFolder(f).weights)["state_dict"] for f in (whole, killed))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_losses_of_one(shapes: str, tmp_path: Path) -> None:
+    shared = ["--data", shapes, "--iters", "4", "--batch", "4", "--every", "2"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    finish(start([*shared, "--out", str(one)]))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    finish(*(start([*shared, "--out", str(two)], rank, port) for rank in (0, 1)))
+    assert len(losses(two)) == 4
+    assert losses(two)[0] == pytest.approx(losses(one)[0], rel=FIRST)
+    assert losses(two) == pytest.approx(losses(one), rel=LATER)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
+    shapes: str, tmp_path: Path
+) -> None:
+    plan = TrainPlan(MODEL, shapes, str(tmp_path / "run"), 3, batch=2, every=2)
+    run = RunFolder(tmp_path / "run")
+
+    def stop(done: int, of: int, loss: float) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, progress=stop)
+    kept, state = run.weights.read_bytes(), checkpoints.load(run.state)
+    next(iter(state["network"].values())).fill_(torch.nan)
+    checkpoints.save(run.state, state)
+    with pytest.raises(Diverged, match="loss of iteration 2 is nan") as caught:
+        train(plan, resume=True)
+    assert str(run.weights) in caught.value.hint
+    assert "--lr" in caught.value.hint
+    assert run.weights.read_bytes() == kept
+    assert len(losses(run.folder)) == 2
+
+
+def test_a_rate_far_too_high_diverges_before_any_checkpoint(shapes: str, tmp_path: Path) -> None:
+    plan = TrainPlan(MODEL, shapes, str(tmp_path / "run"), 3, batch=2, every=3, lr=1e38)
+    with pytest.raises(Diverged) as caught:
+        train(plan)
+    assert "No checkpoint" in caught.value.hint
+    assert not RunFolder(tmp_path / "run").weights.exists()
+
+
+@pytest.mark.parametrize("lr", [-1.0, float("nan"), float("inf")])
+def test_rates_out_of_range_are_refused(shapes: str, tmp_path: Path, lr: float) -> None:
+    with pytest.raises(UsageError, match="--lr must be above 0"):
+        train(TrainPlan(MODEL, shapes, str(tmp_path / "run"), 1, lr=lr))
