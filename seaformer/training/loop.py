@@ -47,6 +47,7 @@ from seaformer.training.recipes import Recipe, corrected, recipe_of
 from seaformer.training.regularising import Draws, regularise
 from seaformer.training.schedules import Length, fitted, rate
 
+_LARGEST_RATE = 1e30  # AdamW divides it by 0.1, and float32 ends at 3e38
 Progress = Callable[[int, int, float], None]
 Notice = Callable[[str], None]
 OBJECTIVES: dict[str, Callable[[Recipe], Objective]] = {
@@ -130,8 +131,8 @@ def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
     every = plan.every or min(recipe.every, max(iterations // 5, 1))
     if min(iterations, batch, every) < 1:
         raise UsageError(f"--iters and --batch must be at least 1 (got {iterations}, {batch}).")
-    if not 0 < lr < math.inf:
-        raise UsageError(f"--lr must be above 0 (got {plan.lr:g}).")
+    if not 0 < lr <= _LARGEST_RATE:
+        raise UsageError(f"--lr must be above 0 and at most {_LARGEST_RATE:g} (got {plan.lr:g}).")
     check_kind(plan.log)
     return replace(recipe, iterations=iterations, batch=batch, lr=lr, every=every)
 

@@ -118,7 +118,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
 
 
 def test_a_rate_far_too_high_diverges_before_any_checkpoint(shapes: str, tmp_path: Path) -> None:
-    plan = TrainPlan(MODEL, shapes, str(tmp_path / "run"), 3, batch=2, every=3, lr=1e38)
+    plan = TrainPlan(MODEL, shapes, str(tmp_path / "run"), 3, batch=2, every=3, lr=1e30)
     with pytest.raises(Diverged) as caught:
         train(plan)
     assert "No checkpoint" in caught.value.hint
