@@ -69,7 +69,7 @@ class TensorBoardLog:
         except ModuleNotFoundError as error:
             raise missing("tensorboard", "--log tensorboard", "tensorboard") from error
         with files.os_errors(str(folder)):
-            self._writer: Any = SummaryWriter(str(folder), purge_step=iterations)  # type: ignore[no-untyped-call]
+            self._writer: Any = SummaryWriter(str(folder), purge_step=iterations)
 
     def write(self, entry: Entry) -> None:
         """Loss, learning rate and parts of the loss as curves."""
