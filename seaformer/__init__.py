@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seaformer.api import bench as bench
     from seaformer.api import compare as compare
+    from seaformer.api import estimate as estimate
     from seaformer.api import evaluate as evaluate
     from seaformer.api import report as report
     from seaformer.evaluation.pictures import predict as predict
@@ -32,6 +33,7 @@ __all__ = [
     "bench",
     "compare",
     "create_model",
+    "estimate",
     "evaluate",
     "export_model",
     "list_models",
@@ -40,7 +42,7 @@ __all__ = [
     "report",
 ]
 
-_VERBS = ("bench", "compare", "report")  # packages that can be called: core/verb.py
+_VERBS = ("bench", "compare", "estimate", "report")  # packages that can be called: core/verb.py
 _HOMES = {
     "create_model": "seaformer.models",
     "evaluate": "seaformer.api",

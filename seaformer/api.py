@@ -19,12 +19,14 @@ from seaformer.compare.sides import load_side
 from seaformer.compare.verdict import Limits
 from seaformer.core import engine
 from seaformer.core.artifact import Artifact
+from seaformer.core.estimate import Estimate
 from seaformer.core.measurement import Measurement
 from seaformer.core.notebook import table as html_table
 from seaformer.core.plan import RunPlan, Stop, Warmup, default_runs
 from seaformer.core.precision import BASE
 from seaformer.core.preprocessing import FLOAT
 from seaformer.core.request import ExportRequest, check_input
+from seaformer.estimate.run import open_estimator
 from seaformer.evaluation.order import EvalOrder, evaluate_order
 from seaformer.evaluation.run import Evaluation
 from seaformer.export import cached_export
@@ -229,6 +231,32 @@ def evaluate(
 
         network = network_maker(model, checkpoint, ema=ema)
     return evaluate_order(order, named, network, progress)
+
+
+def estimate(
+    models: Model | Iterable[Model], *, core: str = "sd865", calibration: Path | str | None = None,
+    format: str | Sequence[str] = engine.DEFAULT_FORMAT, precision: str | Sequence[str] = BASE.name,
+    size: tuple[int, int] | None = None, components: bool = False, progress: Progress | None = None,
+) -> tuple[Estimate, ...]:  # fmt: skip
+    """Estimate latency on a core that is not at hand (docs/estimate.md); nothing is stored.
+
+    ``calibration`` is a file of ``seaformer estimate calibrate``, in the place of the one of
+    ``core``; the other parameters are those of ``bench``. Raises ``UsageError`` for a core or an
+    engine that no calibration covers.
+    """
+    step = progress or (lambda _: None)
+    models, formats = tuple(_several(models)), _names(format)
+    estimator = open_estimator(core, calibration, _engines(models, formats), step, step)
+    artifacts = [
+        artifact
+        for model in models
+        for artifact in _artifacts(
+            model, formats=formats, precisions=_names(precision), size=size, scope="logits",
+            components=components, checkpoint=None, classes=None, seed=0, ema=False,
+            backbone=None, input=FLOAT, about=FileOptions(size=size), step=step,
+        )
+    ]  # fmt: skip
+    return tuple(estimator.estimate(a, components=components, progress=step) for a in artifacts)
 
 
 def report(results: Path | str | None = None) -> ReportFiles:

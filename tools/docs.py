@@ -17,11 +17,10 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from seaformer.core import paper, zoo
+from seaformer.core import paper
 from seaformer.core.proof import Proof, read
 from seaformer.core.spec import PaperRow
-from seaformer.estimate.calibration import Calibration, Row, shipped, shipped_cores
-from seaformer.estimate.scale import Point, held, left_out_errors
+from seaformer.estimate import worth
 from seaformer.models import list_models, model_spec
 from seaformer.report.differences import differences_markdown
 from seaformer.report.renderers.terminal import run_page
@@ -54,11 +53,6 @@ _ZOO = (
     "paper G (diff)",
     "paper ms",
 )
-_BASES: dict[str, Callable[[Row], float]] = {
-    "cycles": lambda row: row.cycles,
-    "instructions": lambda row: row.instructions,
-    "MACs": lambda row: zoo.entries()[row.model].macs,
-}
 _BLOCK = re.compile(r"<!-- ([a-z0-9_ ]+): make docs -->\n.*?<!-- end of \1 -->\n", re.DOTALL)
 # The rows of the README's table; the first one is what the others are divided by.
 _SHOWN = {
@@ -256,46 +250,6 @@ def _newest(table: str, model: str, **cells: str) -> dict[str, str]:
     return max(rows, key=lambda row: row["created_at"])
 
 
-def estimates() -> str:
-    """What the calibrations of the package are worth: each scale, then each row."""
-    calibrations = [shipped(core) for core in reversed(shipped_cores())]
-    keys = {c.core: dict.fromkeys((s.engine, s.precision) for s in c.scales) for c in calibrations}
-    worth = [_worth(c, *key, by) for c in calibrations for key in keys[c.core] for by in _BASES]
-    rows = [
-        _error_cells(calibration, row) for calibration in calibrations for row in calibration.rows
-    ]
-    return (
-        markdown_table(
-            ("core", "engine", "precision", "by", "rows", "mean", "worst", "held"), worth
-        )
-        + "\n"
-        + markdown_table(("core", "model", "engine", "precision", "published ms", *_BASES), rows)
-    )
-
-
-def _points(calibration: Calibration, engine: str, precision: str, by: str) -> list[Point]:
-    rows = [r for r in calibration.rows if r.inside]
-    rows = [r for r in rows if (r.engine, r.precision) == (engine, precision)]
-    return [Point(row.model, row.family, _BASES[by](row), row.ms) for row in rows]
-
-
-def _worth(calibration: Calibration, engine: str, precision: str, by: str) -> tuple[str, ...]:
-    points = _points(calibration, engine, precision, by)
-    errors = [abs(error) for error in left_out_errors(points).values()]
-    head = (calibration.core, engine, precision, by, str(len(points)))
-    if not errors:
-        return (*head, "-", "-", "-")
-    mean, worst = (f"{100 * one:.1f} %" for one in (sum(errors) / len(errors), max(errors)))
-    return (*head, mean, worst, f"{held(points)} of {len(points)}")
-
-
-def _error_cells(calibration: Calibration, row: Row) -> tuple[str, ...]:
-    sides = [left_out_errors(_points(calibration, row.engine, row.precision, by)) for by in _BASES]
-    errors = (side.get(row.model) if row.inside else None for side in sides)
-    cells = ("-" if error is None else f"{100 * error:+.1f} %" for error in errors)
-    return (calibration.core, row.model, row.engine, row.precision, f"{row.ms:g}", *cells)
-
-
 MAKERS: dict[str, Callable[..., str]] = {
     "zoo": family,
     "count": count,
@@ -307,7 +261,10 @@ MAKERS: dict[str, Callable[..., str]] = {
     "beside": beside,
     "demo": demo,
     "distillations": distillations,
-    "estimates": estimates,
+    "estimates": worth.errors,
+    "estimates_worth": worth.worth,
+    "estimates_phones": worth.phones,
+    "estimates_here": lambda: worth.here(RESULTS),
 }
 
 

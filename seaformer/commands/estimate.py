@@ -29,8 +29,7 @@ from seaformer.core.engine import DEFAULT_FORMAT, timed_formats
 if TYPE_CHECKING:
     from seaformer.core.artifact import Artifact
     from seaformer.core.estimate import Estimate
-    from seaformer.estimate.calibration import Calibration
-    from seaformer.estimate.cost import Llvm
+    from seaformer.estimate.figures import Figure
 
 CORE = "sd865"
 _CALIBRATE = "calibrate"
@@ -87,27 +86,18 @@ def estimate(
 
     `seaformer estimate calibrate --help` is about the scales. docs/estimate.md has the method.
     """
-    from seaformer.bench.target import TargetOptions
-    from seaformer.bench.targets.emulator import open_target
-    from seaformer.estimate.calibration import load, shipped
-    from seaformer.estimate.run import Estimator
+    from seaformer.estimate.run import open_estimator
     from seaformer.export import cached_export
 
-    chosen = load(Path(calibration)) if calibration else shipped(core)
     kind = input_kind(about.input or (), artifacts or ())
     requests = [] if artifacts else export_requests(models, format, seed, input=kind)
-    llvm = _llvm(chosen)
     with steps() as step:
         stated = file_options(about, models.size, ("emulator",), seed)
         files = artifact_files(artifacts or [], stated, step)
         engines = engine_names(requests, files)
-        for engine in engines:
-            chosen.check_engine(engine)
-        options = TargetOptions(engines=engines, notice=notice)
-        target = open_target(step, chosen.emulated, caches=False, options=options)
+        estimator = open_estimator(core, calibration or None, engines, notice, step)
         for number, request in enumerate(requests):
             files.append(cached_export(request, titled(step, requests, number)))
-        estimator = Estimator(chosen, target, llvm)
         estimates = [
             estimator.estimate(each, components=models.components, progress=step) for each in files
         ]
@@ -115,15 +105,28 @@ def estimate(
 
 
 def calibrate(
-    core: Annotated[str, typer.Option(help="the core: sd865, sd855")] = CORE,
+    core: Annotated[
+        str, typer.Option(help="sd865, sd855, or a new name with --results or --rows")
+    ] = CORE,
     leave_out: Annotated[
         str, typer.Option(help="families that it must not see: seaformer,topformer")
     ] = "",
+    results: Annotated[
+        str, typer.Option("--results", help="a results folder: three measured models are enough")
+    ] = "",
+    device: Annotated[str, typer.Option(help="of --results: an id or glob")] = "",
+    rows: Annotated[
+        str, typer.Option(help="a CSV file: model,latency_ms, or a column for each phone")
+    ] = "",
+    column: Annotated[str, typer.Option(help="of --rows: 'pixel4|1large|float'")] = "",
     out: Annotated[str, typer.Option(help="the file to write; CORE.calibration.json")] = "",
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a calibration of a core from published latencies, without some families."""
+    """Make a calibration of a core from published or measured latencies.
+
+    --leave-out makes one that has not seen a family, to be tested with it.
+    """
     from seaformer.core import codec
     from seaformer.core.files import expanded
     from seaformer.estimate.calibration import calibrate as make
@@ -131,30 +134,32 @@ def calibrate(
     from seaformer.report.estimate import calibration_page
 
     families = [item.strip() for item in leave_out.split(",") if item.strip()]
-    calibration = make(core, families)
+    calibration = make(core, families, _figures(results, device, rows, column))
     path = expanded(out or f"{core}.calibration.json")
     save(path, calibration)
     if as_json:
         print_json(codec.to_json(calibration))
     else:
-        title = f"Calibration of {core}, without {', '.join(families) or 'nothing'}"
+        title = f"Calibration of {core}{', without ' * bool(families)}{', '.join(families)}"
         show(calibration_page(title, summaries(calibration), shown_rows(calibration)), wide)
         say(f"Written: {path}")
     next_step(f"seaformer estimate --calibration {shlex.quote(str(path))} --variant t")
 
 
-def _llvm(calibration: Calibration) -> Llvm | None:
-    """LLVM, or a notice of how to install it; another version than the calibration's is refused."""
-    from seaformer.core.errors import MissingExtra
-    from seaformer.estimate.cost import find_llvm
+def _figures(results: str, device: str, rows: str, column: str) -> list[Figure]:
+    """What was measured, and what a table has."""
+    from seaformer.core.files import expanded
+    from seaformer.estimate.figures import measured_figures, table_figures
+    from seaformer.store.results import ResultStore, check_holds_runs
 
-    try:
-        llvm = find_llvm()
-    except MissingExtra as error:
-        notice(f"{error.message} Estimates are made of instructions alone. {error.hint}")
-        return None
-    calibration.check_version("llvm", llvm.version)
-    return llvm
+    figures: list[Figure] = []
+    if rows:
+        figures += table_figures(expanded(rows), column)
+    if results:
+        root = expanded(results)
+        check_holds_runs(root)
+        figures += measured_figures(ResultStore(root).load().measurements, device)
+    return figures
 
 
 def _show(

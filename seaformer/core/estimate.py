@@ -61,9 +61,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ScaleRow:
-    """One row of a calibration as it is shown.
+    """One row of a calibration as it is shown: ``ms`` was published or measured, in ``source``.
 
-    The errors are relative, of the row with its family left out; ``None`` where the row is in no
+    The errors are relative, of the row with its family left out (one that is not ``inside`` has no
+    part in a scale); ``None`` where the row is in no
     scale.
     """
 
@@ -71,7 +72,9 @@ class ScaleRow:
     family: str
     engine: str
     precision: str
-    published_ms: float
+    ms: float
+    source: str
+    inside: bool
     by_cycles: float | None
     by_instructions: float | None
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from seaformer.core import codec, files, zoo
 from seaformer.core.errors import ArtifactError, UsageError
 from seaformer.core.estimate import CYCLES, INSTRUCTIONS, ScaleRow, ScaleSummary
+from seaformer.core.precision import BASE
 from seaformer.core.registry import unknown
-from seaformer.estimate.domain import Domain, domain_of, is_unsettled
+from seaformer.estimate.domain import Domain, domain_of, unsettled
 from seaformer.estimate.evidence import Evidence, evidence, family_of
-from seaformer.estimate.published import Published, published
+from seaformer.estimate.figures import Figure
+from seaformer.estimate.published import published, published_cores
 from seaformer.estimate.scale import Point, Scale, make_scale
 
 SCHEMA = 1
@@ -118,13 +120,18 @@ def save(path: Path, calibration: Calibration) -> None:
     files.write_json(path, codec.to_json(calibration))
 
 
-def calibrate(core: str, leave_out: Collection[str] = ()) -> Calibration:
-    """A calibration of published rows, without the families named.
+def calibrate(
+    core: str, leave_out: Collection[str] = (), figures: Sequence[Figure] = ()
+) -> Calibration:
+    """A calibration of published rows and of ``figures``, without the families named.
 
-    Raises ``UnknownName`` for a core without published rows, or a family without evidence;
-    ``UsageError`` where nothing is left.
+    Measured figures take the place of published ones of the same engine and precision, where there
+    are enough for a scale. Raises ``UnknownName`` for a core without any row, or a family without
+    evidence; ``UsageError`` where too few rows are left.
     """
-    bound = _bound(published(core), evidence())
+    if core in published_cores() or not figures:
+        figures = (*published(core), *figures)
+    bound = _bound(figures, evidence())
     known = sorted({row.family for row, _ in bound})
     for family in leave_out:
         if family not in known:
@@ -134,7 +141,8 @@ def calibrate(core: str, leave_out: Collection[str] = ()) -> Calibration:
     scales = tuple(_scales(rows))
     if not scales:
         raise UsageError(
-            f"Too few rows are left to calibrate {core}: a scale needs {_LEAST_ROWS} of one engine."
+            f"Too few rows are left to calibrate {core}: a scale needs {_LEAST_ROWS} of one engine "
+            f"with models that counts come with the package for (got {len(rows)})."
         )
     return Calibration(
         schema=SCHEMA,
@@ -173,32 +181,50 @@ def _summary(scale: Scale) -> ScaleSummary:
 
 
 def _shown(row: Row, calibration: Calibration) -> ScaleRow:
-    scales = [calibration.scale(row.engine, row.precision, by) for by in (CYCLES, INSTRUCTIONS)]
-    by_cycles, by_instructions = (
-        scale.errors.get(row.model) if scale and row.inside else None for scale in scales
-    )
     return ScaleRow(
         model=row.model,
         family=row.family,
         engine=row.engine,
         precision=row.precision,
-        published_ms=row.ms,
-        by_cycles=by_cycles,
-        by_instructions=by_instructions,
+        ms=row.ms,
+        source=row.source,
+        inside=row.inside,
+        by_cycles=_error(row, calibration, CYCLES),
+        by_instructions=_error(row, calibration, INSTRUCTIONS),
     )
 
 
-def _bound(figures: Iterable[Published], counted: Iterable[Evidence]) -> list[tuple[Row, Evidence]]:
-    by_model = {(each.model, each.precision): each for each in figures}
-    pairs = []
-    for each in counted:
-        figure = by_model.get((each.model, each.precision))
-        if figure is not None:
-            pairs.append((_row(figure, each), each))
-    return pairs
+def _error(row: Row, calibration: Calibration, by: str) -> float | None:
+    """Of a row that has no part in a scale, the error of the scale that it would be given."""
+    own = calibration.scale(row.engine, row.precision, by)
+    scale = own or calibration.scale(row.engine, BASE.name, by)
+    if scale is None:
+        return None
+    if row.inside and own:
+        return own.errors.get(row.model)
+    return scale.ms(getattr(row, by)) / row.ms - 1
 
 
-def _row(figure: Published, counted: Evidence) -> Row:
+def _bound(figures: Sequence[Figure], counted: Sequence[Evidence]) -> list[tuple[Row, Evidence]]:
+    """Each figure with the counts of its model, by every engine that it may be of."""
+    pairs: dict[tuple[str, str, str], tuple[Row, Evidence]] = {}
+    for measured in (False, True):  # measured ones last: they replace
+        some = [each for each in figures if each.measured == measured]
+        matches = [(f, e) for e in counted for f in some if _is_of(f, e)]
+        for key in {(e.engine, e.precision) for _, e in matches} if measured else ():
+            if sum((e.engine, e.precision) == key for _, e in matches) >= _LEAST_ROWS:
+                pairs = {name: pair for name, pair in pairs.items() if name[1:] != key}
+        for figure, each in matches:
+            pairs[each.model, each.engine, each.precision] = (_row(figure, each), each)
+    return [pairs[key] for key in sorted(pairs)]
+
+
+def _is_of(figure: Figure, counted: Evidence) -> bool:
+    same = (figure.model, figure.precision) == (counted.model, counted.precision)
+    return same and figure.engine in ("", counted.engine)
+
+
+def _row(figure: Figure, counted: Evidence) -> Row:
     return Row(
         model=counted.model,
         family=family_of(zoo.entries()[counted.model].spec),
@@ -209,7 +235,7 @@ def _row(figure: Published, counted: Evidence) -> Row:
         instructions=counted.instructions,
         cycles=counted.cycles,
         operators=tuple(sorted(counted.operators)),
-        inside=not (is_unsettled(counted.operators) or counted.outside),
+        inside=not (unsettled(counted.operators) or counted.outside),
     )
 
 

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 
 from seaformer.core.artifact import Delegation
 
-_UNSETTLED = ("layernorm", "layernormalization", "groupnorm", "gelu", "silu", "swish", "einsum")
+_UNSETTLED = (  # and what exporters cut them into: a norm has a root, GELU an error function
+    "layernorm", "layernormalization", "groupnorm", "instancenorm", "rmsnorm", "rsqrt", "sqrt",
+    "var", "gelu", "erf", "tanh", "silu", "swish", "einsum",
+)  # fmt: skip
+_SIGMOID, _CONVOLUTIONS = "sigmoid", ("convolution", "conv", "convolutiondepthwise", "conv2d")
+_MOST_SIGMOIDS = 0.25  # for each convolution: more are SiLU, which is a sigmoid and a product
 _SHAPES = (  # moves values or renames them: priced like other code, the same in every engine
     "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "clone", "getitem", "pad",
     "split", "slice", "crop", "select", "expand", "concat", "cat", "input", "flatten", "copy",
@@ -56,9 +61,14 @@ def reasons(subject: Subject, domain: Domain) -> tuple[str, ...]:
     return tuple(_reasons(subject, domain))
 
 
-def is_unsettled(operators: Iterable[str]) -> bool:
-    """Whether one of these operators is computed in another way by every engine."""
-    return any(_plain(kind) in _UNSETTLED for kind in operators)
+def unsettled(operators: Mapping[str, int]) -> dict[str, int]:
+    """The operators that every engine computes in another way."""
+    unlike = {kind: count for kind, count in operators.items() if _plain(kind) in _UNSETTLED}
+    convolutions = sum(n for kind, n in operators.items() if _plain(kind) in _CONVOLUTIONS)
+    for kind, count in operators.items():
+        if _plain(kind) == _SIGMOID and count > _MOST_SIGMOIDS * convolutions:
+            unlike[kind] = count
+    return unlike
 
 
 def _reasons(subject: Subject, domain: Domain) -> Iterator[str]:
@@ -66,11 +76,11 @@ def _reasons(subject: Subject, domain: Domain) -> Iterator[str]:
     computing = {each.op: each.count for each in outside if each.computes}
     if subject.delegation and computing:
         yield f"not delegated to {subject.delegation.backend}: {_listed(computing)}"
+    own = unsettled(subject.operators)
+    if own:
+        yield f"computed in another way by every engine: {_listed(own)}"
     kinds = subject.operators.items()
-    unsettled = {kind: count for kind, count in kinds if _plain(kind) in _UNSETTLED}
-    if unsettled:
-        yield f"computed in another way by every engine: {_listed(unsettled)}"
-    new = {kind: count for kind, count in kinds if _is_new(kind, domain) and kind not in unsettled}
+    new = {kind: count for kind, count in kinds if _is_new(kind, domain) and kind not in own}
     if new:
         yield f"in no row of the calibration: {_listed(new)}"
     if not subject.operators:

@@ -8,25 +8,15 @@ one is not bound.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from seaformer.core import paper, zoo
 from seaformer.core.precision import BASE, names
 from seaformer.core.registry import unknown
 from seaformer.core.zoo import ZooEntry
+from seaformer.estimate.figures import Figure, zoo_name
 
 _MOST_DIFFERENCE = 0.1  # of multiply-accumulates, beyond the rounding of a printed figure
 _WIDTHS = "sd855_paddlelite"
-
-
-@dataclass(frozen=True)
-class Published:
-    """One figure: ``source`` names its table."""
-
-    model: str
-    precision: str
-    ms: float
-    source: str
 
 
 def published_cores() -> tuple[str, ...]:
@@ -34,7 +24,7 @@ def published_cores() -> tuple[str, ...]:
     return tuple(_ROWS)
 
 
-def published(core: str) -> tuple[Published, ...]:
+def published(core: str) -> tuple[Figure, ...]:
     """Every bound row of a core. Raises ``UnknownName`` for one without published rows."""
     if core not in _ROWS:
         raise unknown("core", core, published_cores())
@@ -52,7 +42,7 @@ def does_the_same_work(entry: ZooEntry) -> bool:
     return least <= _MOST_DIFFERENCE * row.flops_g + rounding
 
 
-def _of_the_paper() -> Iterator[Published]:
+def _of_the_paper() -> Iterator[Figure]:
     for entry in zoo.entries().values():
         row = entry.spec.paper
         if row is None or not does_the_same_work(entry):
@@ -60,18 +50,16 @@ def _of_the_paper() -> Iterator[Published]:
         for precision in names():
             ms = row.latency_in(precision)
             if ms is not None:
-                yield Published(entry.spec.name, precision, ms, row.table)
+                yield Figure(entry.spec.name, precision, ms, row.table)
 
 
-def _of_widths() -> Iterator[Published]:
+def _of_widths() -> Iterator[Figure]:
     for line in paper.lines(_WIDTHS):
         family, width = line["model"].replace("_", ""), round(100 * float(line["width"]))
-        plain = f"{family}_{width:03d}.imagenet"
-        model = plain if plain in zoo.entries() else f"{family}_x{width:03d}.imagenet"
-        yield Published(model, BASE.name, float(line["latency_ms"]), _WIDTHS)
+        yield Figure(zoo_name(family, width), BASE.name, float(line["latency_ms"]), _WIDTHS)
 
 
-_ROWS: dict[str, Callable[[], Iterator[Published]]] = {
+_ROWS: dict[str, Callable[[], Iterator[Figure]]] = {
     "sd865": _of_the_paper,
     "sd855": _of_widths,
 }

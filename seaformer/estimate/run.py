@@ -7,22 +7,24 @@ second estimate takes seconds. Without LLVM the estimate is of instructions alon
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.bench.code_blocks import block_profile
-from seaformer.bench.target import Target
+from seaformer.bench.target import Target, TargetOptions
+from seaformer.bench.targets.emulator import open_target
 from seaformer.core import files, zoo
 from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.code_blocks import SCHEMA, BlockHead, BlockProfile, load_blocks, write_blocks
-from seaformer.core.errors import CorruptArtifact, UsageError
+from seaformer.core.errors import CorruptArtifact, MissingExtra, UsageError
 from seaformer.core.estimate import CYCLES, INSTRUCTIONS, Estimate, PartEstimate
+from seaformer.core.files import expanded
 from seaformer.core.plan import RunPlan
 from seaformer.core.precision import BASE
-from seaformer.estimate.calibration import Calibration
-from seaformer.estimate.cost import Cost, Llvm, price
+from seaformer.estimate.calibration import Calibration, load, shipped
+from seaformer.estimate.cost import Cost, Llvm, find_llvm, price
 from seaformer.estimate.domain import Subject, reasons
 from seaformer.estimate.published import published, published_cores
 from seaformer.estimate.scale import WIDEST, Scale
@@ -141,6 +143,29 @@ class Estimator:
         yield head.runtime, head.runtime_version
 
 
+def open_estimator(
+    core: str,
+    file: Path | str | None,
+    engines: Iterable[str],
+    notice: Progress,
+    progress: Progress | None = None,
+) -> Estimator:
+    """The estimator of a core, or of a calibration's ``file``, for files of these engines.
+
+    ``notice`` is called with the line that installs LLVM where it is missing. Raises ``UsageError``
+    for a core or an engine that no calibration covers, ``ArtifactError`` for another LLVM than the
+    calibration's, ``MissingExtra`` where the emulator is missing.
+    """
+    calibration = load(expanded(file)) if file else shipped(core)
+    engines = tuple(engines)
+    for engine in engines:
+        calibration.check_engine(engine)
+    llvm = _find_llvm(calibration, notice)
+    options = TargetOptions(engines=engines, notice=notice)
+    target = open_target(progress, calibration.emulated, caches=False, options=options)
+    return Estimator(calibration, target, llvm)
+
+
 def profile_of(target: Target, artifact: Artifact, method: str = FORWARD) -> BlockProfile:
     """What a method executes, from the cache where it ran before.
 
@@ -159,6 +184,16 @@ def profile_of(target: Target, artifact: Artifact, method: str = FORWARD) -> Blo
 def qemu_version(head: BlockHead) -> str:
     """``7.2.22`` of ``qemu-user 7.2.22 on Linux x86_64``."""
     return (*head.device.system.split(), "", "")[1]
+
+
+def _find_llvm(calibration: Calibration, notice: Progress) -> Llvm | None:
+    try:
+        llvm = find_llvm()
+    except MissingExtra as error:
+        notice(f"{error.message} Estimates are made of instructions alone. {error.hint}")
+        return None
+    calibration.check_version("llvm", llvm.version)
+    return llvm
 
 
 def _kept(target: Target, artifact: Artifact, method: str) -> Path:

@@ -22,6 +22,7 @@ NOTE = (
     "Computed from the code that an emulated {emulated} executes: nothing ran on a {core}. "
     "The interval is to hold 90 of 100 networks of families that the calibration has not seen."
 )
+DOMAINS = {True: "inside", False: "outside"}
 BY_INSTRUCTIONS = "Without LLVM, estimates are made of instructions alone."
 
 
@@ -45,7 +46,7 @@ _COLUMNS: tuple[Column[Estimate], ...] = (
     Column("90 % interval", interval, "ms", right=True),
     Column("instr", lambda row: words.instructions(row.instructions), "M", rank=1, right=True),
     Column("cycles", lambda row: cycles(row.cycles), "M", rank=2, right=True),
-    Column("domain", lambda row: "inside" if row.inside else "outside"),
+    Column("domain", lambda row: DOMAINS[row.inside]),
     Column(
         "published", lambda row: words.published(row.published_ms), "ms", right=True, apart=True
     ),
@@ -74,11 +75,11 @@ _ROW_COLUMNS: tuple[Column[ScaleRow], ...] = (
     Column("precision", lambda row: words.clean(row.precision), rank=2),
     Column("by cycles", lambda row: signed(row.by_cycles), "error", right=True),
     Column("by instr", lambda row: signed(row.by_instructions), "error", right=True),
-    Column(
-        "published", lambda row: words.published(row.published_ms), "ms", right=True, apart=True
-    ),
+    Column("domain", lambda row: DOMAINS[row.inside], rank=4),
+    Column("time", lambda row: words.published(row.ms), "ms", right=True, apart=True),
+    Column("from", lambda row: words.clean(row.source), rank=3, apart=True),
 )
-_LEFT_OUT = "Errors are of each row with its whole family left out; a dash: outside the domain."
+_LEFT_OUT = "Errors are of each row with its whole family left out; a dash: no scale."
 
 
 def calibration_page(

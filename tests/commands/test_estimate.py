@@ -56,7 +56,9 @@ def test_what_cannot_be_estimated_is_one_sentence(tmp_path: Path) -> None:
         assert done.code == code, done.err
         return done.complaint
 
-    assert "No calibration covers the core 'rpi9'" in complaint("--core", "rpi9", code=2)
+    assert "No calibration covers the core 'rpi9'" in complaint(
+        "--variant", "t", "--core", "rpi9", code=2
+    )
     text = complaint("--variant", "t", "--format", "onnx", code=2)
     assert "does not cover onnxruntime: it covers executorch, ncnn" in text
     assert "none.json" in complaint("--calibration", "none.json", "--variant", "t", code=3)

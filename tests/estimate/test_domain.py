@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from seaformer.core.artifact import Delegation, OutsideOperator
-from seaformer.estimate.domain import Subject, domain_of, is_unsettled, reasons
+from seaformer.estimate.calibration import shipped
+from seaformer.estimate.domain import Subject, domain_of, reasons, unsettled
 
 CONV = {"aten.convolution": 20, "aten.relu": 9, "aten.add": 3}
 DOMAIN = domain_of([(CONV, 50_000_000), (("Convolution", "ReLU"), 200_000_000)])
@@ -26,8 +27,23 @@ def test_norms_and_gates_of_transformers_are_outside_by_name() -> None:
     )
     assert "LayerNorm (2)" in why(CONV | {"LayerNorm": 2})
     assert "Swish (5)" in why(CONV | {"Swish": 5})
-    assert is_unsettled(["aten.convolution", "aten.native_group_norm"])
-    assert not is_unsettled(["HardSwish", "aten.hardswish", *CONV])
+    assert unsettled({"aten.convolution": 2, "aten.native_group_norm": 1})
+    assert not unsettled({"HardSwish": 9, "aten.hardswish": 9} | CONV)
+
+
+def test_norms_and_silu_are_recognised_where_an_exporter_has_cut_them_up() -> None:
+    norm = {"aten.sub": 21, "aten.rsqrt": 21, "aten.mul": 42}  # MobileViT's, as it is lowered
+    assert "aten.rsqrt (21)" in why(CONV | norm)
+    assert "aten.sigmoid (6)" in why(CONV | {"aten.sigmoid": 6, "aten.mul": 6})
+    known = domain_of([({"aten.sigmoid"} | set(CONV), 60_000_000)])
+    assert reasons(Subject(CONV | {"aten.sigmoid": 5}, None, 60_000_000), known) == ()
+
+
+def test_mobilevit_is_outside_and_in_no_scale() -> None:
+    rows = {row.model: row for row in shipped("sd865").rows if row.engine == "executorch"}
+    assert not rows["mobilevit_xxs.imagenet_256"].inside
+    assert rows["seaformer_t.ade20k"].inside
+    assert all("mobilevit" not in scale.families for scale in shipped("sd865").scales)
 
 
 def test_an_operator_that_no_row_has_is_outside_by_name() -> None:

@@ -1,0 +1,154 @@
+"""``Figure``: a latency that counts are held against, from measurements of results and from tables.
+
+Two layouts of tables are read. A line a figure: ``model,latency_ms`` with ``precision`` and
+``engine`` where they are known. A column a phone, as in qed-usc/mobile-ml-benchmark: ``model`` and
+``pixel4|1large|float|mean`` in microseconds.
+"""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seaformer.core import files, zoo
+from seaformer.core.errors import CorruptArtifact, UsageError
+from seaformer.core.measurement import MEASURED, Measurement, summary
+from seaformer.core.precision import BASE, find_precision
+from seaformer.core.registry import unknown
+
+FORWARD, LOGITS = "forward", "logits"
+_MEAN = "|mean"
+_FLOAT = "float"
+_WIDTHS = {"w1": 100, "w3d4": 75, "wd2": 50, "wd4": 25}
+_NAME = re.compile(r"mobilenet(v2)?_(w1|w3d4|wd2|wd4)")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One latency. ``engine`` is empty where any engine's counts may be held against it.
+
+    ``source`` names the table or measurement; ``measured`` ones were taken by a bench, and are
+    better evidence than what others published.
+    """
+
+    model: str
+    precision: str
+    ms: float
+    source: str
+    engine: str = ""
+    measured: bool = False
+
+
+def zoo_name(family: str, percent: int) -> str:
+    """The model of a MobileNet family at a width: ``mobilenetv1_x050.imagenet``."""
+    plain = f"{family}_{percent:03d}.imagenet"
+    return plain if plain in zoo.entries() else f"{family}_x{percent:03d}.imagenet"
+
+
+def measured_figures(measurements: Iterable[Measurement], device: str = "") -> tuple[Figure, ...]:
+    """The valid latencies of whole networks of the zoo, at their own size, on one device.
+
+    ``device`` is an id or a glob. Raises ``UsageError`` where none is there, or of several devices.
+    """
+    taken = [one for one in measurements if _counts(one) and _is_of(one, device)]
+    ids = sorted({one.device.id for one in taken})
+    if not ids:
+        where = f" of {device}" if device else ""
+        raise UsageError(f"No valid measurement{where} of a model of the zoo was found.")
+    if len(ids) > 1:
+        raise UsageError(
+            f"Measurements are of {len(ids)} devices: {', '.join(ids)}.", hint="--device ID"
+        )
+    newest = {(one.model, one.runtime, one.precision): one for one in taken}
+    return tuple(_figure(one) for one in newest.values())
+
+
+def table_figures(path: Path, column: str = "") -> tuple[Figure, ...]:
+    """The figures of one CSV file; ``column`` is the phone's, where there is one for each.
+
+    Lines whose model is not of the zoo are left out. Raises ``UsageError`` for an unknown column,
+    ``CorruptArtifact`` for a file of another layout.
+    """
+    try:
+        text = files.read_bytes(path).decode("utf-8")
+        rows = [line for line in text.splitlines() if not line.startswith("#")]
+        lines = list(csv.DictReader(io.StringIO("\n".join(rows)), strict=True))
+    except (ValueError, csv.Error) as error:
+        raise CorruptArtifact(f"{path} is not a table of latencies: {error}.") from error
+    names = list(lines[0]) if lines else []
+    phones = [name for name in names if name and name.endswith(_MEAN)]
+    if "model" not in names or not (phones or "latency_ms" in names):
+        raise CorruptArtifact(
+            f"{path} must have the columns model and latency_ms, or a column *{_MEAN} for each "
+            f"phone (got {', '.join(map(str, names)) or 'nothing'})."
+        )
+    wide = "latency_ms" not in names
+    read = _phone(lines, phones, column, path) if wide else _plain(lines, path)
+    return tuple(figure for figure in read if figure.model in zoo.entries())
+
+
+def _counts(one: Measurement) -> bool:
+    entry = zoo.entries().get(one.model)
+    return (
+        entry is not None
+        and one.valid
+        and (one.source, one.scope, one.plan.threads) == (MEASURED, LOGITS, 1)
+        and one.input_shape == entry.spec.input_shape
+        and FORWARD in one.methods
+    )
+
+
+def _is_of(one: Measurement, device: str) -> bool:
+    return not device or fnmatch.fnmatchcase(one.device.id, device)
+
+
+def _figure(one: Measurement) -> Figure:
+    latency = summary(one)
+    assert latency is not None  # measured, and valid
+    return Figure(one.model, one.precision, latency.median_ms, one.id, one.runtime, measured=True)
+
+
+def _plain(lines: Iterable[Mapping[str, str]], path: Path) -> Iterator[Figure]:
+    for line in lines:
+        yield Figure(
+            model=_known_name(line["model"]),
+            precision=find_precision(line.get("precision") or BASE.name).name,
+            ms=_positive(line["latency_ms"], path),
+            source=path.name,
+            engine=line.get("engine") or "",
+        )
+
+
+def _phone(
+    lines: Iterable[Mapping[str, str]], phones: list[str], column: str, path: Path
+) -> Iterator[Figure]:
+    name = column if column.endswith(_MEAN) else column + _MEAN
+    if name not in phones:
+        raise unknown("column", column, [phone.removesuffix(_MEAN) for phone in phones])
+    if name.split("|")[-2] != _FLOAT:
+        raise UsageError(f"--column must be one of {_FLOAT} (got {column}).")
+    for line in lines:
+        if line[name]:
+            ms = _positive(line[name], path) / 1e3
+            yield Figure(_known_name(line["model"]), BASE.name, ms, f"{path.name} {column}")
+
+
+def _known_name(text: str) -> str:
+    """A name of the zoo; ``mobilenet_wd2`` is MobileNetV1 at half the width."""
+    match = _NAME.fullmatch(text)
+    return zoo_name(f"mobilenet{match[1] or 'v1'}", _WIDTHS[match[2]]) if match else text
+
+
+def _positive(text: str, path: Path) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise CorruptArtifact(f"{path}: a latency must be a number (got {text[:40]!r}).") from error
+    if not 0 < value < float("inf"):
+        raise CorruptArtifact(f"{path}: a latency must be above 0 (got {text[:40]}).")
+    return value

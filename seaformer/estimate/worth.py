@@ -1,0 +1,117 @@
+"""``worth``: what calibrations are worth, a family left out; the tables of docs/estimate.md."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from seaformer.core import zoo
+from seaformer.core.precision import BASE
+from seaformer.estimate.calibration import Calibration, Row, calibrate, shipped, shipped_cores
+from seaformer.estimate.figures import measured_figures
+from seaformer.estimate.scale import Point, fit, held, left_out_errors
+from seaformer.report.estimate import DOMAINS
+from seaformer.report.zoo import markdown_table
+from seaformer.store.results import ResultStore
+
+ENGINE = "executorch"
+BASES: dict[str, Callable[[Row], float]] = {
+    "cycles": lambda row: row.cycles,
+    "instructions": lambda row: row.instructions,
+    "MACs": lambda row: zoo.entries()[row.model].macs,
+}
+_CHOSEN = (1, 2, 3, 5)
+_Key = tuple[str, str]
+
+
+def worth() -> str:
+    """Each scale of the package: mean and worst error, and how many rows its intervals held."""
+    cells = [
+        _worth(calibration, key, by)
+        for calibration in _calibrations()
+        for key in _keys(calibration)
+        for by in BASES
+    ]
+    return markdown_table(
+        ("core", "engine", "precision", "by", "rows", "mean", "worst", "held"), cells
+    )
+
+
+def errors() -> str:
+    """Each row of the package's calibrations."""
+    cells = [
+        _errors(calibration, row) for calibration in _calibrations() for row in calibration.rows
+    ]
+    return markdown_table(("core", "model", "engine", "precision", "published ms", *BASES), cells)
+
+
+def phones() -> str:
+    """How the error falls with measured models: every choice of so many rows of ``sd865``."""
+    calibration = shipped("sd865")
+    points = _points(calibration, (ENGINE, _keys(calibration)[0][1]), "cycles")
+    cells = []
+    for count in _CHOSEN:
+        sizes = sorted(_sizes(points, count))
+        most = sizes[math.ceil(0.9 * len(sizes)) - 1]
+        figures = (statistics.fmean(sizes), most, sizes[-1])
+        cells.append((str(count), *(f"{100 * size:.1f} %" for size in figures)))
+    return markdown_table(("measured models", "mean", "9 of 10 below", "worst"), cells)
+
+
+def here(results: Path) -> str:
+    """The same with latencies of the counted engine itself: those of a results folder."""
+    figures = measured_figures(ResultStore(results).load().measurements)
+    calibration = calibrate("here", figures=figures)
+    cells = [_worth(calibration, key, by)[1:] for key in _keys(calibration) for by in BASES]
+    return markdown_table(("engine", "precision", "by", "rows", "mean", "worst", "held"), cells)
+
+
+def _calibrations() -> list[Calibration]:
+    return [shipped(core) for core in reversed(shipped_cores())]
+
+
+def _keys(calibration: Calibration) -> list[_Key]:
+    return list(dict.fromkeys((s.engine, s.precision) for s in calibration.scales))
+
+
+def _points(calibration: Calibration, key: _Key, by: str) -> list[Point]:
+    rows = (r for r in calibration.rows if r.inside and (r.engine, r.precision) == key)
+    return [Point(row.model, row.family, BASES[by](row), row.ms) for row in rows]
+
+
+def _worth(calibration: Calibration, key: _Key, by: str) -> tuple[str, ...]:
+    points = _points(calibration, key, by)
+    sizes = [abs(error) for error in left_out_errors(points).values()]
+    mean, worst = (f"{100 * size:.1f} %" for size in (statistics.fmean(sizes), max(sizes)))
+    kept = f"{held(points)} of {len(points)}"
+    return (calibration.core, *key, by, str(len(points)), mean, worst, kept)
+
+
+def _errors(calibration: Calibration, row: Row) -> tuple[str, ...]:
+    errors = [_error(calibration, row, by) for by in BASES]
+    cells = ("-" if error is None else f"{100 * error:+.1f} %" for error in errors)
+    head = (calibration.core, row.model, row.engine, row.precision)
+    return (*head, DOMAINS[row.inside], f"{row.ms:g}", *cells)
+
+
+def _error(calibration: Calibration, row: Row, by: str) -> float | None:
+    """Of a row that has no part in a scale, the error of the scale that it would be given."""
+    key, other = (row.engine, row.precision), (row.engine, BASE.name)
+    if row.inside and key in _keys(calibration):
+        return left_out_errors(_points(calibration, key, by)).get(row.model)
+    if other not in _keys(calibration):
+        return None
+    return fit(_points(calibration, other, by)) * BASES[by](row) / 1e6 / row.ms - 1
+
+
+def _sizes(points: Sequence[Point], count: int) -> list[float]:
+    """Sizes of the errors of all rows that were not chosen, over every choice."""
+    sizes = []
+    for chosen in itertools.combinations(points, count):
+        ns = fit(chosen)
+        others = (each for each in points if each not in chosen)
+        sizes += [abs(ns * each.count / 1e6 / each.ms - 1) for each in others]
+    return sizes
