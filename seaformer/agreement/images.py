@@ -43,7 +43,7 @@ def pixels(name: str, height: int, width: int) -> Pixels:
         raise unknown("photograph", name, PHOTOGRAPHS)
     source = resources.files("seaformer.agreement") / "photographs" / f"{name}.jpg"
     with resources.as_file(source) as path:
-        return _read(path, height, width)
+        return read_pixels(path, height, width)
 
 
 def normalised(image: Pixels, preprocessing: Preprocessing) -> Array:
@@ -75,10 +75,11 @@ def read_image(path: Path, height: int, width: int) -> Array:
 
     Raises ``UsageError`` when the file is missing or is not an image.
     """
-    return _normalised(_read(path, height, width), MEAN, STD)
+    return _normalised(read_pixels(path, height, width), MEAN, STD)
 
 
-def _read(path: Path, height: int, width: int) -> Pixels:
+def read_pixels(path: Path, height: int, width: int) -> Pixels:
+    """An image file, resized as above, as (height, width, 3) 8-bit RGB. Raises as above."""
     try:
         with Image.open(path) as image:
             resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)

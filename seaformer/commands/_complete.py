@@ -35,6 +35,12 @@ def precisions(incomplete: str) -> list[str]:
     return _list(incomplete, names())
 
 
+def observers(incomplete: str) -> list[str]:
+    from seaformer.core.quantization import OBSERVERS
+
+    return _list(incomplete, OBSERVERS)
+
+
 def scopes(incomplete: str) -> list[str]:
     from seaformer.core.artifact import SCOPES
 

@@ -56,6 +56,15 @@ Classes = Annotated[int, typer.Option(help="number of classes; 0: the data set's
 Components = Annotated[
     bool, typer.Option("--components", help="the network's parts too, beside the whole")
 ]
+Calibration = Annotated[
+    str, typer.Option(metavar="DIR", help="int8: images that decide ranges; 32 or more")
+]
+Observer = Annotated[
+    str,
+    typer.Option(
+        help="int8: minmax, percentile, mse or histogram", autocompletion=_complete.observers
+    ),
+]
 Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
 AdbHost = Annotated[
     str, typer.Option("--adb-host", help="HOST[:PORT] of another machine's adb server")
@@ -82,6 +91,15 @@ class ModelOptions:
     classes: Classes = 0
     ema: Ema = False
     backbone: Backbone = ""
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """How the integers of a file are made."""
+
+    HEADING: ClassVar = "INT8"
+    calibration: Calibration = ""
+    observer: Observer = ""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seaformer.commands._integers import calibration_of, check_integers, observer_of
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from seaformer.bench.foreign import FileOptions
-    from seaformer.commands._options import FileGroup, ModelOptions, PlanOptions
+    from seaformer.commands._options import FileGroup, ModelOptions, PlanOptions, QuantizeOptions
     from seaformer.core.artifact import Artifact
     from seaformer.core.plan import RunPlan
     from seaformer.core.request import ExportRequest
@@ -46,6 +47,7 @@ def export_requests(
     no_rewrite: tuple[str, ...] = (),
     source: ModuleSource = ModuleSource(),
     input: str = "float",
+    integers: QuantizeOptions | None = None,
 ) -> list[ExportRequest]:
     """Every combination of models, formats, precisions; bad sizes and scopes are refused here."""
     from seaformer.core import engine
@@ -63,12 +65,15 @@ def export_requests(
     if not (_list(formats) and _list(models.precision)):
         hint = f"For example: --format {engine.formats()[0]}"
         raise UsageError("No format or no precision was named.", hint=hint)
+    if integers:
+        check_integers(integers, models.precision)
     for format in _list(formats):
         check_input(input, format)
         if models.components:
             check_components(scope, format, input)
     for name in () if source.module else names:
         check_scope(model_spec(name, size=size, classes=classes), scope)
+
     return [
         ExportRequest(
             model=name,
@@ -89,6 +94,8 @@ def export_requests(
             mean=colours("--mean", source.mean),
             std=colours("--std", source.std),
             opset=source.opset,
+            calibration=calibration_of(integers, precision),
+            observer=observer_of(integers, precision),
         )
         for name in names
         for format in _list(formats)

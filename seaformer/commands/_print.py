@@ -24,6 +24,7 @@ from seaformer.core.errors import SeaFormerError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from seaformer.core.artifact import Artifact
     from seaformer.core.request import ExportRequest
     from seaformer.report.terminal import Block
 
@@ -136,6 +137,12 @@ def say(sentence: str = "") -> None:
 def notice(sentence: str) -> None:
     """A sentence on stderr that stays, also where the current step has a spinner."""
     print(safe(sentence), file=sys.stderr, flush=True)
+
+
+def warn_quantised(artifact: Artifact) -> None:
+    """The sentence that a file deserves whose integers rest on too few images."""
+    if artifact.quantization and artifact.quantization.warning:
+        notice(f"Warning: {artifact.quantization.warning}")
 
 
 def next_step(line: str) -> None:

@@ -17,6 +17,7 @@ from seaformer.commands._options import (
     FileGroup,
     ModelOptions,
     PlanOptions,
+    QuantizeOptions,
     Results,
     Wide,
     grouped,
@@ -39,6 +40,7 @@ from seaformer.commands._print import (
     show,
     steps,
     titled,
+    warn_quantised,
 )
 from seaformer.core.engine import default_formats, timed_formats
 from seaformer.core.plan import MOST_SEED
@@ -54,6 +56,7 @@ _DEFAULT = ",".join(default_formats())
 @grouped
 def bench(
     models: ModelOptions,
+    integers: QuantizeOptions,
     where: DeviceOptions,
     how: PlanOptions,
     about: FileGroup,
@@ -87,7 +90,9 @@ def bench(
     options = TargetOptions(where.adb_host, resume=where.resume, force=where.force, notice=notice)
     kinds = profile_kinds(profile)
     kind = input_kind(about.input or (), artifacts or ())
-    requests = [] if artifacts else export_requests(models, format, seed, input=kind)
+    requests = (
+        [] if artifacts else export_requests(models, format, seed, input=kind, integers=integers)
+    )
     with steps() as step:
         targets = list_targets(where.device, options)
         stated = file_options(about, models.size, targets, seed)
@@ -98,6 +103,7 @@ def bench(
         fleet = Fleet(targets, order, step)
         for number, request in enumerate(requests):
             files.append(cached_export(request, titled(step, requests, number)))
+            warn_quantised(files[-1])
         outcomes = fleet.run(files)
     _show(outcomes, store.root, as_json, wide)
     for measurement in (each for one in outcomes for each in one.not_stored):

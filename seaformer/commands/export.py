@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seaformer.commands import _complete
-from seaformer.commands._options import AsJson, ModelOptions, grouped
+from seaformer.commands._options import AsJson, ModelOptions, QuantizeOptions, grouped
 from seaformer.commands._parse import ModuleSource, export_requests, one_source, rewrites_left_out
-from seaformer.commands._print import next_step, print_json, relative, show, steps, titled
+from seaformer.commands._print import (
+    next_step,
+    print_json,
+    relative,
+    show,
+    steps,
+    titled,
+    warn_quantised,
+)
 from seaformer.core.engine import DEFAULT_FORMAT, formats
 from seaformer.core.plan import MOST_SEED
 from seaformer.core.preprocessing import FLOAT
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
 @grouped
 def export(
     models: ModelOptions,
+    integers: QuantizeOptions,
     file: Annotated[
         str,
         typer.Argument(
@@ -76,13 +85,14 @@ def export(
         return
     source = ModuleSource(one_source(file, module), shape, name, mean, std, opset or None)
     left_out = rewrites_left_out(no_rewrite or ())
-    requests = export_requests(models, format, seed, left_out, source, input)
+    requests = export_requests(models, format, seed, left_out, source, input, integers)
     check_dir(expanded(out))
     artifacts = []
     with steps() as step:
         for number, request in enumerate(requests):
             artifact = export_request(request, out, titled(step, requests, number))
             artifacts.append(artifact)
+            warn_quantised(artifact)
             if not as_json:
                 show(artifact_page(artifact))
     if as_json:

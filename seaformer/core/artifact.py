@@ -19,6 +19,7 @@ from seaformer.core.errors import CorruptArtifact
 from seaformer.core.foreign import Foreign
 from seaformer.core.manifest import check_manifest
 from seaformer.core.preprocessing import Labels, Preprocessing
+from seaformer.core.quantization import Quantization
 from seaformer.core.spec import ModelSpec
 
 SCHEMA = 1
@@ -172,6 +173,7 @@ class Artifact:
     ``external`` are the files beside it that hold its weights; then ``sha256`` is a digest of all
     (``joint_sha256``), and ``size_bytes`` is their sum.
     ``preprocessing`` and ``labels`` are ``None`` where they are unknown, as of most modules.
+    ``quantization`` is ``None`` of a file that computes in floating point.
     """
 
     schema: int
@@ -201,6 +203,7 @@ class Artifact:
     external: tuple[SideFile, ...] = ()
     preprocessing: Preprocessing | None = None
     labels: Labels | None = None
+    quantization: Quantization | None = None
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
     foreign: Foreign | None = field(default=None, compare=False, metadata={"transient": True})
 

@@ -53,6 +53,14 @@ class Counts:
     instructions_before: int
     caches: CacheMisses | None = None
 
+    @property
+    def multiply_int8(self) -> int:
+        """Vector multiply-accumulates that are neither of half nor of single precision.
+
+        In the kernels that engines have for 8-bit integers (SDOT, SMLAL), those are theirs.
+        """
+        return self.vector_fma - self.fma_fp16 - self.fma_fp32
+
 
 def typical(counts: Sequence[Counts]) -> Counts | None:
     """The repeat with the median instructions (the lower one of two), or ``None`` without any."""

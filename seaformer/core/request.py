@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from seaformer.core.artifact import SCOPES, SCOPES_OF
 from seaformer.core.engine import DEFAULT_FORMAT, engine_of, engines
 from seaformer.core.errors import UsageError
-from seaformer.core.precision import BASE
+from seaformer.core.precision import BASE, find_precision, precisions
 from seaformer.core.preprocessing import FLOAT, INPUTS
+from seaformer.core.quantization import check_observer
 from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
 
@@ -29,6 +30,8 @@ class ExportRequest:
     ``input`` is what the file takes (``core/preprocessing.py``); ``mean`` and ``std`` are those of
     a module's input, of pixels from 0 to 255.
     ``opset`` is the version of a format's operators, its default when absent.
+    ``calibration`` is a folder of images and ``observer`` the rule that makes ranges of them, for a
+    precision that needs some; absent, the shipped photographs and the default rule.
     """
 
     model: str
@@ -49,6 +52,8 @@ class ExportRequest:
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     opset: int | None = None
+    calibration: str | None = None
+    observer: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "no_rewrite", tuple(sorted(set(self.no_rewrite))))
@@ -107,3 +112,22 @@ def check_components(scope: str, format: str, input: str = FLOAT) -> None:
         raise UsageError(
             f"--components is not supported for {format}.", hint=f"Use --format {','.join(able)}"
         )
+
+
+def check_quantization(request: ExportRequest) -> None:
+    """Raise ``UsageError`` where options of quantisation and the rest do not go together."""
+    if request.observer is not None:
+        check_observer(request.observer)
+    if find_precision(request.precision).calibrated:
+        if request.components:
+            raise UsageError(
+                f"--components is not supported for {request.precision}.",
+                hint="Leave --components away.",
+            )
+        return
+    able = ",".join(row.name for row in precisions() if row.calibrated)
+    for option, value in (("--calibration", request.calibration), ("--observer", request.observer)):
+        if value is not None:
+            raise UsageError(
+                f"{option} is for --precision {able} (got --precision {request.precision})."
+            )

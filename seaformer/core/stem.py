@@ -22,11 +22,14 @@ def stem(
     default: ModelSpec | None = None,
     input: str = FLOAT,
     opset: int | None = None,
+    calibration: str = "",
+    observer: str = "",
 ) -> str:
     """``model__HxW__precision``, then what is not the default.
 
     That is the number of classes and the weights where they are not those of ``default``, what
-    goes in, the scope, the parts, the opset asked for, and what was not rewritten.
+    goes in, the scope, the parts, the opset asked for, the calibration images (a digest) and the
+    observer asked for, and what was not rewritten.
     """
     tail = ""
     if default is not None:
@@ -36,6 +39,8 @@ def stem(
     tail += "" if scope == "logits" else f"__{scope}"
     tail += "__components" if components else ""
     tail += f"__opset{opset}" if opset else ""
+    tail += f"__calibration-{calibration[:_DIGITS]}" if calibration else ""
+    tail += f"__{observer}" if observer else ""
     if no_rewrite:
         rules = "+".join(no_rewrite)
         digest = hashlib.sha256(rules.encode()).hexdigest()[:8]

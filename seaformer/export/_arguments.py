@@ -37,6 +37,8 @@ def export_model(
     mean: Three | None = None,
     std: Three | None = None,
     opset: int | None = None,
+    calibration: Path | str | None = None,
+    observer: str | None = None,
     out: Path | str = "artifacts",
     progress: Progress | None = None,
 ) -> Artifact:
@@ -46,7 +48,7 @@ def export_model(
         model: a name such as ``seaformer_t`` or ``seaformer_b.cityscapes``, an ``.onnx`` file,
             or an ``nn.Module`` that takes one image and returns tensors; it is copied, not changed.
         format: a row of ``core/engine.py``: ``onnx``, ``executorch`` or ``coreml``.
-        precision: a row of ``core/precision.py``: ``fp32`` or ``fp16``.
+        precision: a row of ``core/precision.py``: ``fp32``, ``fp16`` or ``int8``.
         size: (height, width) of the image; the model's own when absent.
         shape: (1, C, H, W) of a module's input; of a file's where that leaves sizes free.
         name: of a module's files; its class in lower case, or the file's name, when absent.
@@ -65,6 +67,10 @@ def export_model(
             or (1, H, W, 3), and normalises it.
         mean, std: of a module's input, of pixels from 0 to 255; ImageNet's when absent.
         opset: of an ONNX file, 11 to 20; 17 when absent.
+        calibration: of int8, a folder of images that decide ranges; the shipped photographs when
+            absent.
+        observer: of int8, the rule that makes ranges of values: ``minmax``, ``percentile``, ``mse``
+            or ``histogram``; ``mse`` when absent.
         out: the folder the file, its manifest and its reference output go to.
         progress: called with the name of each step as it begins.
 
@@ -103,6 +109,8 @@ def export_model(
         mean=mean,
         std=std,
         opset=opset,
+        calibration=None if calibration is None else str(calibration),
+        observer=observer,
     )
     return export(request, out, progress, module)
 

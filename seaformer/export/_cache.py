@@ -61,6 +61,7 @@ def cache_key(request: ExportRequest) -> str:
         | {
             "checkpoint": _checkpoint_digest(request.checkpoint),
             "backbone": _checkpoint_digest(request.backbone),
+            "calibration": _calibration_digest(request.calibration),
         },
         "tools": {name: _version(name) for name in engine_of(request.format).tools},
         "sources": sources_digest(),
@@ -70,6 +71,14 @@ def cache_key(request: ExportRequest) -> str:
 
 def _checkpoint_digest(checkpoint: str | None) -> str:
     return "" if checkpoint is None else find_source(checkpoint).digest()
+
+
+def _calibration_digest(folder: str | None) -> str:
+    if folder is None:
+        return ""
+    from seaformer.export.quantize import calibration_digest
+
+    return calibration_digest(folder)
 
 
 @cache

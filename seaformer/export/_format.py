@@ -18,6 +18,7 @@ from seaformer.core.artifact import Delegation, Method, Parity
 from seaformer.core.errors import UnsupportedOperator, UsageError
 from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
+from seaformer.core.quantization import Quantization
 from seaformer.core.request import ExportRequest
 from seaformer.export._components import Part
 from seaformer.export._verify import Case
@@ -25,6 +26,7 @@ from seaformer.export.rewrites._graph import GraphRule
 
 if TYPE_CHECKING:
     from seaformer.export._onnx.source import OnnxSource
+    from seaformer.export.quantize._calibration import Calibration
 
 Step = Callable[[str], None]
 
@@ -55,7 +57,8 @@ class WriteRequest:
     That is (1, 3, H, W) float32, or pixels. ``parts`` are its components, to be written as methods
     beside ``forward``; ``graph_rules`` are for formats that capture a graph; ``metadata`` for those
     whose files have some. ``graph`` is a file of the format that is written again as it is, in
-    place of ``model``, which computes what it does.
+    place of ``model``, which computes what it does. ``calibration`` and ``observer`` are for a
+    precision that needs them.
     """
 
     model: nn.Module
@@ -68,6 +71,8 @@ class WriteRequest:
     metadata: Mapping[str, str] = field(default_factory=dict)
     graph: OnnxSource | None = None
     opset: int | None = None
+    calibration: Calibration | None = None
+    observer: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ class FileFacts:
     ``operators`` counts the file's operators by kind; ``notes`` are sentences for a reader;
     ``graphs`` lists every method's operators in the order they run; ``rewritten`` has the
     modules in which each rule of operators replaced some, one entry an operator; ``external``
-    names the files beside it that hold its weights.
+    names the files beside it that hold its weights. ``quantization`` is how its integers were made,
+    and ``checks`` are further proofs that it passed.
     """
 
     exporter: str
@@ -89,6 +95,8 @@ class FileFacts:
     graphs: Mapping[str, tuple[GraphOperator, ...]] = field(default_factory=dict)
     rewritten: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     external: tuple[str, ...] = ()
+    quantization: Quantization | None = None
+    checks: tuple[str, ...] = ()
 
 
 def check_opset(writer: object, request: ExportRequest) -> None:

@@ -12,6 +12,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -40,12 +41,14 @@ from seaformer.core.precision import (
     precisions,
 )
 from seaformer.core.preprocessing import Preprocessing, metadata_of
+from seaformer.core.quantization import PHOTOGRAPHS
 from seaformer.core.quiet import quiet
 from seaformer.core.request import (
     OTHER_TASK,
     ExportRequest,
     check_components,
     check_input,
+    check_quantization,
     check_scope,
 )
 from seaformer.core.spec import ModelSpec
@@ -65,12 +68,19 @@ from seaformer.export._subject import (
     module_subject,
     zoo_subject,
 )
+from seaformer.export.quantize._calibration import (
+    Calibration,
+    calibration_digest,
+    open_calibration,
+)
+from seaformer.export.quantize._observers import DEFAULT_OBSERVER
 from seaformer.export.rewrites import check_rules, select_graph_rules, select_rules
 from seaformer.export.rewrites._apply import Rewrite, rewrite
 from seaformer.export.rewrites._graph import GraphRule
 from seaformer.models import model_spec
 
 Progress = Callable[[str], None]
+_CALIBRATION_CASES = 2
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,8 @@ class _Job:
             default=self.subject.default,
             input=request.input,
             opset=request.opset,
+            calibration=calibration_digest(request.calibration) if request.calibration else "",
+            observer=request.observer or "",
         )
         return name + self.engine.suffix
 
@@ -127,6 +139,7 @@ def export(
     if request.components:
         check_components(request.scope, request.format, request.input)
     check_rules(request.no_rewrite)
+    check_quantization(request)
     check_opset(writer, request)
     step = progress or (lambda _: None)
     step("build the model")
@@ -162,16 +175,19 @@ def _writer(engine: Engine, precision: Precision) -> Format:
 
 def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     spec, components = job.spec, job.request.components
+    preprocessing = job.subject.preprocessing or IMAGENET
+    calibration = _calibration(job, preprocessing)
     step("answers of the PyTorch model")
     model = job.subject.expected
     eager = with_scope(model, spec, job.request.scope)
-    preprocessing = job.subject.preprocessing or IMAGENET
     channels = spec.input_shape[1]
     cases = _verify.cases(
         eager, spec.height, spec.width, channels=channels, preprocessing=preprocessing
     )
     if spec.task == OTHER_TASK:
         cases = tuple(replace(case, scores=False) for case in cases)
+    if calibration is not None:
+        cases = _calibrated_cases(cases, eager, calibration)
     photograph = cases[0].name
     cases += _verify.component_cases(model, cases) if components else ()
     _verify.require_finite(with_input(model, preprocessing), cases)
@@ -183,22 +199,12 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     notes += tuple(filter(None, [_components.left_out(model, image)] if components else []))
     path = scratch / job.file
     with quiet():
-        facts = job.writer.write(
-            WriteRequest(
-                network,
-                torch.from_numpy(cases[0].image),
-                path,
-                job.precision,
-                step,
-                parts,
-                graph_rules,
-                metadata_of(job.subject.preprocessing, job.subject.labels),
-                job.subject.graph,
-                job.request.opset,
-            )
-        )
+        example = torch.from_numpy(cases[0].image)
+        request = WriteRequest(network, example, path, job.precision, step, parts, graph_rules)
+        facts = job.writer.write(_completed(request, job, calibration))
         step("verify against the PyTorch model")
         parity = job.writer.verify(path, cases, job.precision, network)
+    parity = replace(parity, checks=(*parity.checks, *facts.checks))
     _verify.require(parity, job.file)
     step("write the manifest")
     shown = [case for case in cases if case.name.rpartition(":")[2] == photograph]
@@ -213,6 +219,43 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     files.write_json(manifest_path(path), codec.to_json(artifact))
     _publish(artifact, scratch, job.out)
     return load_artifact(job.out / job.file)
+
+
+def _calibration(job: _Job, preprocessing: Preprocessing) -> Calibration | None:
+    """The images that a calibrated precision needs, read and checked."""
+    if not job.precision.calibrated:
+        return None
+    return open_calibration(job.request.calibration, job.spec.input_shape, preprocessing)
+
+
+def _calibrated_cases(
+    cases: tuple[_verify.Case, ...], eager: nn.Module, calibration: Calibration
+) -> tuple[_verify.Case, ...]:
+    """The photographs, and calibration images: integers hold values like those they were given.
+
+    Noise is far from any image, so the ranges do not hold it; it stays where it is all there is.
+    """
+    photographs = tuple(case for case in cases if case.name != _verify.NOISE)
+    if calibration.source == PHOTOGRAPHS or not calibration.pixels:
+        return photographs
+    arrays = islice(calibration.arrays(raw=True), _CALIBRATION_CASES)
+    names = (image.name for image in calibration.images)
+    shown = _verify.answered(
+        eager, dict(zip(names, arrays, strict=False)), calibration.preprocessing
+    )
+    return (*photographs, *(replace(case, scores=cases[0].scores) for case in shown))
+
+
+def _completed(request: WriteRequest, job: _Job, calibration: Calibration | None) -> WriteRequest:
+    """With what the job states about the file."""
+    return replace(
+        request,
+        metadata=metadata_of(job.subject.preprocessing, job.subject.labels),
+        graph=job.subject.graph,
+        opset=job.request.opset,
+        calibration=calibration,
+        observer=job.request.observer or DEFAULT_OBSERVER,
+    )
 
 
 def _rewritten(
@@ -284,6 +327,7 @@ def _manifest(job: _Job, path: Path, facts: FileFacts, parity: Parity) -> Artifa
         checkpoint=job.subject.checkpoint,
         preprocessing=job.subject.preprocessing,
         labels=job.subject.labels,
+        quantization=facts.quantization,
     )
 
 

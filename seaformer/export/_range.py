@@ -7,6 +7,7 @@ is written, operator by operator, on every input of the proof: inner tensors as 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,9 +96,12 @@ def require_range(
     """A note on the largest value and on weights that vanish; nothing for ``BASE``.
 
     ``weights`` are floating tensors by name; ``computed`` is read only where a range is at stake.
-    Raises ``ExportError`` with the first tensor that leaves the range of the precision.
+    Raises ``ExportError`` with the first tensor that leaves the range of the precision; of one that
+    is calibrated, with the first that is not finite.
     """
     limit = finite_limit(precision)
+    if precision.calibrated:
+        _require_finite((*(_range(n, v) for n, v in weights.items()), *computed), precision)
     if limit is None:
         return ()
     ranges = [_range(name, value) for name, value in weights.items()]
@@ -113,6 +117,15 @@ def require_range(
     note = f"{precision.name}: the largest value is {largest.size:.4g}, {largest.place}"
     lost, total = _vanished(weights, precision)
     return (note + (f"; {lost} of {total} weights vanish" if lost else ""),)
+
+
+def _require_finite(ranges: Iterable[Range], precision: Precision) -> None:
+    for each in ranges:
+        if not math.isfinite(each.size):
+            raise ExportError(
+                f"{precision.name} requires finite values in the network: {each}.",
+                hint="Scale the weights of that layer.",
+            )
 
 
 def finite_limit(precision: Precision) -> float | None:

@@ -7,7 +7,7 @@ agreed on noise and found nothing on real images.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from seaformer.report.artifact import case_line
 
 Array = npt.NDArray[Any]
 _COLOURS = 3
+NOISE = "noise"  # the input of that name; of other channels than 3 there are several, with a number
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ def inputs(
         return {f"noise {i}": images.noise(height, width, seed + i, channels) for i in range(3)}
     pixels = {f"{name}.jpg": images.pixels(name, height, width) for name in images.PHOTOGRAPHS}
     if preprocessing.raw:
-        pixels["noise"] = images.pixel_noise(height, width, seed)
+        pixels[NOISE] = images.pixel_noise(height, width, seed)
     arrays = {name: images.network_tensor(each, preprocessing) for name, each in pixels.items()}
-    arrays.setdefault("noise", images.noise(height, width, seed))
+    arrays.setdefault(NOISE, images.noise(height, width, seed))
     return arrays
 
 
@@ -85,13 +86,21 @@ def cases(
     preprocessing: Preprocessing = IMAGENET,
 ) -> tuple[Case, ...]:
     """The photographs and seeded noise with the eager outputs for them."""
-    answered = []
-    for name, image in inputs((1, channels, height, width), seed, preprocessing).items():
+    named = inputs((1, channels, height, width), seed, preprocessing)
+    return answered(model, named, preprocessing)
+
+
+def answered(
+    model: nn.Module, named: Mapping[str, Array], preprocessing: Preprocessing
+) -> tuple[Case, ...]:
+    """Inputs as the file takes them, by name, with the eager outputs for them."""
+    results = []
+    for name, image in named.items():
         with torch.no_grad():
             expected = model(torch.from_numpy(network_input(image, preprocessing)))
         outputs = expected if isinstance(expected, tuple) else (expected,)
-        answered.append(Case(name, (image,), tuple(output.numpy() for output in outputs)))
-    return tuple(answered)
+        results.append(Case(name, (image,), tuple(output.numpy() for output in outputs)))
+    return tuple(results)
 
 
 def component_cases(model: nn.Module, whole: Sequence[Case]) -> tuple[Case, ...]:

@@ -24,6 +24,8 @@ from seaformer.export import _verify
 from seaformer.export._executorch.delegation import operator_name, xnnpack_report
 from seaformer.export._format import FileFacts, WriteRequest, is_cast, unsupported
 from seaformer.export._raw_input import own_path
+from seaformer.export.quantize import QUANTIZERS, find_quantizer
+from seaformer.export.quantize._proof import Quantised
 from seaformer.export.rewrites._graph import rewrite_graph
 
 
@@ -33,6 +35,9 @@ def write(request: WriteRequest) -> FileFacts:
     try:
         captured = _capture(request, request.precision)
         captured, rewritten = _rewritten(request, captured)
+        fake = _fake_quantised(request, captured[FORWARD])
+        if fake is not None:
+            captured = {FORWARD: torch.export.export(fake, (request.image,))}
         request.step("lower to XNNPACK")
         edge = _lower(captured)
         reports = {name: xnnpack_report(_graph(edge, name)) for name in captured}
@@ -46,20 +51,44 @@ def write(request: WriteRequest) -> FileFacts:
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:
         raise ExportError(f"ExecuTorch could not lower the model: {error}") from error
     request.path.write_bytes(buffer)
+    quantised = _quantised(request, fake)
     kinds = Counter(operator.kind for operator in graphs[FORWARD])
     return FileFacts(
         exporter="torch.export + to_edge_transform_and_lower(XnnpackPartitioner)",
         methods=_methods(request.path, list(captured)),
         operators=dict(sorted(kinds.items())),
         delegation=reports[FORWARD],
-        notes=notes,
+        notes=(*notes, quantised.note) if quantised else notes,
         graphs=graphs,
         rewritten=rewritten,
+        quantization=quantised.quantization if quantised else None,
+        checks=(quantised.check,) if quantised else (),
     )
 
 
+def _fake_quantised(request: WriteRequest, program: ExportedProgram) -> nn.Module | None:
+    """The graph between quantize and dequantize operators, for a precision that is calibrated."""
+    quantizer = find_quantizer("executorch", request.precision)
+    if quantizer is None:
+        return None
+    request.step("calibrate and quantise")
+    fake: nn.Module = quantizer.quantise(program, request.calibration, request.observer)
+    return fake
+
+
+def _quantised(request: WriteRequest, fake: nn.Module | None) -> Quantised | None:
+    """What is to be reported of a quantised program, compared with its fake-quantised model."""
+    if fake is None:
+        return None
+    quantizer = QUANTIZERS.load("executorch")
+    report: Quantised = quantizer.prove(request.path, fake, request.calibration, request.observer)
+    return report
+
+
 def supports(precision: Precision) -> bool:
-    """A network is cast to any floating-point type that torch has."""
+    """A network is cast to any floating-point type that torch has, or quantised."""
+    if find_quantizer("executorch", precision):
+        return True
     dtype = getattr(torch, precision.dtype, None)
     return isinstance(dtype, torch.dtype) and dtype.is_floating_point and is_cast(precision)
 
@@ -76,7 +105,7 @@ def verify(
 
 def _capture(request: WriteRequest, precision: Precision) -> dict[str, ExportedProgram]:
     """The network and its parts as graphs, in the precision asked for."""
-    dtype: torch.dtype = getattr(torch, precision.dtype)
+    dtype = torch.float32 if precision.calibrated else getattr(torch, precision.dtype)
     modules: dict[str, tuple[nn.Module, tuple[torch.Tensor, ...]]]
     modules = {FORWARD: (request.model, (request.image,))}
     modules |= {part.name: (part.module, part.inputs) for part in request.parts}
@@ -116,7 +145,7 @@ def _notes(request: WriteRequest, reports: dict[str, Delegation]) -> tuple[str, 
     """What the precision changed, and how the parts were taken."""
     notes = []
     precision = request.precision
-    if precision is not BASE:
+    if precision is not BASE and not precision.calibrated:
         dtype = precision.dtype
         ends = "input and output" if request.image.is_floating_point() else "output"
         notes.append(f"{precision.name}: weights, arithmetic, {ends} {dtype}")

@@ -25,6 +25,7 @@ from seaformer.export._onnx.raw_input import prepend
 from seaformer.export._onnx.simplify import simplify
 from seaformer.export._raw_input import own_path, without_input
 from seaformer.export.conversions import find_conversion
+from seaformer.export.quantize import find_quantizer
 from seaformer.models._blocks import Network
 
 # 17 is the first opset whose half-precision form ONNX Runtime's ARM kernels run without trouble.
@@ -50,6 +51,11 @@ def write(request: WriteRequest) -> FileFacts:
     if conversion := find_conversion("onnx", request.precision):
         request.step(f"convert to {request.precision.name}")
         notes.append(conversion.convert(request.path))
+    quantised = None
+    if quantizer := find_quantizer("onnx", request.precision):
+        request.step("calibrate and quantise")
+        quantised = quantizer.quantise(request.path, request.calibration, request.observer)
+        notes.append(quantised.note)
     if preprocessing is not None:
         prepend(request.path, preprocessing)
     paths = {FORWARD: request.path}
@@ -68,6 +74,8 @@ def write(request: WriteRequest) -> FileFacts:
         opset=max(entry.version for entry in graph.opset_import if not entry.domain),
         notes=tuple(notes),
         graphs={name: _operators(path) for name, path in paths.items()},
+        quantization=quantised.quantization if quantised else None,
+        checks=(quantised.check,) if quantised else (),
     )
 
 
@@ -107,7 +115,8 @@ def _check(model: onnx.ModelProto) -> None:
 
 def supports(precision: Precision) -> bool:
     """A network is traced as it is written; anything else takes a conversion."""
-    return precision is BASE or find_conversion("onnx", precision) is not None
+    ways = (find_conversion, find_quantizer)
+    return precision is BASE or any(way("onnx", precision) for way in ways)
 
 
 def verify(

@@ -36,13 +36,17 @@ def test_lanes_are_those_of_a_128_bit_register(row: Precision) -> None:
 
 @ROWS
 def test_rounding_is_not_below_what_the_type_can_hold(row: Precision) -> None:
+    if row.calibrated:  # half a step of the codes, against the greatest of them
+        assert row.rounding == 0.5 / np.iinfo(row.dtype).max
+        return
     assert float(np.finfo(row.dtype).eps) / 2 <= row.rounding <= 10 * float(np.finfo(row.dtype).eps)
 
 
 @ROWS
 def test_fields_that_a_row_names_exist(row: Precision) -> None:
-    assert row.paper_latency in {field.name for field in dataclasses.fields(PaperRow)}
-    assert row.counted in {field.name for field in dataclasses.fields(Counts)}
+    assert row.paper_latency in {"", *(field.name for field in dataclasses.fields(PaperRow))}
+    assert row.counted in {"multiply_int8", *(f.name for f in dataclasses.fields(Counts))}
+    assert bool(row.paper_latency) != row.calibrated
     assert bool(row.cpu_feature) == bool(row.device_property)
 
 
@@ -76,5 +80,11 @@ def test_the_executed_precision_is_that_of_most_multiplications(
     half: int, single: int, expected: str
 ) -> None:
     repeats = [counts(half, single)] * 2
-    assert multiplied_in(repeats) == {"fp32": 2 * single, "fp16": 2 * half}
+    assert multiplied_in(repeats) == {"fp32": 2 * single, "fp16": 2 * half, "int8": 0}
     assert executed_precision(repeats) == expected
+
+
+def test_multiplications_of_no_floating_type_are_those_of_integers() -> None:
+    one = dataclasses.replace(counts(3, 2), vector_fma=15)
+    assert multiplied_in([one]) == {"fp32": 2, "fp16": 3, "int8": 10}
+    assert executed_precision([one]) == "int8"

@@ -1,0 +1,121 @@
+"""ExecuTorch: static quantisation of a captured graph by torchao (PT2E), for XNNPACK.
+
+ExecuTorch's quantizer decides which operators compute in int8 (``XNNPACKQuantizer``). It takes a
+ReLU into the convolution before it and leaves every other clamp to share the range of the
+unclamped convolution: a gate from 0 to 1 is then coded on the grid of values from -7 to 7.
+``FamilyQuantizer`` gives each clamp its own range; XNNPACK fuses the two all the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+    XNNPACKQuantizer,
+    get_symmetric_quantization_config,
+)
+from torch import nn
+from torch.export import ExportedProgram
+from torch.fx import GraphModule, Node
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+from torchao.quantization.pt2e.quantizer import (
+    QuantizationAnnotation,
+    QuantizationConfig,
+    QuantizationSpec,
+)
+from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+from seaformer.core.artifact import FORWARD
+from seaformer.export.quantize._calibration import Calibration
+from seaformer.export.quantize._observers import Array
+from seaformer.export.quantize._proof import Quantised, require_fake
+from seaformer.export.quantize._torch_observer import RangeObserver
+
+CPU = "arm64"  # XNNPACK has kernels for x86 besides, which compute the same
+SCHEME = "activations per tensor, weights per channel, both signed"
+_ATEN = torch.ops.aten
+_CONVOLUTIONS = (_ATEN.conv2d.default, _ATEN.convolution.default)
+_CLAMPS = (_ATEN.hardtanh.default, _ATEN.hardtanh_.default, _ATEN.clamp.default)
+
+
+class FamilyQuantizer(XNNPACKQuantizer):  # type: ignore[misc]
+    """As XNNPACK's, with clamps that carry a range of their own."""
+
+    def annotate(self, model: GraphModule) -> GraphModule:
+        """Convolutions with a clamp behind first; the rest is as it was."""
+        for node in model.graph.nodes:
+            if node.target in _CLAMPS and _clamps_alone(node) and self._is_asked(node):
+                _annotate(node, self.global_config)
+        annotated: GraphModule = super().annotate(model)
+        return annotated
+
+    def _is_asked(self, node: Node) -> bool:
+        return self.filter_fn is None or bool(self.filter_fn(node.args[0]))
+
+
+def quantise(program: ExportedProgram, calibration: Calibration, observer: str) -> GraphModule:
+    """The graph with quantize and dequantize operators: the fake-quantised model, in float32."""
+    quantizer = FamilyQuantizer().set_global(_config(observer))
+    prepared = prepare_pt2e(program.module(), quantizer)
+    with torch.no_grad():
+        for image in calibration.arrays(raw=True):
+            prepared(torch.from_numpy(image))
+    converted: GraphModule = convert_pt2e(prepared)
+    return converted
+
+
+def prove(path: Path, fake: nn.Module, calibration: Calibration, observer: str) -> Quantised:
+    """Compare a program with the model that it was lowered from."""
+    from seaformer.runtime.executorch import open_session
+
+    session = open_session(path)
+
+    def answers(image: Array) -> list[Array]:
+        with torch.no_grad():
+            outputs = fake(torch.from_numpy(image))
+        several = outputs if isinstance(outputs, tuple) else (outputs,)
+        return [output.numpy() for output in several]
+
+    check = require_fake(
+        path.name,
+        lambda image: session.run([image], FORWARD),
+        answers,
+        calibration.arrays(raw=True),
+    )
+    note = f"int8: {SCHEME}, for {CPU}"
+    return Quantised(calibration.described(observer, CPU, SCHEME), note, check)
+
+
+def _config(observer: str) -> QuantizationConfig:
+    """XNNPACK's, with our observer of activations in place of its own."""
+    usual = get_symmetric_quantization_config(is_per_channel=True)
+    activation = QuantizationSpec(
+        dtype=torch.int8,
+        quant_min=-128,
+        quant_max=127,
+        qscheme=torch.per_tensor_affine,
+        is_dynamic=False,
+        observer_or_fake_quant_ctr=RangeObserver.with_args(rule=observer),
+    )
+    return QuantizationConfig(activation, activation, usual.weight, usual.bias, False)
+
+
+def _clamps_alone(node: Node) -> bool:
+    """Whether a clamp is the only reader of a convolution."""
+    source = node.args[0]
+    return isinstance(source, Node) and source.target in _CONVOLUTIONS and len(source.users) == 1
+
+
+def _annotate(clamp: Node, config: Any) -> None:
+    convolution: Any = clamp.args[0]
+    inputs = {convolution.args[0]: config.input_activation, convolution.args[1]: config.weight}
+    if len(convolution.args) > 2 and isinstance(convolution.args[2], Node):
+        inputs[convolution.args[2]] = config.bias
+    convolution.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+        input_qspec_map=inputs, _annotated=True
+    )
+    clamp.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+        output_qspec=config.output_activation, _annotated=True
+    )

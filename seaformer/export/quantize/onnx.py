@@ -1,0 +1,142 @@
+"""ONNX Runtime: static quantisation of a finished graph, written as QuantizeLinear pairs (QDQ).
+
+Ranges come from our own observers, of the unoptimised graph; ONNX Runtime's quantizer places the
+pairs. Activations are int8 per tensor and weights int8 per output channel, both signed: what ARM
+kernels multiply (``cpu``). Without its optimisations ONNX Runtime computes such a graph in float32,
+pair by pair: that is the fake-quantised model which the file is compared with.
+
+onnxruntime 1.31: ``quantize_static`` keeps every activation of every image until the last one was
+run, and has no observer of squared error; so only its second half is used here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnxruntime.quantization import CalibrationMethod, QuantType
+from onnxruntime.quantization.calibrate import TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
+
+from seaformer.core.errors import UsageError
+from seaformer.export.quantize._calibration import Calibration
+from seaformer.export.quantize._observers import Array, Range, Spread, find_observer
+from seaformer.export.quantize._proof import Quantised, require_fake
+from seaformer.runtime.onnxruntime import OnnxRuntimeSession
+
+SCHEME = "activations per tensor, weights per channel, both signed"
+OLDEST_OPSET = 13  # of DequantizeLinear per channel
+CPU = "arm64"  # whose kernels multiply signed activations by signed weights
+# Operators that ONNX Runtime 1.31 executes on 8-bit values (QDQ transformer); each between two of
+# them that stays in float costs a DequantizeLinear and a QuantizeLinear.
+OPERATORS = frozenset(
+    [
+        "Conv",
+        "ConvTranspose",
+        "Gemm",
+        "MatMul",
+        "Add",
+        "Mul",
+        "Concat",
+        "Clip",
+        "Relu",
+        "MaxPool",
+        "AveragePool",
+        "GlobalAveragePool",
+        "Resize",
+        "Reshape",
+        "Transpose",
+        "Squeeze",
+        "Unsqueeze",
+        "Flatten",
+        "Slice",
+        "Split",
+        "Gather",
+        "Pad",
+    ]
+)
+
+
+def quantise(path: Path, calibration: Calibration, observer: str) -> Quantised:
+    """Quantise an ONNX file in place, and compare it with its fake-quantised model."""
+    model = load_model_with_shape_infer(path)
+    _check_opset(model)
+    ranges = _ranges(model, calibration.arrays(raw=False), observer)
+    quantised = _placed(model, ranges)
+    onnx.save(quantised, str(path))
+    kinds = [node.op_type for node in quantised.graph.node]
+    pairs, others = kinds.count("QuantizeLinear"), sum(not k.endswith("Linear") for k in kinds)
+    note = f"int8: {SCHEME}, for {CPU}; {pairs} QuantizeLinear around {others} operators"
+    file, fake = OnnxRuntimeSession(path), OnnxRuntimeSession(path, optimised=False)
+    check = require_fake(
+        path.name,
+        lambda image: file.run([image]),
+        lambda image: fake.run([image]),
+        calibration.arrays(raw=False),
+    )
+    return Quantised(calibration.described(observer, CPU, SCHEME), note, check)
+
+
+def _check_opset(model: onnx.ModelProto) -> None:
+    version = next(each.version for each in model.opset_import if not each.domain)
+    if version < OLDEST_OPSET:
+        raise UsageError(f"--opset must be at least {OLDEST_OPSET} for int8 (got {version}).")
+
+
+def _ranges(model: onnx.ModelProto, images: Iterable[Array], observer: str) -> dict[str, Range]:
+    """The range of every float tensor that an operator computes, and of the input."""
+    choose = find_observer(observer)
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    known = {value.name for value in whole.graph.output}
+    inner = [v for v in whole.graph.value_info if _is_float(v) and v.name not in known]
+    whole.graph.output.extend(inner)
+    session = _session(whole.SerializeToString())
+    names = [value.name for value in session.get_outputs()]
+    (feed,) = [value.name for value in session.get_inputs()]
+    spreads: dict[str, Spread] = {name: Spread() for name in (feed, *names)}
+    for image in images:
+        spreads[feed].see(image)
+        for name, values in zip(names, session.run(names, {feed: image}), strict=True):
+            if values.dtype == np.float32:
+                spreads[name].see(values)
+    return {name: choose(spread) for name, spread in spreads.items()}
+
+
+def _placed(model: onnx.ModelProto, ranges: dict[str, Range]) -> onnx.ModelProto:
+    data = TensorsData(
+        CalibrationMethod.MinMax,
+        {name: tuple(np.float32(end) for end in ends) for name, ends in ranges.items()},
+    )
+    quantizer = QDQQuantizer(
+        model,
+        True,
+        False,
+        QuantType.QInt8,
+        QuantType.QInt8,
+        data,
+        [],
+        [],
+        sorted(OPERATORS),
+        {"WeightSymmetric": True},
+    )
+    quantizer.quantize_model()
+    quantizer.model.topological_sort()
+    placed: onnx.ModelProto = quantizer.model.model
+    return placed
+
+
+def _is_float(value: onnx.ValueInfoProto) -> bool:
+    return bool(value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT)
+
+
+def _session(model: bytes | str) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,212 @@
+"""INT8: both formats on a small network, calibrated, judged and compared with its fake model."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.engine import FormatName
+from seaformer.core.errors import ExportError, ParityError, UnknownName, UsageError
+from seaformer.core.files import sha256_file
+from seaformer.core.quantization import ENOUGH_IMAGES, OBSERVERS, PHOTOGRAPHS
+from seaformer.core.request import ExportRequest
+from seaformer.export import cache_key, export_request
+from seaformer.export.quantize import _observers
+from seaformer.export.quantize._proof import require_fake, sqnr_db
+from tests import nets
+
+SHAPE = (1, 3, 64, 64)
+
+
+def request(format: str = "onnx", net: str = "gated", **fields: object) -> ExportRequest:
+    base = {"precision": "int8", "module": f"tests.nets:{net}", "shape": SHAPE}
+    return ExportRequest(net, format, **(base | fields))  # type: ignore[arg-type]
+
+
+def photographs(folder: Path, count: int = 3) -> Path:
+    folder.mkdir(exist_ok=True)
+    generator = np.random.default_rng(0)
+    for i in range(count):
+        small = generator.integers(0, 256, (5, 7, 3)).astype(np.uint8)
+        Image.fromarray(small).resize((70, 50)).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quantised(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    out = tmp_path_factory.mktemp("int8")
+    return export_request(request(calibration=str(photographs(out / "images"))), out)
+
+
+def test_an_onnx_file_computes_in_integers_between_float_ends(quantised: Artifact) -> None:
+    assert quantised.precision == "int8"
+    ends = (*quantised.methods[0].inputs, *quantised.methods[0].outputs)
+    assert [tensor.dtype for tensor in ends] == ["float32", "float32"]
+    graph = onnx.load(str(quantised.path)).graph
+    weights = [each for each in graph.initializer if len(each.dims) == 4]
+    assert {each.data_type for each in weights} == {onnx.TensorProto.INT8}
+    readers = {node.input[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
+    scales = {each.name: each for each in graph.initializer}
+    for weight in weights:
+        assert list(scales[readers[weight.name].input[1]].dims) == [weight.dims[0]]  # per channel
+
+
+def test_the_manifest_has_the_images_and_for_which_cpu(quantised: Artifact) -> None:
+    made = load_artifact(quantised.path).quantization
+    assert made is not None
+    assert (made.observer, made.cpu, made.source) == ("mse", "arm64", "images")
+    folder = quantised.path.parent / "images"
+    assert [(each.name, each.sha256) for each in made.images] == [
+        (f"{i}.png", sha256_file(folder / f"{i}.png")) for i in range(3)
+    ]
+    assert made.warning == (
+        f"int8 was calibrated on 3 images of images: at least {ENOUGH_IMAGES} are recommended."
+    )
+
+
+def test_it_is_judged_on_calibration_images_and_against_its_fake_model(quantised: Artifact) -> None:
+    names = [case.input for case in quantised.parity.cases]
+    assert names == ["china.jpg", "flower.jpg", "0.png", "1.png"]
+    assert all(case.passed for case in quantised.parity.cases)
+    assert quantised.parity.tolerance.startswith("relative error <= 3, PSNR >= 28 dB")
+    (check,) = quantised.parity.checks
+    assert check.startswith("against its fake-quantised model, on calibration images: SQNR")
+    assert quantised.parity.relative_error is not None
+    assert 1e-3 < quantised.parity.relative_error < 1.0  # it did round
+
+
+def test_the_photographs_decide_where_no_folder_does_and_observers_differ(tmp_path: Path) -> None:
+    ratios = set()
+    for observer in ("minmax", "mse"):
+        made = export_request(request(observer=observer), tmp_path)
+        assert made.file == f"gated__64x64__int8__{observer}.onnx"
+        assert made.quantization is not None
+        assert made.quantization.source == PHOTOGRAPHS
+        assert "the shipped photographs" in made.quantization.warning
+        ratios.add(made.parity.psnr_db)
+    assert len(ratios) == 2
+
+
+@pytest.mark.slow
+def test_an_executorch_program_is_one_delegate_with_a_range_for_each_clamp(tmp_path: Path) -> None:
+    made = export_request(request("executorch"), tmp_path)
+    assert made.delegation is not None
+    assert (made.delegation.subgraphs, made.delegation.outside_compute) == (1, 0)
+    (check,) = made.parity.checks
+    ratio = float(check.rpartition("SQNR ")[2].removesuffix(" dB"))
+    assert ratio > 30  # XNNPACK and the fake model round alike but for ties
+    assert made.parity.psnr_db is not None
+    assert made.parity.psnr_db > 40
+
+
+@pytest.mark.parametrize("format", sorted({*get_args(FormatName)} - {"onnx", "executorch"}))
+def test_an_engine_that_does_not_execute_it_is_refused(tmp_path: Path, format: str) -> None:
+    pytest.importorskip({"coreml": "coremltools", "ncnn": "ncnn"}[format])
+    with pytest.raises(UsageError, match=f"{format} supports fp32 and fp16 \\(got int8\\)"):
+        export_request(request(format), tmp_path)
+
+
+def bad_folders(folder: Path) -> dict[str, str]:
+    """A folder each, with the sentence that it deserves."""
+    for name in ("empty", "broken", "constant"):
+        (folder / name).mkdir()
+    (folder / "empty" / "notes.txt").write_text("no image")
+    (folder / "broken" / "a.jpg").write_bytes(b"not an image")
+    Image.new("RGB", (9, 9), (7, 7, 7)).save(folder / "constant" / "a.png")
+    return {
+        "empty": "has no images",
+        "broken": "cannot be read as an image",
+        "constant": "every image is of one colour",
+        "missing": "does not exist",
+        "empty/notes.txt": "is not a folder",
+    }
+
+
+def test_calibration_that_gives_no_ranges_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    for name, sentence in bad_folders(tmp_path).items():
+        with pytest.raises(UsageError, match=sentence) as caught:
+            export_request(request(calibration=str(tmp_path / name)), tmp_path / "out")
+        assert "\n" not in caught.value.message
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_options_of_int8_are_refused_where_they_mean_nothing(tmp_path: Path) -> None:
+    for fields, sentence in (
+        ({"precision": "fp32", "observer": "mse"}, "--observer is for --precision int8"),
+        ({"precision": "fp32", "calibration": "x"}, "--calibration is for --precision int8"),
+        ({"components": True}, "--components is not supported for int8"),
+        ({"opset": 12}, "--opset must be at least 13 for int8"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            export_request(request(**fields), tmp_path)
+    with pytest.raises(UnknownName, match="Unknown observer 'msee'"):
+        export_request(request(observer="msee"), tmp_path)
+
+
+def test_an_infinity_inside_is_refused_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"int8 requires finite values in the network: .*inf"):
+        export_request(request(net="Infinite"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cache_knows_calibration_images_by_content(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "a")
+    one = ExportRequest("seaformer_t", "onnx", "int8", calibration=str(folder))
+    before = cache_key(one)
+    assert before == cache_key(one)
+    Image.new("RGB", (9, 9), (7, 8, 9)).save(folder / "0.png")
+    assert cache_key(one) != before
+
+
+def test_the_command_takes_several_precisions_and_warns(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "seaformer", "export", "--precision", "fp32,int8"]
+    argv += ["--module", f"{nets.__file__}:gated", "--shape", "1x3x64x64", "--format", "onnx"]
+    argv += ["--observer", "minmax", "--out", str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Warning: int8 was calibrated on the shipped photographs" in done.stderr
+    assert sorted(path.name for path in tmp_path.glob("*.onnx")) == [
+        "nets.gated__64x64__fp32.onnx",
+        "nets.gated__64x64__int8__minmax.onnx",
+    ]
+    argv[argv.index("fp32,int8")] = "fp32"
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2
+    assert "--observer is for --precision int8 (got --precision fp32)" in done.stderr
+
+
+def test_a_spread_keeps_counts_when_its_limit_doubles() -> None:
+    spread = _observers.Spread()
+    spread.see(np.array([-0.4, 0.1, 0.3], dtype=np.float32))
+    spread.see(np.array([9.0, -2.0], dtype=np.float32))
+    assert spread.counts.sum() == 5
+    assert spread.limit >= 9.0
+    middles = spread.centres[spread.counts > 0]
+    width = 2 * spread.limit / _observers.BINS
+    np.testing.assert_allclose(middles, [-2.0, -0.4, 0.1, 0.3, 9.0], atol=width)
+    assert _observers.minmax(spread) == (-2.0, 9.0)
+
+
+def test_observers_clip_a_single_outlier_but_minmax_does_not() -> None:
+    spread = _observers.Spread()
+    spread.see(np.random.default_rng(0).normal(0, 1, 200_000).astype(np.float32))
+    spread.see(np.array([60.0], dtype=np.float32))
+    ends = {name: _observers.find_observer(name)(spread) for name in OBSERVERS}
+    assert ends["minmax"][1] == 60.0
+    assert all(3.0 < ends[name][1] < 50.0 for name in ("percentile", "mse", "histogram")), ends
+
+
+def test_a_file_that_computes_something_else_than_its_fake_model_is_refused() -> None:
+    image = np.linspace(-1, 1, 300, dtype=np.float32).reshape(1, 3, 10, 10)
+    assert require_fake("f", lambda x: [x], lambda x: [x], [image]).endswith("bit-equal")
+    assert sqnr_db(image * 1.1, image) == pytest.approx(20.0)
+    with pytest.raises(ParityError, match="f does not compute what its fake-quantised model"):
+        require_fake("f", lambda x: [x * 2], lambda x: [x], [image])
