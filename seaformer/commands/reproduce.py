@@ -27,9 +27,10 @@ from seaformer.core.engine import DEFAULT_FORMAT, timed_formats
 
 if TYPE_CHECKING:
     from seaformer.reproduce.plan import PaperTable, PlannedRow, Work
-    from seaformer.reproduce.run import Answer, Outcome, Progress
+    from seaformer.reproduce.run import Answer, Factory, Progress
 
 _FORMATS = ("text", "md", "json")
+_DEVICES = "host, emulator[:CORE], a phone, or estimate[:CORE]"
 TableName = Annotated[
     str,
     typer.Argument(
@@ -43,7 +44,7 @@ TableName = Annotated[
 def reproduce(
     how: PlanOptions,
     table: TableName,
-    device: Annotated[str, typer.Option(help="host", envvar="SEAFORMER_DEVICE")] = "host",
+    device: Annotated[str, typer.Option(help=_DEVICES, envvar="SEAFORMER_DEVICE")] = "host",
     model: Annotated[str, typer.Option(help="only these: a name or glob")] = "*",
     runtime: Annotated[str, typer.Option(help=" or ".join(timed_formats()))] = DEFAULT_FORMAT,
     again: Annotated[bool, typer.Option("--again", help="measure what is there already")] = False,
@@ -53,6 +54,7 @@ def reproduce(
     results: Results = "",
 ) -> None:
     """Export and measure what a table of the paper needs; resumes where it was interrupted."""
+    from seaformer.reproduce.estimated import is_estimate
     from seaformer.reproduce.page import plan_page
     from seaformer.reproduce.plan import find_table, plan, work_of
     from seaformer.reproduce.run import cached_files, run_works, states
@@ -65,6 +67,9 @@ def reproduce(
     rows = plan(chosen, model)
     works = work_of(rows)
     store = ResultStore(results_dir(results or None))
+    if is_estimate(device):
+        _estimate(chosen, rows, device, cached_files(runtime), format, wide, dry_run)
+        return
     if dry_run:
         left = states(works, store, cached_files(runtime), run, device)
         show(plan_page(chosen, rows, left), wide)
@@ -77,7 +82,40 @@ def reproduce(
         )  # fmt: skip
     _show(chosen, rows, outcome.answers, format, wide)
     next_step(f"seaformer report --results {shlex.quote(str(store.root))}")
-    _exit_for(outcome)
+    _end(outcome.interrupted, outcome.exit_code)
+
+
+def _estimate(
+    table: PaperTable,
+    rows: Sequence[PlannedRow],
+    device: str,
+    factory: Factory,
+    format: str,
+    wide: bool,
+    dry_run: bool,
+) -> None:
+    """The table with estimates; nothing is stored."""
+    from seaformer.core import codec
+    from seaformer.reproduce import estimated
+    from seaformer.reproduce.page import plan_page
+    from seaformer.reproduce.plan import work_of
+
+    works = work_of(rows)
+    if dry_run:
+        show(plan_page(table, rows, estimated.estimate_states(works, factory)), wide)
+        return
+    with _progress() as step:
+        estimates = estimated.open_estimates(device, factory, step, notice)
+        estimates.run(works)
+    lines = estimated.estimated_rows(rows, estimates.answers, estimates.reasons)
+    if format == "json":
+        print_json([codec.to_json(row) for row in lines])
+    elif format == "md":
+        print_document(estimated.estimate_markdown(table, lines))
+    else:
+        show(estimated.estimate_lines(table, lines), wide)
+    next_step("seaformer estimate calibrate --help")
+    _end(estimates.interrupted, estimates.exit_code)
 
 
 @contextmanager
@@ -125,10 +163,10 @@ def _show(
         show(page(table, reproduced), wide)
 
 
-def _exit_for(outcome: Outcome) -> None:
+def _end(interrupted: bool, exit_code: int) -> None:
     """Interrupted: 130. Else the code of the first line that has a model and no figure."""
-    if outcome.interrupted:
+    if interrupted:
         notice("Interrupted; the same command continues where it stopped.")
         raise typer.Exit(INTERRUPTED)
-    if outcome.exit_code:
-        raise typer.Exit(outcome.exit_code)
+    if exit_code:
+        raise typer.Exit(exit_code)

@@ -77,7 +77,7 @@ _ROW_COLUMNS: tuple[Column[ScaleRow], ...] = (
     Column("by instr", lambda row: signed(row.by_instructions), "error", right=True),
     Column("domain", lambda row: DOMAINS[row.inside], rank=4),
     Column("time", lambda row: words.published(row.ms), "ms", right=True, apart=True),
-    Column("from", lambda row: words.clean(row.source), rank=3, apart=True),
+    Column("from", lambda row: words.clean(row.source), rank=3),
 )
 _LEFT_OUT = "Errors are of each row with its whole family left out; a dash: no scale."
 
