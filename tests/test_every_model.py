@@ -32,6 +32,7 @@ SLOW = {
 }
 # A minute or more as a program each; the layers are those of models that run.
 LONG = {
+    "seaformerpp_t_kd.ade20k",
     "pp_mobileseg_t.ade20k",
     "seaformer_t.coco",
     "seaformer_t_attention_local.ade20k",

@@ -196,7 +196,7 @@ def test_components_are_refused_where_there_are_none(tmp_path: Path) -> None:
         pytest.param("s", "ade20k", "executorch", "fp32", marks=pytest.mark.zoo),
         pytest.param("l", "ade20k", "executorch", "fp16", marks=pytest.mark.zoo),
         pytest.param("t", "imagenet", "onnx", "fp32", marks=pytest.mark.slow),
-        pytest.param("t", "imagenet", "executorch", "fp16", marks=pytest.mark.slow),
+        pytest.param("t", "imagenet", "executorch", "fp16", marks=pytest.mark.zoo),
     ],
 )
 def test_the_other_variants_have_components_in_both_formats_and_precisions(

@@ -40,7 +40,7 @@ def test_another_variant_is_one_delegate_with_nothing_outside(tmp_path: Path) ->
     assert artifact.delegation.outside == ()
 
 
-@pytest.mark.slow
+@pytest.mark.zoo
 def test_classifier_is_one_delegate_with_nothing_that_computes_outside(
     tmp_path: Path,
 ) -> None:

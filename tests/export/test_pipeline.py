@@ -77,7 +77,7 @@ def test_an_export_that_fails_keeps_the_older_file(
     assert load_artifact(first.path).sha256 == first.sha256
 
 
-@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.zoo)])
 def test_upsampled_scope_ends_at_the_image_size(tmp_path: Path, format: FormatName) -> None:
     artifact = export_model(
         "seaformer_t", format=format, size=(64, 64), scope="upsample", out=tmp_path
@@ -120,7 +120,7 @@ def test_unknown_names_and_sizes_are_refused_before_anything_is_built(tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format", ["onnx", "executorch"])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=pytest.mark.zoo)])
 def test_a_size_that_is_no_multiple_of_a_stride_is_proved(format: str, tmp_path: Path) -> None:
     """Case S1."""
     artifact = export_model("seaformer_t", format=format, size=(41, 50), classes=9, out=tmp_path)  # type: ignore[arg-type]
