@@ -27,6 +27,7 @@ from seaformer.core.precision import BASE
 from seaformer.core.preprocessing import FLOAT
 from seaformer.core.request import ExportRequest, check_input
 from seaformer.estimate.run import open_estimator
+from seaformer.evaluation.network import NetworkOptions
 from seaformer.evaluation.order import EvalOrder, evaluate_order
 from seaformer.evaluation.run import Evaluation
 from seaformer.export import cached_export
@@ -204,26 +205,32 @@ def evaluate(
     window: int = 0,
     stride: int = 0,
     multi_scale: bool = False,
+    size: tuple[int, int] | None = None,
+    mean: tuple[float, float, float] | None = None,
+    std: tuple[float, float, float] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> tuple[Evaluation, ...]:
-    """Accuracy of a model, of exported files, or of both, on a data set.
+    """Accuracy of a model, of model files, or of both, on a data set.
 
     Args:
-        files: exported files or artifacts.
+        files: model files, of this package or any other, or artifacts.
         data: the data set's folder; its layout is recognised unless ``kind`` names it.
         model, checkpoint, ema: a model of the zoo and its weights; it comes first, and the others
             are compared with it.
         split, limit: which images, and how many at most (0: all).
         window, stride: sides and distances of sliding windows in pixels; 0: the whole image.
         multi_scale: six scales from 0.5 to 1.75, each flipped too.
+        size, mean, std: of files that do not state them: (height, width) of the input, and of
+            R, G, B from 0 to 255.
         seed: of the intervals' resamples.
         progress: called with a sentence for each image.
 
     Raises ``UsageError`` where nothing is named or a number is out of range, ``DataError`` for a
     data set that cannot be read.
     """
-    order = EvalOrder(data, split, kind, limit, window, stride, multi_scale, seed)
+    options = NetworkOptions(size, mean=mean, std=std)
+    order = EvalOrder(data, split, kind, limit, window, stride, multi_scale, seed, options)
     named = (files,) if isinstance(files, (str, Path, Artifact)) else tuple(files)
     network = None
     if model:

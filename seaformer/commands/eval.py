@@ -1,4 +1,4 @@
-"""``seaformer eval``: how accurate models and exported files are on a data set."""
+"""``seaformer eval``: how accurate models and model files are on a data set."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from seaformer.commands._options import AsJson, Checkpoint, Ema
+from seaformer.commands._options import AsJson, Checkpoint, Ema, Size
+from seaformer.commands._parse import colours, image_size
 from seaformer.commands._print import notice, print_json, say, steps
 
 
 def evaluate(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE...", help="files of seaformer export")
+        list[Path] | None,
+        typer.Argument(metavar="FILE...", help="model files, from here or anywhere"),
     ] = None,
     data: Annotated[str, typer.Option(help="the data set's folder (docs/accuracy.md)")] = "",
     model: Annotated[str, typer.Option(help="a model by name, with its weights")] = "",
@@ -27,18 +29,27 @@ def evaluate(
     multi_scale: Annotated[
         bool, typer.Option("--multi-scale", help="six scales from 0.5 to 1.75, each flipped too")
     ] = False,
+    size: Size = "",
+    mean: Annotated[str, typer.Option(help="of R,G,B from 0 to 255, where a file has none")] = "",
+    std: Annotated[str, typer.Option(help="as --mean")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate models and exported files: mIoU, mAcc, aAcc, or top-1 and top-5."""
+    """Evaluate models and model files: mIoU, mAcc, aAcc, or top-1 and top-5."""
     from seaformer.core import codec
     from seaformer.core.errors import UsageError
+    from seaformer.evaluation.network import NetworkOptions
     from seaformer.evaluation.order import EvalOrder, evaluate_order
 
     if not data:
         raise UsageError("--data must name a folder (got none).", hint="seaformer data synth DIR")
     if (checkpoint or ema) and not model:
         raise UsageError("--checkpoint and --ema require --model NAME.")
-    order = EvalOrder(data, split, kind or None, limit, window, stride, multi_scale)
+    options = NetworkOptions(
+        image_size(size), mean=colours("--mean", mean), std=colours("--std", std)
+    )
+    order = EvalOrder(
+        data, split, kind or None, limit, window, stride, multi_scale, options=options
+    )
     network = None
     if model:
         from seaformer.models import network_maker

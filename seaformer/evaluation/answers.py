@@ -96,7 +96,7 @@ def read_answer(
         raise CorruptArtifact(f"{network.title} gave NaN or infinity for this image.")
     if network.task == "detection":
         return _boxes(network, outputs, size, thresholds)
-    if network.scope == "argmax" or _is_map(first, network):
+    if network.scope == "argmax" or is_map(first, network):
         return _argmax_answer(network, first, size)
     if first.ndim == 4 and first.shape[0] == 1 and first.dtype.kind == "f":
         return _from_logits(network, first, size)
@@ -109,8 +109,11 @@ def read_answer(
     )
 
 
-def _is_map(output: Array, network: Network) -> bool:
-    """Whole numbers for each pixel; only a file without a manifest is judged by them."""
+def is_map(output: Array, network: Network) -> bool:
+    """Whether an output has a class for each pixel, judged by its whole numbers.
+
+    Only files without a manifest are.
+    """
     places = output.ndim == 3 or (output.ndim == 4 and 1 in (output.shape[1], output.shape[3]))
     if network.task or not places or output.shape[0] != 1:
         return False

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.artifact import Artifact
 from seaformer.core.errors import UsageError
 from seaformer.core.spec import ModelSpec
 from seaformer.data.sets import open_set
 from seaformer.evaluation.modes import MULTI_SCALE, mode_of
-from seaformer.evaluation.predictor import Run, of_artifact, of_network
+from seaformer.evaluation.network import NetworkOptions
+from seaformer.evaluation.predictor import Run, of_file, of_network
 from seaformer.evaluation.run import Evaluation, Progress, evaluate_set
 
 NetworkMaker = Callable[[int], tuple[ModelSpec, Run]]
@@ -19,7 +20,10 @@ NetworkMaker = Callable[[int], tuple[ModelSpec, Run]]
 
 @dataclass(frozen=True)
 class EvalOrder:
-    """Which images, and how they are fed: see ``seaformer.api.evaluate``."""
+    """Which images, and how they are fed: see ``seaformer.api.evaluate``.
+
+    ``options`` are what files state that have no manifest.
+    """
 
     data: Path | str
     split: str = "val"
@@ -29,6 +33,7 @@ class EvalOrder:
     stride: int = 0
     multi_scale: bool = False
     seed: int = 0
+    options: NetworkOptions = field(default_factory=NetworkOptions)
 
     def __post_init__(self) -> None:
         if self.limit < 0:
@@ -50,9 +55,8 @@ def evaluate_order(
     if not named and network is None:
         raise UsageError("No model was named.", hint="Name files, or --model NAME.")
     data = open_set(order.data, order.split, order.kind)
-    artifacts = [one if isinstance(one, Artifact) else load_artifact(one) for one in named]
     predictors = [] if network is None else [of_network(*network(data.classes))]
-    predictors += [of_artifact(one) for one in artifacts]
+    predictors += [of_file(one, order.options) for one in named]
     mode = replace(mode_of(data.dataset), window=order.window, stride=order.stride)
     if order.multi_scale:
         mode = replace(mode, ratios=MULTI_SCALE, flip=True)

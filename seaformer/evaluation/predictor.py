@@ -1,13 +1,15 @@
 """``Predictor``: anything that scores an image, as what an evaluation feeds and reads.
 
-An exported file becomes one here; a network is handed in as a function of arrays, because this
-folder does without torch.
+A file becomes one here, from anybody and of any engine; a network is handed in as a function of
+arrays, because this folder does without torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,51 +18,72 @@ import numpy.typing as npt
 from seaformer.agreement.images import network_tensor
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import UsageError
-from seaformer.core.preprocessing import Preprocessing
 from seaformer.core.spec import ModelSpec
-from seaformer.data.preprocessing import IMAGENET, preprocessing_of
-from seaformer.runtime import load_session
+from seaformer.data.dataset import CLASSIFICATION, SEGMENTATION
+from seaformer.data.preprocessing import preprocessing_of
+from seaformer.evaluation.answers import is_map
+from seaformer.evaluation.network import Network, NetworkOptions, open_network
 
 Array = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
 Run = Callable[[Array], Array]
+LOGITS, ARGMAX = "logits", "argmax"
 
 
 @dataclass(frozen=True)
 class Predictor:
     """``size`` is the input's (height, width), ``None`` where any is taken; ``scope`` is what the
-    output is (``logits``, ``upsample``: scores; ``argmax``: classes); ``run`` takes the tensor of
-    one image and gives the first output."""
+    output is (``logits``, ``upsample``: scores; ``argmax``: classes); ``prepare`` makes the tensor
+    of an image of the right size, and ``run`` gives the first output for it."""
 
     name: str
     task: str
     scope: str
     size: tuple[int, int] | None
-    preprocessing: Preprocessing
+    prepare: Callable[[Pixels], Array]
     run: Run
 
     def answer(self, image: Pixels) -> Array:
         """The output for an image of the right size, without the batch: (K, h, w), (h, w), (K,)."""
-        output: Array = self.run(network_tensor(image, self.preprocessing))[0]
+        output: Array = self.run(self.prepare(image))[0]
         return output
 
 
-def of_artifact(artifact: Artifact) -> Predictor:
-    """An exported file, run on this machine. Raises ``UsageError`` for a file of unknown output."""
-    if artifact.spec.height < 1 or artifact.scope not in ("logits", "upsample", "argmax"):
-        raise UsageError(f"{artifact.file} must be exported by seaformer to be evaluated.")
-    session = load_session(artifact)
-    spec = artifact.spec
-    return Predictor(
-        name=artifact.file,
-        task=spec.task,
-        scope=artifact.scope,
-        size=(spec.height, spec.width),
-        preprocessing=artifact.preprocessing or IMAGENET,
-        run=lambda tensor: session.run([tensor])[0],
-    )
+def of_file(file: Artifact | Path | str, options: NetworkOptions | None = None) -> Predictor:
+    """A model file, run on this machine.
+
+    What no manifest states, the output of an image without content shows: scores by class, a map
+    of scores, or a map of classes. Raises ``UsageError`` for a file with an output of another kind.
+    """
+    network = open_network(file, options or NetworkOptions())
+    run = partial(_first_output, network)
+    if network.scope:
+        return Predictor(
+            network.title, network.task, network.scope, network.size, network.tensor, run
+        )
+    output = run(network.tensor(np.zeros((*network.size, 3), np.uint8)))
+    if is_map(output, network):
+        task, scope = SEGMENTATION, ARGMAX
+    elif output.dtype.kind == "f" and output.ndim in (2, 4) and output.shape[0] == 1:
+        task, scope = (CLASSIFICATION if output.ndim == 2 else SEGMENTATION), LOGITS
+    else:
+        shape = "x".join(map(str, output.shape))
+        raise UsageError(
+            f"The output of {network.title} must be logits 1xKxHxW, a map of classes 1xHxW or "
+            f"scores 1xK (got {output.dtype} {shape})."
+        )
+    return Predictor(network.title, task, scope, network.size, network.tensor, run)
+
+
+def _first_output(network: Network, tensor: Array) -> Array:
+    """With channels before places, whatever the file's layout is, and scores in float32."""
+    output: Array = network.run(tensor)[0]
+    if network.channels_last and output.ndim == 4:
+        output = np.ascontiguousarray(output.transpose(0, 3, 1, 2))
+    return output.astype(np.float32, copy=False) if output.dtype.kind == "f" else output
 
 
 def of_network(spec: ModelSpec, run: Run) -> Predictor:
     """A network of the zoo, given as a function of arrays."""
-    return Predictor(spec.name, spec.task, "logits", None, preprocessing_of(spec), run)
+    prepare = partial(network_tensor, preprocessing=preprocessing_of(spec))
+    return Predictor(spec.name, spec.task, LOGITS, None, prepare, run)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
 
 import seaformer
+from seaformer.agreement.images import network_tensor
 from seaformer.core.errors import DataError, UsageError
+from seaformer.core.preprocessing import Preprocessing
 from seaformer.data.dataset import DataSet
 from seaformer.data.preprocessing import IMAGENET
 from seaformer.data.sets import open_set, read
@@ -37,7 +41,8 @@ def linear(classes: int, stride: int = 4) -> Predictor:
         pooled = torch.nn.functional.avg_pool2d(torch.from_numpy(tensor), stride, ceil_mode=True)
         return np.asarray(torch.nn.functional.conv2d(pooled.double(), weights).float())
 
-    return Predictor("linear", "segmentation", "logits", None, IMAGENET, run)
+    prepare = partial(network_tensor, preprocessing=IMAGENET)
+    return Predictor("linear", "segmentation", "logits", None, prepare, run)
 
 
 def by_torch(one: Predictor, image: Array, inside: tuple[int, int], flip: bool) -> Array:
@@ -132,6 +137,57 @@ def test_a_file_agrees_with_itself_and_with_its_network(tmp_path: Path) -> None:
     assert network.images == file.images == 1
     assert file.difference is not None
     assert file.difference.base == "seaformer_t.ade20k"
+
+
+@pytest.mark.parametrize("kind", ["logits", "channels last", "argmax"])
+def test_a_file_of_anybody_is_evaluated(shapes: DataSet, tmp_path: Path, kind: str) -> None:
+    weights = np.random.default_rng(0).standard_normal((12, 3, 1, 1)).astype(np.float32)
+    make, tensor = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    nhwc = kind == "channels last"
+    nodes = [make("Conv", ["x", "w"], ["y"])]
+    if nhwc:
+        nodes.insert(0, make("Transpose", ["image"], ["x"], perm=[0, 3, 1, 2]))
+        nodes.append(make("Transpose", ["y"], ["out"], perm=[0, 2, 3, 1]))
+    if kind == "argmax":
+        nodes.append(make("ArgMax", ["y"], ["out"], axis=1, keepdims=0))
+    graph = onnx.helper.make_graph(
+        nodes, "any",
+        [tensor("image" if nhwc else "x", 1, [1, 64, 96, 3] if nhwc else [1, 3, 64, 96])],
+        [tensor("y" if kind == "logits" else "out", 7 if kind == "argmax" else 1, None)],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )  # fmt: skip
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    onnx.save(model, tmp_path / "any.onnx")
+    grey = (127.5, 127.5, 127.5)
+    (row,) = seaformer.evaluate(
+        tmp_path / "any.onnx", data=shapes.folder, split="train", size=(64, 96), mean=grey, std=grey
+    )
+    own = Preprocessing(grey, grey, "RGB")
+
+    def run(array: Array) -> Array:
+        return np.asarray(np.einsum("kc,bchw->bkhw", weights[:, :, 0, 0], array))
+
+    prepare = partial(network_tensor, preprocessing=own)
+    same = Predictor("same", "segmentation", "logits", (64, 96), prepare, run)
+    (expected,) = evaluate_set(shapes, [same], WHOLE)
+    assert row.images == expected.images == 8
+    bound = 3.0 if kind == "argmax" else 0.02  # of classes the nearest is taken, of scores none
+    assert row.miou == pytest.approx(expected.miou, abs=bound)
+
+
+def test_a_file_without_a_map_or_scores_is_refused(shapes: DataSet, tmp_path: Path) -> None:
+    make, tensor = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    shape = onnx.numpy_helper.from_array(np.array([-1]), "shape")
+    graph = onnx.helper.make_graph(
+        [make("Reshape", ["x", "shape"], ["y"])], "any",
+        [tensor("x", 1, [1, 3, 32, 32])], [tensor("y", 1, [3072])], [shape],
+    )  # fmt: skip
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    onnx.save(model, tmp_path / "flat.onnx")
+    with pytest.raises(UsageError, match=r"must be logits 1xKxHxW.*got float32 3072"):
+        seaformer.evaluate(tmp_path / "flat.onnx", data=shapes.folder, split="train")
 
 
 def test_nothing_named_is_refused(tmp_path: Path) -> None:
