@@ -216,28 +216,24 @@ def evaluate(
     Args:
         files: model files, of this package or any other, or artifacts.
         data: the data set's folder; its layout is recognised unless ``kind`` names it.
-        model, checkpoint, ema: a model of the zoo and its weights; it comes first, and the others
-            are compared with it.
+        model, checkpoint, ema: a model of the zoo, with which the others are compared.
         split, limit: which images, and how many at most (0: all).
         window, stride: sides and distances of sliding windows in pixels; 0: the whole image.
         multi_scale: six scales from 0.5 to 1.75, each flipped too.
-        size, mean, std: of files that do not state them: (height, width) of the input, and of
-            R, G, B from 0 to 255.
+        size, mean, std: of files that do not state them; R, G, B from 0 to 255.
         seed: of the intervals' resamples.
         progress: called with a sentence for each image.
 
-    Raises ``UsageError`` where nothing is named or a number is out of range, ``DataError`` for a
-    data set that cannot be read.
+    Raises ``UsageError`` for values out of range, ``DataError`` for data that cannot be read.
     """
     options = NetworkOptions(size, mean=mean, std=std)
     order = EvalOrder(data, split, kind, limit, window, stride, multi_scale, seed, options)
-    named = (files,) if isinstance(files, (str, Path, Artifact)) else tuple(files)
     network = None
     if model:
         from seaformer.models import network_maker  # here: it brings torch
 
         network = network_maker(model, checkpoint, ema=ema)
-    return evaluate_order(order, named, network, progress)
+    return evaluate_order(order, _several(files), network, progress)
 
 
 def estimate(
