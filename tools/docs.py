@@ -75,7 +75,12 @@ def main() -> int:
         if not options.check:
             page.write_text(fresh(_read(page)), encoding="utf-8")
         print(page.relative_to(ROOT))
-    return int(options.check and bool(stale))
+    drawn = [path for path, draw in PICTURES.items() if not path.exists() or _read(path) != draw()]
+    for path in drawn:
+        if not options.check:
+            path.write_text(PICTURES[path](), encoding="utf-8")
+        print(path.relative_to(ROOT))
+    return int(options.check and bool(stale or drawn))
 
 
 def pages() -> Iterator[Path]:
@@ -266,6 +271,8 @@ MAKERS: dict[str, Callable[..., str]] = {
     "estimates_phones": worth.phones,
     "estimates_here": lambda: worth.here(RESULTS),
 }
+
+PICTURES: dict[Path, Callable[[], str]] = {ROOT / "docs/pictures/estimate.svg": worth.drawing}
 
 
 if __name__ == "__main__":

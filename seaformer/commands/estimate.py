@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 CORE = "sd865"
 _CALIBRATE = "calibrate"
+_BLOCKS = ".blocks.jsonl"
 
 
 class EstimateCommand(TyperCommand):
@@ -65,7 +66,7 @@ def estimate(
     about: FileGroup,
     artifacts: Annotated[
         list[Path] | None,
-        typer.Argument(help="model files, exported here or anywhere; or calibrate"),
+        typer.Argument(help="model files, or *.blocks.jsonl of a bench; or calibrate"),
     ] = None,
     format: Annotated[
         str,
@@ -86,14 +87,17 @@ def estimate(
 
     `seaformer estimate calibrate --help` is about the scales. docs/estimate.md has the method.
     """
+    from seaformer.core.files import expanded
     from seaformer.estimate.run import open_estimator
     from seaformer.export import cached_export
 
+    recorded = [expanded(path) for path in artifacts or [] if path.name.endswith(_BLOCKS)]
+    model_files = [path for path in artifacts or [] if not path.name.endswith(_BLOCKS)]
     kind = input_kind(about.input or (), artifacts or ())
     requests = [] if artifacts else export_requests(models, format, seed, input=kind)
     with steps() as step:
         stated = file_options(about, models.size, ("emulator",), seed)
-        files = artifact_files(artifacts or [], stated, step)
+        files = artifact_files(model_files, stated, step)
         engines = engine_names(requests, files)
         estimator = open_estimator(core, calibration or None, engines, notice, step)
         for number, request in enumerate(requests):
@@ -101,6 +105,7 @@ def estimate(
         estimates = [
             estimator.estimate(each, components=models.components, progress=step) for each in files
         ]
+        estimates += [estimator.estimate_file(path) for path in recorded]
     _show(estimates, files, as_json, wide)
 
 

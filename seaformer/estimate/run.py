@@ -7,7 +7,7 @@ second estimate takes seconds. Without LLVM the estimate is of instructions alon
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from seaformer.bench.code_blocks import block_profile
 from seaformer.bench.target import Target, TargetOptions
 from seaformer.bench.targets.emulator import open_target
 from seaformer.core import files, zoo
-from seaformer.core.artifact import FORWARD, Artifact
+from seaformer.core.artifact import FORWARD, Artifact, Delegation
 from seaformer.core.code_blocks import SCHEMA, BlockHead, BlockProfile, load_blocks, write_blocks
 from seaformer.core.errors import CorruptArtifact, MissingExtra, UsageError
 from seaformer.core.estimate import CYCLES, INSTRUCTIONS, Estimate, PartEstimate
@@ -26,6 +26,7 @@ from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import Calibration, load, shipped
 from seaformer.estimate.cost import Cost, Llvm, find_llvm, price
 from seaformer.estimate.domain import Subject, reasons
+from seaformer.estimate.evidence import evidence
 from seaformer.estimate.published import published, published_cores
 from seaformer.estimate.scale import WIDEST, Scale
 
@@ -38,12 +39,12 @@ class Estimator:
 
     Args:
         calibration: the scales.
-        target: the emulated core that the calibration's rows ran on.
+        target: the emulated core that the calibration's rows ran on; recorded code needs none.
         llvm: what prices code; without it instructions are scaled.
     """
 
     calibration: Calibration
-    target: Target
+    target: Target | None
     llvm: Llvm | None = None
 
     def estimate(
@@ -56,22 +57,33 @@ class Estimator:
         """
         step = progress or (lambda _: None)
         step(f"count {artifact.file}")
-        profile = profile_of(self.target, artifact)
-        whole = self.estimate_profile(profile, artifact)
+        profile = self._profile(artifact)
+        whole = self.estimate_profile(profile, artifact.operators, artifact.delegation)
         if not components:
             return whole
         parts = tuple(self._part(artifact, name, step) for name in artifact.components)
         return replace(whole, components=parts)
 
-    def estimate_profile(self, profile: BlockProfile, artifact: Artifact) -> Estimate:
-        """The estimate of what was recorded of an artifact."""
+    def estimate_file(self, path: Path) -> Estimate:
+        """The estimate of a ``*.blocks.jsonl``; its operators are known where it is evidence.
+
+        Raises ``CorruptArtifact`` for a file that is cut short.
+        """
+        profile = load_blocks(path)
+        kin = (e.operators for e in evidence() if e.artifact_sha256 == profile.head.artifact_sha256)
+        return self.estimate_profile(profile, next(kin, {}), None)
+
+    def estimate_profile(
+        self, profile: BlockProfile, operators: Mapping[str, int], delegation: Delegation | None
+    ) -> Estimate:
+        """The estimate of what was recorded of a file with these operators."""
         head = profile.head
         self._check(head)
         cost = self._cost(profile)
         scale, precision_reasons = self._scale(head.runtime, head.precision)
         subject = Subject(
-            artifact.operators,
-            artifact.delegation,
+            operators,
+            delegation,
             head.counts.instructions,
             cost.unpriced if cost else 0,
             cost.unpriced_words if cost else (),
@@ -98,14 +110,19 @@ class Estimator:
             input_shape=head.input_shape,
             artifact_file=head.artifact_file,
             artifact_sha256=head.artifact_sha256,
-            published_ms=_published(artifact, self.calibration.core),
+            published_ms=_published(head, self.calibration.core),
             versions=dict(self._versions(head)),
             left_out=self.calibration.left_out,
         )
 
+    def _profile(self, artifact: Artifact, method: str = FORWARD) -> BlockProfile:
+        if self.target is None:
+            raise UsageError("An estimate of a model file needs an emulated core.")
+        return profile_of(self.target, artifact, method)
+
     def _part(self, artifact: Artifact, name: str, step: Progress) -> PartEstimate:
         step(f"count {name} of {artifact.file}")
-        profile = profile_of(self.target, artifact, name)
+        profile = self._profile(artifact, name)
         cost = self._cost(profile)
         scale, _ = self._scale(profile.head.runtime, profile.head.precision)
         ms = scale.ms(_count(profile, cost))
@@ -152,6 +169,8 @@ def open_estimator(
 ) -> Estimator:
     """The estimator of a core, or of a calibration's ``file``, for files of these engines.
 
+    Without engines it takes recorded code alone.
+
     ``notice`` is called with the line that installs LLVM where it is missing. Raises ``UsageError``
     for a core or an engine that no calibration covers, ``ArtifactError`` for another LLVM than the
     calibration's, ``MissingExtra`` where the emulator is missing.
@@ -161,6 +180,8 @@ def open_estimator(
     for engine in engines:
         calibration.check_engine(engine)
     llvm = _find_llvm(calibration, notice)
+    if not engines:
+        return Estimator(calibration, None, llvm)
     options = TargetOptions(engines=engines, notice=notice)
     target = open_target(progress, calibration.emulated, caches=False, options=options)
     return Estimator(calibration, target, llvm)
@@ -216,12 +237,12 @@ def _count(profile: BlockProfile, cost: Cost | None) -> float:
     return profile.head.counts.instructions if cycles is None else cycles
 
 
-def _published(artifact: Artifact, core: str) -> float | None:
+def _published(head: BlockHead, core: str) -> float | None:
     """The published figure for this model, where the file is the network that it is of."""
-    entry = zoo.entries().get(artifact.model)
-    if entry is None or artifact.scope != "logits" or core not in published_cores():
+    entry = zoo.entries().get(head.model)
+    if entry is None or head.scope != "logits" or core not in published_cores():
         return None
-    if entry.spec.input_shape != artifact.spec.input_shape:
+    if entry.spec.input_shape != head.input_shape:
         return None
     figures = {(each.model, each.precision): each.ms for each in published(core)}
-    return figures.get((artifact.model, artifact.precision))
+    return figures.get((head.model, head.precision))

@@ -12,8 +12,9 @@ from seaformer.core import zoo
 from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import Calibration, Row, calibrate, shipped, shipped_cores
 from seaformer.estimate.figures import measured_figures
-from seaformer.estimate.scale import Point, fit, held, left_out_errors
+from seaformer.estimate.scale import WIDEST, Point, fit, held, interval_factor, left_out_errors
 from seaformer.report.estimate import DOMAINS
+from seaformer.report.estimate_picture import Dot, picture
 from seaformer.report.zoo import markdown_table
 from seaformer.store.results import ResultStore
 
@@ -59,6 +60,21 @@ def phones() -> str:
         figures = (statistics.fmean(sizes), most, sizes[-1])
         cells.append((str(count), *(f"{100 * size:.1f} %" for size in figures)))
     return markdown_table(("measured models", "mean", "9 of 10 below", "worst"), cells)
+
+
+def drawing() -> str:
+    """Each row of ``sd865`` with its family left out, as a picture."""
+    calibration = shipped("sd865")
+    key = (ENGINE, BASE.name)
+    points = _points(calibration, key, "cycles")
+    dots = []
+    for row in (r for r in calibration.rows if (r.engine, r.precision) == key):
+        others = [each for each in points if each.family != row.family]
+        ms = fit(others) * row.cycles / 1e6
+        factor = interval_factor(others) if row.inside else WIDEST
+        dots.append(Dot(row.model, row.ms, ms, ms / factor, ms * factor, row.inside))
+    title = "Estimates of a Snapdragon 865, each with its family left out (ExecuTorch FP32)"
+    return picture(title, dots)
 
 
 def here(results: Path) -> str:
