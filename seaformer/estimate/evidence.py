@@ -23,7 +23,7 @@ class Evidence:
 
     ``core`` is QEMU's name. ``operators`` counts the file's operators by kind, ``outside`` names
     those that the engine's backend did not take. ``unpriced`` instructions are not in ``cycles``;
-    ``memory_lines`` are cache lines read from and written to memory.
+    ``memory_lines`` are cache lines read from and written to memory, where they were counted.
     """
 
     model: str
@@ -35,7 +35,7 @@ class Evidence:
     instructions: int
     cycles: float
     unpriced: int
-    memory_lines: int
+    memory_lines: int | None
     qemu: str
     llvm: str
     engine_version: str
