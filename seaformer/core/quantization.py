@@ -24,6 +24,21 @@ class CalibrationImage:
 
 
 @dataclass(frozen=True)
+class ChannelSpread:
+    """How far the channels of a tensor between two convolutions are apart, before and after.
+
+    Attributes:
+        module: the convolution that makes the tensor.
+        before: the greatest value of its widest channel over that of its median channel.
+        after: the same behind the equalisation.
+    """
+
+    module: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
 class Quantization:
     """Static quantisation of one file.
 
@@ -34,6 +49,7 @@ class Quantization:
         cpu: whose kernels the file was made for, as ``platform.machine`` of Linux names it.
         scheme: types and granularity in words.
         kept: modules that compute in float.
+        channels: tensors that were equalised, in the order that they are computed.
     """
 
     source: str
@@ -42,6 +58,7 @@ class Quantization:
     cpu: str
     scheme: str
     kept: tuple[str, ...] = ()
+    channels: tuple[ChannelSpread, ...] = ()
 
     @property
     def warning(self) -> str:

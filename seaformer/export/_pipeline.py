@@ -41,7 +41,7 @@ from seaformer.core.precision import (
     precisions,
 )
 from seaformer.core.preprocessing import Preprocessing, metadata_of
-from seaformer.core.quantization import PHOTOGRAPHS
+from seaformer.core.quantization import ENOUGH_IMAGES, PHOTOGRAPHS, ChannelSpread
 from seaformer.core.quiet import quiet
 from seaformer.core.request import (
     OTHER_TASK,
@@ -73,6 +73,7 @@ from seaformer.export.quantize._calibration import (
     calibration_digest,
     open_calibration,
 )
+from seaformer.export.quantize._equalise import channel_notes, equalise
 from seaformer.export.quantize._observers import DEFAULT_OBSERVER
 from seaformer.export.rewrites import check_rules, select_graph_rules, select_rules
 from seaformer.export.rewrites._apply import Rewrite, rewrite
@@ -196,6 +197,8 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     parts = _components.require_parts(spec.name, result.network, image) if components else ()
     network = with_input(with_scope(result.network, spec, job.request.scope), preprocessing)
     notes = _range_notes(job, network, cases, preprocessing)
+    spreads = _equalised(job, network, calibration)
+    notes += channel_notes(spreads)
     notes += tuple(filter(None, [_components.left_out(model, image)] if components else []))
     path = scratch / job.file
     with quiet():
@@ -215,6 +218,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
         operator_map=_write_operator_map(scratch / f"{job.file}{OPERATORS}", facts),
         rewrites={**result.applied, **{n: len(p) for n, p in facts.rewritten.items()}},
         notes=(*facts.notes, *notes),
+        quantization=facts.quantization and replace(facts.quantization, channels=spreads),
     )
     files.write_json(manifest_path(path), codec.to_json(artifact))
     _publish(artifact, scratch, job.out)
@@ -226,6 +230,16 @@ def _calibration(job: _Job, preprocessing: Preprocessing) -> Calibration | None:
     if not job.precision.calibrated:
         return None
     return open_calibration(job.request.calibration, job.spec.input_shape, preprocessing)
+
+
+def _equalised(
+    job: _Job, network: nn.Module, calibration: Calibration | None
+) -> tuple[ChannelSpread, ...]:
+    """The network, in place, with channels on one scale; not that of a graph from a file."""
+    if calibration is None or job.subject.graph is not None:
+        return ()
+    with quiet():
+        return equalise(network, tuple(islice(calibration.arrays(raw=True), ENOUGH_IMAGES)))
 
 
 def _calibrated_cases(
@@ -327,7 +341,6 @@ def _manifest(job: _Job, path: Path, facts: FileFacts, parity: Parity) -> Artifa
         checkpoint=job.subject.checkpoint,
         preprocessing=job.subject.preprocessing,
         labels=job.subject.labels,
-        quantization=facts.quantization,
     )
 
 

@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 import onnx
 import pytest
+import torch
 from PIL import Image
 
 from seaformer.core.artifact import Artifact, load_artifact
@@ -20,6 +21,7 @@ from seaformer.core.quantization import ENOUGH_IMAGES, OBSERVERS, PHOTOGRAPHS
 from seaformer.core.request import ExportRequest
 from seaformer.export import cache_key, export_request
 from seaformer.export.quantize import _observers
+from seaformer.export.quantize._equalise import equalise
 from seaformer.export.quantize._proof import require_fake, sqnr_db
 from tests import nets
 
@@ -210,3 +212,26 @@ def test_a_file_that_computes_something_else_than_its_fake_model_is_refused() ->
     assert sqnr_db(image * 1.1, image) == pytest.approx(20.0)
     with pytest.raises(ParityError, match="f does not compute what its fake-quantised model"):
         require_fake("f", lambda x: [x * 2], lambda x: [x], [image])
+
+
+def test_equalisation_leaves_the_function_and_levels_the_channels() -> None:
+    network = nets.Gated().eval()
+    with torch.no_grad():  # one channel a hundred times as wide as the others
+        network.get_parameter("depthwise.weight")[0] *= 100.0
+        network.get_parameter("depthwise.bias")[0] *= 100.0
+    image = np.random.default_rng(0).normal(0, 1, SHAPE).astype(np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(image))
+        spreads = equalise(network, [image])
+        seen = network(torch.from_numpy(image))
+    # The stem has two readers, so it stays; the depthwise convolution has one.
+    assert [each.module for each in spreads] == ["depthwise"]
+    assert spreads[0].before > 30
+    assert spreads[0].after < spreads[0].before / 3
+    assert float((seen - expected).abs().max()) < 1e-5 * float(expected.abs().max())
+
+
+def test_the_manifest_lists_the_tensors_that_were_equalised(quantised: Artifact) -> None:
+    assert quantised.quantization is not None
+    assert [each.module for each in quantised.quantization.channels] == ["depthwise"]
+    assert any("channels of 1 tensors equalised" in note for note in quantised.notes)
