@@ -26,7 +26,7 @@ from seaformer.core.plan import RunPlan, Stop, Warmup, default_runs
 from seaformer.core.precision import BASE
 from seaformer.core.preprocessing import FLOAT
 from seaformer.core.request import ExportRequest, check_input
-from seaformer.estimate.run import open_estimator
+from seaformer.estimate.run import CORE, open_estimator
 from seaformer.evaluation.network import NetworkOptions
 from seaformer.evaluation.order import EvalOrder, evaluate_order
 from seaformer.evaluation.run import Evaluation
@@ -237,7 +237,7 @@ def evaluate(
 
 
 def estimate(
-    models: Model | Iterable[Model], *, core: str = "sd865", calibration: Path | str | None = None,
+    models: Model | Iterable[Model], *, core: str = CORE, calibration: Path | str | None = None,
     format: str | Sequence[str] = engine.DEFAULT_FORMAT, precision: str | Sequence[str] = BASE.name,
     size: tuple[int, int] | None = None, components: bool = False, progress: Progress | None = None,
 ) -> tuple[Estimate, ...]:  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from seaformer.commands._options import AsJson, ModelOptions, QuantizeOptions, g
 from seaformer.commands._parse import ModuleSource, export_requests, one_source, rewrites_left_out
 from seaformer.commands._print import (
     next_step,
+    notice,
     print_json,
     relative,
     show,
@@ -25,6 +27,8 @@ from seaformer.core.plan import MOST_SEED
 from seaformer.core.preprocessing import FLOAT
 
 if TYPE_CHECKING:
+    from seaformer.core.request import ExportRequest
+    from seaformer.estimate.run import Estimator
     from seaformer.export.rewrites._graph import GraphRule
     from seaformer.export.rewrites._rule import Rule
     from seaformer.report.terminal import Block
@@ -72,6 +76,9 @@ def export(
     list_rewrites: Annotated[
         bool, typer.Option("--list-rewrites", help="print every rewrite with its reason")
     ] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="and estimate each on a Snapdragon 865, emulated")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Export models to files that mobile runtimes run, each proved equal to PyTorch."""
@@ -79,6 +86,7 @@ def export(
     from seaformer.core.files import check_dir, expanded
     from seaformer.export import export_request
     from seaformer.report.artifact import artifact_page
+    from seaformer.report.estimate import estimate_page
 
     if list_rewrites:
         show(_rewrites())
@@ -87,18 +95,35 @@ def export(
     left_out = rewrites_left_out(no_rewrite or ())
     requests = export_requests(models, format, seed, left_out, source, input, integers)
     check_dir(expanded(out))
-    artifacts = []
+    artifacts, estimates = [], []
     with steps() as step:
+        estimator = _estimator(requests, step) if estimate else None
         for number, request in enumerate(requests):
             artifact = export_request(request, out, titled(step, requests, number))
             artifacts.append(artifact)
             warn_quantised(artifact)
             if not as_json:
                 show(artifact_page(artifact))
+            if estimator:
+                estimates.append(estimator.estimate(artifact, progress=step))
     if as_json:
-        print_json([codec.to_json(each) | {"path": str(each.path)} for each in artifacts])
+        documents = [codec.to_json(each) | {"path": str(each.path)} for each in artifacts]
+        for document, one in zip(documents, estimates, strict=False):
+            document["estimate"] = codec.to_json(one)
+        print_json(documents)
         return
+    if estimates:
+        show(estimate_page(estimates))
     next_step(f"seaformer bench {shlex.quote(relative(artifacts[0].path))} --threads 1")
+
+
+def _estimator(requests: Sequence[ExportRequest], step: Callable[[str], None]) -> Estimator:
+    """What estimates the files; an engine that it does not cover is refused before any export."""
+    from seaformer.core.engine import engine_of
+    from seaformer.estimate.run import CORE, open_estimator
+
+    engines = dict.fromkeys(engine_of(request.format).name for request in requests)
+    return open_estimator(CORE, None, engines, notice, step)
 
 
 def _rewrites() -> list[Block]:

@@ -30,6 +30,7 @@ from seaformer.estimate.evidence import evidence
 from seaformer.estimate.published import published, published_cores
 from seaformer.estimate.scale import WIDEST, Scale
 
+CORE = "sd865"  # where none is named
 Progress = Callable[[str], None]
 
 

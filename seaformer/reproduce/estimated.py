@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from seaformer.core.errors import SeaFormerError
 from seaformer.core.estimate import Estimate
 from seaformer.core.files import expanded
-from seaformer.estimate.run import Estimator, open_estimator
+from seaformer.estimate.run import CORE, Estimator, open_estimator
 from seaformer.report import words
 from seaformer.report.estimate import DOMAINS, interval
 from seaformer.report.terminal import Block, Column, Line, Table
@@ -23,7 +23,6 @@ from seaformer.reproduce.table import MISSING
 
 Columns = tuple[Column["EstimatedRow"], ...]
 DEVICE = "estimate"
-CORE = "sd865"
 _FIXED_S, _PER_GMAC_S = 60.0, 85.0  # to export and emulate one file, for the time left
 
 

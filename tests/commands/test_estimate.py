@@ -82,3 +82,10 @@ def test_the_table_fits_a_terminal_and_keeps_the_published_figure_apart() -> Non
     assert "50.00 %" in text  # the stem's share of the whole
     assert "measured" not in text.replace("not measured", "")
     assert shipped("sd865").core == ROW.core
+
+
+def test_an_export_that_cannot_be_estimated_is_refused_before_it_begins(tmp_path: Path) -> None:
+    done = seaformer("export", "--variant", "t", "--format", "onnx", "--estimate", cwd=tmp_path)
+    assert done.code == 2
+    assert "does not cover onnxruntime: it covers executorch, ncnn" in done.complaint
+    assert not list(tmp_path.glob("artifacts/*"))
