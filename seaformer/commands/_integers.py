@@ -19,8 +19,12 @@ def check_integers(integers: QuantizeOptions, precision: str) -> None:
     if any(find_precision(name.strip()).calibrated for name in precision.split(",")):
         return
     able = ",".join(row.name for row in precisions() if row.calibrated)
-    options = (("--calibration", integers.calibration), ("--observer", integers.observer))
-    for option, value in options:
+    options = {
+        "--calibration": integers.calibration,
+        "--observer": integers.observer,
+        "--int8-keep": integers.int8_keep,
+    }
+    for option, value in options.items():
         if value:
             raise UsageError(f"{option} is for --precision {able} (got --precision {precision}).")
 
@@ -33,6 +37,12 @@ def calibration_of(integers: QuantizeOptions | None, precision: str) -> str | No
 def observer_of(integers: QuantizeOptions | None, precision: str) -> str | None:
     """The observer, for a precision that needs one."""
     return (integers.observer or None) if _asked(integers, precision) and integers else None
+
+
+def keep_of(integers: QuantizeOptions | None, precision: str) -> tuple[str, ...]:
+    """Modules that stay in float, for a precision that has integers."""
+    names = integers.int8_keep.split(",") if integers and _asked(integers, precision) else []
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def _asked(integers: QuantizeOptions | None, precision: str) -> bool:

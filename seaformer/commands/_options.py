@@ -65,6 +65,10 @@ Observer = Annotated[
         help="int8: minmax, percentile, mse or histogram", autocompletion=_complete.observers
     ),
 ]
+Int8Keep = Annotated[
+    str,
+    typer.Option("--int8-keep", metavar="NAME,...", help="int8: modules that stay in float"),
+]
 Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
 AdbHost = Annotated[
     str, typer.Option("--adb-host", help="HOST[:PORT] of another machine's adb server")
@@ -100,6 +104,7 @@ class QuantizeOptions:
     HEADING: ClassVar = "INT8"
     calibration: Calibration = ""
     observer: Observer = ""
+    int8_keep: Int8Keep = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seaformer.commands._integers import calibration_of, check_integers, observer_of
+from seaformer.commands._integers import calibration_of, check_integers, keep_of, observer_of
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def export_requests(
             opset=source.opset,
             calibration=calibration_of(integers, precision),
             observer=observer_of(integers, precision),
+            keep=keep_of(integers, precision),
         )
         for name in names
         for format in _list(formats)

@@ -31,7 +31,8 @@ class ExportRequest:
     a module's input, of pixels from 0 to 255.
     ``opset`` is the version of a format's operators, its default when absent.
     ``calibration`` is a folder of images and ``observer`` the rule that makes ranges of them, for a
-    precision that needs some; absent, the shipped photographs and the default rule.
+    precision that needs some; absent, the shipped photographs and the default rule. ``keep`` names
+    modules that stay in float.
     """
 
     model: str
@@ -54,8 +55,10 @@ class ExportRequest:
     opset: int | None = None
     calibration: str | None = None
     observer: str | None = None
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "keep", tuple(sorted(set(self.keep))))
         object.__setattr__(self, "no_rewrite", tuple(sorted(set(self.no_rewrite))))
 
 
@@ -126,7 +129,12 @@ def check_quantization(request: ExportRequest) -> None:
             )
         return
     able = ",".join(row.name for row in precisions() if row.calibrated)
-    for option, value in (("--calibration", request.calibration), ("--observer", request.observer)):
+    options = {
+        "--calibration": request.calibration,
+        "--observer": request.observer,
+        "--int8-keep": request.keep or None,
+    }
+    for option, value in options.items():
         if value is not None:
             raise UsageError(
                 f"{option} is for --precision {able} (got --precision {request.precision})."

@@ -24,12 +24,13 @@ def stem(
     opset: int | None = None,
     calibration: str = "",
     observer: str = "",
+    keep: Sequence[str] = (),
 ) -> str:
     """``model__HxW__precision``, then what is not the default.
 
     That is the number of classes and the weights where they are not those of ``default``, what
     goes in, the scope, the parts, the opset asked for, the calibration images (a digest) and the
-    observer asked for, and what was not rewritten.
+    observer asked for, the modules kept in float, and what was not rewritten.
     """
     tail = ""
     if default is not None:
@@ -41,11 +42,15 @@ def stem(
     tail += f"__opset{opset}" if opset else ""
     tail += f"__calibration-{calibration[:_DIGITS]}" if calibration else ""
     tail += f"__{observer}" if observer else ""
-    if no_rewrite:
-        rules = "+".join(no_rewrite)
-        digest = hashlib.sha256(rules.encode()).hexdigest()[:8]
-        tail += f"__no-{rules if len(rules) <= _LONGEST_TAIL else digest}"
+    tail += f"__keep-{_joined(keep)}" if keep else ""
+    tail += f"__no-{_joined(no_rewrite)}" if no_rewrite else ""
     return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"
+
+
+def _joined(names: Sequence[str]) -> str:
+    """The names, or a digest where they are too long."""
+    text = "+".join(names)
+    return text if len(text) <= _LONGEST_TAIL else hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _weights_tail(weights: str) -> str:

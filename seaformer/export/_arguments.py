@@ -39,6 +39,7 @@ def export_model(
     opset: int | None = None,
     calibration: Path | str | None = None,
     observer: str | None = None,
+    keep: Sequence[str] = (),
     out: Path | str = "artifacts",
     progress: Progress | None = None,
 ) -> Artifact:
@@ -71,6 +72,7 @@ def export_model(
             absent.
         observer: of int8, the rule that makes ranges of values: ``minmax``, ``percentile``, ``mse``
             or ``histogram``; ``mse`` when absent.
+        keep: of int8, modules that stay in float, by their paths in the network.
         out: the folder the file, its manifest and its reference output go to.
         progress: called with the name of each step as it begins.
 
@@ -111,6 +113,7 @@ def export_model(
         opset=opset,
         calibration=None if calibration is None else str(calibration),
         observer=observer,
+        keep=tuple(keep),
     )
     return export(request, out, progress, module)
 

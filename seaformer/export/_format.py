@@ -57,8 +57,8 @@ class WriteRequest:
     That is (1, 3, H, W) float32, or pixels. ``parts`` are its components, to be written as methods
     beside ``forward``; ``graph_rules`` are for formats that capture a graph; ``metadata`` for those
     whose files have some. ``graph`` is a file of the format that is written again as it is, in
-    place of ``model``, which computes what it does. ``calibration`` and ``observer`` are for a
-    precision that needs them.
+    place of ``model``, which computes what it does. ``calibration``, ``observer`` and
+    ``keep`` (modules that stay in float) are for a precision that needs them.
     """
 
     model: nn.Module
@@ -73,6 +73,7 @@ class WriteRequest:
     opset: int | None = None
     calibration: Calibration | None = None
     observer: str = ""
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

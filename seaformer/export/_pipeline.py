@@ -81,7 +81,7 @@ from seaformer.export.rewrites._graph import GraphRule
 from seaformer.models import model_spec
 
 Progress = Callable[[str], None]
-_CALIBRATION_CASES = 2
+_SHOWN = 2  # calibration images among the cases
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ class _Job:
             opset=request.opset,
             calibration=calibration_digest(request.calibration) if request.calibration else "",
             observer=request.observer or "",
+            keep=request.keep,
         )
         return name + self.engine.suffix
 
@@ -175,11 +176,10 @@ def _writer(engine: Engine, precision: Precision) -> Format:
 
 
 def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
-    spec, components = job.spec, job.request.components
+    spec, components, model = job.spec, job.request.components, job.subject.expected
     preprocessing = job.subject.preprocessing or IMAGENET
     calibration = _calibration(job, preprocessing)
     step("answers of the PyTorch model")
-    model = job.subject.expected
     eager = with_scope(model, spec, job.request.scope)
     channels = spec.input_shape[1]
     cases = _verify.cases(
@@ -252,7 +252,7 @@ def _calibrated_cases(
     photographs = tuple(case for case in cases if case.name != _verify.NOISE)
     if calibration.source == PHOTOGRAPHS or not calibration.pixels:
         return photographs
-    arrays = islice(calibration.arrays(raw=True), _CALIBRATION_CASES)
+    arrays = islice(calibration.arrays(raw=True), _SHOWN)
     names = (image.name for image in calibration.images)
     shown = _verify.answered(
         eager, dict(zip(names, arrays, strict=False)), calibration.preprocessing
@@ -269,6 +269,7 @@ def _completed(request: WriteRequest, job: _Job, calibration: Calibration | None
         opset=job.request.opset,
         calibration=calibration,
         observer=job.request.observer or DEFAULT_OBSERVER,
+        keep=job.request.keep,
     )
 
 

@@ -72,7 +72,9 @@ def _fake_quantised(request: WriteRequest, program: ExportedProgram) -> nn.Modul
     if quantizer is None:
         return None
     request.step("calibrate and quantise")
-    fake: nn.Module = quantizer.quantise(program, request.calibration, request.observer)
+    fake: nn.Module = quantizer.quantise(
+        program, request.calibration, request.observer, request.keep
+    )
     return fake
 
 
@@ -81,7 +83,9 @@ def _quantised(request: WriteRequest, fake: nn.Module | None) -> Quantised | Non
     if fake is None:
         return None
     quantizer = QUANTIZERS.load("executorch")
-    report: Quantised = quantizer.prove(request.path, fake, request.calibration, request.observer)
+    report: Quantised = quantizer.prove(
+        request.path, fake, request.calibration, request.observer, request.keep
+    )
     return report
 
 

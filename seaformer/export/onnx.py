@@ -21,9 +21,10 @@ from seaformer.export import _verify
 from seaformer.export._format import FileFacts, WriteRequest, output_names, unsupported
 from seaformer.export._named import first_line
 from seaformer.export._onnx.cut import cut, part_file
+from seaformer.export._onnx.names import module_of
 from seaformer.export._onnx.raw_input import prepend
 from seaformer.export._onnx.simplify import simplify
-from seaformer.export._raw_input import own_path, without_input
+from seaformer.export._raw_input import without_input
 from seaformer.export.conversions import find_conversion
 from seaformer.export.quantize import find_quantizer
 from seaformer.models._blocks import Network
@@ -54,7 +55,9 @@ def write(request: WriteRequest) -> FileFacts:
     quantised = None
     if quantizer := find_quantizer("onnx", request.precision):
         request.step("calibrate and quantise")
-        quantised = quantizer.quantise(request.path, request.calibration, request.observer)
+        quantised = quantizer.quantise(
+            request.path, request.calibration, request.observer, request.keep
+        )
         notes.append(quantised.note)
     if preprocessing is not None:
         prepend(request.path, preprocessing)
@@ -234,17 +237,7 @@ def _operators(path: Path) -> tuple[GraphOperator, ...]:
     """Every node that computes, with the module that its name contains."""
     graph = onnx.load(str(path), load_external_data=False).graph
     return tuple(
-        GraphOperator(node.op_type, _module_of(node.name), (node.name, *node.output))
+        GraphOperator(node.op_type, module_of(node.name), (node.name, *node.output))
         for node in graph.node
         if node.op_type != "Constant"
     )
-
-
-def _module_of(node_name: str) -> str:
-    """``/stem/eighth/eighth.1/Add`` is in ``stem.eighth.1``: a child repeats its parent's name."""
-    if not node_name.startswith("/"):
-        return ""
-    parts = node_name.split("/")[1:-1]  # none for /Resize, the tail of a scope
-    children = [*parts, ""][1:]
-    kept = [p for p, child in zip(parts, children, strict=True) if not child.startswith(f"{p}.")]
-    return own_path(".".join(kept))

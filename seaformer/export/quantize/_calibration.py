@@ -45,9 +45,16 @@ class Calibration:
             else:
                 yield images.normalised(each, self.preprocessing)
 
-    def described(self, observer: str, cpu: str, scheme: str) -> Quantization:
+    def described(
+        self, observer: str, cpu: str, scheme: str, kept: tuple[str, ...] = ()
+    ) -> Quantization:
         """For the manifest of a file that was made with these images."""
-        return Quantization(self.source, self.images, observer, cpu, scheme)
+        return Quantization(self.source, self.images, observer, cpu, scheme, kept)
+
+
+def kept_note(keep: tuple[str, ...]) -> str:
+    """What a note adds about modules that stay in float."""
+    return f"; in float: {', '.join(keep)}" if keep else ""
 
 
 def image_files(folder: str) -> tuple[Path, ...]:

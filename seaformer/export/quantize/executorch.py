@@ -28,7 +28,9 @@ from torchao.quantization.pt2e.quantizer import (
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from seaformer.core.artifact import FORWARD
-from seaformer.export.quantize._calibration import Calibration
+from seaformer.export._raw_input import own_path
+from seaformer.export.quantize._calibration import Calibration, kept_note
+from seaformer.export.quantize._kept import check_kept, is_kept
 from seaformer.export.quantize._observers import Array
 from seaformer.export.quantize._proof import Quantised, require_fake
 from seaformer.export.quantize._torch_observer import RangeObserver
@@ -55,9 +57,13 @@ class FamilyQuantizer(XNNPACKQuantizer):  # type: ignore[misc]
         return self.filter_fn is None or bool(self.filter_fn(node.args[0]))
 
 
-def quantise(program: ExportedProgram, calibration: Calibration, observer: str) -> GraphModule:
+def quantise(
+    program: ExportedProgram, calibration: Calibration, observer: str, keep: tuple[str, ...]
+) -> GraphModule:
     """The graph with quantize and dequantize operators: the fake-quantised model, in float32."""
+    check_kept(keep, (_module_of(n) for n in program.graph.nodes if n.op == "call_function"))
     quantizer = FamilyQuantizer().set_global(_config(observer))
+    quantizer.set_filter_function(lambda node: not is_kept(_module_of(node), keep))
     prepared = prepare_pt2e(program.module(), quantizer)
     with torch.no_grad():
         for image in calibration.arrays(raw=True):
@@ -66,7 +72,15 @@ def quantise(program: ExportedProgram, calibration: Calibration, observer: str) 
     return converted
 
 
-def prove(path: Path, fake: nn.Module, calibration: Calibration, observer: str) -> Quantised:
+def _module_of(node: Node) -> str:
+    """The innermost module that an operator is in; "" of weights and of what is in none."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return own_path(str(stack[-1][0])) if stack else ""
+
+
+def prove(
+    path: Path, fake: nn.Module, calibration: Calibration, observer: str, keep: tuple[str, ...]
+) -> Quantised:
     """Compare a program with the model that it was lowered from."""
     from seaformer.runtime.executorch import open_session
 
@@ -84,8 +98,8 @@ def prove(path: Path, fake: nn.Module, calibration: Calibration, observer: str) 
         answers,
         calibration.arrays(raw=True),
     )
-    note = f"int8: {SCHEME}, for {CPU}"
-    return Quantised(calibration.described(observer, CPU, SCHEME), note, check)
+    note = f"int8: {SCHEME}, for {CPU}{kept_note(keep)}"
+    return Quantised(calibration.described(observer, CPU, SCHEME, keep), note, check)
 
 
 def _config(observer: str) -> QuantizationConfig:

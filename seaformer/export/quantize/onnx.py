@@ -23,7 +23,9 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 
 from seaformer.core.errors import UsageError
-from seaformer.export.quantize._calibration import Calibration
+from seaformer.export._onnx.names import module_of
+from seaformer.export.quantize._calibration import Calibration, kept_note
+from seaformer.export.quantize._kept import check_kept, is_kept
 from seaformer.export.quantize._observers import Array, Range, Spread, find_observer
 from seaformer.export.quantize._proof import Quantised, require_fake
 from seaformer.runtime.onnxruntime import OnnxRuntimeSession
@@ -61,16 +63,21 @@ OPERATORS = frozenset(
 )
 
 
-def quantise(path: Path, calibration: Calibration, observer: str) -> Quantised:
+def quantise(
+    path: Path, calibration: Calibration, observer: str, keep: tuple[str, ...]
+) -> Quantised:
     """Quantise an ONNX file in place, and compare it with its fake-quantised model."""
     model = load_model_with_shape_infer(path)
     _check_opset(model)
+    check_kept(keep, (module_of(node.name) for node in model.graph.node))
+    floats = [node.name for node in model.graph.node if is_kept(module_of(node.name), keep)]
     ranges = _ranges(model, calibration.arrays(raw=False), observer)
-    quantised = _placed(model, ranges)
+    quantised = _placed(model, ranges, floats)
     onnx.save(quantised, str(path))
     kinds = [node.op_type for node in quantised.graph.node]
     pairs, others = kinds.count("QuantizeLinear"), sum(not k.endswith("Linear") for k in kinds)
     note = f"int8: {SCHEME}, for {CPU}; {pairs} QuantizeLinear around {others} operators"
+    note += kept_note(keep)
     file, fake = OnnxRuntimeSession(path), OnnxRuntimeSession(path, optimised=False)
     check = require_fake(
         path.name,
@@ -78,7 +85,7 @@ def quantise(path: Path, calibration: Calibration, observer: str) -> Quantised:
         lambda image: fake.run([image]),
         calibration.arrays(raw=False),
     )
-    return Quantised(calibration.described(observer, CPU, SCHEME), note, check)
+    return Quantised(calibration.described(observer, CPU, SCHEME, keep), note, check)
 
 
 def _check_opset(model: onnx.ModelProto) -> None:
@@ -107,7 +114,7 @@ def _ranges(model: onnx.ModelProto, images: Iterable[Array], observer: str) -> d
     return {name: choose(spread) for name, spread in spreads.items()}
 
 
-def _placed(model: onnx.ModelProto, ranges: dict[str, Range]) -> onnx.ModelProto:
+def _placed(model: onnx.ModelProto, ranges: dict[str, Range], floats: list[str]) -> onnx.ModelProto:
     data = TensorsData(
         CalibrationMethod.MinMax,
         {name: tuple(np.float32(end) for end in ends) for name, ends in ranges.items()},
@@ -120,7 +127,7 @@ def _placed(model: onnx.ModelProto, ranges: dict[str, Range]) -> onnx.ModelProto
         QuantType.QInt8,
         data,
         [],
-        [],
+        floats,
         sorted(OPERATORS),
         {"WeightSymmetric": True},
     )
