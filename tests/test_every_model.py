@@ -28,6 +28,7 @@ SLOW = {
     "setr_naive_t.ade20k",
     "mobilevitv2_050.imagenet_256",
     "mobilenetv1_x025.imagenet",
+    "mobileone_s0.imagenet",
     "mobilenetv2_psp.cityscapes",
 }
 # A minute or more as a program each; the layers are those of models that run.

@@ -46,6 +46,7 @@ class RowFields(TypedDict, total=False):
     depths: tuple[int, ...]
     detailed: bool
     edge_eps: float
+    gated: bool
     head_channels: int
     hidden: int
     key_dim: int

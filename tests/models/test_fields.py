@@ -14,6 +14,7 @@ from seaformer.models._plus_networks import PlusRow
 from seaformer.models.mobilenetv1 import MobileNetV1Row
 from seaformer.models.mobilenetv2 import MobileNetV2Row
 from seaformer.models.mobilenetv3 import BneckRow, MobileNetV3Row
+from seaformer.models.mobileone import MobileOneRow
 from seaformer.models.pp_mobileseg import StrideFormerRow
 from seaformer.models.retinanet import RetinaNetRow
 from seaformer.models.segformer import SegFormerRow
@@ -26,6 +27,7 @@ ROWS: tuple[Any, ...] = (
     MobileNetV1Row,
     MobileNetV2Row,
     MobileNetV3Row,
+    MobileOneRow,
     RetinaNetRow,
     SegFormerRow,
     SetrRow,

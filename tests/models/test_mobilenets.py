@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from seaformer.core import paper
 from seaformer.models import FAMILIES, create_model, list_models, resolve_name, zoo_entry
 from tests import requirements
+from tests.models import golden
 
 # Multiply-accumulates (M) and parameters (M): table 6 of MobileNetV1's paper (569 is of table 8),
 # and for MobileNetV2 its paper's tables 4 and the figures published beside its weights.
@@ -54,6 +57,22 @@ def test_every_network_timed_on_the_sd855_is_a_model() -> None:
 )
 def test_a_width_of_one_may_be_spelled_as_the_others_are(alias: str, name: str) -> None:
     assert resolve_name(alias) == name
+
+
+@pytest.mark.parametrize("size", ["s0", "s4"])
+def test_mobileone_computes_what_apples_trained_form_computed(size: str, tmp_path: Path) -> None:
+    """Its branches (4, a 1x1, a norm alone; with gates in S4) are folded from the checkpoint."""
+    meta, arrays = golden.load(f"mobileone_{size}_imagenet")
+    state = {key: torch.from_numpy(value) for key, value in golden.state(meta).items()}
+    torch.save(state, tmp_path / "trained.pth.tar")
+    model = create_model(f"mobileone_{size}", tmp_path / "trained.pth.tar")
+    assert model.checkpoint is not None
+    assert model.checkpoint.layout == "apple/ml-mobileone, as trained"
+    for case in meta["cases"]:
+        with torch.no_grad():
+            out = model(torch.from_numpy(golden.image(case["input_shape"]))).numpy()
+        error = np.abs(out - arrays[case["array"]]).max() / case["output_std"]
+        assert error < 3e-5  # rounding through 44 layers with gates; a branch left out gives 0.1
 
 
 CLASSIFIER, SEGMENTER = "ForImageClassification", "ForSemanticSegmentation"
