@@ -117,7 +117,7 @@ PLUS_T, DETECTORS = "seaformerpp_t.ade20k", [f"seaformer_{size}.coco" for size i
     ("wanted", "said", "hints"),
     [
         ("seaformer_t.nope", "Unknown model", list_models("seaformer_t.*")),
-        ("seaformerpp_t_kd.imagenet", "Unknown model", ["mean seaformerpp_t_kd.ade20k?"]),
+        ("seaformerpp_t_kd.imagenet", "Unknown model", ["seaformerpp_t_kd.ade20k"]),
         ("seafomer_t.imagnet", "Unknown model", ["mean seaformer_t.imagenet?"]),
         ("seaformer_q++", "Unknown model", ["mean seaformerpp_"]),
         ("retinanet_t", "Unknown model", DETECTORS),
