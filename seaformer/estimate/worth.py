@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seaformer.core import zoo
+from seaformer.core.engine import DEFAULT_FORMAT, engine_of
 from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import Calibration, Row, calibrate, shipped, shipped_cores
 from seaformer.estimate.figures import measured_figures
@@ -18,7 +19,7 @@ from seaformer.report.estimate_picture import Dot, picture
 from seaformer.report.zoo import markdown_table
 from seaformer.store.results import ResultStore
 
-ENGINE = "executorch"
+ENGINE = engine_of(DEFAULT_FORMAT)
 BASES: dict[str, Callable[[Row], float]] = {
     "cycles": lambda row: row.cycles,
     "instructions": lambda row: row.instructions,
@@ -52,7 +53,7 @@ def errors() -> str:
 def phones() -> str:
     """How the error falls with measured models: every choice of so many rows of ``sd865``."""
     calibration = shipped("sd865")
-    points = _points(calibration, (ENGINE, _keys(calibration)[0][1]), "cycles")
+    points = _points(calibration, (ENGINE.name, BASE.name), "cycles")
     cells = []
     for count in _CHOSEN:
         sizes = sorted(_sizes(points, count))
@@ -65,7 +66,7 @@ def phones() -> str:
 def drawing() -> str:
     """Each row of ``sd865`` with its family left out, as a picture."""
     calibration = shipped("sd865")
-    key = (ENGINE, BASE.name)
+    key = (ENGINE.name, BASE.name)
     points = _points(calibration, key, "cycles")
     dots = []
     for row in (r for r in calibration.rows if (r.engine, r.precision) == key):
@@ -73,7 +74,8 @@ def drawing() -> str:
         ms = fit(others) * row.cycles / 1e6
         factor = interval_factor(others) if row.inside else WIDEST
         dots.append(Dot(row.model, row.ms, ms, ms / factor, ms * factor, row.inside))
-    title = "Estimates of a Snapdragon 865, each with its family left out (ExecuTorch FP32)"
+    what = f"{ENGINE.title} {BASE.name.upper()}"
+    title = f"Estimates of a Snapdragon 865, each with its family left out ({what})"
     return picture(title, dots)
 
 
