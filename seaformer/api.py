@@ -29,6 +29,7 @@ from seaformer.core.request import ExportRequest, check_input
 from seaformer.estimate.run import CORE, open_estimator
 from seaformer.evaluation.network import NetworkOptions
 from seaformer.evaluation.order import EvalOrder, evaluate_order
+from seaformer.evaluation.record import Keeping
 from seaformer.evaluation.run import Evaluation
 from seaformer.export import cached_export
 from seaformer.models import find_models
@@ -209,6 +210,8 @@ def evaluate(
     mean: tuple[float, float, float] | None = None,
     std: tuple[float, float, float] | None = None,
     seed: int = 0,
+    results: Path | str | None = None,
+    command: str = "",
     progress: Progress | None = None,
 ) -> tuple[Evaluation, ...]:
     """Accuracy of a model, of model files, or of both, on a data set.
@@ -222,6 +225,9 @@ def evaluate(
         multi_scale: six scales from 0.5 to 1.75, each flipped too.
         size, mean, std: of files that do not state them; R, G, B from 0 to 255.
         seed: of the intervals' resamples.
+        results: the store's folder, which keeps each result as a record in ``accuracy/``;
+            ``$SEAFORMER_RESULTS`` or ``./results`` when absent.
+        command: kept in every record, as the line that made it.
         progress: called with a sentence for each image.
 
     Raises ``UsageError`` for values out of range, ``DataError`` for data that cannot be read.
@@ -233,7 +239,8 @@ def evaluate(
         from seaformer.models import network_maker  # here: it brings torch
 
         network = network_maker(model, checkpoint, ema=ema)
-    return evaluate_order(order, _several(files), network, progress)
+    keeping = Keeping(results_dir(results), command)
+    return evaluate_order(order, _several(files), network, progress, keeping)
 
 
 def estimate(

@@ -27,6 +27,9 @@ def compare(
     new: Annotated[str, typer.Argument(help="folder, run file or commit")],
     format: Annotated[str, typer.Option(help="text, md, json, github or benchmark")] = "text",
     max_ratio: Annotated[float, typer.Option(help="latency that is still no regression")] = 1.03,
+    max_miou_drop: Annotated[
+        float, typer.Option(help="points of mIoU, top-1 or AP that may be lost")
+    ] = 0.5,
     allow: Annotated[str, typer.Option(help="facts that may get worse: operators,latency")] = "",
     fail_on_missing: Annotated[
         bool, typer.Option("--fail-on-missing", help="a row only BASE has is a regression")
@@ -40,8 +43,8 @@ def compare(
     """Compare two sets of results row by row; exit code 6 when the new one is worse.
 
     Latency: ratio of medians with its 95 % bootstrap interval. What no machine changes
-    (instructions, delegate, operators, size, agreement) is compared exactly. docs/results.md has
-    the limits.
+    (instructions, delegate, operators, size, agreement) is compared exactly, and so is accuracy on
+    the same images. docs/results.md has the limits.
     """
     from seaformer.commands._parse import known
     from seaformer.compare.document import FORMATS
@@ -52,7 +55,7 @@ def compare(
     from seaformer.store.results import results_dir
 
     known("format", [format], FORMATS)
-    limits = checked_limits(max_ratio)
+    limits = checked_limits(max_ratio, max_miou_drop)
     folder = results_dir(results or None)
     names = [item.strip() for item in allow.split(",") if item.strip()]
     comparison = compare_sides(load_side(base, folder), load_side(new, folder), limits, allow=names)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from seaformer.commands._options import AsJson, Checkpoint, Ema, Size
+from seaformer.commands._options import AsJson, Checkpoint, Ema, Results, Size
 from seaformer.commands._parse import colours, image_size
-from seaformer.commands._print import notice, print_json, say, steps
+from seaformer.commands._print import command_line, notice, print_json, say, steps
 
 
 def evaluate(
@@ -32,13 +32,19 @@ def evaluate(
     size: Size = "",
     mean: Annotated[str, typer.Option(help="of R,G,B from 0 to 255, where a file has none")] = "",
     std: Annotated[str, typer.Option(help="as --mean")] = "",
+    results: Results = "",
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate models and model files: mIoU, mAcc, aAcc, or top-1 and top-5."""
+    """Evaluate models and model files: mIoU, mAcc, aAcc, or top-1 and top-5.
+
+    Each result is kept in the results folder, where report and compare read it.
+    """
     from seaformer.core import codec
     from seaformer.core.errors import UsageError
     from seaformer.evaluation.network import NetworkOptions
     from seaformer.evaluation.order import EvalOrder, evaluate_order
+    from seaformer.evaluation.record import Keeping
+    from seaformer.store.results import results_dir
 
     if not data:
         raise UsageError("--data must name a folder (got none).", hint="seaformer data synth DIR")
@@ -56,7 +62,8 @@ def evaluate(
 
         network = network_maker(model, checkpoint or None, ema=ema)
     with steps() as step:
-        rows = evaluate_order(order, files or (), network, step)
+        keeping = Keeping(results_dir(results or None), command_line())
+        rows = evaluate_order(order, files or (), network, step, keeping)
     if as_json:
         print_json([codec.to_json(row) for row in rows])
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from seaformer.compare.accuracy import POINTS
 from seaformer.compare.rows import ComparedRow, Comparison
 from seaformer.compare.verdict import (
     BETTER,
@@ -30,6 +31,7 @@ _MARKS = {REGRESSION: "✗", WARNING: "!", SAME: "=", BETTER: "✓", UNKNOWN: "?
 _ORDER = (REGRESSION, WARNING, UNKNOWN, BETTER, SAME)
 _STYLES = {REGRESSION: "bold red", WARNING: "yellow", BETTER: "green", UNKNOWN: "magenta"}
 _ALWAYS = ("latency", "instructions")  # shown on a terminal though they are the same
+_LARGER = ("argmax agreement", "relative error")  # not a figure in which smaller is better
 _PLURALS = {"latency": "latencies", "instructions": "instructions"}
 Pair = tuple[ComparedRow, Finding]
 _COLUMNS: tuple[Column[Pair], ...] = (
@@ -149,7 +151,7 @@ def limits_line(limits: Limits) -> str:
         f"{100 * (limits.instructions - 1):g} %, file over {100 * (limits.size - 1):g} %, peak "
         f"memory over {100 * (limits.peak - 1):g} %; any more subgraphs, operators or operators "
         f"outside; agreement down {100 * limits.agreement:g} %; relative error "
-        f"times {limits.relative_error:g}."
+        f"times {limits.relative_error:g}; accuracy down {limits.accuracy:g} points."
     )
 
 
@@ -187,7 +189,7 @@ def benchmark(comparison: Comparison) -> list[dict[str, Any]]:
     entries = []
     for row in comparison.rows:
         for finding in row.findings:
-            if finding.new is None or finding.fact in ("argmax agreement", "relative error"):
+            if finding.new is None or finding.fact in _LARGER or finding.unit == POINTS:
                 continue
             entry = {
                 "name": f"{row.key.name}: {finding.fact}",
@@ -235,6 +237,8 @@ def figure(value: float | None, unit: str) -> str:
         return f"{value / 1e6:.3f} MB"
     if unit == "instructions":
         return f"{value / 1e6:.3f} M"
+    if unit == POINTS:
+        return f"{value:.2f} %"
     return f"{value:.6g}"
 
 

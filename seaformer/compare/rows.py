@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from seaformer.compare.accuracy import judge_accuracy
 from seaformer.compare.verdict import (
     FORWARD,
     REGRESSION,
@@ -21,13 +22,15 @@ from seaformer.compare.verdict import (
     Pair,
     judge,
 )
+from seaformer.core.accuracy import FOLDER as ACCURACY
+from seaformer.core.accuracy import METRICS, Accuracy
 from seaformer.core.errors import MeasurementRefused, Regression, UsageError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import MEASURED, Measurement, short_commit
 from seaformer.core.registry import unknown
 
 HOST = "host"
-_DECIDING = ("outcome", "latency", "instructions")
+_DECIDING = ("outcome", "latency", "instructions", *METRICS, "accuracy")
 FACTS = (
     "outcome",
     "latency",
@@ -41,6 +44,8 @@ FACTS = (
     "parity",
     "argmax agreement",
     "relative error",
+    *METRICS,
+    "accuracy",
 )
 
 
@@ -51,13 +56,15 @@ class Side:
     label: str
     measurements: tuple[Measurement, ...]
     damaged: tuple[DamagedFile, ...] = ()
+    accuracies: tuple[Accuracy, ...] = ()
 
 
 @dataclass(frozen=True, order=True)
 class RowKey:
     """What must be the same on both sides. ``device`` is ``host`` for every computer.
 
-    Two computers are still distinguished: their times are only advice (``verdict``).
+    Two computers are still distinguished: their times are only advice (``verdict``). An evaluation
+    has the source ``accuracy``, and in the place of a device the data and how images were fed.
     """
 
     model: str
@@ -76,6 +83,8 @@ class RowKey:
         """One line: ``seaformer_t.ade20k 512x512 executorch fp32 logits, host``."""
         method = "" if self.method == "forward" else f" {self.method}"
         network = f"{self.model} {self.size} {self.format} {self.precision} {self.scope}{method}"
+        if self.source == ACCURACY:
+            return f"{network} on {self.device}"
         threads = "" if self.threads == 1 else f", {self.threads} threads"
         emulated = "" if self.source == MEASURED else f" ({self.source})"
         return f"{network}, {self.device}{emulated} core {self.core}{threads}"
@@ -142,28 +151,33 @@ def compare(
         if fact not in FACTS:
             raise unknown("fact", fact, FACTS)
     for side, name in ((base, "BASE"), (new, "NEW")):
-        if not side.measurements:
+        if not (side.measurements or side.accuracies):
             raise UsageError(
                 f"{name} has no measurement: {side.label}{_skipped(side)}.",
                 hint="Make one: seaformer bench --variant t --threads 1",
             )
     before, after = _rows(base, valid_first=True), _rows(new, valid_first=False)
-    common = sorted(before.keys() & after.keys())
+    scores = [{_accuracy_key(one): one for one in side.accuracies} for side in (base, new)]
+    keys = [rows.keys() | more.keys() for rows, more in zip((before, after), scores, strict=True)]
+    common = sorted(keys[0] & keys[1])
     if not common:
         raise UsageError(
-            f"No row is on both sides: {base.label} has {min(before).name}, "
-            f"{new.label} has {min(after).name}.",
+            f"No row is on both sides: {base.label} has {min(keys[0]).name}, "
+            f"{new.label} has {min(keys[1]).name}.",
             hint="A row is the same model, size, format, precision, scope, core and device.",
         )
+    limits = limits or Limits()
     return Comparison(
         base=base.label,
         new=new.label,
         rows=tuple(
-            _row(key, Pair(before[key], after[key], key.method), limits or Limits(), allowed)
+            _row(key, Pair(before[key], after[key], key.method), limits, allowed)
+            if key in before
+            else _accuracy_row(key, scores[0][key], scores[1][key], limits, allowed)
             for key in common
         ),
-        only_base=tuple(sorted(before.keys() - after.keys())),
-        only_new=tuple(sorted(after.keys() - before.keys())),
+        only_base=tuple(sorted(keys[0] - keys[1])),
+        only_new=tuple(sorted(keys[1] - keys[0])),
         damaged=(*base.damaged, *new.damaged),
     )
 
@@ -234,14 +248,40 @@ def _device(one: Measurement) -> str:
     return one.device.id if known else f"{one.device.id} ({one.device.model})"
 
 
+def _accuracy_key(one: Accuracy) -> RowKey:
+    return RowKey(
+        model=one.model,
+        size="x".join(map(str, one.input_shape[2:])),
+        format=one.format or "eager",
+        precision=one.precision,
+        scope=one.scope,
+        method=FORWARD,
+        source=ACCURACY,
+        device=f"{one.data} {one.split}, {one.mode}",
+        core="",
+        threads=1,
+    )
+
+
 def _row(key: RowKey, pair: Pair, limits: Limits, allowed: Sequence[str]) -> ComparedRow:
-    findings = [
-        replace(finding, verdict=WARNING, why=f"{finding.why} (allowed)")
-        if finding.verdict in (REGRESSION, UNKNOWN) and finding.fact in allowed
-        else finding
-        for finding in judge(pair, limits)
-    ]
-    return ComparedRow(key, pair.base.id, pair.new.id, tuple(findings), tuple(_differences(pair)))
+    findings = tuple(_allowed(one, allowed) for one in judge(pair, limits))
+    return ComparedRow(key, pair.base.id, pair.new.id, findings, tuple(_differences(pair)))
+
+
+def _accuracy_row(
+    key: RowKey, base: Accuracy, new: Accuracy, limits: Limits, allowed: Sequence[str]
+) -> ComparedRow:
+    finding = _allowed(judge_accuracy(base, new, limits.accuracy), allowed)
+    pairs = (("commit", short_commit(base.commit), short_commit(new.commit)),
+             ("weights", base.weights, new.weights))  # fmt: skip
+    return ComparedRow(key, base.id, new.id, (finding,), tuple(_changed(pairs)))
+
+
+def _allowed(finding: Finding, allowed: Sequence[str]) -> Finding:
+    """A finding that may be worse on purpose is a warning."""
+    if finding.verdict in (REGRESSION, UNKNOWN) and finding.fact in allowed:
+        return replace(finding, verdict=WARNING, why=f"{finding.why} (allowed)")
+    return finding
 
 
 def _differences(pair: Pair) -> Iterable[str]:
@@ -251,13 +291,19 @@ def _differences(pair: Pair) -> Iterable[str]:
         yield "the same measurement on both sides"
     elif one.artifact_sha256 == other.artifact_sha256:
         yield "the same file"
-    for name, before, after in (
-        ("commit", short_commit(one.commit), short_commit(other.commit)),
-        ("runtime", one.runtime_version, other.runtime_version),
-        ("runner build", one.runner_build, other.runner_build),
-        ("system", one.device.system, other.device.system),
-        ("weights", *(m.facts.weights if m.facts else "" for m in (one, other))),
-    ):
+    yield from _changed(
+        (
+            ("commit", short_commit(one.commit), short_commit(other.commit)),
+            ("runtime", one.runtime_version, other.runtime_version),
+            ("runner build", one.runner_build, other.runner_build),
+            ("system", one.device.system, other.device.system),
+            ("weights", *(m.facts.weights if m.facts else "" for m in (one, other))),
+        )
+    )
+
+
+def _changed(pairs: Iterable[tuple[str, str, str]]) -> Iterable[str]:
+    for name, before, after in pairs:
         if before != after and before and after:
             yield f"{name}: {before}, now {after}"
 

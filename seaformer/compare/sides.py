@@ -1,6 +1,6 @@
 """Where the two sides of a comparison come from: a folder, a file, or a commit of this repository.
 
-    results            a results folder, its runs/ or any folder below
+    results            a results folder with its accuracy/, or runs/ or any folder below
     run.json           one run file, or what ``seaformer bench --json`` printed
     main  v1.2  HEAD~3 the results folder as that commit has it
     main:other/results another folder of that commit
@@ -17,9 +17,12 @@ from pathlib import Path
 
 from seaformer.compare.rows import Side
 from seaformer.core import child, files
+from seaformer.core.accuracy import FOLDER as ACCURACY
+from seaformer.core.accuracy import Accuracy
 from seaformer.core.errors import ArtifactError, MissingExtra, UsageError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import RUNS, Measurement
+from seaformer.store.accuracy import parse as parse_accuracy
 from seaformer.store.results import parse_all
 
 _GIT_SECONDS = 120
@@ -33,12 +36,15 @@ def load_side(name: str, results: Path) -> Side:
     """
     path = files.expanded(name)
     if path.exists():
-        return _side(name, _on_disk(path))
+        records = _on_disk(path / ACCURACY) if (path / ACCURACY).is_dir() else iter(())
+        return _side(name, _on_disk(path), records)
     revision, colon, folder = name.partition(":")
-    return _side(name, _in_commit(revision, Path(folder) if colon else results, name))
+    below = Path(folder) if colon else results
+    runs, records = (_in_commit(revision, below / part, name) for part in (RUNS, ACCURACY))
+    return _side(name, runs, records)
 
 
-def _side(label: str, documents: Iterator[_Document]) -> Side:
+def _side(label: str, documents: Iterator[_Document], records: Iterator[_Document]) -> Side:
     by_id: dict[str, Measurement] = {}
     damaged = []
     for where, read in documents:
@@ -47,7 +53,15 @@ def _side(label: str, documents: Iterator[_Document]) -> Side:
                 by_id.setdefault(one.id, one)
         except ArtifactError as error:
             damaged.append(DamagedFile(where, error.message))
-    return Side(label, tuple(by_id.values()), tuple(damaged))
+    evaluations: dict[str, Accuracy] = {}
+    for where, read in records:
+        try:
+            record = parse_accuracy(read(), where)
+            evaluations[record.id] = record
+        except ArtifactError as error:
+            damaged.append(DamagedFile(where, error.message))
+    ordered = sorted(evaluations.values(), key=lambda one: (one.created_at, one.id))
+    return Side(label, tuple(by_id.values()), tuple(damaged), tuple(ordered))
 
 
 def _on_disk(path: Path) -> Iterator[_Document]:
@@ -57,8 +71,9 @@ def _on_disk(path: Path) -> Iterator[_Document]:
         return
     folder = path / RUNS if (path / RUNS).is_dir() else path
     for file in sorted(folder.rglob("*.json")):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if not (file.is_dir() or hidden or _describes(file)):
+        parts = file.relative_to(folder).parts
+        other = any(part.startswith(".") for part in parts) or parts[0] == ACCURACY
+        if not (file.is_dir() or other or _describes(file)):
             yield str(file), partial(files.read_bytes, file)
 
 
@@ -68,7 +83,7 @@ def _describes(file: Path) -> bool:
 
 
 def _in_commit(revision: str, folder: Path, name: str) -> Iterator[_Document]:
-    """The run files of a commit, read from git's own store."""
+    """The files below a folder of a commit, read from git's own store."""
     commit = _git_line(
         "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
     )
@@ -80,11 +95,11 @@ def _in_commit(revision: str, folder: Path, name: str) -> Iterator[_Document]:
     top = Path(_git_line("rev-parse", "--show-toplevel"))
     inside = folder.absolute().resolve()
     if not inside.is_relative_to(top.resolve()):
-        raise UsageError(f"{folder} is outside of the repository {top}: no commit has it.")
-    below = (inside.relative_to(top.resolve()) / RUNS).as_posix()
+        raise UsageError(f"{folder.parent} is outside of the repository {top}: no commit has it.")
+    below = inside.relative_to(top.resolve()).as_posix()
     listed = _git("-C", str(top), "ls-tree", "-r", "-z", commit, "--", below).split(b"\0")
     blobs = dict(_blob(line) for line in listed if line)
-    runs = {path: blob for path, blob in blobs.items() if _is_run(path)}
+    runs = {path: blob for path, blob in blobs.items() if _is_record(path)}
     contents = _contents(list(runs.values()))
     for path, content in zip(runs, contents, strict=True):
         yield path, partial(bytes, content)
@@ -96,7 +111,7 @@ def _blob(line: bytes) -> tuple[str, str]:
     return path.decode("utf-8", "surrogateescape"), entry.split()[2].decode()
 
 
-def _is_run(path: str) -> bool:
+def _is_record(path: str) -> bool:
     return path.endswith(".json") and not Path(path).name.startswith(".")
 
 

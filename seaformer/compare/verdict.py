@@ -30,8 +30,9 @@ class Limits:
     ``latency``: the interval of the ratio must exclude 1 as well. ``peak`` also takes
     ``peak_bytes`` more, and that every process took so much more than any of the base's.
     ``relative_error`` is how many times larger the error may be, and counts from ``least_error``
-    on; ``agreement`` is the fraction of positions whose class may change. Of ``subgraphs``,
-    ``outside`` and ``operators`` one more is one too many.
+    on; ``agreement`` is the fraction of positions whose class may change; ``accuracy`` how many
+    points of mIoU, top-1 or AP may be lost. Of ``subgraphs``, ``outside`` and ``operators`` one
+    more is one too many.
     """
 
     latency: float = 1.03
@@ -42,6 +43,7 @@ class Limits:
     relative_error: float = 2.0
     least_error: float = 1e-4
     agreement: float = 0.001
+    accuracy: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,19 @@ class Pair:
         return one.before.at <= other.after.at and other.before.at <= one.after.at
 
 
-def checked_limits(latency: float) -> Limits:
-    """The limits with another one for latency. Raises ``UsageError`` for a ratio below 1."""
+def checked_limits(latency: float, accuracy: float = Limits.accuracy) -> Limits:
+    """The limits with others for latency and accuracy. Raises ``UsageError`` where out of range."""
     if not (math.isfinite(latency) and latency >= 1.0):
         raise UsageError(
             f"--max-ratio must be at least 1 (got {latency:g}).",
             hint="1.03 lets a latency grow by 3 %.",
         )
-    return Limits(latency=latency)
+    if not (math.isfinite(accuracy) and accuracy >= 0.0):
+        raise UsageError(
+            f"--max-miou-drop must be at least 0 (got {accuracy:g}).",
+            hint="0.5 lets an mIoU of 40.0 fall to 39.5.",
+        )
+    return Limits(latency=latency, accuracy=accuracy)
 
 
 def judge(pair: Pair, limits: Limits) -> list[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from seaformer.core.accuracy import Accuracy
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import Measurement, summary
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 class Runs:
     """What a results folder holds: measurements, oldest first, and every file that was skipped.
 
-    ``summaries``, by id and method, are those that were derived from the same samples before.
+    ``accuracies`` are records of evaluations, oldest first. ``summaries``, by id and method, are
+    those that were derived from the same samples before.
     """
 
     measurements: tuple[Measurement, ...] = ()
     damaged: tuple[DamagedFile, ...] = ()
+    accuracies: tuple[Accuracy, ...] = ()
     summaries: Mapping[tuple[str, str], Summary] = field(default_factory=dict, repr=False)
 
     def summary(self, measurement: Measurement, method: str) -> Summary | None:

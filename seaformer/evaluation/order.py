@@ -13,6 +13,7 @@ from seaformer.data.sets import open_set
 from seaformer.evaluation.modes import MULTI_SCALE, mode_of
 from seaformer.evaluation.network import NetworkOptions
 from seaformer.evaluation.predictor import Run, of_file, of_network
+from seaformer.evaluation.record import Keeping, Subject, keep, subject_of
 from seaformer.evaluation.run import Evaluation, Progress, evaluate_set
 
 NetworkMaker = Callable[[int], tuple[ModelSpec, Run]]
@@ -49,17 +50,28 @@ def evaluate_order(
     files: Iterable[Artifact | Path | str],
     network: NetworkMaker | None = None,
     progress: Progress | None = None,
+    keeping: Keeping | None = None,
 ) -> tuple[Evaluation, ...]:
-    """Evaluate a network, made for a number of classes, and files; the first is the base."""
+    """Evaluate a network, made for a number of classes, and files; the first is the base.
+
+    With ``keeping`` each result is stored as a record.
+    """
     named = tuple(files)
     if not named and network is None:
         raise UsageError("No model was named.", hint="Name files, or --model NAME.")
     data = open_set(order.data, order.split, order.kind)
-    predictors = [] if network is None else [of_network(*network(data.classes))]
-    predictors += [of_file(one, order.options) for one in named]
+    predictors = [of_file(one, order.options) for one in named]
+    subjects = [subject_of(one, row) for one, row in zip(named, predictors, strict=True)]
+    if network is not None:
+        spec, run = network(data.classes)
+        predictors.insert(0, of_network(spec, run))
+        subjects.insert(0, Subject(spec.name, spec.input_shape, weights=spec.weights))
     mode = replace(mode_of(data.dataset), window=order.window, stride=order.stride)
     if order.multi_scale:
         mode = replace(mode, ratios=MULTI_SCALE, flip=True)
-    return evaluate_set(
+    rows = evaluate_set(
         data, predictors, mode, limit=order.limit, seed=order.seed, progress=progress
     )
+    if keeping is not None:
+        keep(keeping, data, subjects, rows)
+    return rows

@@ -14,6 +14,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from seaformer.core.accuracy import Accuracy
 from seaformer.core.counts import executed_precision, spread, typical
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import (
@@ -59,7 +60,7 @@ class Report:
     """Everything a renderer may show: the rows, the devices, and the files that were skipped.
 
     ``measurements`` are those the rows were made of, newest first; ``zoo`` is what is known of
-    models, where it was handed in.
+    models, where it was handed in; ``accuracies`` are evaluations, oldest first.
     """
 
     table: ResultTable
@@ -68,6 +69,7 @@ class Report:
     damaged: tuple[DamagedFile, ...]
     measurements: tuple[Measurement, ...] = ()
     zoo: tuple[ZooRow, ...] = ()
+    accuracies: tuple[Accuracy, ...] = ()
 
     @cached_property
     def newest(self) -> ResultTable:
@@ -120,6 +122,7 @@ def build(runs: Runs, zoo: Iterable[ZooRow] = ()) -> Report:
         damaged=runs.damaged,
         measurements=tuple(newest),
         zoo=zoo,
+        accuracies=runs.accuracies,
     )
 
 

@@ -17,7 +17,7 @@ from seaformer.core import stats
 from seaformer.core.measurement import MEASURED, Measurement, summary
 from seaformer.core.runs import Runs
 from seaformer.core.stats import Interval, Summary
-from seaformer.store import database
+from seaformer.store import accuracy, database
 from seaformer.store.results import ResultStore, RunFile
 
 _FIGURES = tuple(field.name for field in fields(Summary) if field.name != "ci95_ms")
@@ -35,7 +35,10 @@ def load_summarised(store: ResultStore) -> Runs:
     path = database.path_for(store.root, "-summaries")
     pairs = tuple(zip(runs.measurements, sources, strict=True))
     summaries, _ = database.using(path, layout, lambda opened: _summaries(opened, pairs))
-    return replace(runs, summaries=summaries)
+    accuracies, damaged = accuracy.load(store.root)
+    return replace(
+        runs, summaries=summaries, accuracies=accuracies, damaged=(*runs.damaged, *damaged)
+    )
 
 
 def _digest_of_code() -> str:

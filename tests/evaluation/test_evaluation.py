@@ -23,6 +23,7 @@ from seaformer.data.synth import synthesise
 from seaformer.evaluation.modes import Mode, class_map
 from seaformer.evaluation.predictor import Array, Predictor
 from seaformer.evaluation.run import evaluate_set
+from seaformer.store.accuracy import load
 from tests import exports
 
 WHOLE = Mode(step=32)
@@ -122,7 +123,7 @@ def test_a_model_with_more_classes_is_refused(shapes: DataSet) -> None:
         evaluate_set(shapes, [linear(40)], WHOLE)
 
 
-def test_a_file_agrees_with_itself_and_with_its_network(tmp_path: Path) -> None:
+def test_a_file_agrees_with_itself_and_with_its_network(tmp_path: Path, results: Path) -> None:
     folder = synthesise(tmp_path / "a b", 5, 1).folder
     names = tuple(f"class {i}" for i in range(150))
     document = {"schema": 1, "names": names, "reduce_zero": True}
@@ -137,6 +138,14 @@ def test_a_file_agrees_with_itself_and_with_its_network(tmp_path: Path) -> None:
     assert network.images == file.images == 1
     assert file.difference is not None
     assert file.difference.base == "seaformer_t.ade20k"
+    records, damaged = load(results)
+    assert not damaged
+    kept = {(one.format, one.artifact_sha256, one.miou) for one in records}
+    assert kept == {("onnx", artifact.sha256, first.miou), ("", "", network.miou)}
+    assert len(records) == 4
+    assert {(one.model, one.data, one.images) for one in records} == {
+        ("seaformer_t.ade20k", "a b", 1)
+    }
 
 
 @pytest.mark.parametrize("kind", ["logits", "channels last", "argmax"])

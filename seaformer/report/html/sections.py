@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from seaformer.core.measurement import EMULATED, ESTIMATED, MEASURED, DeviceInfo
+from seaformer.report import accuracy as measured_accuracy
 from seaformer.report import words
 from seaformer.report.components import with_components
 from seaformer.report.html import tables
@@ -110,6 +111,7 @@ def of(
         _overview(report, shown),
         Section(accuracy.slug, "Accuracy", accuracy.title, "picture.html", Drawn(accuracy)),
     ]
+    sections += _evaluated(report)
     if made:
         sections.append(Section("rows", "Rows", "Rows", "rows.html", _rows(report, made)))
     sections += [
@@ -186,6 +188,16 @@ def _drawn(report: Report, picture: Picture) -> Drawn:
         title = f"The figures of {MOST_NETWORKS} of {len(groups)} networks"
     networks = tuple(tables.parts(report, rows) for rows in groups[:MOST_NETWORKS])
     return Drawn(picture, networks, title, words.REMAINDER)
+
+
+def _evaluated(report: Report) -> Iterator[Section]:
+    rows = tuple(measured_accuracy.cells(measured_accuracy.accuracy_rows(report)))
+    if rows:
+        caption = "Newest evaluation of each model and file, and the latency of the same file"
+        table = PlainTable(caption, measured_accuracy.HEADER, rows[:MOST_LINES])
+        title = "Measured accuracy"
+        content = Plain(table, max(len(rows) - MOST_LINES, 0))
+        yield Section("evaluated", title, title, "plain.html", content)
 
 
 def _devices(report: Report) -> Iterator[Section]:

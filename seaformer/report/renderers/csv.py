@@ -19,6 +19,7 @@ from seaformer.core.counts import CacheMisses, Counts
 from seaformer.core.measurement import EMULATED, MEASURED, Flag
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report import words
+from seaformer.report.accuracy import AccuracyRow, accuracy_rows
 from seaformer.report.renderers import _estimated
 from seaformer.report.table import Process, Report, newest
 
@@ -28,6 +29,7 @@ FILES = (
     "tables/emulated.csv",
     "tables/processes.csv",
     "tables/estimated.csv",
+    "tables/accuracy.csv",
 )
 Cell = str | int | float | bool | None
 COLUMNS = (
@@ -110,6 +112,11 @@ def render(report: Report) -> dict[str, str]:
     estimated = _estimated.rows_of(report.table)
     if estimated.rows:
         documents["tables/estimated.csv"] = table(estimated)
+    rows = accuracy_rows(report)
+    if rows:
+        documents["tables/accuracy.csv"] = _document(
+            {name: map(cell, rows) for name, cell in _ACCURACY.items()}
+        )
     return documents
 
 
@@ -218,5 +225,24 @@ _PROCESS: dict[str, Callable[[Process], Cell]] = {
     "freq_before_mhz": lambda process: _over(process.run.freq_before_khz or None, 1e3),
     "freq_after_mhz": lambda process: _over(process.run.freq_after_khz or None, 1e3),
 }
+_ACCURACY: dict[str, Callable[[AccuracyRow], Cell]] = {
+    "model": attrgetter("accuracy.model"),
+    "height": lambda row: row.accuracy.input_shape[2],
+    "width": lambda row: row.accuracy.input_shape[3],
+    "format": lambda row: row.accuracy.format or "eager",
+    **{
+        name: attrgetter(f"accuracy.{name}")
+        for name in (
+            "precision", "scope", "data", "dataset", "split", "mode", "images", "skipped", "miou",
+            "miou_low", "miou_high", "macc", "aacc", "top1", "top5", "ap", "weights",
+            "artifact_file", "artifact_sha256", "created_at", "id",
+        )
+    },
+    **{
+        name: lambda row, name=name: getattr(row.latency, name, None)
+        for name in ("device", "device_name", "median_ms", "ci95_low_ms", "ci95_high_ms",
+                     "measurement_id")
+    },
+}  # fmt: skip
 _BEFORE_TIMES = tuple(_PROCESS).index("load_ms")
 PROCESS_COLUMNS = (*tuple(_PROCESS)[:_BEFORE_TIMES], *_TIMES, *tuple(_PROCESS)[_BEFORE_TIMES:])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import EMULATED, MEASURED, DeviceInfo, Flag
 from seaformer.core.table import ResultRow, ResultTable
-from seaformer.report import words
+from seaformer.report import accuracy, words
 from seaformer.report.components import Component, components, with_components
 from seaformer.report.renderers import _emulated, _estimated, svg
 from seaformer.report.table import DeviceSection, Report, current, standing_alone
@@ -73,6 +73,7 @@ class Document:
     failures: tuple[ResultRow, ...]
     more_failures: int
     damaged: tuple[DamagedFile, ...]
+    accuracy: Grid | None = None
     estimated_title: str = _estimated.TITLE
     estimated_note: str = _estimated.NOTE
 
@@ -92,8 +93,14 @@ def document(report: Report) -> str:
         failures=tuple(failed.values())[:MOST_FAILURES],
         more_failures=max(len(failed) - MOST_FAILURES, 0),
         damaged=report.damaged,
+        accuracy=_accuracy(report),
     )
     return markdown("seaformer.report", "report.md.j2", page)
+
+
+def _accuracy(report: Report) -> Grid | None:
+    rows = list(accuracy.cells(accuracy.accuracy_rows(report)))
+    return Grid(accuracy.HEADER, rows) if rows else None
 
 
 def overview(report: Report) -> str:

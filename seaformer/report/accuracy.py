@@ -1,0 +1,67 @@
+"""Measured accuracy beside measured latency: the newest evaluation of each model and file.
+
+A latency belongs to an accuracy when both were measured of the same file, by its SHA-256.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from seaformer.core.accuracy import Accuracy
+from seaformer.core.measurement import MEASURED
+from seaformer.core.table import ResultRow
+from seaformer.report import words
+from seaformer.report.table import FORWARD, Report, newest
+
+HEADER = (
+    "model", "HxW", "file", "data", "mode", "images", "metric", "accuracy %", "95 % interval",
+    "device", "median ms", "95 % interval ms",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AccuracyRow:
+    """An evaluation, and the newest valid latency of its file on one device, where there is one."""
+
+    accuracy: Accuracy
+    latency: ResultRow | None = None
+
+
+def accuracy_rows(report: Report) -> tuple[AccuracyRow, ...]:
+    """Every evaluation that no newer one replaces, once for each device its file was timed on."""
+    latest: dict[tuple[object, ...], Accuracy] = {}
+    for one in report.accuracies:
+        file = (one.model, one.input_shape, one.format, one.precision, one.scope)
+        latest[(*file, one.data, one.split, one.mode, one.weights)] = one
+    timed: dict[str, list[ResultRow]] = {}
+    for row in newest(report.table.of(MEASURED).method(FORWARD), valid_only=True).rows:
+        if row.artifact_sha256 and row.median_ms is not None:
+            timed.setdefault(row.artifact_sha256, []).append(row)
+    return tuple(
+        AccuracyRow(one, latency)
+        for one in sorted(latest.values(), key=lambda one: (one.data, one.split, one.model, one.id))
+        for latency in timed.get(one.artifact_sha256) or [None]
+    )
+
+
+def cells(rows: tuple[AccuracyRow, ...]) -> Iterator[tuple[str, ...]]:
+    """One cell for each of ``HEADER``."""
+    for row in rows:
+        one, latency = row.accuracy, row.latency
+        low, high = one.miou_low, one.miou_high
+        known = low is not None and high is not None
+        yield (
+            words.clean(one.model),
+            "x".join(map(str, one.input_shape[2:])),
+            words.clean(f"{one.format or 'eager'} {one.precision} {one.scope}"),
+            words.clean(f"{one.data} {one.split}"),
+            words.clean(one.mode),
+            f"{one.images:,}",
+            one.metric or words.NOTHING,
+            words.NOTHING if one.value is None else f"{one.value:.2f}",
+            f"{low:.2f}–{high:.2f}" if known else words.NOTHING,
+            words.clean(latency.device_name) if latency else words.NOTHING,
+            words.ms(latency.median_ms) if latency else words.NOTHING,
+            words.interval(latency) if latency else words.NOTHING,
+        )

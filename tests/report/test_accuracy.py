@@ -1,0 +1,41 @@
+"""Measured accuracy in the report: beside the latency of the same file, and only where there is."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from seaformer.core.runs import Runs
+from seaformer.report import make_report
+from tests.fakes.accuracies import accuracy
+from tests.fakes.measurements import measurement
+
+
+def test_accuracy_is_beside_the_latency_of_the_same_file(tmp_path: Path) -> None:
+    timed = measurement(1)
+    records = (
+        accuracy(1, artifact_sha256=timed.artifact_sha256, miou=20.0),
+        accuracy(2, artifact_sha256=timed.artifact_sha256, miou=40.0),
+        accuracy(3, format="", artifact_sha256="", miou=41.5, data="<b>|set"),
+    )
+    runs = Runs((timed,), accuracies=records)
+    made = {file.name: file.text for file in make_report(tmp_path, runs).files}
+    rows = list(csv.DictReader(made["tables/accuracy.csv"].splitlines()))
+    by_format = {row["format"]: row for row in rows}
+    assert sorted(by_format) == ["eager", "onnx"]
+    assert by_format["onnx"]["miou"] == "40"
+    assert by_format["onnx"]["measurement_id"] == timed.id
+    assert float(by_format["onnx"]["median_ms"]) > 0
+    assert by_format["eager"]["median_ms"] == ""
+    latency = by_format["onnx"]["median_ms"]
+    for name in ("report.md", "report.html"):
+        assert "38.50–41.25" in made[name], name
+        assert f"{float(latency):.2f}" in made[name], name
+        assert "<b>|set" not in made[name], name
+
+
+def test_without_evaluations_no_document_has_them(tmp_path: Path) -> None:
+    made = {file.name: file.text for file in make_report(tmp_path, Runs((measurement(1),))).files}
+    assert "tables/accuracy.csv" not in made
+    assert "## Accuracy" not in made["report.md"]
+    assert "Measured accuracy" not in made["report.html"]
