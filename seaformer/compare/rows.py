@@ -291,13 +291,14 @@ def _differences(pair: Pair) -> Iterable[str]:
         yield "the same measurement on both sides"
     elif one.artifact_sha256 == other.artifact_sha256:
         yield "the same file"
+    weights = tuple(m.facts.weights if m.facts else "" for m in (one, other))
     yield from _changed(
         (
             ("commit", short_commit(one.commit), short_commit(other.commit)),
             ("runtime", one.runtime_version, other.runtime_version),
             ("runner build", one.runner_build, other.runner_build),
             ("system", one.device.system, other.device.system),
-            ("weights", *(m.facts.weights if m.facts else "" for m in (one, other))),
+            ("weights", weights[0], weights[1]),
         )
     )
 

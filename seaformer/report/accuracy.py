@@ -34,14 +34,15 @@ def accuracy_rows(report: Report) -> tuple[AccuracyRow, ...]:
     for one in report.accuracies:
         file = (one.model, one.input_shape, one.format, one.precision, one.scope)
         latest[(*file, one.data, one.split, one.mode, one.weights)] = one
-    timed: dict[str, list[ResultRow]] = {}
+    unknown: list[ResultRow | None] = [None]
+    timed: dict[str, list[ResultRow | None]] = {}
     for row in newest(report.table.of(MEASURED).method(FORWARD), valid_only=True).rows:
         if row.artifact_sha256 and row.median_ms is not None:
             timed.setdefault(row.artifact_sha256, []).append(row)
     return tuple(
         AccuracyRow(one, latency)
         for one in sorted(latest.values(), key=lambda one: (one.data, one.split, one.model, one.id))
-        for latency in timed.get(one.artifact_sha256) or [None]
+        for latency in timed.get(one.artifact_sha256, unknown)
     )
 
 

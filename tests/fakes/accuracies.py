@@ -8,7 +8,7 @@ from seaformer.core.accuracy import SCHEMA, Accuracy
 
 
 def accuracy(number: int = 1, **changes: Any) -> Accuracy:
-    fields = {
+    fields: dict[str, Any] = {
         "schema": SCHEMA,
         "id": f"20261129T0900{number:02d}000-0000000{number}",
         "created_at": f"2026-11-29T09:00:{number:02d}+00:00",

@@ -225,6 +225,12 @@ _PROCESS: dict[str, Callable[[Process], Cell]] = {
     "freq_before_mhz": lambda process: _over(process.run.freq_before_khz or None, 1e3),
     "freq_after_mhz": lambda process: _over(process.run.freq_after_khz or None, 1e3),
 }
+
+
+def _of_latency(name: str) -> Callable[[AccuracyRow], Cell]:
+    return lambda row: getattr(row.latency, name, None)
+
+
 _ACCURACY: dict[str, Callable[[AccuracyRow], Cell]] = {
     "model": attrgetter("accuracy.model"),
     "height": lambda row: row.accuracy.input_shape[2],
@@ -239,7 +245,7 @@ _ACCURACY: dict[str, Callable[[AccuracyRow], Cell]] = {
         )
     },
     **{
-        name: lambda row, name=name: getattr(row.latency, name, None)
+        name: _of_latency(name)
         for name in ("device", "device_name", "median_ms", "ci95_low_ms", "ci95_high_ms",
                      "measurement_id")
     },
