@@ -211,23 +211,18 @@ def evaluate(
     std: tuple[float, float, float] | None = None,
     seed: int = 0,
     results: Path | str | None = None,
-    command: str = "",
     progress: Progress | None = None,
 ) -> tuple[Evaluation, ...]:
     """Accuracy of a model, of model files, or of both, on a data set.
 
     Args:
-        files: model files, of this package or any other, or artifacts.
-        data: the data set's folder; its layout is recognised unless ``kind`` names it.
+        files: model files, or artifacts; data: a folder, its layout is recognised without ``kind``.
         model, checkpoint, ema: a model of the zoo, with which the others are compared.
         split, limit: which images, and how many at most (0: all).
-        window, stride: sides and distances of sliding windows in pixels; 0: the whole image.
-        multi_scale: six scales from 0.5 to 1.75, each flipped too.
+        window, stride: of sliding windows, in pixels; multi_scale: six scales, each flipped too.
         size, mean, std: of files that do not state them; R, G, B from 0 to 255.
         seed: of the intervals' resamples.
-        results: the store's folder, which keeps each result as a record in ``accuracy/``;
-            ``$SEAFORMER_RESULTS`` or ``./results`` when absent.
-        command: kept in every record, as the line that made it.
+        results: the store's folder, as of ``bench``; it keeps each result in ``accuracy/``.
         progress: called with a sentence for each image.
 
     Raises ``UsageError`` for values out of range, ``DataError`` for data that cannot be read.
@@ -239,8 +234,7 @@ def evaluate(
         from seaformer.models import network_maker  # here: it brings torch
 
         network = network_maker(model, checkpoint, ema=ema)
-    keeping = Keeping(results_dir(results), command)
-    return evaluate_order(order, _several(files), network, progress, keeping)
+    return evaluate_order(order, _several(files), network, progress, Keeping(results_dir(results)))
 
 
 def estimate(
@@ -272,17 +266,16 @@ def estimate(
 def report(results: Path | str | None = None) -> ReportFiles:
     """Rebuild report.html, report.md, report.svg and tables/*.csv from the stored runs.
 
-    Returns the files that belong to the report, with ``paths``, and the ``report`` they were made
-    from. Raises ``UsageError`` when the folder holds no results or cannot be written to.
+    Returns its files, with ``paths``, and the ``report`` they were made from. Raises ``UsageError``
+    when the folder holds no results or cannot be written to.
 
         >>> _ = bench("seaformer_t", format="onnx", size=(64, 64),
         ...           warmup=1, runs=3, repeats=1, force=True)
         >>> any(path.name == "report.html" for path in report().paths)
         True
     """
-    store = ResultStore(results_dir(results))
-    check_holds_runs(store.root)
-    return write_report(store.root, load_summarised(store), zoo_rows())
+    check_holds_runs(root := results_dir(results))
+    return write_report(root, load_summarised(ResultStore(root)), zoo_rows())
 
 
 def _side(label: str, side: str | Path | Iterable[Measurement], results: Path) -> Side:
