@@ -80,9 +80,10 @@ def test_other_images_are_not_judged_and_not_a_pass() -> None:
 
 
 def test_top_1_and_ap_are_judged_too() -> None:
-    for name, fact in (("top1", "top-1"), ("ap", "AP")):
-        pair = [accuracy(n, **{"miou": None, name: value}) for n, value in ((1, 60.0), (2, 50.0))]
-        ((finding,),) = (row.findings for row in sides(*pair).rows)
+    top1 = (accuracy(1, miou=None, top1=60.0), accuracy(2, miou=None, top1=50.0))
+    ap = (accuracy(1, miou=None, ap=60.0), accuracy(2, miou=None, ap=50.0))
+    for (base, new), fact in ((top1, "top-1"), (ap, "AP")):
+        ((finding,),) = (row.findings for row in sides(base, new).rows)
         assert (finding.fact, finding.verdict) == (fact, REGRESSION)
 
 
