@@ -28,8 +28,9 @@ class Quantised:
 
 
 Run = Callable[[Array], Sequence[Array]]
-# Seeded SeaFormer-T, 64x96 to 128x128: 18 to 31 dB; 12 dB where x86 saturates (onnxruntime.py).
-LEAST_DB = 8.0
+# Seeded SeaFormer-T, 64x96 to 512x512: 14 to 31 dB; 7 to 12 dB where x86 saturates and ONNX Runtime
+# cannot avoid it (``runtime/onnxruntime.py``). An answer that is unrelated has 0 dB or less.
+LEAST_DB = 3.0
 IMAGES = 2  # of those that the ranges are from
 
 
