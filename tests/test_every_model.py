@@ -29,6 +29,7 @@ SLOW = {
     "mobilevitv2_050.imagenet_256",
     "mobilenetv1_x025.imagenet",
     "mobileone_s0.imagenet",
+    "mobilenetv4_s.imagenet",
     "mobilenetv2_psp.cityscapes",
 }
 # A minute or more as a program each; the layers are those of models that run.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from seaformer.models._backbone import Blocks, SeaFormerRow, StageRow
     from seaformer.models._blocks import BlockRow
     from seaformer.models.mobilenetv3 import BneckRow
+    from seaformer.models.mobilenetv4 import StageRows
 
 
 class RowFields(TypedDict, total=False):
@@ -39,6 +40,7 @@ class RowFields(TypedDict, total=False):
     # Rivals
     backbone: SeaFormerRow
     block_eps: float
+    blocks: tuple[StageRows, ...]
     bnecks: tuple[tuple[BneckRow, ...], ...]
     channels: int
     dense_head: bool

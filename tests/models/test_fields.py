@@ -14,6 +14,7 @@ from seaformer.models._plus_networks import PlusRow
 from seaformer.models.mobilenetv1 import MobileNetV1Row
 from seaformer.models.mobilenetv2 import MobileNetV2Row
 from seaformer.models.mobilenetv3 import BneckRow, MobileNetV3Row
+from seaformer.models.mobilenetv4 import MobileNetV4Row, StageRows
 from seaformer.models.mobileone import MobileOneRow
 from seaformer.models.pp_mobileseg import StrideFormerRow
 from seaformer.models.retinanet import RetinaNetRow
@@ -27,6 +28,7 @@ ROWS: tuple[Any, ...] = (
     MobileNetV1Row,
     MobileNetV2Row,
     MobileNetV3Row,
+    MobileNetV4Row,
     MobileOneRow,
     RetinaNetRow,
     SegFormerRow,
@@ -40,6 +42,7 @@ NAMES = {
     "StageRow": StageRow,
     "BlockRow": BlockRow,
     "BneckRow": BneckRow,
+    "StageRows": StageRows,
 }
 TYPES = get_type_hints(RowFields, localns=NAMES)
 

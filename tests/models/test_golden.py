@@ -20,6 +20,8 @@ PAIRS = {
     "seaformer_tiny_cls_imagenet": "seaformer_t.imagenet",
     "topformer_tiny_seg_ade20k": "topformer_t.ade20k",
     "segformer_b0_seg_ade20k": "segformer_b0.ade20k",
+    "mobilenetv4_conv_small_imagenet": "mobilenetv4_s.imagenet",
+    "mobilenetv4_conv_medium_imagenet": "mobilenetv4_m.imagenet_256",
     "setr_naive_vitl_seg_ade20k": "setr_naive_l.ade20k",
 }
 HEAVY = "setr_naive_vitl_seg_ade20k"  # 304 M parameters: a minute, 4 GB
