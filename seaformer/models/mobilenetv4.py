@@ -185,11 +185,15 @@ def official_keys(network: MobileNetV4) -> dict[str, str]:
         "head.mix.bn": "norm_head",
         "head.classify": "classifier",
     }
-    stages = [list(stage) for stage in network.backbone.stages if isinstance(stage, nn.Sequential)]
-    for i, blocks in enumerate([*stages, [network.backbone.last]]):
-        for j, block in enumerate(blocks):
-            place = f"backbone.stages.{i}.{j}" if i < len(stages) else "backbone.last"
-            prefixes |= {f"{place}.{ours}": f"blocks.{i}.{j}.{to}" for ours, to in _parts(block)}
+    backbone = network.backbone
+    blocks = {
+        f"backbone.stages.{i}.{j}": (f"blocks.{i}.{j}", block)
+        for i, stage in enumerate(backbone.stages)
+        for j, block in enumerate(stage.children())
+    }
+    blocks["backbone.last"] = (f"blocks.{len(backbone.stages)}.0", backbone.last)
+    for place, (theirs, block) in blocks.items():
+        prefixes |= {f"{place}.{ours}": f"{theirs}.{to}" for ours, to in _parts(block)}
     keys = {}
     for key in network.state_dict():
         ours = next(prefix for prefix in prefixes if key.startswith(prefix + "."))
