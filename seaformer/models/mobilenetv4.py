@@ -90,7 +90,7 @@ class UniversalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """B C H W to B C' H/s W/s."""
-        y = F.relu(self.expand(x if self.first is None else self.first(x)))
+        y: Tensor = F.relu(self.expand(x if self.first is None else self.first(x)))
         if self.middle is not None:
             y = F.relu(self.middle(y))
         y = self.project(y)
