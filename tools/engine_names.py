@@ -30,6 +30,7 @@ OWN = (
     "export/{format}.py",
     "export/_{format}/*",
     "export/conversions/{format}_*.py",
+    "export/quantize/{format}.py",
     "export/rewrites/{name}.py",
     "runtime/{name}.py",
     "runtime/_{format}/*",
