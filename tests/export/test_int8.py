@@ -277,7 +277,7 @@ def test_a_captured_graph_keeps_a_module_and_gives_a_clamp_its_own_range() -> No
         graph = quantizer.quantise(program, images, "minmax", ("head",)).graph
     per_channel = [node for node in graph.nodes if "dequantize_per_channel" in node.name]
     assert len(per_channel) == 4  # of five convolutions
-    (clamp,) = [node for node in graph.nodes if "clamp" in str(node.target)]
+    (clamp,) = [node for node in graph.nodes if "hardtanh" in str(node.target)]
     (codes,) = clamp.users
     assert "quantize_per_tensor" in str(codes.target)
     assert codes.args[1] == pytest.approx(1 / 255, rel=0.01)

@@ -39,7 +39,7 @@ CPU = "arm64"  # XNNPACK has kernels for x86 besides, which compute the same
 SCHEME = "activations per tensor, weights per channel, both signed"
 _ATEN = torch.ops.aten
 _CONVOLUTIONS = (_ATEN.conv2d.default, _ATEN.convolution.default)
-_CLAMPS = (_ATEN.hardtanh.default, _ATEN.hardtanh_.default, _ATEN.clamp.default)
+_CLAMPS = (_ATEN.hardtanh.default, _ATEN.hardtanh_.default)
 
 
 class FamilyQuantizer(XNNPACKQuantizer):  # type: ignore[misc]
@@ -64,12 +64,26 @@ def quantise(
     check_kept(keep, (_module_of(n) for n in program.graph.nodes if n.op == "call_function"))
     quantizer = FamilyQuantizer().set_global(_config(observer))
     quantizer.set_filter_function(lambda node: not is_kept(_module_of(node), keep))
-    prepared = prepare_pt2e(program.module(), quantizer)
+    prepared = prepare_pt2e(_with_hardtanh(program.module()), quantizer)
     with torch.no_grad():
         for image in calibration.arrays(raw=True):
             prepared(torch.from_numpy(image))
     converted: GraphModule = convert_pt2e(prepared)
     return converted
+
+
+def _with_hardtanh(graph: GraphModule) -> GraphModule:
+    """Clamps with two ends as ``hardtanh``, the one that XNNPACK fuses with a convolution in int8;
+    behind another one the convolution's weights would have no operator that reads them."""
+    for node in graph.graph.nodes:
+        ends = node.args[1:]
+        both = len(ends) == 2 and all(isinstance(end, int | float) for end in ends)
+        if node.target is _ATEN.clamp.default and both and not node.kwargs:
+            node.target = _ATEN.hardtanh.default
+            # Floats: 1 is hardtanh's default, which a later trace would leave out.
+            node.args = (node.args[0], *(float(end) for end in ends))
+    graph.recompile()
+    return graph
 
 
 def _module_of(node: Node) -> str:
