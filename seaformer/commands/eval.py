@@ -35,7 +35,7 @@ def evaluate(
     results: Results = "",
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate models and model files: mIoU, mAcc, aAcc, or top-1 and top-5.
+    """Evaluate models and model files: mIoU, mAcc, aAcc, or top-1 and top-5, or COCO's AP.
 
     Each result is kept in the results folder, where report and compare read it.
     """
@@ -69,7 +69,7 @@ def evaluate(
         return
     for row in rows:
         pairs = [("mIoU", row.miou), ("mAcc", row.macc), ("aAcc", row.aacc)]
-        pairs += [("top-1", row.top1), ("top-5", row.top5)]
+        pairs += [("top-1", row.top1), ("top-5", row.top5), ("AP", row.ap)]
         scores = ", ".join(f"{name} {value:.2f}" for name, value in pairs if value is not None)
         say(f"{row.model}: {scores} ({row.images:,} images, {row.skipped:,} skipped; {row.mode})")
         if (gap := row.difference) is not None:

@@ -8,15 +8,14 @@ from pathlib import Path
 
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import UsageError
-from seaformer.core.spec import ModelSpec
 from seaformer.data.sets import open_set
 from seaformer.evaluation.modes import MULTI_SCALE, mode_of
-from seaformer.evaluation.network import NetworkOptions
-from seaformer.evaluation.predictor import Run, of_file, of_network
+from seaformer.evaluation.network import ModelSession, NetworkOptions
+from seaformer.evaluation.predictor import of_file, of_session
 from seaformer.evaluation.record import Keeping, Subject, keep, subject_of
 from seaformer.evaluation.run import Evaluation, Progress, evaluate_set
 
-NetworkMaker = Callable[[int], tuple[ModelSpec, Run]]
+NetworkMaker = Callable[[int], ModelSession]
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,9 @@ def evaluate_order(
     predictors = [of_file(one, order.options) for one in named]
     subjects = [subject_of(one, row) for one, row in zip(named, predictors, strict=True)]
     if network is not None:
-        spec, run = network(data.classes)
-        predictors.insert(0, of_network(spec, run))
+        session = network(data.classes)
+        spec = session.spec
+        predictors.insert(0, of_session(session))
         subjects.insert(0, Subject(spec.name, spec.input_shape, weights=spec.weights))
     mode = replace(mode_of(data.dataset), window=order.window, stride=order.stride)
     if order.multi_scale:

@@ -18,11 +18,17 @@ import numpy.typing as npt
 from seaformer.agreement.images import network_tensor
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import UsageError
-from seaformer.core.spec import ModelSpec
-from seaformer.data.dataset import CLASSIFICATION, SEGMENTATION
+from seaformer.data.dataset import CLASSIFICATION, DETECTION, SEGMENTATION
+from seaformer.data.detections import Thresholds
 from seaformer.data.preprocessing import preprocessing_of
-from seaformer.evaluation.answers import is_map
-from seaformer.evaluation.network import Network, NetworkOptions, open_network
+from seaformer.evaluation.answers import Boxes, is_map, read_answer
+from seaformer.evaluation.network import (
+    ModelSession,
+    Network,
+    NetworkOptions,
+    from_session,
+    open_network,
+)
 
 Array = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
@@ -34,7 +40,8 @@ LOGITS, ARGMAX = "logits", "argmax"
 class Predictor:
     """``size`` is the input's (height, width), ``None`` where any is taken; ``scope`` is what the
     output is (``logits``, ``upsample``: scores; ``argmax``: classes); ``prepare`` makes the tensor
-    of an image of the right size, and ``run`` gives the first output for it."""
+    of an image of the right size, and ``run`` gives the first output for it; ``find``, of a
+    detector, the boxes in an image of any size."""
 
     name: str
     task: str
@@ -42,6 +49,7 @@ class Predictor:
     size: tuple[int, int] | None
     prepare: Callable[[Pixels], Array]
     run: Run
+    find: Callable[[Pixels], Boxes] | None = None
 
     def answer(self, image: Pixels) -> Array:
         """The output for an image of the right size, without the batch: (K, h, w), (h, w), (K,)."""
@@ -56,6 +64,8 @@ def of_file(file: Artifact | Path | str, options: NetworkOptions | None = None) 
     of scores, or a map of classes. Raises ``UsageError`` for a file with an output of another kind.
     """
     network = open_network(file, options or NetworkOptions())
+    if network.task == DETECTION:
+        return _detector(network)
     run = partial(_first_output, network)
     if network.scope:
         return Predictor(
@@ -83,7 +93,27 @@ def _first_output(network: Network, tensor: Array) -> Array:
     return output.astype(np.float32, copy=False) if output.dtype.kind == "f" else output
 
 
-def of_network(spec: ModelSpec, run: Run) -> Predictor:
-    """A network of the zoo, given as a function of arrays."""
+def of_session(session: ModelSession) -> Predictor:
+    """A network of the zoo, whose session the caller opened. A detector has one size."""
+    spec = session.spec
+    if spec.task == DETECTION:
+        return _detector(from_session(session))
     prepare = partial(network_tensor, preprocessing=preprocessing_of(spec))
-    return Predictor(spec.name, spec.task, LOGITS, None, prepare, run)
+    return Predictor(
+        spec.name, spec.task, LOGITS, None, prepare, lambda tensor: session.run([tensor])[0]
+    )
+
+
+def _detector(network: Network) -> Predictor:
+    run = partial(_first_output, network)
+    found = partial(_found, network)
+    return Predictor(
+        network.title, network.task, network.scope, network.size, network.tensor, run, found
+    )
+
+
+def _found(network: Network, image: Pixels) -> Boxes:
+    outputs = network.run(network.tensor(image))
+    answer = read_answer(network, outputs, (image.shape[0], image.shape[1]), Thresholds())
+    assert isinstance(answer, Boxes)  # a detector has no other answer
+    return answer

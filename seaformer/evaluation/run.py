@@ -17,11 +17,12 @@ import numpy as np
 
 from seaformer.core.errors import DataError, UsageError
 from seaformer.core.stats import Interval
-from seaformer.data.dataset import CLASSIFICATION, SEGMENTATION, DataSet, Sample
+from seaformer.data.dataset import CLASSIFICATION, DETECTION, DataSet, Sample
 from seaformer.data.metrics import ClassCounts, in_top, mean_ious
 from seaformer.data.sets import Picture, read
 from seaformer.data.transforms import evaluation_crop
 from seaformer.evaluation.modes import Mode, class_map
+from seaformer.evaluation.precision import ImageBoxes, average_precision
 from seaformer.evaluation.predictor import Predictor
 
 RESAMPLES = 1000
@@ -74,6 +75,7 @@ class _Tally:
         self.resampled = np.zeros((RESAMPLES, 3, classes))
         self.same = 0
         self.top1 = self.top5 = 0
+        self.found: list[ImageBoxes] = []
 
     def add(self, counts: ClassCounts, weights: Any) -> None:
         self.counts = self.counts + counts
@@ -92,7 +94,7 @@ def evaluate_set(
     """Every predictor on the first ``limit`` images (0: all). Raises ``DataError`` where none of
     them can be read, ``UsageError`` for a model of another task."""
     for one in predictors:
-        if one.task != data.task or data.task not in (SEGMENTATION, CLASSIFICATION):
+        if one.task != data.task:
             raise UsageError(f"{one.name} is for {one.task}; this evaluation is of {data.task}.")
     samples = data.samples[: limit or None]
     tallies = [_Tally(data.classes) for _ in predictors]
@@ -155,6 +157,9 @@ def _score(
 ) -> None:
     first = None
     for one, tally in zip(predictors, tallies, strict=True):
+        if one.find is not None:
+            tally.found.append(ImageBoxes(sample.id, one.find(picture.image)))
+            continue
         if picture.mask is None:
             size = one.size or _CROP
             crop = evaluation_crop(picture.image, size, round(min(size) * 256 / 224))
@@ -193,6 +198,12 @@ def _evaluation(
         return Evaluation(
             *named, "bicubic, central crop", images, len(broken), broken=tuple(broken[:20]),
             top1=100 * tally.top1 / images, top5=100 * tally.top5 / images,
+        )  # fmt: skip
+    if data.task == DETECTION:
+        how = f"resized to {one.size[0]}x{one.size[1]}" if one.size else ""
+        return Evaluation(
+            *named, how, images, len(broken), broken=tuple(broken[:20]),
+            ap=average_precision(data, tally.found),
         )  # fmt: skip
     scores = tally.counts.scores()
     iou = dict(zip(data.labels.names, scores.iou, strict=True))

@@ -21,7 +21,6 @@ from seaformer.models._anchors import BoxDecoder
 from seaformer.models._tags import DETECTION
 
 Array = npt.NDArray[Any]
-Run = Callable[[Array], Array]
 _MARK = "Attention"  # in the name of the class of every attention module
 
 
@@ -83,16 +82,12 @@ def open_eager(
 
 def network_maker(
     name: str, checkpoint: Path | str | None = None, *, ema: bool = False
-) -> Callable[[int], tuple[ModelSpec, Run]]:
-    """What makes a model for a number of classes: its spec, and its first output as a function.
+) -> Callable[[int], EagerSession]:
+    """What makes a model for a number of classes, for callers that do without torch."""
 
-    For callers that do without torch.
-    """
-
-    def make(classes: int) -> tuple[ModelSpec, Run]:
+    def make(classes: int) -> EagerSession:
         count = None if model_spec(name).classes == classes else classes
-        session = open_eager(name, checkpoint, classes=count, ema=ema)
-        return session.spec, lambda tensor: session.run([tensor])[0]
+        return open_eager(name, checkpoint, classes=count, ema=ema)
 
     return make
 

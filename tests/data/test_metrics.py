@@ -100,3 +100,26 @@ def test_of_equal_scores_the_first_is_better() -> None:
     scores = np.array([0.5, 0.9, 0.9, 0.1])
     assert [in_top(scores, label, 1) for label in range(4)] == [False, True, False, False]
     assert [in_top(scores, label, 2) for label in range(4)] == [False, True, True, False]
+
+
+def test_scores_are_those_of_torchmetrics() -> None:
+    from torchmetrics.functional.classification import (
+        multiclass_accuracy,
+        multiclass_jaccard_index,
+    )
+
+    rng = np.random.default_rng(3)
+    guesses, masks = rng.integers(0, 6, (4, 40, 50)), rng.integers(0, 6, (4, 40, 50))
+    masks[:, :9] = 255
+    guesses[masks == 5] = 5
+    counts = ClassCounts.none(6)
+    for guess, mask in zip(guesses, masks, strict=True):
+        counts = counts + ClassCounts.of(guess, mask, 6)
+    scores = counts.scores()
+    theirs = [torch.from_numpy(each) for each in (guesses, masks)]
+    iou = multiclass_jaccard_index(*theirs, 6, average="none", ignore_index=255)
+    acc = multiclass_accuracy(*theirs, 6, average="macro", ignore_index=255)
+    every = multiclass_accuracy(*theirs, 6, average="micro", ignore_index=255)
+    np.testing.assert_allclose(scores.iou, 100 * iou.numpy(), rtol=1e-5)
+    assert scores.macc == pytest.approx(100 * float(acc), rel=1e-5)
+    assert scores.aacc == pytest.approx(100 * float(every), rel=1e-5)
