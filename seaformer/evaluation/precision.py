@@ -27,8 +27,8 @@ class ImageBoxes:
     boxes: Boxes
 
 
-def average_precision(data: DataSet, found: Sequence[ImageBoxes]) -> float:
-    """AP at 0.50:0.95 over the images of ``found``, in per cent.
+def average_precision(data: DataSet, boxes: Sequence[ImageBoxes]) -> float:
+    """AP at 0.50:0.95 over these images, in per cent.
 
     Raises ``MissingExtra`` without pycocotools, ``DataError`` for a set without annotations.
     """
@@ -39,27 +39,27 @@ def average_precision(data: DataSet, found: Sequence[ImageBoxes]) -> float:
         raise missing("pycocotools", "average precision", "coco") from error
     if data.annotations is None:
         raise DataError(f"{data.folder} has no annotations of boxes.")
-    rows = [row for each in found for row in _rows(data, each)]
+    rows = [row for each in boxes for row in _rows(data, each)]
     if not rows:
         return 0.0
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         truth: Any = COCO(str(data.annotations))
         counted = COCOeval(truth, truth.loadRes(rows), "bbox")
-        counted.params.imgIds = [each.image for each in found]
+        counted.params.imgIds = [each.image for each in boxes]
         counted.evaluate()
         counted.accumulate()
         counted.summarize()
     return 100 * max(float(counted.stats[0]), 0.0)  # -1 where no image has an object
 
 
-def _rows(data: DataSet, found: ImageBoxes) -> list[dict[str, Any]]:
+def _rows(data: DataSet, image: ImageBoxes) -> list[dict[str, Any]]:
     """As a results file of COCO has them: x, y, width and height."""
     return [
         {
-            "image_id": found.image,
+            "image_id": image.image,
             "category_id": data.category_ids[box.label],
             "bbox": [box.x1, box.y1, box.x2 - box.x1, box.y2 - box.y1],
             "score": box.score,
         }
-        for box in found.boxes.boxes
+        for box in image.boxes.boxes
     ]

@@ -106,9 +106,9 @@ def of_session(session: ModelSession) -> Predictor:
 
 def _detector(network: Network) -> Predictor:
     run = partial(_first_output, network)
-    found = partial(_found, network)
+    find = partial(_found, network)
     return Predictor(
-        network.title, network.task, network.scope, network.size, network.tensor, run, found
+        network.title, network.task, network.scope, network.size, network.tensor, run, find
     )
 
 
