@@ -30,10 +30,12 @@ SLOW = {
     "mobilenetv1_x025.imagenet",
     "mobileone_s0.imagenet",
     "mobilenetv4_s.imagenet",
+    "repvit_m0_9.imagenet",
     "mobilenetv2_psp.cityscapes",
 }
 # A minute or more as a program each; the layers are those of models that run.
 LONG = {
+    "repvit_m0_9.imagenet",
     "seaformerpp_t_kd.ade20k",
     "pp_mobileseg_t.ade20k",
     "seaformer_t.coco",

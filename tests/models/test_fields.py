@@ -17,6 +17,7 @@ from seaformer.models.mobilenetv3 import BneckRow, MobileNetV3Row
 from seaformer.models.mobilenetv4 import MobileNetV4Row, StageRows
 from seaformer.models.mobileone import MobileOneRow
 from seaformer.models.pp_mobileseg import StrideFormerRow
+from seaformer.models.repvit import RepVitRow
 from seaformer.models.retinanet import RetinaNetRow
 from seaformer.models.segformer import SegFormerRow
 from seaformer.models.setr import SetrRow
@@ -30,6 +31,7 @@ ROWS: tuple[Any, ...] = (
     MobileNetV3Row,
     MobileNetV4Row,
     MobileOneRow,
+    RepVitRow,
     RetinaNetRow,
     SegFormerRow,
     SetrRow,

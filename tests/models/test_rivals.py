@@ -119,6 +119,7 @@ FAMILY_NAMES = [
     "mobilenetv4_m.imagenet_256",
     "mobileone_s0.imagenet",
     "mobileone_s4.imagenet",
+    "repvit_m0_9.imagenet",
     "mobilenetv2_r_lraspp.cityscapes",
     "mobilenetv2_fcn.cityscapes",
     "mobilenetv2_psp.cityscapes",
