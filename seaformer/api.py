@@ -36,7 +36,8 @@ from seaformer.models import find_models
 from seaformer.report import ReportFiles, write_report
 from seaformer.report.zoo import zoo_rows
 from seaformer.runtime import engine_for
-from seaformer.store.results import ResultStore, check_holds_runs, results_dir
+from seaformer.store.accuracy import check_holds_results
+from seaformer.store.results import ResultStore, results_dir
 from seaformer.store.summaries import load_summarised
 
 Model = str | Path | Artifact
@@ -274,7 +275,7 @@ def report(results: Path | str | None = None) -> ReportFiles:
         >>> any(path.name == "report.html" for path in report().paths)
         True
     """
-    check_holds_runs(root := results_dir(results))
+    check_holds_results(root := results_dir(results))
     return write_report(root, load_summarised(ResultStore(root)), zoo_rows())
 
 

@@ -33,11 +33,12 @@ def report(
     from seaformer.report.renderers.github import summary
     from seaformer.report.renderers.terminal import report_page
     from seaformer.report.zoo import zoo_rows
-    from seaformer.store.results import ResultStore, check_holds_runs, results_dir
+    from seaformer.store.accuracy import check_holds_results
+    from seaformer.store.results import ResultStore, results_dir
     from seaformer.store.summaries import load_summarised
 
     root = results_dir(results or None)
-    check_holds_runs(root)
+    check_holds_results(root)
     written = write_report(root, load_summarised(ResultStore(root)), zoo_rows())
     if github:
         named = github_summary(lambda room: summary(written.report, room))

@@ -101,14 +101,17 @@ def show_stored(
 @app.command()
 def merge(
     sources: Annotated[
-        list[Path], typer.Argument(help="results folders, run files, or answers of a board (.tar)")
+        list[Path],
+        typer.Argument(
+            help="results folders, run files, records of eval, answers of a board (.tar)"
+        ),
     ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only print what would be done")
     ] = False,
     results: Results = "",
 ) -> None:
-    """Copy other people's run files into the results folder; nothing is overwritten."""
+    """Copy other people's results into the results folder; nothing is overwritten."""
     from seaformer.bench.answer import is_answer
     from seaformer.store.merge import merge as copy_files
     from seaformer.store.merge import plan_merge
@@ -196,8 +199,11 @@ def _show_merge(plan: MergePlan, store: ResultStore, dry_run: bool) -> None:
     done = "would be copied" if dry_run else "copied"
     for device in plan.devices:
         say(f"new device {device}")
+    evaluated = len(plan.evaluations)
+    evaluations = f" and {evaluated} evaluation(s)" if evaluated else ""
     say(
-        f"{len(plan.copies)} measurement(s) {done} into {store.root}, {plan.present} were there, "
+        f"{len(plan.copies)} measurement(s){evaluations} {done} into {store.root}, "
+        f"{plan.present} were there, "
         f"{len(plan.conflicts)} differ, {len(plan.damaged)} damaged."
     )
     for file in (*plan.conflicts, *plan.damaged):

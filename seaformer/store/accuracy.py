@@ -14,6 +14,7 @@ from seaformer.core import codec, files
 from seaformer.core.accuracy import FOLDER, SCHEMA, Accuracy
 from seaformer.core.errors import ArtifactError, CorruptArtifact
 from seaformer.core.files import DamagedFile
+from seaformer.store.results import check_holds_runs
 
 Records = tuple[tuple[Accuracy, ...], tuple[DamagedFile, ...]]
 
@@ -42,14 +43,18 @@ def parse(content: bytes, where: str) -> Accuracy:
     return one
 
 
+def check_holds_results(root: Path) -> None:
+    """Raise ``UsageError`` for a folder to report that holds neither a run nor an evaluation."""
+    if not _record_files(root):
+        check_holds_runs(root)
+
+
 def load(root: Path) -> Records:
     """Every record, oldest first, and every file that had to be skipped."""
     records: dict[str, Accuracy] = {}
     damaged = []
-    for path in sorted((root / FOLDER).rglob("*.json")):
+    for path in _record_files(root):
         name = path.relative_to(root).as_posix()
-        if path.name.startswith(".") or path.is_dir():
-            continue
         try:
             one = parse(files.read_bytes(path, name), name)
         except ArtifactError as error:
@@ -58,3 +63,8 @@ def load(root: Path) -> Records:
         records.setdefault(one.id, one)
     ordered = sorted(records.values(), key=lambda one: (one.created_at, one.id))
     return tuple(ordered), tuple(damaged)
+
+
+def _record_files(root: Path) -> list[Path]:
+    paths = sorted((root / FOLDER).rglob("*.json"))
+    return [path for path in paths if not path.name.startswith(".") and not path.is_dir()]

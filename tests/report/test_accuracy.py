@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from seaformer.cli import app
 from seaformer.core.runs import Runs
 from seaformer.report import make_report
+from seaformer.store.accuracy import append
 from tests.fakes.accuracies import accuracy
 from tests.fakes.measurements import measurement
 
@@ -39,3 +43,14 @@ def test_without_evaluations_no_document_has_them(tmp_path: Path) -> None:
     assert "tables/accuracy.csv" not in made
     assert "## Accuracy" not in made["report.md"]
     assert "Measured accuracy" not in made["report.html"]
+
+
+def test_a_folder_of_evaluations_alone_is_reported(tmp_path: Path) -> None:
+    append(tmp_path, accuracy(1))
+    shown = CliRunner().invoke(app, ["report", "--results", str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    for each in ("seaformer_t.synth", "mIoU", "40.00", "report.html", "seaformer bench"):
+        assert each in shown.output, each
+    assert "seaformer_t.synth" in (tmp_path / "tables" / "accuracy.csv").read_text()
+    summary = CliRunner().invoke(app, ["report", "--results", str(tmp_path), "--github"])
+    assert "| seaformer_t.synth | 128x128 |" in summary.output

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from seaformer.core.errors import UsageError
+from seaformer.store import accuracy as records
 from seaformer.store.index import list_results
 from seaformer.store.merge import merge, plan_merge
 from seaformer.store.results import ResultStore
+from tests.fakes.accuracies import accuracy
 from tests.fakes.measurements import HOST, emulated, measurement
 from tests.store.stores import filled, ids, snapshot
 
@@ -96,3 +98,24 @@ def test_a_source_that_holds_nothing_is_refused(
     source = {"itself": store.root}.get(what, tmp_path / what)
     with pytest.raises(UsageError):
         plan_merge(store, [source])
+
+
+@pytest.mark.parametrize("source", [".", "accuracy", "accuracy/shapes", "the record"])
+def test_evaluations_are_merged_too(store: ResultStore, tmp_path: Path, source: str) -> None:
+    theirs = tmp_path / "accuracy" / "theirs"  # a folder's own place does not count
+    path = records.append(theirs, accuracy(1, miou=float("nan")))
+    named = path if source == "the record" else theirs / source
+    plan = plan_merge(store, [named])
+    assert (len(plan.evaluations), plan.copies, plan.damaged) == (1, (), ())
+    merge(plan, store)
+    copied = store.root / path.relative_to(theirs)
+    assert copied.read_bytes() == path.read_bytes()
+    again = plan_merge(store, [named, named])
+    assert (again.evaluations, again.present, again.conflicts) == ((), 2, ())
+    path.write_text(path.read_text().replace('"images": 40', '"images": 41'))
+    path.with_name("cut.json").write_text(path.read_text()[:99])
+    other = plan_merge(store, [theirs])
+    assert "another evaluation has the id" in other.conflicts[0].reason
+    assert [Path(file.path).name for file in other.damaged] == ["cut.json"]
+    with pytest.raises(UsageError, match="is the results folder itself"):
+        plan_merge(store, [store.root / "accuracy"])

@@ -13,7 +13,7 @@ from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.renderers import STDOUT, _emulated, _estimated
-from seaformer.report.renderers.markdown import overview
+from seaformer.report.renderers.markdown import accuracy_grid, overview
 from seaformer.report.table import FORWARD, Report, newest, standing_alone
 from seaformer.report.templates import Grid, markdown
 
@@ -44,6 +44,7 @@ class Summary:
     emulated_caption: str
     estimated: Grid
     troubles: tuple[Trouble, ...]
+    accuracy: Grid | None = None
     estimated_title: str = _estimated.TITLE
     estimated_note: str = _estimated.NOTE
 
@@ -66,6 +67,7 @@ def summary(report: Report, room: int = LIMIT_BYTES) -> str:
         emulated_caption=_emulated.caption(counted),
         estimated=Grid(_estimated.HEADER, [_estimated.cells(row) for row in estimated]),
         troubles=tuple(_troubles(report)) if table.rows else (),
+        accuracy=accuracy_grid(report),
     )
     return fitted(markdown("seaformer.report", "summary.md.j2", page), room)
 

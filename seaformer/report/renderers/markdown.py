@@ -93,12 +93,13 @@ def document(report: Report) -> str:
         failures=tuple(failed.values())[:MOST_FAILURES],
         more_failures=max(len(failed) - MOST_FAILURES, 0),
         damaged=report.damaged,
-        accuracy=_accuracy(report),
+        accuracy=accuracy_grid(report),
     )
     return markdown("seaformer.report", "report.md.j2", page)
 
 
-def _accuracy(report: Report) -> Grid | None:
+def accuracy_grid(report: Report) -> Grid | None:
+    """The evaluations, ``None`` where there are none."""
     rows = list(accuracy.cells(accuracy.accuracy_rows(report)))
     return Grid(accuracy.HEADER, rows) if rows else None
 

@@ -7,10 +7,12 @@ fitted to a terminal is not decided here (``report/terminal``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from seaformer.core.measurement import EMULATED, MEASURED, Flag, Measurement
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report import words
+from seaformer.report.accuracy import HEADER, accuracy_rows, cells
 from seaformer.report.components import Component, components
 from seaformer.report.ratios import ratio_sentences
 from seaformer.report.renderers import STDOUT, _emulated, _estimated
@@ -79,15 +81,30 @@ def run_page(measurements: Sequence[Measurement]) -> list[Block]:
 def report_page(report: Report, most: int | None = None) -> list[Block]:
     """Every row; where there are more than ``most``, those of the newest command alone."""
     count = len(report.table.rows)
+    if not count and report.accuracies:
+        return [*_accuracies(report), Line(EMPTY)]
     if most is None or count <= most:
-        return page(report.table)
+        return [*page(report.table), *_accuracies(report)]
     newest = latest_run(report.measurements)
     older = count - len(table_of(newest).rows)
     return [
         Line(f"The newest of {count} rows: {newest[0].command}", hang=2),
         *run_page(newest),
         Line(f"{words.counted(older, 'older row')}: --all prints every row.", "dim"),
+        *_accuracies(report),
     ]
+
+
+def _accuracies(report: Report) -> list[Block]:
+    rows = list(cells(accuracy_rows(report)))
+    if not rows:
+        return []
+    key, right = ("model", "HxW", "file", "data"), ("images", "accuracy %", "median ms")
+    columns = tuple(
+        Column(name, itemgetter(place), key=name in key, right=name in right)
+        for place, name in enumerate(HEADER)
+    )
+    return [Line("Accuracy", _TITLE), Table(columns, rows), _GAP]
 
 
 def page(table: ResultTable) -> list[Block]:
