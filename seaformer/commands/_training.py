@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def run_training(
     with steps() as step:
         result = train(plan, resume=run.resume, progress=_progress(step), notice=notice)
     say(f"{result.checkpoint}: loss {result.loss:.4f} after {result.iterations} iterations")
-    next_step(f"seaformer export --model {model} --checkpoint {result.checkpoint}")
+    next_step(f"seaformer export --model {model} --checkpoint {shlex.quote(str(result.checkpoint))}")
 
 
 def _progress(step: Callable[[str], None]) -> Callable[[int, int, float], None]:

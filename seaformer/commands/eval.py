@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seaformer.commands._options import AsJson, Checkpoint, Ema, Results, Size
+from seaformer.commands._options import AsJson, Checkpoint, Ema, Results
 from seaformer.commands._parse import colours, image_size
 from seaformer.commands._print import command_line, notice, print_json, say, steps
 
@@ -29,7 +29,7 @@ def evaluate(
     multi_scale: Annotated[
         bool, typer.Option("--multi-scale", help="six scales from 0.5 to 1.75, each flipped too")
     ] = False,
-    size: Size = "",
+    size: Annotated[str, typer.Option(help="HxW of a file that leaves it free")] = "",
     mean: Annotated[str, typer.Option(help="of R,G,B from 0 to 255, where a file has none")] = "",
     std: Annotated[str, typer.Option(help="as --mean")] = "",
     results: Results = "",

@@ -39,6 +39,7 @@ Size = tuple[int, int]
 Heat = Callable[[], Array | None]
 _COLOURS = 3
 _LONGEST_LABEL = 200
+_LARGEST_SIDE = 16384
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,25 @@ class NetworkOptions:
     """What a user may state; a manifest states the rest, and a file without one nothing.
 
     ``size`` is (height, width) of an input that leaves them free. ``dataset`` names the classes,
-    ``mean`` and ``std`` are of pixels from 0 to 255.
+    ``mean`` and ``std`` are of pixels from 0 to 255. Raises ``UsageError`` for impossible values.
     """
 
     size: Size | None = None
     dataset: str = ""
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not all(1 <= side <= _LARGEST_SIDE for side in self.size):
+            height, width = self.size
+            raise UsageError(
+                f"--size must have sides from 1 to {_LARGEST_SIDE} (got {height}x{width})."
+            )
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and not all(map(math.isfinite, values)):
+                raise UsageError(f"--{name} must be finite numbers (got {values}).")
+        if self.std is not None and 0 in self.std:
+            raise UsageError(f"--std must be numbers other than 0 (got {self.std}).")
 
 
 @dataclass(frozen=True)
@@ -242,8 +255,6 @@ def _stated(own: Preprocessing, options: NetworkOptions, file: str) -> Preproces
         return own
     if own.raw:
         raise UsageError(f"--mean and --std are not for {file}, which normalises inside.")
-    if options.std is not None and 0 in options.std:
-        raise UsageError(f"--std must be numbers other than 0 (got {options.std}).")
     return replace(own, mean=options.mean or own.mean, std=options.std or own.std)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from seaformer.core.accuracy import FOLDER
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import UsageError
+from seaformer.core.files import check_dir
 from seaformer.data.sets import open_set
 from seaformer.evaluation.modes import MULTI_SCALE, mode_of
 from seaformer.evaluation.network import ModelSession, NetworkOptions
@@ -38,7 +40,11 @@ class EvalOrder:
     def __post_init__(self) -> None:
         if self.limit < 0:
             raise UsageError(f"--limit must be at least 0 (got {self.limit}).")
-        if self.window < 0 or (self.window and not 0 < self.stride <= self.window):
+        if self.window < 0:
+            raise UsageError(f"--window must be at least 0 (got {self.window}).")
+        if self.stride and not self.window:
+            raise UsageError(f"--stride requires --window (got {self.stride} and no window).")
+        if self.window and not 0 < self.stride <= self.window:
             raise UsageError(
                 f"--stride must be from 1 to --window (got {self.stride} and {self.window})."
             )
@@ -58,6 +64,10 @@ def evaluate_order(
     named = tuple(files)
     if not named and network is None:
         raise UsageError("No model was named.", hint="Name files, or --model NAME.")
+    if not named and order.options != NetworkOptions():
+        raise UsageError("--size, --mean and --std are for model files, and none is named.")
+    if keeping is not None:
+        check_dir(keeping.results / FOLDER)
     data = open_set(order.data, order.split, order.kind)
     predictors = [of_file(one, order.options) for one in named]
     subjects = [subject_of(one, row) for one, row in zip(named, predictors, strict=True)]

@@ -17,7 +17,7 @@ import numpy as np
 
 from seaformer.core.errors import DataError, UsageError
 from seaformer.core.stats import Interval
-from seaformer.data.dataset import CLASSIFICATION, DETECTION, DataSet, Sample
+from seaformer.data.dataset import CLASSIFICATION, DETECTION, SEGMENTATION, DataSet, Sample
 from seaformer.data.metrics import ClassCounts, in_top, mean_ious
 from seaformer.data.sets import Picture, read
 from seaformer.data.transforms import evaluation_crop
@@ -93,9 +93,7 @@ def evaluate_set(
 ) -> tuple[Evaluation, ...]:
     """Every predictor on the first ``limit`` images (0: all). Raises ``DataError`` where none of
     them can be read, ``UsageError`` for a model of another task."""
-    for one in predictors:
-        if one.task != data.task:
-            raise UsageError(f"{one.name} is for {one.task}; this evaluation is of {data.task}.")
+    _check(data, predictors, mode)
     samples = data.samples[: limit or None]
     tallies = [_Tally(data.classes) for _ in predictors]
     rng, images, broken = np.random.default_rng(seed), 0, []
@@ -131,6 +129,23 @@ def evaluate_set(
         )
         for one, tally in zip(predictors, tallies, strict=True)
     )
+
+
+def _check(data: DataSet, predictors: Sequence[Predictor], mode: Mode) -> None:
+    """Refuse models of another task, and modes that would have no effect."""
+    scaled = len(mode.ratios) > 1
+    if data.task != SEGMENTATION and (scaled or mode.window):
+        raise UsageError(f"--window and --multi-scale are for segmentation, not for {data.task}.")
+    for one in predictors:
+        if one.task != data.task:
+            raise UsageError(f"{one.name} is for {one.task}; this evaluation is of {data.task}.")
+        if scaled and one.size and not mode.window:
+            height, width = one.size
+            hint = f"Add windows of its size: --window {height} --stride {height}"
+            raise UsageError(
+                f"--multi-scale is not supported for {one.name}, which takes {height}x{width}.",
+                hint=hint if height == width else "",
+            )
 
 
 def _decoded(data: DataSet, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Future[Picture]]]:
@@ -192,7 +207,8 @@ def _evaluation(
     tally: _Tally,
     base: tuple[Predictor, _Tally],
 ) -> Evaluation:
-    how = str(mode) + (f", resized to {one.size[0]}x{one.size[1]}" if one.size else "")
+    resized = one.size if not mode.window else None
+    how = str(mode) + (f", resized to {resized[0]}x{resized[1]}" if resized else "")
     named = (one.name, str(data.folder), data.split, data.task)
     if data.task == CLASSIFICATION:
         return Evaluation(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -204,3 +206,39 @@ def test_nothing_named_is_refused(tmp_path: Path) -> None:
         seaformer.evaluate(data=tmp_path)
     with pytest.raises(UsageError, match="--stride must be from 1 to --window"):
         seaformer.evaluate(model="seaformer_t", data=tmp_path, window=64)
+
+
+def test_options_without_an_effect_and_impossible_ones_are_refused(tmp_path: Path) -> None:
+    of_network, of_file = {"model": "seaformer_t"}, {"files": tmp_path / "x.onnx"}
+    nan = float("nan")
+    for options, sentence in (
+        (of_network | {"window": -5, "stride": 1}, "--window must be at least 0 (got -5)."),
+        (of_network | {"stride": 10}, "--stride requires --window (got 10 and no window)."),
+        (of_network | {"size": (64, 64)}, "are for model files, and none is named."),
+        (of_network | {"mean": (1.0, 2.0, 3.0)}, "are for model files, and none is named."),
+        (of_file | {"size": (0, 64)}, "--size must have sides from 1 to 16384 (got 0x64)."),
+        (of_file | {"mean": (nan, 1.0, 1.0)}, "--mean must be finite numbers"),
+        (of_file | {"std": (0.0, 1.0, 1.0)}, "--std must be numbers other than 0"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(sentence)):
+            seaformer.evaluate(data=tmp_path, results=tmp_path / "results", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_that_cannot_be_kept_are_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="file/accuracy cannot be written"):
+        seaformer.evaluate(model="seaformer_t", data="no set", results=tmp_path / "file")
+
+
+def test_windows_and_scales_are_refused_where_they_have_no_effect(shapes: DataSet) -> None:
+    fixed = replace(linear(shapes.classes), size=(64, 64))
+    scales = Mode(ratios=(0.5, 1.0), flip=True)
+    with pytest.raises(UsageError, match="--multi-scale is not supported for linear"):
+        evaluate_set(shapes, [fixed], scales, limit=1)
+    kinds = replace(shapes, task="classification")
+    for mode in (scales, Mode(window=64, stride=64)):
+        with pytest.raises(UsageError, match="are for segmentation, not for classification"):
+            evaluate_set(kinds, [fixed], mode, limit=1)
+    (row,) = evaluate_set(shapes, [fixed], Mode(window=64, stride=64), limit=1)
+    assert row.mode == "windows of 64 every 64"
