@@ -61,7 +61,8 @@ def run_training(
     with steps() as step:
         result = train(plan, resume=run.resume, progress=_progress(step), notice=notice)
     say(f"{result.checkpoint}: loss {result.loss:.4f} after {result.iterations} iterations")
-    next_step(f"seaformer export --model {model} --checkpoint {shlex.quote(str(result.checkpoint))}")
+    path = shlex.quote(str(result.checkpoint))
+    next_step(f"seaformer export --model {model} --checkpoint {path}")
 
 
 def _progress(step: Callable[[str], None]) -> Callable[[int, int, float], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +62,7 @@ def list_stored(
         show(listing_page(shown, short_ids(entry.id for entry in listing.entries), count), wide)
     _warn(listing)
     if shown and not as_json:
-        next_step(f"seaformer results show {shown[0].id}")
+        next_step(f"seaformer results show {shown[0].id}{_elsewhere(results)}")
 
 
 @app.command("show")
@@ -128,6 +129,8 @@ def merge(
     if not dry_run:
         copy_files(plan, store)
     _show_merge(plan, store, dry_run)
+    if not dry_run:
+        next_step(f"seaformer report{_elsewhere(results)}")
 
 
 @app.command()
@@ -158,6 +161,11 @@ def prune(
         return
     delete(root, outdated)
     say(f"{len(outdated)} deleted.")
+
+
+def _elsewhere(results: str) -> str:
+    """The option that names the same results folder again, where one was named."""
+    return f" --results {shlex.quote(results)}" if results else ""
 
 
 def _matches(entry: IndexEntry, globs: dict[str, str]) -> bool:
@@ -192,7 +200,7 @@ def _merge_answer(path: Path, store: ResultStore, dry_run: bool) -> None:
     count = len(merged.measured)
     say(f"{count} measurement(s) {done} in {store.root}, {merged.present} were there.")
     if count and not dry_run:
-        next_step("seaformer report")
+        next_step(f"seaformer report --results {shlex.quote(str(store.root))}")
 
 
 def _show_merge(plan: MergePlan, store: ResultStore, dry_run: bool) -> None:
@@ -210,5 +218,3 @@ def _show_merge(plan: MergePlan, store: ResultStore, dry_run: bool) -> None:
         notice(f"skipped {file.path}: {file.reason}")
     for sentence in plan.namesakes:
         notice(sentence)
-    if not dry_run:
-        next_step("seaformer report")
