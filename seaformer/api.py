@@ -267,8 +267,7 @@ def estimate(
 def report(results: Path | str | None = None) -> ReportFiles:
     """Rebuild report.html, report.md, report.svg and tables/*.csv from the stored runs.
 
-    Returns its files, with ``paths``, and the ``report`` they were made from. Raises ``UsageError``
-    when the folder holds no results or cannot be written to.
+    Returns its ``paths`` and its ``report``. Raises ``UsageError`` for a folder without results.
 
         >>> _ = bench("seaformer_t", format="onnx", size=(64, 64),
         ...           warmup=1, runs=3, repeats=1, force=True)
