@@ -208,7 +208,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
         step("verify against the PyTorch model")
         parity = job.writer.verify(path, cases, job.precision, network)
     parity = replace(parity, checks=(*parity.checks, *facts.checks))
-    _verify.require(parity, job.file)
+    _verify.require(parity, job.file, job.precision)
     step("write the manifest")
     shown = [case for case in cases if case.name.rpartition(":")[2] == photograph]
     reference = write_reference(scratch / f"{job.file}{REFERENCE}", photograph, shown)

@@ -49,6 +49,10 @@ class Case:
         return self.inputs[0]
 
 
+_WRONG = "Please report the model, the format and the tool versions."
+_COARSE = "Calibrate on more images of your own, or keep modules in float: --int8-keep NAME"
+
+
 def inputs(
     shape: Sequence[int], seed: int = 0, preprocessing: Preprocessing = IMAGENET
 ) -> dict[str, Array]:
@@ -167,14 +171,14 @@ def require_finite(model: nn.Module, cases: Sequence[Case]) -> None:
                 )
 
 
-def require(parity: Parity, file: str) -> None:
+def require(parity: Parity, file: str, precision: Precision) -> None:
     """Raise ``ParityError`` with the figures when a case did not pass."""
     if all(case.passed for case in parity.cases):
         return
     raise ParityError(
         f"{file} does not compute what the PyTorch model computes ({parity.tolerance}):\n"
         + "\n".join(case_line(case) for case in parity.cases),
-        hint="Nothing was kept. Please report the model, the format and the tool versions.",
+        hint=f"Nothing was kept. {_COARSE if precision.calibrated else _WRONG}",
     )
 
 

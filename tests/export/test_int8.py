@@ -13,15 +13,17 @@ import pytest
 import torch
 from PIL import Image
 
-from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.artifact import Artifact, Parity, ParityCase, load_artifact
 from seaformer.core.engine import FormatName
 from seaformer.core.errors import ExportError, ParityError, UnknownName, UsageError
 from seaformer.core.files import sha256_file
+from seaformer.core.precision import find_precision
 from seaformer.core.quantization import ENOUGH_IMAGES, OBSERVERS, PHOTOGRAPHS
 from seaformer.core.quiet import quiet
 from seaformer.core.request import ExportRequest
 from seaformer.data.preprocessing import IMAGENET
 from seaformer.export import cache_key, export_request
+from seaformer.export._verify import require
 from seaformer.export.quantize import QUANTIZERS, _observers
 from seaformer.export.quantize._calibration import open_calibration
 from seaformer.export.quantize._equalise import equalise
@@ -282,3 +284,12 @@ def test_a_captured_graph_keeps_a_module_and_gives_a_clamp_its_own_range() -> No
     assert "quantize_per_tensor" in str(codes.target)
     assert codes.args[1] == pytest.approx(1 / 255, rel=0.01)
     assert "conv2d" in str(clamp.args[0].target)  # nothing rounds between the two
+
+
+@pytest.mark.parametrize(("name", "advice"), [("int8", "--int8-keep"), ("fp32", "Please report")])
+def test_what_to_do_about_a_file_that_is_too_far_off(name: str, advice: str) -> None:
+    case = ParityCase("china.jpg", 9.0, 9.0, 9.0, 0.1, passed=False)
+    parity = Parity("prediction", "x", 9.0, 9.0, 9.0, 0.1, "none", (case,))
+    with pytest.raises(ParityError) as raised:
+        require(parity, "a.onnx", find_precision(name))
+    assert advice in raised.value.hint
