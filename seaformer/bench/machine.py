@@ -9,7 +9,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from seaformer.core import child
+from seaformer.core import child, files
 
 
 class Machine:
@@ -67,11 +67,11 @@ class Machine:
 
     def free_bytes(self, folder: Path) -> int:
         """Free space where ``folder`` is or will be."""
-        return shutil.disk_usage(_nearest(folder)).free
+        return files.free_bytes(folder)
 
     def writable(self, folder: Path) -> str:
         """Nothing when ``folder`` can be written to or made, else why not. It is not made."""
-        home = _nearest(folder)
+        home = files.nearest(folder)
         if not (home.is_dir() and os.access(home, os.W_OK | os.X_OK)):
             return f"{home} cannot be written to"
         return ""
@@ -102,11 +102,3 @@ class Machine:
 
         build = find_host_runner()
         return None if build is None else str(build)
-
-
-def _nearest(folder: Path) -> Path:
-    """``folder``, or the first folder above it that exists."""
-    home = folder.absolute()
-    while not home.exists() and home != home.parent:
-        home = home.parent
-    return home

@@ -164,6 +164,19 @@ def make_dir(path: Path) -> Path:
     return path
 
 
+def nearest(folder: Path) -> Path:
+    """``folder``, or the first folder above it that exists."""
+    home = folder.absolute()
+    while not home.exists() and home != home.parent:
+        home = home.parent
+    return home
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space where ``folder`` is or will be."""
+    return shutil.disk_usage(nearest(folder)).free
+
+
 def check_dir(path: Path) -> None:
     """Prove that a folder can be made and written to, and leave nothing of it behind.
 

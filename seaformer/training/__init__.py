@@ -5,6 +5,6 @@
 
 ``recipes`` (rows, quirks), ``groups`` (parameters by name), ``schedules``, ``optimisers``,
 ``losses`` and ``detection`` (what is minimised), ``regularising`` (dropout), ``parallel`` (norms
-over processes), ``feeding`` (data in an order that a seed fixes), ``checkpoints`` (a run's folder),
-``distillation`` (teacher and student).
+over processes), ``feeding`` (data in an order that a seed fixes), ``preflight`` (checks before
+the first iteration), ``checkpoints`` (a run's folder), ``distillation`` (teacher and student).
 """

@@ -25,7 +25,7 @@ from seaformer.data.preprocessing import preprocessing_of
 from seaformer.data.sets import open_set
 from seaformer.models import create_model, model_spec
 from seaformer.models._blocks import Network
-from seaformer.training import checkpoints, distillation
+from seaformer.training import checkpoints, distillation, preflight
 from seaformer.training.checkpoints import RunFolder
 from seaformer.training.detection import detection, expect_background
 from seaformer.training.distillation import Distillation, Distilling, teacher_of
@@ -108,6 +108,7 @@ def train(
     if is_first():
         for sentence in remarks(plan, spec, recipe, data):
             (notice or (lambda _: None))(sentence)
+        preflight.check(data, run.folder, name)
         open_run(run, plan, resume=resume)
     shown = progress if is_first() else None
     return _Run(plan, recipe, data, spec, run).go(shown or (lambda *_: None))

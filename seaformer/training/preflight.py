@@ -1,0 +1,34 @@
+"""What is looked at before the first iteration, so that a run does not end hours later for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seaformer.core.errors import SeaFormerError
+from seaformer.core.files import free_bytes
+from seaformer.data.dataset import SEGMENTATION, DataSet
+from seaformer.data.sets import read
+from seaformer.models import zoo_entry
+
+MASKS = 64  # that are read, spread over the set; all of them: ``seaformer data check``
+# Weights in the state and beside it, two moments of the optimiser, averaged weights twice; and the
+# files of before, which stay until the new ones are written.
+_COPIES, _FLOAT = 2 * 6, 4
+
+
+def check(data: DataSet, folder: Path, model: str) -> None:
+    """Labels of some masks, and room for two checkpoints.
+
+    Raises ``DataError`` for a mask that cannot be trained on, ``SeaFormerError`` for a full disk.
+    """
+    if data.task == SEGMENTATION:
+        step = max(len(data.samples) // MASKS, 1)
+        for sample in data.samples[::step][:MASKS]:
+            read(data, sample)
+    needed, free = zoo_entry(model).params * _FLOAT * _COPIES, free_bytes(folder)
+    if free < needed:
+        raise SeaFormerError(
+            f"{folder} must have room for two checkpoints, {needed / 1e6:,.0f} MB "
+            f"(got {free / 1e6:,.0f} MB).",
+            hint="Free some space or name another folder with --out.",
+        )

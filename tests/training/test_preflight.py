@@ -1,0 +1,40 @@
+"""What a run refuses before its first iteration, and that nothing of it is left then."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seaformer.core.errors import DataError, SeaFormerError
+from seaformer.data.sets import open_set
+from seaformer.data.synth import synthesise
+from seaformer.training.loop import TrainPlan, train
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> TrainPlan:
+    synthesise(tmp_path / "set", 6, seed=1)
+    return TrainPlan("seaformer_t.synth", str(tmp_path / "set"), str(tmp_path / "run"), 2, batch=1)
+
+
+def test_a_mask_of_other_labels_ends_a_run_before_it_begins(plan: TrainPlan) -> None:
+    mask = open_set(plan.data, "train").samples[-1].mask
+    assert mask is not None
+    Image.fromarray(np.full(np.asarray(Image.open(mask)).shape, 99, np.uint8)).save(mask)
+    with pytest.raises(DataError, match="labels that are not one of 12 classes: 98"):
+        train(plan)
+    assert not Path(plan.out).exists()
+
+
+def test_a_disk_without_room_for_two_checkpoints_is_refused(
+    plan: TrainPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")._replace(free=2_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(SeaFormerError, match=r"room for two checkpoints, \d+ MB \(got 2 MB\)"):
+        train(plan)
+    assert not Path(plan.out).exists()
