@@ -47,7 +47,9 @@ def errors() -> str:
     cells = [
         _errors(calibration, row) for calibration in _calibrations() for row in calibration.rows
     ]
-    return markdown_table(("core", "model", "engine", "precision", "published ms", *BASES), cells)
+    return markdown_table(
+        ("core", "model", "engine", "precision", "domain", "published ms", *BASES), cells
+    )
 
 
 def phones() -> str:

@@ -155,5 +155,8 @@ def markdown_table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str
     """A table for the documentation; a bar in a cell becomes a slash."""
     headers = tuple(headers)
     lines = [" | ".join(headers), " | ".join("---" for _ in headers)]
-    lines += [" | ".join(cell.replace("|", "/") for cell in row) for row in rows]
+    lines += [
+        " | ".join(cell.replace("|", "/") for _, cell in zip(headers, row, strict=True))
+        for row in rows
+    ]
     return "".join(f"| {line} |\n" for line in lines)
