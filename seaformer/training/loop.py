@@ -106,7 +106,9 @@ def train(
     spec = model_spec(name, size=recipe.crop, classes=data.classes)
     run = RunFolder(files.expanded(plan.out))
     if is_first():
-        for sentence in remarks(plan, spec, recipe, data):
+        absent = [f"{plan.out} has no run to continue: a new one begins."]
+        begins = absent if resume and not run.plan.exists() else []
+        for sentence in (*begins, *remarks(plan, spec, recipe, data)):
             (notice or (lambda _: None))(sentence)
         preflight.check(data, run.folder, name)
         open_run(run, plan, resume=resume)
@@ -130,8 +132,9 @@ def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
     iterations = iterations or recipe.epochs * epoch_length(len(data.samples), batch)
     lr = (plan.lr or recipe.lr) * (batch / recipe.batch if plan.scale_lr else 1)
     every = plan.every or min(recipe.every, max(iterations // 5, 1))
-    if min(iterations, batch, every) < 1:
-        raise UsageError(f"--iters and --batch must be at least 1 (got {iterations}, {batch}).")
+    for name, value in (("iters", iterations), ("batch", batch), ("every", every)):
+        if value < 1:
+            raise UsageError(f"--{name} must be at least 1 (got {value}).")
     if not 0 < lr <= _LARGEST_RATE:
         raise UsageError(f"--lr must be above 0 and at most {_LARGEST_RATE:g} (got {plan.lr:g}).")
     check_kind(plan.log)
@@ -163,11 +166,31 @@ def open_run(run: RunFolder, plan: TrainPlan, *, resume: bool) -> None:
         before = codec.decode(TrainPlan, files.read_bytes(run.plan), where=str(run.plan))
         if not resume:
             raise UsageError(f"{run.folder} has a run already.", hint="Continue it: --resume")
-        if replace(before, out=plan.out, workers=plan.workers, log=plan.log) != plan:
+        before = replace(before, out=plan.out, workers=plan.workers, log=plan.log)
+        if changed := _changed(before, plan):
             raise UsageError(
-                f"{run.folder} is a run with other options.", hint=f"They are in {run.plan}."
+                f"{run.folder} is a run with other options: {changed}.",
+                hint=f"They are in {run.plan}. Repeat them, or name another --out.",
             )
+    elif foreign := next((f for f in (run.weights, run.state, run.log) if f.exists()), None):
+        raise UsageError(
+            f"{foreign} exists, and {run.plan} of its run does not: nothing is overwritten.",
+            hint="Name another --out.",
+        )
     files.write_json(run.plan, codec.to_json(plan))
+
+
+def _changed(before: TrainPlan, plan: TrainPlan) -> str:
+    """Every option that differs, with the run's value and the one of now."""
+    old, new = _options(before), _options(plan)
+    differing = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
+    return ", ".join(f"{name} {old.get(name)} (got {new.get(name)})" for name in differing)
+
+
+def _options(plan: TrainPlan) -> dict[str, object]:
+    own = {name: value for name, value in vars(plan).items() if name != "distillation"}
+    how = vars(plan.distillation) if plan.distillation else {}
+    return own | {f"distillation {name}": value for name, value in how.items()}
 
 
 class _Run:

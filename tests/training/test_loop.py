@@ -10,7 +10,9 @@ import pytest
 from seaformer.core.errors import UsageError
 from seaformer.data.synth import synthesise
 from seaformer.models import create_model
-from seaformer.training.loop import TrainPlan, train
+from seaformer.training.checkpoints import RunFolder
+from seaformer.training.distillation import Distillation
+from seaformer.training.loop import TrainPlan, open_run, train
 from seaformer.training.recipes import recipe_of
 
 
@@ -23,7 +25,9 @@ def test_a_run_that_was_stopped_continues_to_the_same_losses(tmp_path: Path) -> 
     plan = TrainPlan(
         "seaformer_t.synth", str(tmp_path / "set"), str(tmp_path / "a"), 4, batch=2, every=2
     )
-    result = train(plan)
+    notices: list[str] = []
+    result = train(plan, resume=True, notice=notices.append)  # there is none to continue
+    assert f"{plan.out} has no run to continue: a new one begins." in notices
     other = replace(plan, out=str(tmp_path / "b"))
 
     def stop(done: int, of: int, loss: float) -> None:
@@ -40,6 +44,25 @@ def test_a_run_that_was_stopped_continues_to_the_same_losses(tmp_path: Path) -> 
     assert len(logs[0].splitlines()) == 5
     network = create_model("seaformer_t.synth", result.checkpoint)
     assert network.checkpoint is not None
+
+
+def test_a_folder_of_another_run_is_refused_by_what_differs(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    plan = TrainPlan("seaformer_t.synth", "set", str(folder.folder), 4)
+    open_run(folder, plan, resume=False)
+    before = folder.plan.read_bytes()
+    changed = replace(plan, iterations=5, lr=0.1)
+    with pytest.raises(UsageError, match=r"options: iterations 4 \(got 5\), lr 0.0 \(got 0.1\)\."):
+        open_run(folder, changed, resume=True)
+    student = replace(plan, distillation=Distillation("seaformer_t.synth"))
+    with pytest.raises(UsageError, match=r"distillation teacher None \(got seaformer_t.synth\)"):
+        open_run(folder, student, resume=True)
+    assert folder.plan.read_bytes() == before
+    folder.plan.unlink()
+    folder.weights.write_bytes(b"of another tool")
+    with pytest.raises(UsageError, match="nothing is overwritten"):
+        open_run(folder, plan, resume=True)
+    assert folder.weights.read_bytes() == b"of another tool"
 
 
 def test_recipes_are_the_official_rows() -> None:
