@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from seaformer.core.errors import UsageError
+from seaformer.core.files import open_regular
 from seaformer.core.preprocessing import Preprocessing
 from seaformer.core.registry import unknown
 
@@ -81,10 +82,13 @@ def read_image(path: Path, height: int, width: int) -> Array:
 def read_pixels(path: Path, height: int, width: int) -> Pixels:
     """An image file, resized as above, as (height, width, 3) 8-bit RGB. Raises as above."""
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as stream, Image.open(stream) as image:
             resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
-    except (OSError, UnidentifiedImageError) as error:
-        raise UsageError(f"{path} cannot be read as an image: {error}.") from error
+    except UnidentifiedImageError as error:
+        raise UsageError(f"{path} cannot be read as an image: its format is unknown.") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", "") or str(error)
+        raise UsageError(f"{path} cannot be read as an image: {reason}.") from error
     return np.asarray(resized, dtype=np.uint8)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from seaformer.core.errors import DataError
+from seaformer.core.files import open_regular
 from seaformer.data.dataset import CLASSIFICATION, IGNORE, SEGMENTATION, DataSet, Sample
 from seaformer.data.layouts import Listing
 from seaformer.data.sets import (
@@ -183,7 +184,7 @@ def _check_sample(sample: Sample, data: DataSet, tally: _Tally) -> None:
                 tally.seen[sample.label] += 1
             return
         mask = read_mask(sample.mask)
-        with Image.open(sample.image) as image:
+        with open_regular(sample.image) as stream, Image.open(stream) as image:
             size = image.size
             image.convert("RGB")  # the whole file, so that a truncated one is noticed
     except (DataError, OSError, SyntaxError, ValueError):

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from seaformer.core import codec, files
 from seaformer.core.errors import DataError, UsageError
+from seaformer.core.files import open_regular
 from seaformer.core.preprocessing import Labels
 from seaformer.core.registry import unknown
 from seaformer.data.dataset import (
@@ -165,13 +166,13 @@ def read(data: DataSet, sample: Sample) -> Picture:
 def read_image(path: Path) -> Pixels:
     """An image file as (H, W, 3) in 8-bit RGB; its EXIF orientation is not applied, as masks have
     none. Raises ``DataError`` where it is missing or broken."""
-    with _reading(path), Image.open(path) as image:
+    with _reading(path), open_regular(path) as stream, Image.open(stream) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def read_mask(path: Path) -> Pixels:
     """A mask as (H, W) label ids: of a palette image the indices, never the colours."""
-    with _reading(path), Image.open(path) as image:
+    with _reading(path), open_regular(path) as stream, Image.open(stream) as image:
         if image.mode not in ("L", "P", "I;16", "I", "1"):
             raise DataError(f"{path} must have one channel of labels (got mode {image.mode}).")
         values = np.asarray(image)
@@ -201,8 +202,11 @@ def _reading(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path} cannot be read as an image: its format is unknown.") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image: {error}.") from error
+        reason = getattr(error, "strerror", "") or str(error)
+        raise DataError(f"{path} cannot be read as an image: {reason}.") from error
 
 
 def _pairs_fault(listing: Listing, folder: str) -> str:

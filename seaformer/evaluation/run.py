@@ -117,6 +117,8 @@ def evaluate_set(
             progress(f"image {number:,} of {len(samples):,}")
     if not images:
         raise DataError(f"{data.folder}: none of {len(samples):,} images can be used. {broken[0]}")
+    if data.task == SEGMENTATION and not tallies[0].counts.labelled.any():
+        raise DataError(f"{data.folder}: no pixel of {images:,} images has a label of a class.")
     return tuple(
         _evaluation(
             data,

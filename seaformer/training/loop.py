@@ -48,6 +48,7 @@ from seaformer.training.regularising import Draws, regularise
 from seaformer.training.schedules import Length, fitted, rate
 
 _LARGEST_RATE = 1e30  # AdamW divides it by 0.1, and float32 ends at 3e38
+_LARGEST = {"iters": 10**9, "batch": 1 << 16, "every": 10**9}
 Progress = Callable[[int, int, float], None]
 Notice = Callable[[str], None]
 OBJECTIVES: dict[str, Callable[[Recipe], Objective]] = {
@@ -132,9 +133,9 @@ def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
     iterations = iterations or recipe.epochs * epoch_length(len(data.samples), batch)
     lr = (plan.lr or recipe.lr) * (batch / recipe.batch if plan.scale_lr else 1)
     every = plan.every or min(recipe.every, max(iterations // 5, 1))
-    for name, value in (("iters", iterations), ("batch", batch), ("every", every)):
-        if value < 1:
-            raise UsageError(f"--{name} must be at least 1 (got {value}).")
+    for option, value in (("iters", iterations), ("batch", batch), ("every", every)):
+        if not 1 <= value <= _LARGEST[option]:
+            raise UsageError(f"--{option} must be from 1 to {_LARGEST[option]:,} (got {value}).")
     if not 0 < lr <= _LARGEST_RATE:
         raise UsageError(f"--lr must be above 0 and at most {_LARGEST_RATE:g} (got {plan.lr:g}).")
     check_kind(plan.log)

@@ -225,7 +225,8 @@ def recipe_of(model: str, name: str = "") -> Recipe:
     """
     if name:
         if name not in recipes():
-            raise unknown("recipe", name, recipes())
+            names = [row.name for row in recipes_of(model)]
+            raise unknown("recipe", name, names or recipes())
         return recipes()[name]
     own = recipes_of(model)
     if not own:

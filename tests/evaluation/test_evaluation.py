@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from functools import partial
@@ -15,9 +16,10 @@ import torch
 from PIL import Image
 
 import seaformer
-from seaformer.agreement.images import network_tensor
+from seaformer.agreement.images import network_tensor, read_pixels
 from seaformer.core.errors import DataError, UsageError
 from seaformer.core.preprocessing import Preprocessing
+from seaformer.data.check import check_set
 from seaformer.data.dataset import DataSet
 from seaformer.data.preprocessing import IMAGENET
 from seaformer.data.sets import open_set, read
@@ -118,6 +120,21 @@ def test_broken_images_are_reported_counted_and_skipped(shapes: DataSet) -> None
     assert "76" in row.broken[1]
     with pytest.raises(DataError, match="none of 1 images can be used"):
         evaluate_set(shapes, [linear(12)], WHOLE, limit=1)
+
+
+def test_a_pipe_is_not_waited_for_and_masks_without_a_label_are_refused(shapes: DataSet) -> None:
+    first, second = shapes.samples[:2]
+    first.image.unlink()
+    os.mkfifo(first.image)
+    assert second.mask is not None
+    Image.fromarray(np.zeros_like(np.asarray(Image.open(second.mask)))).save(second.mask)
+    with pytest.raises(DataError, match="jpg cannot be read as an image: it is not a regular file"):
+        read(shapes, first)
+    with pytest.raises(UsageError, match="it is not a regular file"):
+        read_pixels(first.image, 8, 8)
+    assert "cannot be read" in " ".join(check_set(shapes.folder).faults)
+    with pytest.raises(DataError, match="no pixel of 1 images has a label of a class"):
+        evaluate_set(shapes, [linear(12)], WHOLE, limit=2)
 
 
 def test_a_model_with_more_classes_is_refused(shapes: DataSet) -> None:

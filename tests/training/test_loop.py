@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +65,22 @@ def test_a_folder_of_another_run_is_refused_by_what_differs(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="nothing is overwritten"):
         open_run(folder, plan, resume=True)
     assert folder.weights.read_bytes() == b"of another tool"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [({"iterations": -2}, "--iters must be from 1 to"), ({"every": -1}, "--every must be from 1"),
+     ({"batch": 99999999}, "--batch must be from 1 to 65,536 (got 99999999)."),
+     ({"lr": float("nan")}, "--lr must be above 0")],
+)  # fmt: skip
+def test_an_impossible_number_is_named(
+    tmp_path: Path, options: dict[str, Any], sentence: str
+) -> None:
+    synthesise(tmp_path / "set", 2, seed=1)
+    plan = TrainPlan("seaformer_t.synth", str(tmp_path / "set"), str(tmp_path / "run"))
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        train(replace(plan, **options))
+    assert not (tmp_path / "run").exists()
 
 
 def test_recipes_are_the_official_rows() -> None:
