@@ -8,11 +8,15 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from seaformer.core import files
+from seaformer.core.errors import CorruptArtifact
+
+_STATE = {"network", "optimiser", "averaged", "iteration"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,12 @@ class RunFolder:
     def plan(self) -> Path:
         return self.folder / "run.json"
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether an iteration is in the log or in a checkpoint; a start that failed has none."""
+        logged = self.log.exists() and self.log.stat().st_size > 0
+        return logged or self.state.exists() or self.weights.exists()
+
 
 def save(path: Path, content: dict[str, Any]) -> None:
     """Write atomically. A full disk is an error, and the file of before stays."""
@@ -50,6 +60,30 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What ``save`` wrote: tensors and plain values; no code is run."""
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    """What ``save`` wrote: tensors and plain values; no code is run.
+
+    Raises ``CorruptArtifact`` for a file that is damaged or of another tool.
+    """
+    try:
+        with files.open_regular(path) as stream:
+            content = torch.load(stream, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
+        raise _damaged(path) from error
+    if not isinstance(content, dict):
+        raise _damaged(path)
     return content
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """The state that a run continues from. Raises as ``load``."""
+    content = load(path)
+    if not content.keys() >= _STATE:
+        raise _damaged(path)
+    return content
+
+
+def _damaged(path: Path) -> CorruptArtifact:
+    return CorruptArtifact(
+        f"{path} is not the state of a run, or it was cut short.",
+        hint="Begin again: name another --out. The last weights are in last.pth beside it.",
+    )

@@ -82,6 +82,8 @@ class Distillation:
         if not all(math.isfinite(value) and value >= 0 for value in values) or not any(values):
             printed = ", ".join(f"{value:g}" for value in values)
             raise UsageError(f"Weights must be at least 0, and one above 0 (got {printed}).")
+        if self.ema and not self.checkpoint:
+            raise UsageError("--teacher-ema requires --teacher-checkpoint FILE.")
         if self.resolution not in (FULL, HALF):
             raise unknown("resolution of a teacher", self.resolution, (FULL, HALF))
 

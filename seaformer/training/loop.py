@@ -163,7 +163,7 @@ def remarks(plan: TrainPlan, spec: ModelSpec, recipe: Recipe, data: DataSet) -> 
 def open_run(run: RunFolder, plan: TrainPlan, *, resume: bool) -> None:
     """Begin a run in its folder, or continue it. Raises ``UsageError`` where it is another's."""
     files.make_dir(run.folder)
-    if run.plan.exists():
+    if run.plan.exists() and run.has_begun:
         before = codec.decode(TrainPlan, files.read_bytes(run.plan), where=str(run.plan))
         if not resume:
             raise UsageError(f"{run.folder} has a run already.", hint="Continue it: --resume")
@@ -173,9 +173,10 @@ def open_run(run: RunFolder, plan: TrainPlan, *, resume: bool) -> None:
                 f"{run.folder} is a run with other options: {changed}.",
                 hint=f"They are in {run.plan}. Repeat them, or name another --out.",
             )
-    elif foreign := next((f for f in (run.weights, run.state, run.log) if f.exists()), None):
+    elif run.has_begun:
         raise UsageError(
-            f"{foreign} exists, and {run.plan} of its run does not: nothing is overwritten.",
+            f"{run.folder} has weights or a log of a run without {run.plan.name}: "
+            "nothing is overwritten.",
             hint="Name another --out.",
         )
     files.write_json(run.plan, codec.to_json(plan))
@@ -244,7 +245,7 @@ class _Run:
         """The iteration to begin with, after the state of the last checkpoint."""
         first = 0
         if self.run.state.exists():
-            state = checkpoints.load(self.run.state)
+            state = checkpoints.load_state(self.run.state)
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.averaged = state["averaged"]

@@ -158,7 +158,7 @@ def test_runs_lower_the_loss_and_continue_exactly(shapes: str, tmp_path: Path) -
     with pytest.raises(StoppedError):
         train(other, progress=stop)
     changed = replace(other, distillation=replace(how, method="cls"))
-    with pytest.raises(UsageError, match="other options"):
+    with pytest.raises(UsageError, match=r"other options: distillation method .*got cls\)"):
         train(changed, resume=True)
     train(other, resume=True)
     logs = [(tmp_path / name / "log.csv").read_text() for name in "ab"]
@@ -197,6 +197,8 @@ def test_teachers_that_cannot_teach_are_refused(
 def test_weights_methods_and_resolutions_are_checked() -> None:
     with pytest.raises(UsageError, match=r"at least 0.*got 1, -1, 1, 1"):
         Distillation(TEACHER, weights=Weights(cross=-1))
+    with pytest.raises(UsageError, match="--teacher-ema requires --teacher-checkpoint"):
+        Distillation(TEACHER, ema=True)
     with pytest.raises(UsageError, match="one above 0"):
         Distillation(TEACHER, weights=Weights(0, 0, 0, 0))
     with pytest.raises(UsageError, match="at least 0"):

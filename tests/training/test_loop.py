@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from seaformer.core.errors import UsageError
+from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.data.synth import synthesise
 from seaformer.models import create_model
-from seaformer.training.checkpoints import RunFolder
+from seaformer.training.checkpoints import RunFolder, load, load_state, save
 from seaformer.training.distillation import Distillation
 from seaformer.training.loop import TrainPlan, open_run, train
 from seaformer.training.recipes import recipe_of
@@ -51,7 +51,9 @@ def test_a_run_that_was_stopped_continues_to_the_same_losses(tmp_path: Path) -> 
 def test_a_folder_of_another_run_is_refused_by_what_differs(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     plan = TrainPlan("seaformer_t.synth", "set", str(folder.folder), 4)
+    open_run(folder, replace(plan, seed=7), resume=False)  # a start that failed at once
     open_run(folder, plan, resume=False)
+    folder.log.write_text("iteration,loss,lr\n")
     before = folder.plan.read_bytes()
     changed = replace(plan, iterations=5, lr=0.1)
     with pytest.raises(UsageError, match=r"options: iterations 4 \(got 5\), lr 0.0 \(got 0.1\)\."):
@@ -61,6 +63,13 @@ def test_a_folder_of_another_run_is_refused_by_what_differs(tmp_path: Path) -> N
         open_run(folder, student, resume=True)
     assert folder.plan.read_bytes() == before
     folder.plan.unlink()
+    folder.log.unlink()
+    folder.weights.write_bytes(b"of another tool")
+    with pytest.raises(CorruptArtifact, match="is not the state of a run, or it was cut short"):
+        load(folder.weights)
+    save(folder.weights, {"state_dict": {}})
+    with pytest.raises(CorruptArtifact, match="is not the state of a run"):
+        load_state(folder.weights)
     folder.weights.write_bytes(b"of another tool")
     with pytest.raises(UsageError, match="nothing is overwritten"):
         open_run(folder, plan, resume=True)
