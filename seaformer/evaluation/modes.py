@@ -99,7 +99,7 @@ def _slide(predictor: Predictor, image: Pixels, mode: Mode) -> Floats:
         for left in _starts(width, mode):
             part = image[top : top + mode.window, left : left + mode.window]
             if predictor.size not in (None, part.shape[:2]):
-                (high, wide), (height, width) = predictor.size or (0, 0), part.shape[:2]
+                (high, wide), (height, width) = predictor.size, part.shape[:2]
                 raise UsageError(
                     f"--window must give {predictor.name} parts of {high}x{wide} pixels "
                     f"(got {height}x{width})."
