@@ -42,7 +42,7 @@ from seaformer.training.groups import groups
 from seaformer.training.logs import CSV, TENSORBOARD, CsvLog, Entry, Log, TensorBoardLog, check_kind
 from seaformer.training.losses import Loss, Objective, classification, segmentation
 from seaformer.training.optimisers import optimiser
-from seaformer.training.parallel import is_first, synchronise_norms
+from seaformer.training.parallel import enough_values, is_first, synchronise_norms
 from seaformer.training.recipes import Recipe, corrected, recipe_of
 from seaformer.training.regularising import Draws, regularise
 from seaformer.training.schedules import Length, fitted, rate
@@ -287,7 +287,8 @@ class _Run:
         for group, lr in zip(self.optimiser.param_groups, rates, strict=True):
             group["lr"] = lr
         batch = batch_of(members, self.data, recipe, seed, iteration)
-        loss = self.objective(self.wrapped, batch.to(self.accelerator.device))
+        with enough_values(recipe.batch):
+            loss = self.objective(self.wrapped, batch.to(self.accelerator.device))
         entry = self._entry(iteration, loss, rates[0])
         self.optimiser.zero_grad()
         self.accelerator.backward(loss.value)

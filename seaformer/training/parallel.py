@@ -7,11 +7,15 @@ sums, which gloo has too, so that two processes on CPUs train as one with the sa
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional as dist_functional
 from torch import Tensor, nn
+
+from seaformer.core.errors import UsageError
 
 
 def processes() -> int:
@@ -74,3 +78,17 @@ def synchronise_norms(network: nn.Module) -> None:
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SyncedNorm
+
+
+@contextmanager
+def enough_values(batch: int) -> Iterator[None]:
+    """``UsageError`` where torch's batch norm has one value of a channel and no variance."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise UsageError(
+            f"--batch must be larger for this model (got {batch}): a batch norm sees one value.",
+            hint="Use at least 2 images for each process.",
+        ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.data.synth import synthesise
@@ -15,6 +16,7 @@ from seaformer.models import create_model
 from seaformer.training.checkpoints import RunFolder, load, load_state, save
 from seaformer.training.distillation import Distillation
 from seaformer.training.loop import TrainPlan, open_run, train
+from seaformer.training.parallel import enough_values
 from seaformer.training.recipes import recipe_of
 
 
@@ -90,6 +92,15 @@ def test_an_impossible_number_is_named(
     with pytest.raises(UsageError, match=re.escape(sentence)):
         train(replace(plan, **options))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_of_one_value_for_a_norm_is_refused() -> None:
+    norm = torch.nn.BatchNorm2d(3)
+    sentence = r"--batch must be larger for this model \(got 1\)"
+    with pytest.raises(UsageError, match=sentence), enough_values(1):
+        norm(torch.zeros(1, 3, 1, 1))
+    with pytest.raises(ValueError, match="expected 4D"), enough_values(1):
+        norm(torch.zeros(3))
 
 
 def test_recipes_are_the_official_rows() -> None:
