@@ -35,6 +35,8 @@ SLOW = {
 }
 # A minute or more as a program each; the layers are those of models that run.
 LONG = {
+    "mobileone_s0.imagenet",
+    "mobilenetv1_x025.imagenet",
     "repvit_m0_9.imagenet",
     "seaformerpp_t_kd.ade20k",
     "pp_mobileseg_t.ade20k",

@@ -101,8 +101,13 @@ def test_a_second_bench_of_both_engines_pushes_nothing(
     assert phone.pushes == pushed
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize(
+    "precision",
+    [
+        pytest.param("fp32", marks=pytest.mark.slow),
+        pytest.param("fp16", marks=pytest.mark.zoo),  # its exports take minutes
+    ],
+)
 def test_both_engines_report_the_precision_they_computed_in_and_it_is_the_files(
     phone: FakePhone, tmp_path: Path, real_bundle: Bundle, precision: str
 ) -> None:

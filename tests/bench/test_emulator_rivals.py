@@ -52,7 +52,7 @@ def test_half_precision_of_a_rival_is_executed_in_half_and_answers_as_the_eager_
     assert output.passed
 
 
-@pytest.mark.slow
+@pytest.mark.zoo
 def test_half_precision_that_is_too_far_off_is_executed_in_half_and_its_row_is_not_valid(
     tmp_path: Path,
 ) -> None:

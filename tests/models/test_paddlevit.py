@@ -71,7 +71,7 @@ def test_pp_mobileseg_computes_what_paddleseg_recorded(
         assert_agrees(name, network, case)
 
 
-@pytest.mark.slow  # 304 M parameters
+@pytest.mark.zoo  # 304 M parameters
 def test_setr_computes_what_paddlevit_recorded(tmp_path: Path) -> None:
     path = tmp_path / "naive.pdparams"
     path.write_bytes(pickle.dumps(pdparams(SETR), protocol=4))

@@ -80,7 +80,7 @@ def test_a_killed_run_continues_to_the_same_bits(shapes: str, tmp_path: Path) ->
     assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
 
 
-@pytest.mark.slow
+@pytest.mark.zoo  # three runs, two at a time
 def test_two_processes_have_the_losses_of_one(shapes: str, tmp_path: Path) -> None:
     shared = ["--data", shapes, "--iters", "4", "--batch", "4", "--every", "2"]
     one, two = tmp_path / "one", tmp_path / "two"
