@@ -89,7 +89,7 @@ def read_pixels(path: Path, height: int, width: int) -> Pixels:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", "") or str(error)
         raise UsageError(f"{path} cannot be read as an image: {reason}.") from error
-    return np.asarray(resized, dtype=np.uint8)
+    return np.array(resized, dtype=np.uint8)  # a copy: torch takes no array that it may not write
 
 
 def _normalised(image: Pixels, mean: Array, std: Array) -> Array:
