@@ -1,4 +1,4 @@
-"""What MobileNets share: rounded widths, and TensorFlow's "SAME" padding where it is uneven.
+"""What MobileNets and their rivals share: widths, gates, heads, and TensorFlow's "SAME" padding.
 
 The published weights of MobileNetV1, MobileNetV2 and EfficientNet are TensorFlow's. Its padding
 gives a 3x3 convolution with stride 2 on an even side nothing before and one place behind, where
@@ -7,10 +7,13 @@ PyTorch's ``padding=1`` gives one on either side: the same cost, another functio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.models._blocks import ConvBN
+from seaformer.models._blocks import ConvBN, Network
 
 GOOGLE_EPS = 1e-3
 
@@ -70,6 +73,40 @@ def google_conv_bn(
     if stride > 1:
         return SameConvBN(channels_in, channels, kernel, stride, groups)
     return ConvBN(channels_in, channels, kernel, 1, groups, dilation=dilation, eps=GOOGLE_EPS)
+
+
+class Gate(nn.Module):
+    """Squeeze-and-excitation: a factor for each channel from the mean over the map."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.expand = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B C H W to the same."""
+        hidden = F.relu(self.reduce(F.adaptive_avg_pool2d(x, 1)))
+        return x * torch.sigmoid(self.expand(hidden))
+
+
+class Classifier(Network):
+    """Image B 3 H W to logits B classes, by a ``backbone`` and a ``head``."""
+
+    COMPONENTS = ("backbone", "head")
+    backbone: nn.Module
+    head: nn.Module
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.backbone(image))
+        return logits
+
+
+def norm_factors(state: Mapping[str, Tensor], norm: str, eps: float) -> tuple[Tensor, Tensor]:
+    """Factor and addend, in float64, of a norm of a checkpoint in evaluation mode."""
+    scale = state[f"{norm}.weight"].double()
+    scale = scale / (state[f"{norm}.running_var"].double() + eps).sqrt()
+    mean = state[f"{norm}.running_mean"].double()
+    return scale, state[f"{norm}.bias"].double() - mean * scale
 
 
 class PooledClassifier(nn.Module):

@@ -38,17 +38,18 @@ def backbone_keys(network: nn.Module, prefix: str) -> dict[str, str]:
 
 
 def renamed(
-    network: nn.Module, prefixes: Mapping[str, str], *, conv: str = "conv"
+    network: nn.Module, prefixes: Mapping[str, str], *, conv: str = "conv", bn: str = "bn"
 ) -> dict[str, str]:
     """Our key -> the file's, for every key of ``network`` that starts with one of ``prefixes``.
 
-    ``conv`` is what the file calls the convolution of a ``ConvBN``.
+    ``conv`` and ``bn`` are what the file calls the convolution and the norm of a ``ConvBN``.
     """
     keys = {}
     for key in network.state_dict():
         ours = next((p for p in prefixes if key == p or key.startswith(p + ".")), None)
         if ours is not None:
-            rest = key.removeprefix(ours).replace(".conv.", f".{conv}.")
+            rest = key.removeprefix(ours)
+            rest = rest.replace(".conv.", f".{conv}.").replace(".bn.", f".{bn}.")
             keys[key] = prefixes[ours] + rest
     return keys
 

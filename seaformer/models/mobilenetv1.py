@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.core.spec import ModelSpec
-from seaformer.models._blocks import Network
-from seaformer.models._mobilenet import PooledClassifier, google_conv_bn
+from seaformer.models._mobilenet import Classifier, PooledClassifier, google_conv_bn
+from seaformer.models._official import renamed
 from seaformer.models._tags import replaced, spec
 
 SMALLEST_WIDTH = 8
@@ -72,19 +72,13 @@ class Backbone(nn.Module):
         return x
 
 
-class MobileNetV1(Network):
+class MobileNetV1(Classifier):
     """Image B 3 H W to logits B classes."""
-
-    COMPONENTS = ("backbone", "head")
 
     def __init__(self, row: MobileNetV1Row, classes: int) -> None:
         super().__init__()
         self.backbone = Backbone(row)
         self.head = PooledClassifier(self.backbone.channels, classes)
-
-    def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.backbone(image))
-        return logits
 
 
 # Names of weights: ours to the transformers library's ------------------------------------------
@@ -96,13 +90,7 @@ def official_keys(network: MobileNetV1) -> dict[str, str]:
     for i in range(len(LAYERS)):
         prefixes[f"backbone.layers.{i}.depthwise"] = f"mobilenet_v1.layer.{2 * i}"
         prefixes[f"backbone.layers.{i}.pointwise"] = f"mobilenet_v1.layer.{2 * i + 1}"
-    keys = {}
-    for key in network.state_dict():
-        ours = next(prefix for prefix in prefixes if key.startswith(prefix + "."))
-        rest = key.removeprefix(ours)
-        rest = rest.replace(".conv.", ".convolution.").replace(".bn.", ".normalization.")
-        keys[key] = prefixes[ours] + rest
-    return keys
+    return renamed(network, prefixes, conv="convolution", bn="normalization")
 
 
 # Rows -----------------------------------------------------------------------------------------

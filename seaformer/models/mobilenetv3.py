@@ -23,6 +23,7 @@ from seaformer.core.spec import ModelSpec
 from seaformer.models._aspp import LrAspp
 from seaformer.models._blocks import ConvBN, Network
 from seaformer.models._mobilenet import divisible
+from seaformer.models._official import renamed
 from seaformer.models._tags import CLASSIFICATION, PaperLine, replaced, spec
 
 SQUEEZE = 4
@@ -173,13 +174,7 @@ def _dilated(rows: tuple[BneckRow, ...]) -> tuple[BneckRow, ...]:
 
 def official_keys(network: MobileNetV3) -> dict[str, str]:
     """Our state-dict key -> torchvision's, for every key of ``network``."""
-    prefixes = dict(_prefixes(network))
-    keys = {}
-    for key in network.state_dict():
-        ours = next(prefix for prefix in prefixes if key.startswith(prefix + "."))
-        rest = key.removeprefix(ours).replace(".conv.", ".0.").replace(".bn.", ".1.")
-        keys[key] = prefixes[ours] + rest
-    return keys
+    return renamed(network, dict(_prefixes(network)), conv="0", bn="1")
 
 
 def _prefixes(network: MobileNetV3) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.core.spec import ModelSpec
-from seaformer.models._blocks import ConvBN, Network
+from seaformer.models._blocks import ConvBN
+from seaformer.models._mobilenet import Classifier
+from seaformer.models._official import renamed
 from seaformer.models._tags import replaced, spec
 
 STEM_CHANNELS, LAST_CHANNELS, HEAD_CHANNELS = 32, 960, 1280
@@ -149,20 +151,16 @@ class Head(nn.Module):
         return logits
 
 
-class MobileNetV4(Network):
+class MobileNetV4(Classifier):
     """Image B 3 H W to logits B classes."""
 
-    COMPONENTS = ("backbone", "head")
+    backbone: Backbone
     DAMPED = ("project",)
 
     def __init__(self, row: MobileNetV4Row, classes: int) -> None:
         super().__init__()
         self.backbone = Backbone(row)
         self.head = Head(classes)
-
-    def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.backbone(image))
-        return logits
 
 
 # Names of weights: ours to timm's ---------------------------------------------------------------
@@ -194,11 +192,7 @@ def official_keys(network: MobileNetV4) -> dict[str, str]:
     blocks["backbone.last"] = (f"blocks.{len(backbone.stages)}.0", backbone.last)
     for place, (theirs, block) in blocks.items():
         prefixes |= {f"{place}.{ours}": f"{theirs}.{to}" for ours, to in _parts(block)}
-    keys = {}
-    for key in network.state_dict():
-        ours = next(prefix for prefix in prefixes if key.startswith(prefix + "."))
-        keys[key] = prefixes[ours] + key.removeprefix(ours)
-    return keys
+    return renamed(network, prefixes)
 
 
 def _parts(block: nn.Module) -> list[tuple[str, str]]:

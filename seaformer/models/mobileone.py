@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.core.spec import ModelSpec
-from seaformer.models._blocks import Network
 from seaformer.models._checkpoints.layout import Layout
-from seaformer.models._mobilenet import PooledClassifier
+from seaformer.models._mobilenet import Classifier, Gate, PooledClassifier, norm_factors
+from seaformer.models._official import renamed
 from seaformer.models._tags import PaperLine, replaced, spec
 
 BLOCKS = (2, 8, 10, 1)  # table 2; its stages 4 and 5, of one stride and width, are one here
@@ -45,20 +45,6 @@ class MobileOneRow:
         return (0, 0, BLOCKS[2] // 2, BLOCKS[3]) if self.gated else (0, 0, 0, 0)
 
 
-class Gate(nn.Module):
-    """Squeeze-and-excitation: a factor for each channel from the mean over the map."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.reduce = nn.Conv2d(channels, channels // GATE_RATIO, 1)
-        self.expand = nn.Conv2d(channels // GATE_RATIO, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """B C H W to the same."""
-        hidden = F.relu(self.reduce(F.adaptive_avg_pool2d(x, 1)))
-        return x * torch.sigmoid(self.expand(hidden))
-
-
 class Layer(nn.Module):
     """A convolution, perhaps a gate, ReLU."""
 
@@ -74,7 +60,7 @@ class Layer(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels_in, channels, kernel, stride, kernel // 2, groups=groups)
-        self.gate = Gate(channels) if gated else None
+        self.gate = Gate(channels, channels // GATE_RATIO) if gated else None
 
     def forward(self, x: Tensor) -> Tensor:
         """B C H W to B C' H/s W/s."""
@@ -136,19 +122,13 @@ def _stage(channels_in: int, channels: int, count: int, gates: int) -> nn.Sequen
     )
 
 
-class MobileOne(Network):
+class MobileOne(Classifier):
     """Image B 3 H W to logits B classes."""
-
-    COMPONENTS = ("backbone", "head")
 
     def __init__(self, row: MobileOneRow, classes: int) -> None:
         super().__init__()
         self.backbone = Backbone(row)
         self.head = PooledClassifier(self.backbone.channels, classes)
-
-    def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.backbone(image))
-        return logits
 
 
 # Checkpoints ------------------------------------------------------------------------------------
@@ -162,15 +142,11 @@ def official_keys(network: MobileOne) -> dict[str, str]:
     for i, count in enumerate(BLOCKS):
         for j in range(count):
             block = f"backbone.stages.{i}.{j}"
-            prefixes[f"{block}.depthwise"] = f"stage{i + 1}.{2 * j}"
-            prefixes[f"{block}.pointwise"] = f"stage{i + 1}.{2 * j + 1}"
-    keys = {}
-    for key in network.state_dict():
-        ours = next(prefix for prefix in prefixes if key.startswith(prefix + "."))
-        rest = key.removeprefix(ours)
-        rest = rest.replace(".conv.", ".reparam_conv.").replace(".gate.", ".se.")
-        keys[key] = prefixes[ours] + rest
-    return keys
+            for k, part in enumerate(("depthwise", "pointwise")):
+                layer = f"stage{i + 1}.{2 * j + k}"
+                prefixes[f"{block}.{part}.gate"] = f"{layer}.se"
+                prefixes[f"{block}.{part}"] = layer
+    return renamed(network, prefixes, conv="reparam_conv")
 
 
 def official_state(state: Mapping[str, Tensor]) -> Layout:
@@ -198,11 +174,10 @@ def _folded(state: Mapping[str, Tensor], layer: str) -> tuple[Tensor, Tensor]:
             kernel, norm = _identity(like), start
         else:
             kernel, norm = state[f"{start}.conv.weight"].double(), f"{start}.bn"
-        scale = state[f"{norm}.weight"].double()
-        scale = scale / (state[f"{norm}.running_var"].double() + NORM_EPS).sqrt()
+        scale, shift = norm_factors(state, norm, NORM_EPS)
         border = (like.shape[-1] - kernel.shape[-1]) // 2
         weight += F.pad(kernel, [border] * 4) * scale[:, None, None, None]
-        bias += state[f"{norm}.bias"].double() - state[f"{norm}.running_mean"].double() * scale
+        bias += shift
     return weight.float(), bias.float()
 
 

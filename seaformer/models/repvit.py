@@ -18,9 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.core.spec import ModelSpec
-from seaformer.models._blocks import ConvBN, Network
+from seaformer.models._blocks import ConvBN
 from seaformer.models._checkpoints.layout import Layout
-from seaformer.models._mobilenet import PooledClassifier, divisible
+from seaformer.models._mobilenet import Classifier, Gate, PooledClassifier, divisible, norm_factors
+from seaformer.models._official import renamed
 from seaformer.models._tags import replaced, spec
 
 EXPANSION = 2
@@ -33,20 +34,6 @@ class RepVitRow:
 
     widths: tuple[int, ...]
     depths: tuple[int, ...]
-
-
-class Gate(nn.Module):
-    """Squeeze-and-excitation: a factor for each channel from the mean over the map."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.reduce = nn.Conv2d(channels, divisible(channels / 4), 1)
-        self.expand = nn.Conv2d(divisible(channels / 4), channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """B C H W to the same."""
-        hidden = F.relu(self.reduce(F.adaptive_avg_pool2d(x, 1)))
-        return x * torch.sigmoid(self.expand(hidden))
 
 
 class ChannelMixer(nn.Module):
@@ -70,7 +57,7 @@ class Block(nn.Module):
     def __init__(self, channels: int, *, gated: bool) -> None:
         super().__init__()
         self.mixer = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.gate = Gate(channels) if gated else None
+        self.gate = Gate(channels, divisible(channels / 4)) if gated else None
         self.channels = ChannelMixer(channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -122,20 +109,16 @@ class Backbone(nn.Module):
         return x
 
 
-class RepVit(Network):
+class RepVit(Classifier):
     """Image B 3 H W to logits B classes."""
 
-    COMPONENTS = ("backbone", "head")
+    backbone: Backbone
     DAMPED = ("project",)
 
     def __init__(self, row: RepVitRow, classes: int) -> None:
         super().__init__()
         self.backbone = Backbone(row)
         self.head = PooledClassifier(row.widths[-1], classes)
-
-    def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.backbone(image))
-        return logits
 
 
 # Checkpoints ------------------------------------------------------------------------------------
@@ -175,11 +158,7 @@ def official_keys(network: RepVit) -> dict[str, str]:
         for j, _ in enumerate(stage.children()):
             ours, theirs = f"backbone.stages.{i}.{j}", f"stages.{i}.blocks.{j}"
             prefixes |= {f"{ours}.{one}": f"{theirs}.{two}" for one, two in _BLOCK.items()}
-    keys = {}
-    for key in network.state_dict():
-        ours = next(prefix for prefix in prefixes if key.startswith(prefix + "."))
-        keys[key] = prefixes[ours] + key.removeprefix(ours).replace(".conv.", ".c.")
-    return keys
+    return renamed(network, prefixes, conv="c")
 
 
 def official_state(state: Mapping[str, Tensor]) -> Layout:
@@ -198,27 +177,19 @@ def official_state(state: Mapping[str, Tensor]) -> Layout:
     return Layout(folded, "timm, as trained")
 
 
-def _scale(state: Mapping[str, Tensor], norm: str) -> tuple[Tensor, Tensor]:
-    """Factor and addend of a norm in evaluation mode."""
-    scale = state[f"{norm}.weight"].double()
-    scale = scale / (state[f"{norm}.running_var"].double() + NORM_EPS).sqrt()
-    mean = state[f"{norm}.running_mean"].double()
-    return scale, state[f"{norm}.bias"].double() - mean * scale
-
-
 def _folded_mixer(state: Mapping[str, Tensor], mixer: str) -> tuple[Tensor, Tensor]:
     """norm(3x3 with norm + 1x1 + input) as one 3x3 convolution."""
-    scale, shift = _scale(state, f"{mixer}.conv.bn")
+    scale, shift = norm_factors(state, f"{mixer}.conv.bn", NORM_EPS)
     weight = state[f"{mixer}.conv.c.weight"].double() * scale[:, None, None, None]
     weight = weight + F.pad(state[f"{mixer}.conv1.weight"].double() + 1, [1] * 4)
     bias = shift + state[f"{mixer}.conv1.bias"].double()
-    scale, shift = _scale(state, f"{mixer}.bn")
+    scale, shift = norm_factors(state, f"{mixer}.bn", NORM_EPS)
     return (weight * scale[:, None, None, None]).float(), (bias * scale + shift).float()
 
 
 def _folded_head(state: Mapping[str, Tensor], head: str) -> tuple[Tensor, Tensor]:
     """A norm and a linear layer as one linear layer."""
-    scale, shift = _scale(state, f"{head}.bn")
+    scale, shift = norm_factors(state, f"{head}.bn", NORM_EPS)
     weight = state[f"{head}.l.weight"].double()
     return weight * scale, state[f"{head}.l.bias"].double() + weight @ shift
 
