@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from seaformer.commands._options import QuantizeOptions
 from seaformer.core.errors import UsageError
 from seaformer.core.precision import find_precision, precisions
 from seaformer.core.quantization import check_observer
-
-if TYPE_CHECKING:
-    from seaformer.commands._options import QuantizeOptions
 
 
 def check_integers(integers: QuantizeOptions, precision: str) -> None:
@@ -29,21 +25,8 @@ def check_integers(integers: QuantizeOptions, precision: str) -> None:
             raise UsageError(f"{option} is for --precision {able} (got --precision {precision}).")
 
 
-def calibration_of(integers: QuantizeOptions | None, precision: str) -> str | None:
-    """The folder of calibration images, for a precision that needs some."""
-    return (integers.calibration or None) if _asked(integers, precision) and integers else None
-
-
-def observer_of(integers: QuantizeOptions | None, precision: str) -> str | None:
-    """The observer, for a precision that needs one."""
-    return (integers.observer or None) if _asked(integers, precision) and integers else None
-
-
-def keep_of(integers: QuantizeOptions | None, precision: str) -> tuple[str, ...]:
-    """Modules that stay in float, for a precision that has integers."""
-    names = integers.int8_keep.split(",") if integers and _asked(integers, precision) else []
-    return tuple(name.strip() for name in names if name.strip())
-
-
-def _asked(integers: QuantizeOptions | None, precision: str) -> bool:
-    return integers is not None and find_precision(precision).calibrated
+def options_for(precision: str, integers: QuantizeOptions | None) -> QuantizeOptions:
+    """What was asked of quantisation, for one of several precisions; nothing for one of floats."""
+    if integers is not None and find_precision(precision).calibrated:
+        return integers
+    return QuantizeOptions()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seaformer.commands._integers import calibration_of, check_integers, keep_of, observer_of
+from seaformer.commands._integers import check_integers, options_for
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,13 +94,14 @@ def export_requests(
             mean=colours("--mean", source.mean),
             std=colours("--std", source.std),
             opset=source.opset,
-            calibration=calibration_of(integers, precision),
-            observer=observer_of(integers, precision),
-            keep=keep_of(integers, precision),
+            calibration=own.calibration or None,
+            observer=own.observer or None,
+            keep=tuple(_list(own.int8_keep)),
         )
         for name in names
         for format in _list(formats)
         for precision in _list(models.precision)
+        for own in (options_for(precision, integers),)
     ]
 
 
