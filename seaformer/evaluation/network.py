@@ -115,13 +115,24 @@ def open_network(
     Raises ``ArtifactError`` for a file that cannot be run, ``MissingExtra`` without its engine,
     ``UsageError`` for what it does not take.
     """
+    file = located(path)
+    if isinstance(file, Artifact):
+        return _from_artifact(file, options)
+    return from_file(file.resolve(), options)
+
+
+def located(path: Path | str | Artifact) -> Artifact | Path:
+    """The artifact that a path names, by its file or its manifest; a file without one as it is.
+
+    Raises ``ArtifactError`` for a path at which there is neither.
+    """
     if isinstance(path, Artifact):
-        return _from_artifact(path, options)
+        return path
     path = expanded(path)
     bare = path.with_name(path.name.removesuffix(".json"))
     if manifest_path(bare).exists() or not bare.exists():
-        return _from_artifact(load_artifact(bare), options)
-    return from_file(bare.resolve(), options)
+        return load_artifact(bare)
+    return bare
 
 
 class ModelSession(Session, Protocol):

@@ -12,7 +12,7 @@ from seaformer.core.errors import UsageError
 from seaformer.core.files import check_dir
 from seaformer.data.sets import open_set
 from seaformer.evaluation.modes import MULTI_SCALE, mode_of
-from seaformer.evaluation.network import ModelSession, NetworkOptions
+from seaformer.evaluation.network import ModelSession, NetworkOptions, located
 from seaformer.evaluation.predictor import of_file, of_session
 from seaformer.evaluation.record import Keeping, Subject, keep, subject_of
 from seaformer.evaluation.run import Evaluation, Progress, evaluate_set
@@ -69,8 +69,9 @@ def evaluate_order(
     if keeping is not None:
         check_dir(keeping.results / FOLDER)
     data = open_set(order.data, order.split, order.kind)
-    predictors = [of_file(one, order.options) for one in named]
-    subjects = [subject_of(one, row) for one, row in zip(named, predictors, strict=True)]
+    located_files = [located(one) for one in named]
+    predictors = [of_file(one, order.options) for one in located_files]
+    subjects = [subject_of(*pair) for pair in zip(located_files, predictors, strict=True)]
     if network is not None:
         session = network(data.classes)
         spec = session.spec

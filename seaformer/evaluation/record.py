@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.accuracy import SCHEMA, Accuracy
-from seaformer.core.artifact import Artifact, load_artifact, manifest_path
+from seaformer.core.artifact import Artifact
 from seaformer.core.measurement import new_id
 from seaformer.core.precision import BASE
 from seaformer.data.dataset import DataSet
@@ -33,18 +33,14 @@ class Subject:
     sha256: str = ""
 
 
-def subject_of(file: Artifact | Path | str, predictor: Predictor) -> Subject:
+def subject_of(file: Artifact | Path, predictor: Predictor) -> Subject:
     """A file as its manifest describes it; without one, by its name and what it answers."""
     if not isinstance(file, Artifact):
-        path = files.expanded(file)
-        bare = path.with_name(path.name.removesuffix(".json"))
-        if not manifest_path(bare).exists():
-            height, width = predictor.size or (0, 0)
-            return Subject(
-                bare.name, (1, 3, height, width), bare.suffix.removeprefix("."), "",
-                predictor.scope, file=bare.name, sha256=files.sha256_file(bare),
-            )  # fmt: skip
-        file = load_artifact(bare)
+        height, width = predictor.size or (0, 0)
+        return Subject(
+            file.name, (1, 3, height, width), file.suffix.removeprefix("."), "",
+            predictor.scope, file=file.name, sha256=files.sha256_file(file),
+        )  # fmt: skip
     spec = file.spec
     return Subject(
         spec.name, spec.input_shape, file.format, file.precision, file.scope, spec.weights,
