@@ -14,6 +14,7 @@ import pytest
 from seaformer.core.errors import SeaFormerError
 
 ZOO = "pip install 'seaformer[zoo]'"
+DEV = "pip install 'seaformer[dev]'"
 _PREFIX = "Skipped: "
 
 

@@ -26,7 +26,9 @@ SLOW = {
     "seaformer_t.coco",
     "segformer_b0.ade20k",
     "setr_naive_t.ade20k",
+    "mobilevit_xxs.imagenet_256",
     "mobilevitv2_050.imagenet_256",
+    "efficientnet_b0.imagenet",
     "mobilenetv1_x025.imagenet",
     "mobileone_s0.imagenet",
     "mobilenetv4_s.imagenet",
@@ -45,6 +47,8 @@ LONG = {
     "topformer_t.ade20k",
     "segformer_b0.ade20k",
     "setr_naive_t.ade20k",
+    "mobilevit_xxs.imagenet_256",
+    "efficientnet_b0.imagenet",
     "mobilevitv2_050.imagenet_256",
     "mobilenetv2_psp.cityscapes",
 }

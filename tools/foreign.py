@@ -2,7 +2,7 @@
 
     python tools/foreign.py [--no-bench] [NAME ...]    # all of foreign_networks.py
 
-Needs the extra zoo, and packages that foreign_networks.py names. Each is exported as ``seaformer
+Needs the extra dev, and packages that foreign_networks.py names. Each is exported as ``seaformer
 export --module`` does it, to ExecuTorch twice (with every rewrite left out, and with them) and to
 ONNX. All files are timed in one bench, interleaved. What a format refuses is in the table with its
 reason.

@@ -62,4 +62,4 @@ def family_of(spec: ModelSpec) -> str:
     """The kin of a model: what has the same blocks is left out of a calibration together."""
     if spec.family.startswith("seaformer"):
         return "seaformer"
-    return spec.name.partition("_")[0] if spec.family == "huggingface" else spec.family
+    return spec.family

@@ -48,6 +48,7 @@ class RowFields(TypedDict, total=False):
     depths: tuple[int, ...]
     detailed: bool
     edge_eps: float
+    expansion: int
     gated: bool
     head_channels: int
     hidden: int
@@ -62,6 +63,7 @@ class RowFields(TypedDict, total=False):
     rows: tuple[BneckRow, ...]
     scales: tuple[tuple[BlockRow, ...], ...]
     stride: int
+    token_widths: tuple[int, ...]
     weights: str
     width: int
     widths: tuple[int, ...]

@@ -76,16 +76,20 @@ def google_conv_bn(
 
 
 class Gate(nn.Module):
-    """Squeeze-and-excitation: a factor for each channel from the mean over the map."""
+    """Squeeze-and-excitation: a factor for each channel from the mean over the map.
 
-    def __init__(self, channels: int, hidden: int) -> None:
+    ``act`` is what follows the first of its two layers, ReLU when absent.
+    """
+
+    def __init__(self, channels: int, hidden: int, act: nn.Module | None = None) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.act = act or nn.ReLU()
         self.expand = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """B C H W to the same."""
-        hidden = F.relu(self.reduce(F.adaptive_avg_pool2d(x, 1)))
+        hidden = self.act(self.reduce(F.adaptive_avg_pool2d(x, 1)))
         return x * torch.sigmoid(self.expand(hidden))
 
 

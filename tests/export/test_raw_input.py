@@ -98,7 +98,6 @@ def test_channels_are_swapped_after_they_come_in(input: str) -> None:
 
 def test_an_onnx_file_carries_its_pre_processing_and_classes(tmp_path: Path) -> None:
     size, zoo = (64, 64), "mobilevit_xxs.imagenet_256"
-    pytest.importorskip("transformers")
     artifact = export_model(zoo, format="onnx", size=size, input="uint8", out=tmp_path)
     pairs = {p.key: p.value for p in onnx.load(str(artifact.path)).metadata_props}
     assert (pairs["input"], pairs["layout"], pairs["channels"]) == ("uint8", "NCHW", "RGB")

@@ -15,7 +15,6 @@ from seaformer.models import FAMILIES, _complexity, list_models, model_spec, zoo
 from seaformer.models._aspp import LrAspp
 from seaformer.models._blocks import ConvBN
 from seaformer.models.mobilenetv3 import SIZES, BneckRow
-from tests import requirements
 
 Counted = tuple[float, float]  # parameters in M, FLOPs in G
 
@@ -111,18 +110,28 @@ def test_mobilevitv2_075s_figure_is_of_multiply_accumulates_alone() -> None:
 
 
 def test_efficientnet_b1_with_the_originals_padding_counts_what_table_14_prints() -> None:
-    transformers = requirements.module("transformers", requirements.ZOO)
-    config = {"width_coefficient": 1.0, "depth_coefficient": 1.1, "hidden_dim": 1280}
-    name, found = "efficientnet_b1.imagenet_240", []
-    for padding in ([], [16]):
-        made = transformers.EfficientNetConfig(**config, depthwise_padding=padding)
-        with torch.device("meta"):
-            network = transformers.EfficientNetForImageClassification(made).eval()
-            maps = network.efficientnet(torch.empty(1, 3, 240, 240)).last_hidden_state
-        found.append((maps.shape[-1], *counted(name, network)))
-    assert [side for side, _, _ in found] == [7, 8]
-    assert round(found[1][2], 2) == 0.71
-    assert round(found[1][2], 1) == printed(name)
+    """TensorFlow's padding answers at 8x8 for 240x240, that of the transformers library at 7x7."""
+    name = "efficientnet_b1.imagenet_240"
+    network = built(name)
+    _, high = network.get_submodule("backbone")(torch.empty(1, 3, 240, 240, device="meta"))
+    assert high.shape[-2:] == (8, 8)
+    _, flops = counted(name, network)
+    assert round(flops, 2) == 0.71
+    assert round(flops, 1) == printed(name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "params", "flops"),
+    [({}, 16.87, 26.96), ({"stride": 8}, 16.87, 74.18), ({"depth": 110}, 19.37, 29.29)],
+)
+def test_efficientnets_deeplabv3plus_counts_what_table_2_prints_as_b0_at_a_sixteenth(
+    changes: dict[str, int], params: float, flops: float
+) -> None:
+    name = "efficientnet_b0_deeplabv3plus.ade20k"
+    seen = counted(name, built(name, **changes))
+    assert (round(seen[0], 2), round(seen[1], 2)) == (params, flops)
+    near = pytest.approx(printed(name), rel=0.01)
+    assert (seen[1] == near) == (not changes)
 
 
 def halved(name: str) -> Counted:

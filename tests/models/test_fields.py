@@ -11,11 +11,14 @@ from seaformer.models._backbone import Blocks, SeaFormerRow, StageRow
 from seaformer.models._blocks import BlockRow
 from seaformer.models._fields import RowFields
 from seaformer.models._plus_networks import PlusRow
+from seaformer.models.efficientnet import EfficientNetRow
 from seaformer.models.mobilenetv1 import MobileNetV1Row
 from seaformer.models.mobilenetv2 import MobileNetV2Row
 from seaformer.models.mobilenetv3 import BneckRow, MobileNetV3Row
 from seaformer.models.mobilenetv4 import MobileNetV4Row, StageRows
 from seaformer.models.mobileone import MobileOneRow
+from seaformer.models.mobilevit import MobileViTRow
+from seaformer.models.mobilevitv2 import MobileViTV2Row
 from seaformer.models.pp_mobileseg import StrideFormerRow
 from seaformer.models.repvit import RepVitRow
 from seaformer.models.retinanet import RetinaNetRow
@@ -24,6 +27,7 @@ from seaformer.models.setr import SetrRow
 from seaformer.models.topformer import TopFormerRow
 
 ROWS: tuple[Any, ...] = (
+    EfficientNetRow,
     SeaFormerRow,
     PlusRow,
     MobileNetV1Row,
@@ -31,6 +35,8 @@ ROWS: tuple[Any, ...] = (
     MobileNetV3Row,
     MobileNetV4Row,
     MobileOneRow,
+    MobileViTRow,
+    MobileViTV2Row,
     RepVitRow,
     RetinaNetRow,
     SegFormerRow,

@@ -1,4 +1,4 @@
-"""MobileNetV1-V3: figures of their own papers, and outputs of the transformers library."""
+"""MobileNets and their kin: figures of their own papers, and outputs of other libraries."""
 
 from __future__ import annotations
 
@@ -103,19 +103,59 @@ def test_repvit_costs_what_timms_deployed_form_costs(name: str, macs_g: float) -
 
 
 CLASSIFIER, SEGMENTER = "ForImageClassification", "ForSemanticSegmentation"
-LIBRARY: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "mobilenetv1_x050.imagenet": ("MobileNetV1", CLASSIFIER, {"depth_multiplier": 0.5}),
-    "mobilenetv2_100.imagenet": ("MobileNetV2", CLASSIFIER, {}),
-    "mobilenetv2_x035.imagenet": ("MobileNetV2", CLASSIFIER, {"depth_multiplier": 0.35}),
-    "mobilenetv2_laspp.ade20k": ("MobileNetV2", SEGMENTER, {"output_stride": 16}),
+EFFICIENTNET = {"width_coefficient": 1.0, "hidden_dim": 1280}
+
+
+def mobilevit(inside: list[int], necks: list[int], expansion: float) -> dict[str, Any]:
+    """A configuration of the library's."""
+    return {"hidden_sizes": inside, "neck_hidden_sizes": necks, "expand_ratio": expansion}
+
+
+# Class, task and configuration of the library, and a size where all its paddings are ours too:
+# EfficientNet's block 16 is padded for odd maps alone, MobileViTv2 cuts the border of odd ones off.
+LIBRARY: dict[str, tuple[str, str, dict[str, Any], tuple[int, int]]] = {
+    "mobilenetv1_x050.imagenet": ("MobileNetV1", CLASSIFIER, {"depth_multiplier": 0.5}, (64, 75)),
+    "mobilenetv2_100.imagenet": ("MobileNetV2", CLASSIFIER, {}, (64, 75)),
+    "mobilenetv2_x035.imagenet": ("MobileNetV2", CLASSIFIER, {"depth_multiplier": 0.35}, (64, 75)),
+    "mobilenetv2_laspp.ade20k": ("MobileNetV2", SEGMENTER, {"output_stride": 16}, (64, 75)),
+    "efficientnet_b0.imagenet": (
+        "EfficientNet",
+        CLASSIFIER,
+        EFFICIENTNET | {"depth_coefficient": 1.0},
+        (64, 96),
+    ),
+    "efficientnet_b1.imagenet_240": (
+        "EfficientNet",
+        CLASSIFIER,
+        EFFICIENTNET | {"depth_coefficient": 1.1, "depthwise_padding": [16]},
+        (80, 112),
+    ),
+    "mobilevit_xxs.imagenet_256": (
+        "MobileViT",
+        CLASSIFIER,
+        mobilevit([64, 80, 96], [16, 16, 24, 48, 64, 80, 320], 2.0),
+        (96, 75),
+    ),
+    "mobilevit_s.imagenet_256": (
+        "MobileViT",
+        CLASSIFIER,
+        mobilevit([144, 192, 240], [16, 32, 64, 96, 128, 160, 640], 4.0),
+        (64, 96),
+    ),
+    "mobilevitv2_075.imagenet_256": (
+        "MobileViTV2",
+        CLASSIFIER,
+        {"width_multiplier": 0.75},
+        (64, 128),
+    ),
 }
 
 
 @pytest.mark.parametrize("name", LIBRARY)
-def test_a_mobilenet_computes_what_the_transformers_library_computes(name: str) -> None:
-    """With the same weights under the library's names; one side of the image is odd."""
-    transformers = requirements.module("transformers", requirements.ZOO)
-    family, task, fields = LIBRARY[name]
+def test_a_network_computes_what_the_transformers_library_computes(name: str) -> None:
+    """With the same weights under the library's names; one side of some images is odd."""
+    transformers = requirements.module("transformers", requirements.DEV)
+    family, task, fields, size = LIBRARY[name]
     model = create_model(name, seed=1)
     names = FAMILIES.load(model.spec.family).official_keys(model)
     state = {names[key]: value for key, value in model.state_dict().items()}
@@ -125,7 +165,7 @@ def test_a_mobilenet_computes_what_the_transformers_library_computes(name: str) 
         unused = {key: v for key, v in theirs.state_dict().items() if ".conv_1x1." in key}
         state |= unused
     theirs.load_state_dict(state, strict=True)
-    image = torch.randn(1, 3, 64, 75, generator=torch.Generator().manual_seed(2))
+    image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         torch.testing.assert_close(model(image), theirs(image).logits, rtol=1e-4, atol=1e-5)
 

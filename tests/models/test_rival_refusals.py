@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from seaformer.core.errors import UsageError, WeightsMismatch
+from seaformer.core.errors import WeightsMismatch
 from seaformer.models import FAMILIES, create_model, model_spec
 
 
@@ -51,6 +51,7 @@ def test_a_checkpoint_of_another_model_or_task_or_class_count_says_what_to_use(
         ("topformer_t", (80, 64), (1, 150, 10, 8)),
         ("segformer_b0", (67, 101), (1, 150, 17, 26)),
         ("mobilevit_xxs.imagenet_256", (96, 67), (1, 1000)),
+        ("mobilevitv2_050.imagenet_256", (96, 67), (1, 1000)),
     ],
 )
 def test_a_rival_takes_sizes_that_are_not_multiples_of_its_stride(
@@ -68,8 +69,3 @@ def test_setr_answers_for_the_image_it_pads() -> None:
     network = create_model("setr_naive_t", size=(67, 101))
     with torch.no_grad():
         assert network(torch.zeros(1, 3, 67, 101)).shape == (1, 150, 20, 28)
-
-
-def test_a_library_model_has_no_fields_to_override() -> None:
-    with pytest.raises(UsageError, match="no override 'width'"):
-        create_model("efficientnet_b1.imagenet_240", width=2)

@@ -129,6 +129,7 @@ FAMILY_NAMES = [
     "mobilevit_xxs.imagenet_256",
     "mobilevitv2_050.imagenet_256",
     "efficientnet_b1.imagenet_240",
+    "efficientnet_b0_deeplabv3plus.ade20k",
 ]
 
 

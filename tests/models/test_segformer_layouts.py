@@ -24,7 +24,7 @@ HUGGING_FACE: dict[str, dict[str, Any]] = {  # what differs from the library's d
 
 
 def hugging_face(**config: Any) -> nn.Module:
-    transformers = requirements.module("transformers", requirements.ZOO)
+    transformers = requirements.module("transformers", requirements.DEV)
     made = transformers.SegformerForSemanticSegmentation
     torch.manual_seed(0)
     network = made(made.config_class(num_labels=150, **config)).eval()

@@ -31,8 +31,7 @@ class Rule:
 
     Attributes:
         name: unique among all rules; what ``--no-rewrite`` takes and a manifest counts.
-        kind: the exact class it is for; of a library that not every model needs, as
-            ``transformers.MobileViTV2Layer`` (package and class), so that it is not imported.
+        kind: the exact class it is for.
         make: an equal module, from the original and the shapes of its inputs (empty unless
             ``sized``); the module itself where the rule does not apply to it.
         reason: one sentence.
@@ -45,7 +44,7 @@ class Rule:
     """
 
     name: str
-    kind: type[nn.Module] | str
+    kind: type[nn.Module]
     make: Make
     reason: str
     stage: Stage = Stage.BLOCK
@@ -65,11 +64,7 @@ class Rule:
 
     def matches(self, module: nn.Module) -> bool:
         """Whether a module is of the kind that is rewritten. Subclasses are not."""
-        kind = type(module)
-        if isinstance(self.kind, str):
-            package, _, name = self.kind.partition(".")
-            return (kind.__module__.partition(".")[0], kind.__name__) == (package, name)
-        return kind is self.kind
+        return type(module) is self.kind
 
     @property
     def where(self) -> str:

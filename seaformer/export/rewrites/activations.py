@@ -55,14 +55,6 @@ RULES = (
         delegates=("xnnpack",),
     ),
     Rule(
-        "silu-huggingface",
-        "transformers.SiLUActivation",
-        lambda _, __: SigmoidSwish(),
-        _SILU,
-        stage=Stage.LAYER,
-        delegates=("xnnpack",),
-    ),
-    Rule(
         "gelu-tanh",
         nn.GELU,
         lambda _, __: TanhGelu(),

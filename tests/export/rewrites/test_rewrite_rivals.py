@@ -12,7 +12,7 @@ from torch import nn
 from seaformer.core.quiet import quiet
 from seaformer.export._executorch.delegation import xnnpack_report
 from seaformer.export.rewrites.activations import SigmoidSwish, TanhGelu
-from seaformer.export.rewrites.huggingface import FixedAttention, MapNorm
+from seaformer.export.rewrites.mobilevit import FixedAttention, MapNorm
 from seaformer.export.rewrites.tokens import LinearLayerNorm
 from seaformer.export.rewrites.topformer import MatrixPool, WindowPool, shares
 from seaformer.models import create_model
