@@ -7,19 +7,29 @@ the same few are tried, in seconds.
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
 
+Test = TypeVar("Test", bound=Callable[..., Any])
+
 _GIVEN = os.environ.get("SEAFORMER_FUZZ", "")
-budget = settings(
+_BUDGET = settings(
     deadline=None,
     derandomize=not _GIVEN,
     database=None,
     max_examples=int(_GIVEN or 30),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+
+
+def budget(test: Test) -> Test:
+    """Mark a test of a door, ``pytest -m fuzz``, and give it that many documents."""
+    return pytest.mark.fuzz(_BUDGET(test))
+
 
 EVIL = "\x1b[2J\x1b]0;x\x07\r\n::error::x"  # clears a terminal, names its window, fails a CI job
 

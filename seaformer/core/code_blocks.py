@@ -67,9 +67,9 @@ def load_blocks(path: Path) -> BlockProfile:
     Raises ``CorruptArtifact`` when it is none, or when its blocks do not add up to its head.
     """
     try:
-        first, *rest = path.read_text(encoding="utf-8").splitlines()
-        head = codec.decode(BlockHead, first.encode(), where=path.name)
-    except (OSError, ValueError) as error:
+        first, *rest = files.read_bytes(path).decode().splitlines()
+        head = codec.decode(BlockHead, first.encode(), where=path.name, newest=SCHEMA)
+    except ValueError as error:
         raise CorruptArtifact(f"{path} cannot be read as a block profile: {error}.") from error
     profile = BlockProfile(head, parse_blocks(rest, where=path.name))
     total = sum(block.instructions for block in profile.blocks)

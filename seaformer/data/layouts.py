@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seaformer.core.errors import DataError
+from seaformer.core import files
+from seaformer.core.errors import CorruptArtifact, DataError
 from seaformer.data import coco
 from seaformer.data.dataset import (
     CLASSIFICATION,
@@ -134,13 +135,15 @@ def _cityscapes(root: Path, folder: str) -> Listing:
 
 
 def _pascal_context(root: Path, folder: str) -> Listing:
-    names_file = root / "ImageSets" / "SegmentationContext" / f"{folder}.txt"
+    name = f"ImageSets/SegmentationContext/{folder}.txt"
     masks = {mask.stem: mask for mask in files_in(root / "SegmentationClassContext", (".png",))}
     images = {image.stem: image for image in files_in(root / "JPEGImages")}
     try:
-        names = names_file.read_text(encoding="utf-8").split()
-    except OSError as error:
-        return Listing(fault=f"{names_file.relative_to(root)} cannot be read: {error.strerror}")
+        names = files.read_bytes(root / name, name).decode().split()
+    except CorruptArtifact as error:
+        return Listing(fault=error.message.removesuffix("."))
+    except UnicodeDecodeError:
+        return Listing(fault=f"{name} is not text in UTF-8")
     absent = [name for name in names if name not in images]
     listing = pair((images[n] for n in names if n in images), masks, lambda image: image.stem)
     fault = f"{len(absent)} listed images are missing ({absent[0]}.jpg)" if absent else ""

@@ -6,6 +6,8 @@ Files appear whole or not at all: they are written beside their names and moved.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -16,7 +18,7 @@ import torch
 from seaformer.core import files
 from seaformer.core.errors import CorruptArtifact
 
-_STATE = {"network", "optimiser", "averaged", "iteration"}
+_STATE = {"network", "optimiser", "averaged", "iteration", "loss"}
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,8 @@ def load(path: Path) -> dict[str, Any]:
 
     Raises ``CorruptArtifact`` for a file that is damaged or of another tool.
     """
-    try:
-        with files.open_regular(path) as stream:
-            content = torch.load(stream, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
-        raise _damaged(path) from error
+    with reading(path), files.open_regular(path) as stream:
+        content = torch.load(stream, map_location="cpu", weights_only=True)
     if not isinstance(content, dict):
         raise _damaged(path)
     return content
@@ -80,6 +79,18 @@ def load_state(path: Path) -> dict[str, Any]:
     if not content.keys() >= _STATE:
         raise _damaged(path)
     return content
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what a damaged file raises into ``CorruptArtifact``."""
+    try:
+        yield
+    except (
+        AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError,
+        UnpicklingError,
+    ) as error:  # fmt: skip
+        raise _damaged(path) from error
 
 
 def _damaged(path: Path) -> CorruptArtifact:

@@ -40,7 +40,9 @@ class CsvLog:
     def __init__(self, path: Path, iterations: int) -> None:
         """Keep the header and the rows of ``iterations``; the rest is dropped."""
         self.path = path
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        lines = (
+            files.read_bytes(path).decode("utf-8", "replace").splitlines() if path.exists() else []
+        )
         self._lines = lines[: iterations + 1] if iterations else []
         files.write_text(path, "".join(f"{line}\n" for line in self._lines))
 

@@ -231,7 +231,7 @@ class _Run:
         self.network.train()
         prepared = self.accelerator.prepare(self.network, optimiser(recipe, self.groups))
         self.wrapped, self.optimiser = prepared
-        self.first = self._restore()
+        self.first, self.loss = self._restore()
 
     def _objective(self) -> Objective:
         """What is minimised: the task's loss, or the losses of a student."""
@@ -241,16 +241,16 @@ class _Run:
             return Distilling(self.network, teacher, recipe, how, self.accelerator.device)
         return OBJECTIVES[self.data.task](recipe)
 
-    def _restore(self) -> int:
-        """The iteration to begin with, after the state of the last checkpoint."""
-        first = 0
-        if self.run.state.exists():
-            state = checkpoints.load_state(self.run.state)
+    def _restore(self) -> tuple[int, float]:
+        """The iteration to begin with, and the loss before it: the state of the last checkpoint."""
+        if not self.run.state.exists():
+            return 0, math.nan
+        state = checkpoints.load_state(self.run.state)
+        with checkpoints.reading(self.run.state):
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.averaged = state["averaged"]
-            first = int(state["iteration"])
-        return first
+            self.averaged = dict(state["averaged"])
+            return int(state["iteration"]), float(state["loss"])
 
     def _logs(self) -> list[Log]:
         """Where the first process writes its curves."""
@@ -263,7 +263,7 @@ class _Run:
 
     def go(self, progress: Progress) -> TrainResult:
         """Every iteration that is left."""
-        recipe, loss, iteration = self.recipe, math.nan, self.first
+        recipe, loss, iteration = self.recipe, self.loss, self.first
         order = Order(len(self.data.samples), recipe.batch, self.plan.seed)
         batches = Batches(order, self.share, self.first, recipe.iterations)
         items = Augmented(self.data, recipe, preprocessing_of(self.network.spec), self.plan.seed)
@@ -275,7 +275,7 @@ class _Run:
                     log.write(entry)
                 loss, iteration = entry.loss, iteration + 1
                 if iteration % recipe.every == 0 or iteration == recipe.iterations:
-                    self._save(iteration)
+                    self._save(iteration, loss)
                 progress(iteration, recipe.iterations, loss)
         return TrainResult(iteration, loss, self.run.weights)
 
@@ -323,7 +323,7 @@ class _Run:
             else:
                 self.averaged[key] = value.detach().clone()
 
-    def _save(self, iteration: int) -> None:
+    def _save(self, iteration: int, loss: float) -> None:
         if not self.accelerator.is_main_process:
             return
         state = self.network.state_dict()
@@ -334,6 +334,7 @@ class _Run:
             "optimiser": self.optimiser.state_dict(),
             "averaged": self.averaged,
             "iteration": iteration,
+            "loss": loss,
         }
         checkpoints.save(self.run.state, content)
         weights: dict[str, Any] = {"state_dict": state}

@@ -108,7 +108,7 @@ def test_the_core_of_a_chip_is_the_one_its_name_means(chip: str) -> None:
 
 
 # Device trees of Linux (arch/arm64/boot/dts): the chip, its clusters as the tree numbers them,
-# capacity-dmips-mhz of each, what is pinned. Clocks: the tree's own, or the maker's where it has none.
+# capacity-dmips-mhz of each, what is pinned. Clocks: the tree's own, else the maker's.
 DEVICE_TREES = {
     "qcom/sm8150.dtsi": (
         "Snapdragon 855",

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
+from seaformer.core import files
 from seaformer.core.artifact import Delegation, OutsideOperator
 from seaformer.core.code_blocks import Block, BlockHead, BlockProfile, write_blocks
 from seaformer.core.counts import Counts
-from seaformer.core.errors import ArtifactError, CorruptArtifact, UsageError
+from seaformer.core.errors import ArtifactError, CorruptArtifact, SeaFormerError, UsageError
 from seaformer.core.estimate import CYCLES, INSTRUCTIONS
 from seaformer.core.measurement import EMULATED
 from seaformer.estimate.calibration import shipped
@@ -22,6 +29,7 @@ from seaformer.estimate.scale import WIDEST
 from tests.arm import needed
 from tests.estimate.test_cost import FMLA
 from tests.fakes.measurements import HOST
+from tests.fuzzing import budget, mutate
 
 COUNT = 5_000_000  # of a block of 16 instructions: as much work as a small classifier
 (KNOWN,) = (
@@ -131,3 +139,26 @@ def test_other_cores_engines_and_versions_are_refused() -> None:
 def test_recorded_code_needs_no_emulator() -> None:
     estimator = open_estimator("sd865", None, (), lambda _: None)
     assert estimator.target is None
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_pipe_or_a_device_is_not_read(make: Callable[[Path], object], tmp_path: Path) -> None:
+    make(path := tmp_path / "t.blocks.jsonl")
+    with pytest.raises(CorruptArtifact, match=r"t\.blocks\.jsonl is not a regular file\.$"):
+        Estimator(CALIBRATION, None).estimate_file(path)
+
+
+@budget
+@given(some.data())
+def test_whatever_is_in_a_file_it_is_estimated_or_refused(
+    tmp_path: Path, data: some.DataObject
+) -> None:
+    write_blocks(path := tmp_path / "t.blocks.jsonl", profile())
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for _ in range(data.draw(some.integers(1, 3))):
+        mutate(lines, data)
+    files.write_text(path, "".join(f"{json.dumps(line)}\n" for line in lines))
+    estimator = Estimator(CALIBRATION, None, needed(find_llvm))
+    with suppress(SeaFormerError):
+        row = estimator.estimate_file(path)
+        assert 0 < row.interval_ms[0] <= row.estimate_ms <= row.interval_ms[1] < float("inf")

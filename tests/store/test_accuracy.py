@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
+from seaformer.core import codec
 from seaformer.core.errors import UsageError
+from seaformer.report import make_report
 from seaformer.store import accuracy as store
 from seaformer.store.results import ResultStore
 from seaformer.store.summaries import load_summarised
 from tests.fakes.accuracies import accuracy
 from tests.fakes.measurements import measurement
+from tests.fuzzing import EVIL, budget, mutate
 
 
 def test_records_come_back_beside_measurements_oldest_first(tmp_path: Path) -> None:
@@ -53,3 +59,23 @@ def test_damaged_records_are_reported_and_left(tmp_path: Path, old: str, new: st
     assert records == (accuracy(2),)
     assert [file.path for file in damaged] == [path.relative_to(tmp_path).as_posix()]
     assert path.exists()
+
+
+@budget
+@given(some.data())
+def test_whatever_is_in_a_record_it_is_reported_or_skipped(
+    tmp_path: Path, data: some.DataObject
+) -> None:
+    results = ResultStore(tmp_path)
+    folder = tmp_path / "accuracy" / "x"
+    folder.mkdir(parents=True, exist_ok=True)
+    content = codec.to_json(accuracy(1))
+    for _ in range(data.draw(some.integers(1, 3))):
+        mutate(content, data)
+    (folder / "fuzzed.json").write_text(json.dumps(content))
+    (folder / "good.json").write_text(json.dumps(codec.to_json(accuracy(2))))
+    runs = load_summarised(results)
+    assert len(runs.accuracies) + len(runs.damaged) == 2
+    for file in make_report(tmp_path, runs).files:
+        assert EVIL not in file.text
+        assert "\x1b" not in file.text

@@ -49,6 +49,9 @@ def test_a_run_that_was_stopped_continues_to_the_same_losses(tmp_path: Path) -> 
     network = create_model("seaformer_t.synth", result.checkpoint)
     assert network.checkpoint is not None
 
+    (tmp_path / "b" / "log.csv").write_bytes(logs[1].encode()[:40] + b"\xff")  # a disk's fault
+    assert train(other, resume=True) == replace(result, checkpoint=tmp_path / "b" / "last.pth")
+
 
 def test_a_folder_of_another_run_is_refused_by_what_differs(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")

@@ -59,19 +59,43 @@ def losses(folder: Path) -> list[float]:
     ]
 
 
+def children(pid: int) -> list[Path]:
+    """The folders under /proc of what a process has started."""
+    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path("/proc") / each for each in pids]
+
+
+def wait_for_the_end_of(processes: list[Path]) -> None:
+    limit = time.monotonic() + 60
+    while alive := [each for each in processes if is_alive(each)]:
+        assert time.monotonic() < limit, alive
+        time.sleep(0.1)
+
+
+def is_alive(process: Path) -> bool:
+    """Whether it runs; one that nobody has waited for yet is no longer alive."""
+    try:
+        return process.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.slow
 def test_a_killed_run_continues_to_the_same_bits(shapes: str, tmp_path: Path) -> None:
     shared = ["--data", shapes, "--iters", "6", "--batch", "2", "--every", "2"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     finish(start([*shared, "--out", str(whole)]))
-    process = start([*shared, "--out", str(killed)])
+    process = start([*shared, "--out", str(killed), "--workers", "2"])
     limit = time.monotonic() + 300
     while not (RunFolder(killed).log.exists() and len(losses(killed)) >= 3):
         assert process.poll() is None
         assert time.monotonic() < limit
         time.sleep(0.02)
+    workers = children(process.pid)
+    assert len(workers) >= 2
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    wait_for_the_end_of(workers)
     assert checkpoints.load(RunFolder(killed).state)["iteration"] in (2, 4)
     finish(start([*shared, "--out", str(killed), "--resume"]))
     assert RunFolder(killed).log.read_bytes() == RunFolder(whole).log.read_bytes()
