@@ -28,7 +28,8 @@ _BUDGET = settings(
 
 def budget(test: Test) -> Test:
     """Mark a test of a door, ``pytest -m fuzz``, and give it that many documents."""
-    return pytest.mark.fuzz(_BUDGET(test))
+    marked: Test = pytest.mark.fuzz(_BUDGET(test))
+    return marked
 
 
 EVIL = "\x1b[2J\x1b]0;x\x07\r\n::error::x"  # clears a terminal, names its window, fails a CI job

@@ -16,6 +16,7 @@ from seaformer.core.errors import ArtifactError, CorruptArtifact
 from seaformer.core.files import DamagedFile
 from seaformer.store.results import check_holds_runs
 
+_DIMENSIONS = 4  # batch, channels, height, width
 Records = tuple[tuple[Accuracy, ...], tuple[DamagedFile, ...]]
 
 
@@ -38,8 +39,13 @@ def parse(content: bytes, where: str) -> Accuracy:
     """A record from its JSON text. Raises ``SchemaTooNew`` or ``CorruptArtifact``."""
     one = codec.decode(Accuracy, content, where=where, newest=SCHEMA)
     shares = (one.miou, one.macc, one.aacc, one.top1, one.top5, one.ap)
-    if one.images < 1 or any(v is not None and not 0 <= v <= 100 for v in shares):
+    bounds = (one.miou_low, one.miou_high)
+    figures = (*(value for value in (*shares, *bounds) if value is not None), *one.iou.values())
+    if one.images < 1 or one.skipped < 0 or any(value < 0 or value > 100 for value in figures):
         raise CorruptArtifact(f"{where}: images must be at least 1, and figures from 0 to 100.")
+    if len(one.input_shape) != _DIMENSIONS or min(one.input_shape) < 1:
+        shown = list(one.input_shape)
+        raise CorruptArtifact(f"{where}: input_shape must be 4 sizes from 1 on (got {shown}).")
     return one
 
 

@@ -47,7 +47,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [('"miou": 40.0', '"miou": 4000'), ('"images": 40', '"images": 0'), ("{", "["),
-     ('"schema": 1', '"schema": 99'), ('"images": 40', '"images": "40"')],
+     ('"schema": 1', '"schema": 99'), ("3,", "0,"), ("3,", "3, 3,"), ("80.0", "-1.0"),
+     ('"images": 40', '"images": "40"')],
 )  # fmt: skip
 def test_damaged_records_are_reported_and_left(tmp_path: Path, old: str, new: str) -> None:
     path = store.append(tmp_path, accuracy(1))
