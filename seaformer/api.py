@@ -92,6 +92,7 @@ def bench(
     min_secs: float = Stop().min_seconds,
     max_secs: float = Stop().max_seconds,
     repeats: int = RunPlan().processes,
+    tail: str = "",
     seed: int = 0,
     resume: bool = False,
     force: bool = False,
@@ -116,6 +117,7 @@ def bench(
         warmup, runs: exact numbers; ``None`` is the adaptive rule.
         min_secs, max_secs: seconds to time at least and at most, with the adaptive rule.
         repeats: fresh processes per artifact.
+        tail: ``argmax``, the upsampling and argmax of the logits, as a method of its own.
         seed: of the order of processes and of seeded weights.
         resume, force, adb_host: for phones, as on the command line.
         about: inputs, sizes and expected outputs of files without a manifest.
@@ -141,6 +143,7 @@ def bench(
         processes=repeats,
         seed=seed,
         components=components,
+        tail=tail,
         warmup=Warmup(runs=once if warmup is None else warmup),
         stop=Stop(min_seconds=min_secs, max_seconds=max_secs, runs=once if runs is None else runs),
     )

@@ -22,12 +22,14 @@ from seaformer.android_bench.transport import ShellResult
 from seaformer.bench.pack import SCHEMA, PackedArtifact, PackRecord, record_path
 from seaformer.bench.run import Bench
 from seaformer.bench.runner_io import RunnerFailure, RunnerReport, RunnerRequest
+from seaformer.bench.tails import callable_of
 from seaformer.bench.target import PlainTarget
 from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.core import codec, files
 from seaformer.core.artifact import Artifact, check_file
 from seaformer.core.errors import CorruptArtifact, RunnerFailed, UsageError
 from seaformer.core.measurement import MEASURED, Conditions, DeviceInfo, Flag, Measurement
+from seaformer.core.plan import is_tail, tail_method
 from seaformer.core.scratch import temporary_folder
 from seaformer.runtime.build.bundle import Bundle
 from seaformer.store.results import ResultStore
@@ -93,8 +95,9 @@ class AnswerTarget(PlainTarget):
         self._probe = read_board(lambda text, *more: _reply(_text(folder, "probe")), _NAME)
         self._waiting: dict[tuple[str, str], list[int]] = {}
         for number, run in enumerate(record.runs):
-            model, method = artifacts[run.artifact].callable_of(run.method)
-            self._waiting.setdefault((str(model), method), []).append(number)
+            model, method = callable_of(artifacts[run.artifact], run.method)
+            key = (str(model), run.method if is_tail(run.method) else method)
+            self._waiting.setdefault(key, []).append(number)
         self._state = "0.before"
         self._care = BoardCare(cast(Phone, _Recording(self)))
         self._cores: tuple[int, ...] = ()
@@ -122,9 +125,10 @@ class AnswerTarget(PlainTarget):
 
     def run(self, request: RunnerRequest) -> RunnerReport:
         """The report of the next process of that method."""
-        numbers = self._waiting.get((request.model, request.method), [])
+        method = tail_method(request.tail.kind) if request.tail else request.method
+        numbers = self._waiting.get((request.model, method), [])
         if not numbers:
-            raise RunnerFailed(f"The answer has no further run of {request.method}.")
+            raise RunnerFailed(f"The answer has no further run of {method}.")
         number = numbers.pop(0)
         stdout, stderr = (_text(self._folder, f"{number}.{end}") for end in ("json", "err"))
         code = _text(self._folder, f"{number}.code").strip()

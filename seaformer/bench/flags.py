@@ -14,7 +14,7 @@ from seaformer.core import stats
 from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.counts import executed_precision, multiplied_in, spread
 from seaformer.core.measurement import MEASURED, DeviceInfo, Flag, MethodRun
-from seaformer.core.plan import RunPlan
+from seaformer.core.plan import RunPlan, is_tail
 from seaformer.core.precision import BASE, precisions
 
 DRIFT = 0.05
@@ -49,6 +49,7 @@ def method_flags(
     A component of half a millisecond is allowed to be noisy: its spread does not make
     the whole network's figure invalid. An emulator's times are not judged at all.
     """
+    plan = replace(plan, threads=1) if is_tail(name) else plan
     certain = [*_threads(run, plan), *_output(run)]
     certain += _pinning(run, cpus) if source == MEASURED else []
     timed = _spread(run) if source == MEASURED else _counted(run)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from seaformer.agreement import images
 from seaformer.agreement.parity import compare_all
+from seaformer.bench import tails
 from seaformer.bench.arrays import load_arrays
 from seaformer.bench.runner_io import OutputTensor, RunnerReport, RunnerRequest
 from seaformer.core import files
@@ -24,7 +25,7 @@ from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.engine import runner_engine
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, ParityError
 from seaformer.core.measurement import OutputCheck
-from seaformer.core.plan import RunPlan
+from seaformer.core.plan import RunPlan, is_tail
 from seaformer.core.precision import tolerance_of
 from seaformer.core.request import OTHER_TASK
 
@@ -47,6 +48,7 @@ def prepare(artifact: Artifact, folder: Path, method: str = FORWARD) -> Prepared
     manifest names, or lacks an array that it names.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    method = FORWARD if is_tail(method) else method
     reference, spec = artifact.reference, artifact.spec
     if reference is None:
         path = folder / "image.bin"
@@ -86,11 +88,12 @@ def request_of(
     output_dir: str | None = None,
 ) -> RunnerRequest:
     """One process of a plan; paths are this computer's."""
-    model, name = artifact.callable_of(method)
+    model, name = tails.callable_of(artifact, method)
+    tail = tails.tail_of(artifact, plan.tail) if is_tail(method) else None
     return RunnerRequest(
         engine=runner_engine(artifact.format, artifact.file).name,
         model=str(model),
-        threads=plan.threads,
+        threads=1 if tail else plan.threads,
         method=name,
         cpus=cpus,
         inputs=tuple(map(str, prepared.inputs)),
@@ -100,6 +103,7 @@ def request_of(
         stop=plan.stop,
         shapes=chosen_shapes(artifact),
         external=external_files(artifact),
+        tail=tail,
     )
 
 
@@ -109,6 +113,8 @@ def check_output(
     """Compare the runner's outputs with the reference; ``None`` without a reference."""
     if not all(output.file for output in report.outputs):
         return None
+    if is_tail(method):
+        return tails.check_classes(*map(_output, report.outputs))
     if not prepared.expected:
         return _check_finite(report)
     pairs = zip(report.outputs, prepared.expected, strict=False)

@@ -19,6 +19,7 @@ from seaformer.bench import inputs, schedule
 from seaformer.bench.header import header_of, now
 from seaformer.bench.rows import MethodSoFar, RowSoFar, process_run, worse
 from seaformer.bench.runner_io import RunnerReport
+from seaformer.bench.tails import tail_of
 from seaformer.bench.target import CoreChoice, Target, choose_cores
 from seaformer.core import files
 from seaformer.core.artifact import Artifact
@@ -39,7 +40,7 @@ from seaformer.core.measurement import (
     Measurement,
     MethodRun,
 )
-from seaformer.core.plan import RunPlan, check_plan
+from seaformer.core.plan import RunPlan, check_plan, is_tail
 from seaformer.core.scratch import temporary_folder
 from seaformer.store.checkout import commit_of
 from seaformer.store.results import ResultStore
@@ -90,7 +91,8 @@ class Bench:
         and the first such error is raised at the end.
 
         ``KeyboardInterrupt`` passes through after what was measured has been stored. Raises
-        ``UsageError`` before anything runs when the results could not be written.
+        ``UsageError`` before anything runs when the results could not be written, or an artifact
+        has no such tail as the plan's.
         """
         files.make_dir(self._store.root)
         rows = [self._row(artifact) for artifact in artifacts]
@@ -143,6 +145,8 @@ class Bench:
     def _row(self, artifact: Artifact) -> RowSoFar:
         """One artifact with the methods the plan asks for."""
         names = schedule.methods(self._plan, artifact)
+        if self._plan.tail:
+            tail_of(artifact, self._plan.tail)
         row = RowSoFar(artifact, [MethodSoFar(name) for name in names])
         if self._plan.components and not artifact.components:
             row.failure = f"{artifact.file} has no components: export it with --components."
@@ -265,7 +269,8 @@ class Bench:
             for name, run in runs.items():
                 cpus, source = self._cores.cpus, self._target.source
                 flags += checks.method_flags(name, run, self._plan, cpus, source)
-        flags += checks.executed_flags(row.artifact.precision, runs.values())
+        networks = [run for name, run in runs.items() if not is_tail(name)]
+        flags += checks.executed_flags(row.artifact.precision, networks)
         if row.debug:
             flags.append(Flag("debug runner", True, "the runner was built without optimisation"))
         flags += [

@@ -15,7 +15,7 @@ from typing import Any
 from seaformer.core import codec
 from seaformer.core.counts import Counts
 from seaformer.core.errors import CorruptArtifact, RunnerFailed
-from seaformer.core.plan import Stop, Warmup
+from seaformer.core.plan import Stop, Tail, Warmup
 
 SCHEMA = 1
 
@@ -40,7 +40,8 @@ class RunnerRequest:
     runner itself before it loads anything. With a fixed number of runs in ``warmup`` or ``stop``
     the other fields of that rule do not apply. ``shapes`` are the sizes of the inputs of a model
     that leaves some free. ``external`` are files in or below the model's folder that hold its
-    weights: the engine opens them, the runner has no flag for them.
+    weights: the engine opens them, the runner has no flag for them. With a ``tail`` that is timed,
+    on the logits of one inference, and not the network; the outputs are its class map and these.
     """
 
     engine: str
@@ -58,6 +59,7 @@ class RunnerRequest:
     library: str | None = None
     shapes: tuple[tuple[int, ...], ...] = ()
     external: tuple[str, ...] = ()
+    tail: Tail | None = None
 
     def argv(self) -> list[str]:
         """The flags; the program itself goes before them."""
@@ -76,6 +78,8 @@ class RunnerRequest:
         argv += _warmup_flags(self.warmup) + _stop_flags(self.stop)
         if self.profile_ops is not None:
             argv += ["--profile-ops", self.profile_ops]
+        if self.tail is not None:
+            argv += self.tail.argv()
         return [*argv, "--marker"] if self.marker else argv
 
     def timeout_s(self, patience: Patience = Patience()) -> float:

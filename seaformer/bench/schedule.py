@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from seaformer.core import codec
 from seaformer.core.artifact import Artifact
-from seaformer.core.plan import RunPlan
+from seaformer.core.plan import RunPlan, tail_method
 
 
 def rounds(count: int, processes: int, seed: int) -> Iterator[tuple[int, ...]]:
@@ -26,9 +26,10 @@ def rounds(count: int, processes: int, seed: int) -> Iterator[tuple[int, ...]]:
 
 
 def methods(plan: RunPlan, artifact: Artifact) -> list[str]:
-    """The methods of an artifact that a plan measures; the whole network first."""
+    """The methods of an artifact that a plan measures; the whole network first, its tail last."""
     parts = artifact.components if plan.components else ()
-    return [plan.method, *(name for name in parts if name != plan.method)]
+    tails = [tail_method(plan.tail)] if plan.tail else []
+    return [plan.method, *(name for name in parts if name != plan.method), *tails]
 
 
 def bench_name(plan: RunPlan, artifacts: Sequence[Artifact], runner_build: str) -> str:

@@ -47,6 +47,12 @@ def scopes(incomplete: str) -> list[str]:
     return _beginning(incomplete, SCOPES)
 
 
+def tails(incomplete: str) -> list[str]:
+    from seaformer.core.plan import TAILS
+
+    return _beginning(incomplete, TAILS)
+
+
 def inputs(incomplete: str) -> list[str]:
     from seaformer.core.preprocessing import INPUTS
 

@@ -74,6 +74,14 @@ AdbHost = Annotated[
     str, typer.Option("--adb-host", help="HOST[:PORT] of another machine's adb server")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+TailName = Annotated[
+    str,
+    typer.Option(
+        "--tail",
+        help="also: argmax, upsampling and argmax of logits, in one pass",
+        autocompletion=_complete.tails,
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="delete without asking")]
 Wide = Annotated[
     bool, typer.Option("--wide", help="print every column, also where lines get too long")

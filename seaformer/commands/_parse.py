@@ -266,13 +266,16 @@ def rewrites_left_out(options: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def run_plan(how: PlanOptions, device: str, *, seed: int, components: bool) -> RunPlan:
+def run_plan(
+    how: PlanOptions, device: str, *, seed: int, components: bool, tail: str = ""
+) -> RunPlan:
     """The plan of one bench; an impossible one is refused before a model is exported for it.
 
     -1 runs or warm-up runs are the default of the device (``default_runs``).
     """
-    from seaformer.core.plan import RunPlan, Stop, Warmup, check_plan, default_runs
+    from seaformer.core.plan import TAILS, RunPlan, Stop, Warmup, check_plan, default_runs
 
+    known("tail", [tail] if tail else [], TAILS)
     default = default_runs(device)
     warmup, runs = (default if given == -1 else given for given in (how.warmup, how.runs))
     plan = RunPlan(
@@ -281,6 +284,7 @@ def run_plan(how: PlanOptions, device: str, *, seed: int, components: bool) -> R
         processes=how.repeats,
         seed=seed,
         components=components,
+        tail=tail,
         warmup=Warmup(runs=warmup),
         stop=Stop(
             min_seconds=how.min_secs,

@@ -19,6 +19,7 @@ from seaformer.commands._options import (
     PlanOptions,
     QuantizeOptions,
     Results,
+    TailName,
     Wide,
     grouped,
 )
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from seaformer.bench.fleet import Outcome
     from seaformer.core.measurement import Measurement
     from seaformer.core.profile import Profile
+    from seaformer.core.request import ExportRequest
 
 _DEFAULT = ",".join(default_formats())
 
@@ -75,6 +77,7 @@ def bench(
     profile: Annotated[
         str, typer.Option(help="also: ops, time by operator; blocks, all code emulated; ops,blocks")
     ] = "",
+    tail: TailName = "",
     results: Results = "",
     wide: Wide = False,
     as_json: AsJson = False,
@@ -85,7 +88,7 @@ def bench(
     from seaformer.export import cached_export
     from seaformer.store.results import ResultStore, results_dir
 
-    plan = run_plan(how, where.device, seed=seed, components=models.components)
+    plan = run_plan(how, where.device, seed=seed, components=models.components, tail=tail)
     store = ResultStore(results_dir(results or None))
     options = TargetOptions(where.adb_host, resume=where.resume, force=where.force, notice=notice)
     kinds = profile_kinds(profile)
@@ -93,6 +96,7 @@ def bench(
     requests = (
         [] if artifacts else export_requests(models, format, seed, input=kind, integers=integers)
     )
+    _check_tails(requests, plan.tail)
     with steps() as step:
         targets = list_targets(where.device, options)
         stated = file_options(about, models.size, targets, seed)
@@ -109,6 +113,15 @@ def bench(
     for measurement in (each for one in outcomes for each in one.not_stored):
         _keep(measurement, store.root)
     _exit_for(outcomes)
+
+
+def _check_tails(requests: Iterable[ExportRequest], tail: str) -> None:
+    """Refuse models that have no such tail, before they are exported."""
+    from seaformer.bench.tails import check_scope
+    from seaformer.models import model_spec
+
+    for request in requests if tail else ():
+        check_scope(tail, request.model, model_spec(request.model).task, request.scope)
 
 
 def _show(outcomes: Sequence[Outcome], root: Path, as_json: bool, wide: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seaformer.commands._options import FileGroup, PlanOptions, grouped
+from seaformer.commands._options import FileGroup, PlanOptions, TailName, grouped
 from seaformer.commands._parse import artifact_files, engine_names, file_options, known, run_plan
 from seaformer.commands._print import (
     command_line,
@@ -79,6 +79,7 @@ def pack(
     artifacts: Annotated[list[Path], typer.Argument(help="model files, exported here or anywhere")],
     out: Annotated[Path, typer.Option(help="the tar file to write")] = Path("seaformer-board.tar"),
     components: Annotated[bool, typer.Option("--components", help="time the parts too")] = False,
+    tail: TailName = "",
     size: Annotated[str, typer.Option(help="HxW of a file with free sizes")] = "",
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the order and inputs")] = 0,
 ) -> None:
@@ -87,7 +88,7 @@ def pack(
     from seaformer.core.files import expanded
     from seaformer.runtime.build.arm64 import build_arm64_bundle
 
-    plan = run_plan(how, "ssh", seed=seed, components=components)
+    plan = run_plan(how, "ssh", seed=seed, components=components, tail=tail)
     with steps() as step:
         models = artifact_files(artifacts, file_options(about, size, (), seed), step)
         bundle = build_arm64_bundle(step, libraries=engine_names((), models))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from seaformer.core.errors import UsageError
 
+TAILS = ("argmax",)  # what may follow the logits of a network (runtime/runner/tail.h)
+_TAIL = "tail:"
 MOST_RUNS, MOST_SECONDS, MOST_SEED = 1_000_000, 86_400, 2**32 - 1
 
 
@@ -40,12 +42,26 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Tail:
+    """What follows the logits of a network: one of ``TAILS``, and the size of the class map."""
+
+    kind: str
+    height: int
+    width: int
+
+    def argv(self) -> list[str]:
+        """The runner's flags."""
+        return ["--tail", self.kind, "--tail-size", f"{self.height},{self.width}"]
+
+
+@dataclass(frozen=True)
 class RunPlan:
     """Everything a run needs besides the artifact and the target.
 
     ``core`` is ``prime``, ``big``, ``little`` or a core number; ``processes`` is how many fresh
     processes repeat the measurement; ``seed`` orders them and makes random inputs. With
-    ``components`` every method of an artifact is measured, not ``method`` alone.
+    ``components`` every method of an artifact is measured, not ``method`` alone. ``tail`` is one of
+    ``TAILS``, measured as a method of its own; empty: none.
     """
 
     threads: int = 1
@@ -54,8 +70,19 @@ class RunPlan:
     seed: int = 0
     method: str = "forward"
     components: bool = False
+    tail: str = ""
     warmup: Warmup = Warmup()
     stop: Stop = Stop()
+
+
+def tail_method(tail: str) -> str:
+    """What results call the method that is a tail: ``tail:argmax``. No module has such a name."""
+    return f"{_TAIL}{tail}"
+
+
+def is_tail(method: str) -> bool:
+    """Whether a method of a result is a tail, and not a network or a part of one."""
+    return method.startswith(_TAIL)
 
 
 def default_runs(device: str) -> int | None:

@@ -1,7 +1,6 @@
 """Measurements to rows: what a table shows of them, in which order and in which groups.
 
-Everything is derived from the raw samples; the figures a run file repeats are not read. How a
-table looks is in ``renderers/``.
+Everything is derived from raw samples. How a table looks is in ``renderers/``.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from seaformer.core.measurement import (
     ProcessRun,
     summary,
 )
+from seaformer.core.plan import TAILS, tail_method
 from seaformer.core.precision import rank
 from seaformer.core.runs import Runs
 from seaformer.core.table import ResultRow, ResultTable
@@ -183,9 +183,10 @@ def current(table: ResultTable) -> ResultTable:
 
 
 def standing_alone(table: ResultTable) -> ResultTable:
-    """Whole networks, and parts that were measured without one to be compared with."""
+    """Whole networks, tails, and parts that were measured without a whole to be compared with."""
     whole = {row.measurement_id for row in table.rows if row.method == FORWARD}
-    kept = (row for row in table.rows if row.method == FORWARD or row.measurement_id not in whole)
+    own = {FORWARD, *map(tail_method, TAILS)}
+    kept = (row for row in table.rows if row.method in own or row.measurement_id not in whole)
     return ResultTable(tuple(kept))
 
 

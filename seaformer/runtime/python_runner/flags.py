@@ -89,6 +89,8 @@ def _parser() -> _Parser:
     add("--max-secs", type=above_zero, default=20.0)
     add("--ci-width", type=above_zero, default=0.01)
     add("--profile-ops")
+    add("--tail")
+    add("--tail-size")
     for switch in ("--marker", "--list-methods", "--version"):
         add(switch, action="store_true")
     return parser
@@ -98,6 +100,8 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
     flags = _parser().parse_args(argv)
     if not flags.version and (flags.engine is None or flags.model is None):
         raise RunnerProblem(USAGE, "--engine and --model are needed.")
+    if flags.tail:
+        raise RunnerProblem(USAGE, "--tail is timed by the C++ runner, which is not built here.")
     if flags.min_secs > flags.max_secs or flags.warmup_min_secs > flags.warmup_max_secs:
         raise RunnerProblem(USAGE, "A minimum of seconds is more than its maximum.")
     return flags

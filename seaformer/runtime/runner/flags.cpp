@@ -12,6 +12,8 @@
 namespace seaformer {
 namespace {
 
+constexpr int64_t kLongestSide = 1 << 15;
+
 using Setter = std::function<Status(const std::string& value)>;
 
 Status bad_value(const std::string& flag, const std::string& value, const std::string& expected) {
@@ -67,6 +69,16 @@ Setter one_of(const std::string& flag, const std::vector<std::string>& names, st
   };
 }
 
+Status parse_size(const std::string& value, std::vector<int64_t>* size) {
+  std::vector<int64_t> sides;
+  const bool parsed = parse_shape(value, &sides).ok() && sides.size() == 2;
+  if (!parsed || std::min(sides[0], sides[1]) < 1 || std::max(sides[0], sides[1]) > kLongestSide) {
+    return bad_value("--tail-size", value, "a height and a width such as 512,512");
+  }
+  *size = std::move(sides);
+  return ok_status();
+}
+
 std::map<std::string, Setter> value_flags(int64_t cpus, const std::vector<std::string>& engines,
                                           Flags* f) {
   const auto one = int64_t{1};
@@ -95,6 +107,8 @@ std::map<std::string, Setter> value_flags(int64_t cpus, const std::vector<std::s
       {"--max-secs", positive("--max-secs", false, &f->stop.max_secs)},
       {"--ci-width", positive("--ci-width", false, &f->stop.ci_width)},
       {"--profile-ops", text("--profile-ops", &f->profile_ops)},
+      {"--tail", one_of("--tail", {"argmax"}, &f->tail)},
+      {"--tail-size", [=](const std::string& value) { return parse_size(value, &f->tail_size); }},
   };
 }
 
@@ -113,6 +127,12 @@ Status check_together(const Flags& f, const std::vector<std::string>& engines) {
     return usage_error("--engine is missing: " + listed(engines, " or ") + ".");
   }
   if (f.model.empty()) return usage_error("--model is missing: the file to run.");
+  if (f.tail.empty() != f.tail_size.empty()) {
+    return usage_error("--tail and --tail-size go together.");
+  }
+  if (!f.tail.empty() && (f.threads != 1 || !f.profile_ops.empty())) {
+    return usage_error("--tail takes one thread and no --profile-ops.");
+  }
   if (f.warmup.fixed_runs < 0 && f.warmup.min_secs > f.warmup.max_secs) {
     return usage_error("--warmup-min-secs is more than --warmup-max-secs.");
   }
@@ -227,6 +247,9 @@ std::string usage_text(const std::vector<std::string>& engines) {
                            --ci-width 0.01
 
   --profile-ops FILE       per-operator events (slows the run: the report says profiled)
+  --tail argmax            time upsampling and argmax of the network's logits instead
+  --tail-size 512,512      height and width of the class map
+
   --marker                 aarch64: hint #96 / hint #97 around each timed inference
   --list-methods, --version, --help
 

@@ -28,6 +28,8 @@ struct Flags {
   WarmupRule warmup;
   StopRule stop;
   std::string profile_ops;       // empty: no per-operator events
+  std::string tail;              // "argmax": the tail is timed, not the network; empty: none
+  std::vector<int64_t> tail_size;  // height and width of its class map
   bool marker = false;
 };
 

@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "device_state.h"
@@ -16,6 +17,7 @@
 #include "registry.h"
 #include "report.h"
 #include "session.h"
+#include "tail_method.h"
 
 namespace seaformer {
 namespace {
@@ -68,6 +70,9 @@ Status answer(const Flags& flags, std::string* line) {
   std::unique_ptr<Engine> engine;
   if (Status status = make_engine(flags.engine, flags.library, &engine); !status.ok()) {
     return status;
+  }
+  if (!flags.tail.empty()) {
+    engine = argmax_tail(std::move(engine), flags.tail_size[0], flags.tail_size[1]);
   }
   return run(flags, engine.get(), &report, line);
 }

@@ -72,6 +72,7 @@ const char* dtype_name(DType dtype) {
     case DType::kBool: return "bool";
     case DType::kUint8: return "uint8";
     case DType::kInt8: return "int8";
+    case DType::kUint16: return "uint16";
     case DType::kInt16: return "int16";
     case DType::kInt32: return "int32";
     case DType::kInt64: return "int64";
@@ -87,7 +88,7 @@ const char* dtype_name(DType dtype) {
 size_t dtype_bytes(DType dtype) {
   switch (dtype) {
     case DType::kBool: case DType::kUint8: case DType::kInt8: return 1;
-    case DType::kInt16: case DType::kFloat16: case DType::kBFloat16: return 2;
+    case DType::kUint16: case DType::kInt16: case DType::kFloat16: case DType::kBFloat16: return 2;
     case DType::kInt32: case DType::kFloat32: return 4;
     case DType::kInt64: case DType::kFloat64: return 8;
     case DType::kUnknown: break;
@@ -153,7 +154,9 @@ Tensor random_tensor(const TensorSpec& spec, uint64_t seed, size_t input_index) 
       case DType::kUint8: case DType::kInt8:
         put(static_cast<uint8_t>(digit), i, &tensor.data);
         break;
-      case DType::kInt16: put(static_cast<int16_t>(digit), i, &tensor.data); break;
+      case DType::kUint16: case DType::kInt16:
+        put(static_cast<int16_t>(digit), i, &tensor.data);
+        break;
       case DType::kInt32: put(static_cast<int32_t>(digit), i, &tensor.data); break;
       case DType::kInt64: put(digit, i, &tensor.data); break;
       // 24 bits: exact in a float.

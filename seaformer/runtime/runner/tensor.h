@@ -12,7 +12,7 @@
 namespace seaformer {
 
 enum class DType {
-  kUnknown, kBool, kUint8, kInt8, kInt16, kInt32, kInt64, kFloat16, kBFloat16, kFloat32, kFloat64,
+  kUnknown, kBool, kUint8, kInt8, kUint16, kInt16, kInt32, kInt64, kFloat16, kBFloat16, kFloat32, kFloat64,
 };
 
 // numpy's names ("float32", "int64", "bfloat16" for the one numpy lacks).
