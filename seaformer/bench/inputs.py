@@ -114,7 +114,8 @@ def check_output(
     if not all(output.file for output in report.outputs):
         return None
     if is_tail(method):
-        return tails.check_classes(*map(_output, report.outputs))
+        size = (artifact.spec.height, artifact.spec.width)
+        return tails.check_classes([_output(output) for output in report.outputs], size)
     if not prepared.expected:
         return _check_finite(report)
     pairs = zip(report.outputs, prepared.expected, strict=False)

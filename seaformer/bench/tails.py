@@ -6,6 +6,7 @@ numpy's of the logits that the same process had, pixel by pixel.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seaformer.core.artifact import FORWARD, SCOPES_OF, Artifact
-from seaformer.core.errors import ParityError, UsageError
+from seaformer.core.errors import ParityError, ShapeError, UsageError
 from seaformer.core.measurement import OutputCheck
 from seaformer.core.plan import Tail, is_tail
 from seaformer.core.request import OTHER_TASK
@@ -64,13 +65,19 @@ def callable_of(artifact: Artifact, method: str) -> tuple[Path, str]:
     return artifact.callable_of(FORWARD if is_tail(method) else method)
 
 
-def check_classes(classes: Array, logits: Array) -> OutputCheck:
-    """The runner's class map against numpy's of the same logits: every pixel must be equal."""
-    height, width = classes.shape[-2:]
-    expected = exact.argmax(logits, (height, width), library=False).classes
-    if expected.size != classes.size:
-        raise ParityError(f"The class map of the runner has the shape {classes.shape}.")
-    seen = classes.reshape(expected.shape)
-    same = float(np.mean(seen == expected))
-    largest = int(np.abs(seen.astype(np.int64) - expected).max())
+def check_classes(outputs: Sequence[Array], size: tuple[int, int]) -> OutputCheck:
+    """The runner's class map against numpy's of the logits beside it: every pixel must be equal.
+
+    Raises ``ParityError`` where the outputs are not those two.
+    """
+    if len(outputs) != len(("classes", "logits")) or outputs[0].shape != (1, *size):
+        shapes = ", ".join(str(output.shape) for output in outputs)
+        raise ParityError(f"The runner must give a class map {size} and its logits (got {shapes}).")
+    classes, logits = outputs
+    try:
+        expected = exact.argmax(logits, size, library=False).classes
+    except ShapeError as error:
+        raise ParityError(f"The logits of the runner have no tail. {error.message}") from error
+    same = float(np.mean(classes[0] == expected))
+    largest = int(np.abs(classes[0].astype(np.int64) - expected).max())
     return OutputCheck(float(largest), 1 - same, argmax_agreement=same, passed=largest == 0)

@@ -1,4 +1,5 @@
-"""Sentences about measurements that differ in one thing alone: the engine, or the precision.
+"""Sentences that compare measurements: which engine and precision is the fastest, by how much; rows
+that differ in one thing alone; a tail and its network.
 
 seaformer_t.ade20k 512x512 fp32: executorch is 1.18x slower than onnxruntime (95 % interval
 1.16–1.19).
@@ -7,9 +8,11 @@ seaformer_t.ade20k 512x512 fp32: executorch is 1.18x slower than onnxruntime (95
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from seaformer.core.measurement import MEASURED, Measurement
+from seaformer.core.counts import typical
+from seaformer.core.measurement import EMULATED, MEASURED, Measurement, MethodRun
+from seaformer.core.plan import is_tail
 from seaformer.core.ratio import ratio_of_medians
 
 _METHOD = "forward"
@@ -36,6 +39,91 @@ def ratio_sentences(measurements: Iterable[Measurement]) -> list[str]:
             what = key.partition("\0")[0]
             sentences += [f"{what}: {each}" for each in _compared(group)]
     return sentences
+
+
+def fastest_sentences(measurements: Iterable[Measurement]) -> list[str]:
+    """Which engine and precision is the fastest for each model, by how much, and if it is certain.
+
+    Of measurements on one device with one plan, where at least two files of a model differ in
+    engine or precision. On an emulated core the fewest instructions decide, which have no noise.
+    """
+    groups: dict[tuple[str, ...], dict[str, Measurement]] = {}
+    for one in measurements:
+        size = "x".join(map(str, one.input_shape[2:]))
+        key = (f"{one.model} {size}", one.scope, one.device.id, str(one.plan))
+        groups.setdefault(key, {})[f"{one.runtime} {one.precision}"] = one
+    return [f"{key[0]}: {_fastest(group)}" for key, group in groups.items() if len(group) > 1]
+
+
+def _fastest(group: Mapping[str, Measurement]) -> str:
+    valid = {name: one for name, one in group.items() if one.valid and _METHOD in one.methods}
+    out = [name for name in group if name not in valid]
+    without = f" Not valid, so left out: {', '.join(out)}." if out else ""
+    runs = {name: one.methods[_METHOD] for name, one in valid.items()}
+    if len(runs) < len(("first", "second")):
+        only = f"only {next(iter(runs))} is valid" if runs else "none is valid"
+        return f"the fastest engine is not known, because {only}."
+    emulated = any(one.source == EMULATED for one in valid.values())
+    return (_fewest(runs) if emulated else _quickest(runs)) + without
+
+
+def _fewest(runs: Mapping[str, MethodRun]) -> str:
+    executed = {
+        name: counts.instructions for name in runs if (counts := typical(runs[name].counts))
+    }
+    if len(executed) < len(runs):
+        return "no engine is compared, because instructions were not counted."
+    first, second = sorted(executed, key=lambda name: executed[name])[:2]
+    ratio = executed[second] / executed[first]
+    return (
+        f"{first} executes the fewest instructions, {executed[first] / 1e6:.2f} M; "
+        f"{second}, the next, {_times(ratio)} as many."
+    )
+
+
+def _quickest(runs: Mapping[str, MethodRun]) -> str:
+    samples = {name: run.by_process() for name, run in runs.items()}
+    first, second = sorted(samples, key=lambda name: _median(samples[name]))[:2]
+    ratio = ratio_of_medians(samples[first], samples[second])
+    if ratio is None:
+        return f"{first} and {second} are not compared, because {first} takes no time."
+    interval = f"95 % interval {_times(ratio.low)}–{_times(ratio.high)}"
+    if ratio.excludes_one:
+        return (
+            f"{first} is the fastest; {second}, the next, takes {_times(ratio.value)} ({interval})."
+        )
+    return (
+        f"{first} and {second} are the fastest, and their difference is within noise "
+        f"({second} takes {_times(ratio.value)}, {interval})."
+    )
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}x" if abs(ratio - 1) >= _FEW - 1 else f"{ratio:.3f}x"
+
+
+def tail_sentences(measurements: Iterable[Measurement]) -> list[str]:
+    """What share of its network each tail is, of time or, on an emulated core, of instructions."""
+    sentences = []
+    for one in measurements:
+        network = one.methods.get(_METHOD)
+        for name, run in one.methods.items():
+            if network is not None and is_tail(name) and one.valid:
+                size = "x".join(map(str, one.input_shape[2:]))
+                what = f"{one.model} {size} {one.precision} {one.runtime}"
+                sentences += [f"{what}: {each}" for each in _share(run, network)]
+    return sentences
+
+
+def _share(tail: MethodRun, network: MethodRun) -> Iterator[str]:
+    counts, of = typical(tail.counts), typical(network.counts)
+    if counts and of:
+        share = 100 * counts.instructions / of.instructions
+        yield f"upsampling and argmax execute {share:.1f} % of the network's instructions."
+    elif ratio := ratio_of_medians(network.by_process(), tail.by_process()):
+        interval = f"95 % interval {100 * ratio.low:.1f}–{100 * ratio.high:.1f}"
+        share = 100 * ratio.value
+        yield f"upsampling and argmax take {share:.1f} % of the network's time ({interval})."
 
 
 def _compared(group: Mapping[str, Measurement]) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from seaformer.core.measurement import Measurement
+from seaformer.core.plan import tail_method
 from seaformer.core.ratio import ratio_of_medians
-from seaformer.report.ratios import ratio_sentences
+from seaformer.report.ratios import fastest_sentences, ratio_sentences, tail_sentences
 from seaformer.report.renderers.terminal import run_page
 from seaformer.report.terminal import plain
-from tests.fakes.measurements import OFF_CORE, emulated, failed, measurement, method
+from tests.fakes.measurements import OFF_CORE, counted, emulated, failed, measurement, method
 
 ONNX = {"format": "onnx", "runtime": "onnxruntime"}
 
@@ -63,6 +66,64 @@ def test_a_measurement_that_is_not_valid_is_named_instead() -> None:
     assert sentence.endswith("not compared, because executorch and onnxruntime are not valid.")
 
 
-def test_the_sentence_is_below_the_table_of_a_bench() -> None:
-    text = plain(run_page([measurement(1), onnx(2, 16.0)]))
-    assert text.rstrip().splitlines()[-1].startswith("seaformer_t.ade20k 512x512 fp32: executorch")
+def test_the_sentences_are_below_the_table_of_a_bench_and_the_fastest_is_last() -> None:
+    *_, ratio, fastest = plain(run_page([measurement(1), onnx(2, 16.0)])).rstrip().splitlines()
+    assert ratio.startswith("seaformer_t.ade20k 512x512 fp32: executorch")
+    assert fastest.startswith("seaformer_t.ade20k 512x512: onnxruntime fp32 is the fastest;")
+
+
+def test_the_fastest_valid_engine_and_precision_of_each_model_is_named() -> None:
+    rows = [
+        measurement(1),
+        onnx(2, 16.0),
+        measurement(3, precision="fp16", methods={"forward": method(12.0)}),
+        measurement(4, runtime="ncnn", methods={"forward": method(9.0)}, flags=(OFF_CORE,)),
+        onnx(5, 30.0, model="seaformer_s.ade20k"),
+        measurement(6, model="seaformer_s.ade20k", methods={"forward": method(20.0)}),
+    ]
+    tiny, small = fastest_sentences(rows)
+    base, new = (rows[i].methods["forward"].by_process() for i in (2, 1))
+    ratio = ratio_of_medians(base, new)
+    assert ratio is not None
+    assert tiny == (
+        "seaformer_t.ade20k 512x512: executorch fp16 is the fastest; onnxruntime fp32, the next, "
+        f"takes {ratio.value:.2f}x (95 % interval {ratio.low:.2f}x–{ratio.high:.2f}x). "
+        "Not valid, so left out: ncnn fp32."
+    )
+    assert small.startswith("seaformer_s.ade20k 512x512: executorch fp32 is the fastest;")
+
+
+def test_a_difference_within_noise_is_called_that() -> None:
+    (sentence,) = fastest_sentences([measurement(1), onnx(2, 20.0)])
+    assert "are the fastest, and their difference is within noise (" in sentence
+    assert fastest_sentences([measurement(1)]) == []
+    (sentence,) = fastest_sentences([measurement(1), onnx(2, 16.0, flags=(OFF_CORE,))])
+    assert sentence.endswith("is not known, because only executorch fp32 is valid.")
+    (sentence,) = fastest_sentences([failed(1), onnx(2, 16.0, flags=(OFF_CORE,))])
+    assert sentence.endswith("is not known, because none is valid.")
+
+
+def test_counts_of_an_emulated_core_have_no_noise() -> None:
+    ncnn = emulated(2, runtime="ncnn", methods={"forward": counted(200_000_000)})
+    (sentence,) = fastest_sentences([emulated(1), ncnn])
+    assert sentence == (
+        "seaformer_t.ade20k 512x512: ncnn fp32 executes the fewest instructions, 200.00 M; "
+        "executorch fp32, the next, 1.32x as many."
+    )
+    bare = replace(counted(), counts=())
+    (sentence,) = fastest_sentences([emulated(1, methods={"forward": bare}), ncnn])
+    assert sentence.endswith("because instructions were not counted.")
+
+
+def test_a_tail_is_a_share_of_its_network() -> None:
+    tail = tail_method("argmax")
+    timed = measurement(1, methods={"forward": method(20.0), tail: method(2.0, seed=1)})
+    (sentence,) = tail_sentences([timed])
+    assert sentence.startswith(
+        "seaformer_t.ade20k 512x512 fp32 executorch: upsampling and argmax take 10.0 % of the "
+        "network's time (95 % interval "
+    )
+    both = {"forward": counted(200_000_000), tail: counted(8_000_000)}
+    (sentence,) = tail_sentences([emulated(1, methods=both)])
+    assert sentence.endswith("argmax execute 4.0 % of the network's instructions.")
+    assert tail_sentences([measurement(1), replace(timed, flags=(OFF_CORE,))]) == []

@@ -58,7 +58,7 @@ def _is_whole(folder: Path) -> bool:
 
 def _key(compiler: Path) -> str:
     digest = hashlib.sha256()
-    for name in ("tail.cpp", "tail.h"):
+    for name in ("tail.cpp", "tail.h", "tail_axis.h", "tail_cells.h"):
         digest.update(name.encode() + b"\0" + (SOURCES / name).read_bytes() + b"\0")
     parts = [str(compiler), compiler_identity(compiler), *_FLAGS, platform.machine(), _features()]
     digest.update("\0".join(parts).encode())

@@ -7,59 +7,29 @@
 #include <new>
 #include <vector>
 
+#include "tail_axis.h"
+#include "tail_cells.h"
+
 // Within a cell every value of a class is a convex mix of the cell's corners. So a class whose
 // largest corner is below another's smallest one cannot win there; the others, the survivors, are
 // interpolated. Rounding moves a mix out of its corners by less than the margin below.
 namespace {
 
-constexpr int kLanes = 8;
+using seaformer_tail_parts::Axis;
+using seaformer_tail_parts::Cells;
+using seaformer_tail_parts::Group;
+using seaformer_tail_parts::Plan;
+
 constexpr float kMargin = 1.0f / (1 << 19);  // of the largest |logit|: over 16 roundings a side
 constexpr float kNegligible = 20.0f;         // exp(-20): what a confidence leaves out, by class
-typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
-typedef int32_t Marks __attribute__((vector_size(kLanes * sizeof(int32_t))));
 
-// One bilinear resize of one axis: position i reads low[i] and high[i].
-struct Axis {
-  std::vector<int> low, high;
-  std::vector<float> low_weight, high_weight;
-
-  Axis(int source, int target) : low(target), high(target), low_weight(target), high_weight(target) {
-    const float ratio = static_cast<float>(source) / static_cast<float>(target);
-    for (int i = 0; i < target; ++i) {
-      const float scaled = ratio * (static_cast<float>(i) + 0.5f);
-      const float place = std::max(scaled - 0.5f, 0.0f);
-      low[i] = std::min(static_cast<int>(place), source - 1);
-      high[i] = std::min(low[i] + 1, source - 1);
-      high_weight[i] = std::min(place - static_cast<float>(low[i]), 1.0f);
-      low_weight[i] = 1.0f - high_weight[i];
-    }
-  }
-};
-
-// Neighbouring output positions that read the same source positions, first to last inclusive.
-struct Group {
-  int begin, end;
-  int first, last;
-};
-
-// An axis in one resize (`mid` is null) or two.
-struct Plan {
-  const Axis* mid;
-  const Axis& out;
-  std::vector<Group> groups;
-
-  Plan(const Axis* first_step, const Axis& last_step) : mid(first_step), out(last_step) {
-    for (int i = 0; i < static_cast<int>(out.low.size()); ++i) {
-      const int first = mid ? mid->low[out.low[i]] : out.low[i];
-      const int last = mid ? mid->high[out.high[i]] : out.high[i];
-      if (groups.empty() || groups.back().first != first || groups.back().last != last) {
-        groups.push_back({i, i, first, last});
-      }
-      groups.back().end = i + 1;
-    }
-  }
-};
-
+#if defined(__aarch64__)
+float from_half(uint16_t half) {
+  __fp16 value;
+  std::memcpy(&value, &half, sizeof value);
+  return value;
+}
+#else
 float from_half(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
   const uint32_t rest = half & 0x7fffu;
@@ -72,6 +42,7 @@ float from_half(uint16_t half) {
   }
   return sign ? -value : value;
 }
+#endif
 
 class Tail {
  public:
@@ -98,10 +69,8 @@ class Tail {
         }
         if (count_[g] == 1) {
           fill(rows, columns, classes[0], best, confidence);
-        } else if (rows_.mid || confidence) {
-          by_patches(rows, columns, classes, count_[g], best, confidence);
         } else {
-          by_lanes(rows, columns, classes, count_[g], best);
+          by_patches(rows, columns, classes, count_[g], best, confidence);
         }
       }
     }
@@ -134,7 +103,9 @@ class Tail {
     }
     const float below = largest * kMargin + slack;
     for (size_t g = 0; g < groups; ++g) floor_[g] -= below;
-    for (int c = 0; c < job_.classes; ++c) keep(c, &tops_[c * groups]);
+    for (int c = 0; c < job_.classes; ++c) {
+      for (size_t g = 0; g < groups; ++g) keep(c, g, tops_[c * groups + g]);
+    }
   }
 
   // Smallest and largest value of each column over these rows; returns the largest magnitude.
@@ -157,24 +128,7 @@ class Tail {
     return largest;
   }
 
-  // Most classes survive in no cell of a block: eight are looked at together.
-  void keep(int c, const float* top) {
-    const size_t groups = floor_.size();
-    size_t g = 0;
-    for (; g + kLanes <= groups; g += kLanes) {
-      Lanes tops, floors;
-      std::memcpy(&tops, top + g, sizeof tops);
-      std::memcpy(&floors, &floor_[g], sizeof floors);
-      const Marks marks = tops >= floors;
-      uint64_t words[sizeof(Marks) / sizeof(uint64_t)];
-      std::memcpy(words, &marks, sizeof marks);
-      if ((words[0] | words[1] | words[2] | words[3]) == 0) continue;
-      for (size_t i = g; i < g + kLanes; ++i) keep_one(c, i, top[i]);
-    }
-    for (; g < groups; ++g) keep_one(c, g, top[g]);
-  }
-
-  void keep_one(int c, size_t g, float top) {
+  void keep(int c, size_t g, float top) {
     if (top >= floor_[g]) survivors_[g * job_.classes + count_[g]++] = static_cast<uint16_t>(c);
   }
 
@@ -184,47 +138,6 @@ class Tail {
       const size_t at = static_cast<size_t>(y) * job_.out_width + columns.begin;
       std::fill_n(best + at, columns.end - columns.begin, value);
       if (confidence) std::fill_n(confidence + at, columns.end - columns.begin, 1.0f);
-    }
-  }
-
-  // One resize: eight columns at a time, whose values at both rows are shared by all pixels below.
-  void by_lanes(const Group& rows, const Group& columns, const uint16_t* classes, int count,
-                uint16_t* best) {
-    const Axis& across = columns_.out;
-    const int height = rows.end - rows.begin;
-    peak_.resize(height);
-    winner_.resize(height);
-    for (int x = columns.begin; x < columns.end; x += kLanes) {
-      const int width = std::min(kLanes, columns.end - x);
-      Lanes left{}, right{};
-      std::memcpy(&left, &across.low_weight[x], width * sizeof(float));
-      std::memcpy(&right, &across.high_weight[x], width * sizeof(float));
-      for (int i = 0; i < count; ++i) contend(rows, columns, classes[i], i == 0, left, right);
-      for (int y = 0; y < height; ++y) {
-        uint16_t* out = best + static_cast<size_t>(rows.begin + y) * job_.out_width + x;
-        for (int k = 0; k < width; ++k) out[k] = static_cast<uint16_t>(winner_[y][k]);
-      }
-    }
-  }
-
-  void contend(const Group& rows, const Group& columns, int c, bool first, Lanes left, Lanes right) {
-    const float* above = row(c, rows.first);
-    const float* below = row(c, rows.last);
-    const Lanes top = above[columns.first] * left + above[columns.last] * right;
-    const Lanes bottom = below[columns.first] * left + below[columns.last] * right;
-    const Marks mine = Marks{} + c;
-    for (int y = 0; y < rows.end - rows.begin; ++y) {
-      const float top_weight = rows_.out.low_weight[rows.begin + y];
-      const float bottom_weight = rows_.out.high_weight[rows.begin + y];
-      const Lanes value = top * top_weight + bottom * bottom_weight;
-      if (first) {
-        peak_[y] = value;
-        winner_[y] = mine;
-      } else {
-        const Marks higher = value > peak_[y];
-        peak_[y] = higher ? value : peak_[y];
-        winner_[y] = higher ? mine : winner_[y];
-      }
     }
   }
 
@@ -308,8 +221,6 @@ class Tail {
   std::vector<uint16_t> survivors_, winners_;
   std::vector<int> count_;
   std::vector<float> patch_, middle_, peaks_, sums_;
-  std::vector<Lanes> peak_;
-  std::vector<Marks> winner_;
 };
 
 std::vector<float> as_floats(const SeaformerTailJob& job) {
@@ -342,7 +253,11 @@ extern "C" int seaformer_tail(const SeaformerTailJob* job, uint16_t* best, float
     const Axis columns(two ? job->mid_width : job->width, job->out_width);
     const Plan row_plan(two ? &mid_rows : nullptr, rows);
     const Plan column_plan(two ? &mid_columns : nullptr, columns);
-    Tail(*job, logits, row_plan, column_plan).run(best, confidence, counts);
+    if (!two && !confidence && Cells::suits(*job, column_plan)) {
+      Cells(*job, logits, row_plan, column_plan, kMargin).run(best, counts);
+    } else {
+      Tail(*job, logits, row_plan, column_plan).run(best, confidence, counts);
+    }
   } catch (const std::bad_alloc&) {
     return 2;
   }
