@@ -61,9 +61,9 @@ if [ -n "$out" ]; then
 fi
 if [ -n "$tail" ]; then  # the tail of logits that are all zero: the lowest class everywhere
   head -c 512 /dev/zero > "$out/output_0.bin" && head -c 1024 /dev/zero > "$out/output_1.bin"
-  outputs="{\"name\": \"classes\", \"dtype\": \"uint16\", \"shape\": [1, 16, 16], \"file\":
-    \"$out/output_0.bin\"}, {\"name\": \"logits\", \"dtype\": \"float32\",
-    \"shape\": [1, 4, 8, 8], \"file\": \"$out/output_1.bin\"}"
+  classes='{"name": "classes", "dtype": "uint16", "shape": [1, 16, 16]'
+  logits='{"name": "logits", "dtype": "float32", "shape": [1, 4, 8, 8]'
+  outputs="$classes, \"file\": \"$out/output_0.bin\"}, $logits, \"file\": \"$out/output_1.bin\"}"
 fi
 cat <<END
 REPORT
