@@ -23,6 +23,7 @@ from seaformer.report.components import components
 from seaformer.report.renderers.terminal import run_page
 from seaformer.report.table import rows, standing_alone, table_of
 from seaformer.report.terminal import plain
+from seaformer.runtime import tail as exact
 from seaformer.store.results import ResultStore
 from tests.bench import emulated
 from tests.exports import half, small
@@ -81,7 +82,7 @@ def test_a_request_of_a_tail_runs_the_network_on_one_thread(tmp_path: Path) -> N
 
 def test_a_class_that_is_wrong_in_one_pixel_does_not_pass() -> None:
     logits = np.random.default_rng(0).standard_normal((1, 5, 4, 6)).astype(np.float32)
-    right = tails.exact.argmax(logits, (32, 48), library=False).classes[None]
+    right = exact.argmax(logits, (32, 48), library=False).classes[None]
     assert tails.check_classes([right, logits], (32, 48)).passed
     wrong = right.copy()
     wrong[0, 7, 9] = (wrong[0, 7, 9] + 1) % 5
