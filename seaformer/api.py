@@ -1,7 +1,6 @@
 """The verbs of the command line as functions: what ``import seaformer`` offers.
 
-They take and give the same nouns, write to the same store and raise the same errors
-(``seaformer.core.errors``); nothing is printed.
+They take and give the same nouns, write to the same store and raise the same errors; none prints.
 """
 
 from __future__ import annotations
@@ -112,18 +111,16 @@ def bench(
         format: of models given by name; those of the ``export`` extra when absent.
         precision, size, scope, components, checkpoint, classes, ema, backbone, input: as in
             ``export_model``.
-        threads: 1 is the calling thread, without a pool.
-        core: ``prime``, ``big``, ``little``, a core's number, or a list for several threads.
+        threads, core: 1 is the calling thread, without a pool; ``prime``, ``big``, ``little``, a
+            core's number, or a list for several threads.
         warmup, runs: exact numbers; ``None`` is the adaptive rule.
         min_secs, max_secs: seconds to time at least and at most, with the adaptive rule.
-        repeats: fresh processes per artifact.
         tail: ``argmax``, the upsampling and argmax of the logits, as a method of its own.
-        seed: of the order of processes and of seeded weights.
+        repeats, seed: fresh processes per artifact; of their order and of seeded weights.
         resume, force, adb_host: for phones, as on the command line.
         about: inputs, sizes and expected outputs of files without a manifest.
         results: the store's folder; ``$SEAFORMER_RESULTS`` or ``./results`` when absent.
-        command: kept in every measurement, as the line that made it.
-        progress: called with a sentence as each step begins.
+        command, progress: kept in every measurement; called with a sentence as each step begins.
 
     Returns the measurements; a run that failed is one with a ``failure``. Raises the error of the
     first device that could not be used.
