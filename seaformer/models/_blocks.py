@@ -42,7 +42,10 @@ class Network(nn.Module):
 
 
 class ConvBN(nn.Module):
-    """Convolution without bias, then BatchNorm; no activation. Output H, W are ceil(H / stride)."""
+    """Convolution, then BatchNorm; no activation. Output H, W are ceil(H / stride).
+
+    The convolution has no bias but where official weights have one.
+    """
 
     def __init__(
         self,
@@ -54,11 +57,12 @@ class ConvBN(nn.Module):
         *,
         dilation: int = 1,
         eps: float = 1e-5,
+        bias: bool = False,
     ) -> None:
         super().__init__()
         padding = kernel // 2 * dilation
         self.conv = nn.Conv2d(
-            channels_in, channels, kernel, stride, padding, dilation, groups, bias=False
+            channels_in, channels, kernel, stride, padding, dilation, groups, bias=bias
         )
         self.bn = nn.BatchNorm2d(channels, eps=eps)
 

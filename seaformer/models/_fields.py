@@ -38,26 +38,31 @@ class RowFields(TypedDict, total=False):
     upsampling: str
     refine_expansion: int
     # Rivals
+    attentions: int
     backbone: SeaFormerRow
     block_eps: float
     blocks: tuple[StageRows, ...]
     bnecks: tuple[tuple[BneckRow, ...], ...]
     channels: int
     dense_head: bool
+    convolutions: int
     depth: int
     depths: tuple[int, ...]
     detailed: bool
     edge_eps: float
     expansion: int
+    expansions: tuple[tuple[int, ...], ...]
     gated: bool
     head_channels: int
     hidden: int
     key_dim: int
     key_dims: tuple[int, ...]
+    last: int
     level_channels: int
     levels: tuple[int, ...]
     low: int
     mlp_ratios: tuple[int, ...]
+    modules: tuple[int, ...]
     normed_head: bool
     reduced: bool
     rows: tuple[BneckRow, ...]

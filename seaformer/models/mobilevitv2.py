@@ -96,16 +96,16 @@ def to_patches(x: Tensor) -> Tensor:
     """B C H W to B C 4 N: N patches of 2x2 places."""
     batch, channels, height, width = x.shape
     rows, columns = height // PATCH, width // PATCH
-    x = x.reshape(batch * channels, rows, PATCH, columns, PATCH).permute(0, 2, 4, 1, 3)
-    return x.reshape(batch, channels, PATCH * PATCH, rows * columns)
+    x = x.reshape(batch * channels * rows, PATCH, columns, PATCH).transpose(1, 2)
+    return x.reshape(batch, channels, rows * columns, PATCH * PATCH).transpose(2, 3)
 
 
 def to_map(x: Tensor, height: int, width: int) -> Tensor:
     """``to_patches`` undone: B C 4 N to B C H W."""
     batch, channels = x.shape[:2]
     rows, columns = height // PATCH, width // PATCH
-    x = x.reshape(batch * channels, PATCH, PATCH, rows, columns).permute(0, 3, 1, 4, 2)
-    return x.reshape(batch, channels, height, width)
+    x = x.transpose(2, 3).reshape(batch * channels * rows, columns, PATCH, PATCH)
+    return x.transpose(1, 2).reshape(batch, channels, height, width)
 
 
 class Block(nn.Module):

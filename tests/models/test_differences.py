@@ -134,6 +134,15 @@ def test_efficientnets_deeplabv3plus_counts_what_table_2_prints_as_b0_at_a_sixte
     assert (seen[1] == near) == (not changes)
 
 
+def test_shufflenets_deeplabv3plus_counts_the_papers_parameters_with_an_auxiliary_head() -> None:
+    """On the map at 1/16: a dense 3x3 with its norm, and a classifier."""
+    name = "shufflenetv2_x150_deeplabv3plus.ade20k"
+    params, flops = counted(name, built(name))
+    auxiliary = (352 * 256 * 9 + 2 * 256 + 257 * 150) / 1e6
+    assert (round(params, 2), round(flops, 1)) == (16.02, printed(name)) == (16.02, 15.3)
+    assert round(params + auxiliary, 1) == 16.9
+
+
 def halved(name: str) -> Counted:
     """MobileNetV3 reduced by two, the expansion of the last stage's first line included."""
     rows = list(SIZES["lr"].rows)

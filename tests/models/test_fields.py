@@ -11,7 +11,12 @@ from seaformer.models._backbone import Blocks, SeaFormerRow, StageRow
 from seaformer.models._blocks import BlockRow
 from seaformer.models._fields import RowFields
 from seaformer.models._plus_networks import PlusRow
+from seaformer.models.convmlp import ConvMlpRow
+from seaformer.models.edgevit import EdgeVitRow
+from seaformer.models.efficientformer import EfficientFormerRow
+from seaformer.models.efficientformerv2 import EfficientFormerV2Row
 from seaformer.models.efficientnet import EfficientNetRow
+from seaformer.models.hrnet import HrNetRow
 from seaformer.models.mobilenetv1 import MobileNetV1Row
 from seaformer.models.mobilenetv2 import MobileNetV2Row
 from seaformer.models.mobilenetv3 import BneckRow, MobileNetV3Row
@@ -24,10 +29,17 @@ from seaformer.models.repvit import RepVitRow
 from seaformer.models.retinanet import RetinaNetRow
 from seaformer.models.segformer import SegFormerRow
 from seaformer.models.setr import SetrRow
+from seaformer.models.shufflenetv2 import ShuffleNetV2Row
 from seaformer.models.topformer import TopFormerRow
 
 ROWS: tuple[Any, ...] = (
+    ConvMlpRow,
+    EdgeVitRow,
+    EfficientFormerRow,
+    EfficientFormerV2Row,
     EfficientNetRow,
+    HrNetRow,
+    ShuffleNetV2Row,
     SeaFormerRow,
     PlusRow,
     MobileNetV1Row,

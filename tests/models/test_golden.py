@@ -22,6 +22,11 @@ PAIRS = {
     "segformer_b0_seg_ade20k": "segformer_b0.ade20k",
     "mobilenetv4_conv_small_imagenet": "mobilenetv4_s.imagenet",
     "mobilenetv4_conv_medium_imagenet": "mobilenetv4_m.imagenet_256",
+    "edgevit_xxs_imagenet": "edgevit_xxs.imagenet",
+    "edgevit_xs_imagenet": "edgevit_xs.imagenet",
+    "shufflenetv2_x150_imagenet": "shufflenetv2_x150.imagenet",
+    "hrnet_w18_small_ade20k": "hrnet_w18_small.ade20k",
+    "convmlp_s_ade20k": "convmlp_s.ade20k",
     "setr_naive_vitl_seg_ade20k": "setr_naive_l.ade20k",
 }
 HEAVY = "setr_naive_vitl_seg_ade20k"  # 304 M parameters: a minute, 4 GB

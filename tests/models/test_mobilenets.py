@@ -75,15 +75,16 @@ def test_mobileone_computes_what_apples_trained_form_computed(size: str, tmp_pat
         assert error < 3e-5  # rounding through 44 layers with gates; a branch left out gives 0.1
 
 
-def test_repvit_computes_what_timms_trained_form_computed(tmp_path: Path) -> None:
-    """Its mixers and its two heads are folded from the checkpoint.
+@pytest.mark.parametrize("name", ["repvit_m0_9", "efficientformer_l1", "efficientformerv2_s0"])
+def test_a_network_computes_what_timms_trained_form_computed(name: str, tmp_path: Path) -> None:
+    """Two heads are folded from the checkpoint, and RepViT's mixers.
 
-    In float64, as recorded: in float32 timm's own network is 5e-5 from it.
+    In float64, as recorded: in float32 timm's own networks are up to 5e-5 from it.
     """
-    meta, arrays = golden.load("repvit_m0_9_imagenet")
+    meta, arrays = golden.load(f"{name}_imagenet")
     state = {key: torch.from_numpy(value) for key, value in golden.state(meta).items()}
     torch.save(state, tmp_path / "trained.pth")
-    model = create_model("repvit_m0_9", tmp_path / "trained.pth")
+    model = create_model(name, tmp_path / "trained.pth")
     assert model.checkpoint is not None
     assert model.checkpoint.layout == "timm, as trained"
     for case in meta["cases"]:

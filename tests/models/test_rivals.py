@@ -30,6 +30,12 @@ OFFICIAL = {
     "mobileone_s2.imagenet": (7_808_168, 1.2984),
     "mobileone_s3.imagenet": (10_078_312, 1.8958),
     "mobileone_s4.imagenet": (14_838_352, 2.9793),
+    "edgevit_xxs.imagenet": (4_067_704, 0.551263),
+    "edgevit_xs.imagenet": (6_770_056, 1.127815),
+    # Without the second classifier, of 448_000 and 176_000 weights and 1000 biases.
+    "efficientformer_l1.imagenet": (12_289_928 - 449_000, 1.291285 - 0.000448),
+    "efficientformerv2_s0.imagenet": (3_600_256 - 177_000, 0.395893 - 0.000176),
+    "shufflenetv2_x150.imagenet": (3_503_624, 0.2958),  # torchvision states 0.296
     "segformer_b0.ade20k": (3_752_694, 8.388),
     "segformer_b1.ade20k": (13_715_798, 15.878),
     "segformer_b2.ade20k": (27_461_974, 62.338),
@@ -130,6 +136,12 @@ FAMILY_NAMES = [
     "mobilevitv2_050.imagenet_256",
     "efficientnet_b1.imagenet_240",
     "efficientnet_b0_deeplabv3plus.ade20k",
+    "edgevit_xxs.imagenet",
+    "efficientformer_l1.imagenet",
+    "efficientformerv2_s0.imagenet",
+    "shufflenetv2_x150_deeplabv3plus.ade20k",
+    "hrnet_w18_small.ade20k",
+    "convmlp_s.ade20k",
 ]
 
 
