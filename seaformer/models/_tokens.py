@@ -60,8 +60,8 @@ class Qkv(nn.Linear):
         widths = (self.key, self.key, self.value)
         rest = merged.shape[1:]
         if not self.grouped:
-            return list(merged.split([self.heads * width for width in widths]))
-        parts = merged.reshape(self.heads, sum(widths), *rest).split(widths, dim=1)
+            return list(torch.split(merged, [self.heads * width for width in widths]))
+        parts = torch.split(merged.reshape(self.heads, sum(widths), *rest), list(widths), dim=1)
         return [part.reshape(-1, *rest) for part in parts]
 
 
