@@ -2,7 +2,7 @@
 
 Source: Pan et al., "EdgeViTs: Competing Light-weight CNNs on Mobile Devices with Vision
 Transformers" (ECCV 2022), figure 2 and table 1; biases, epsilons and where a norm is are as in
-saic-fi/edgevit, whose weights load. The place that stands for a window is its first one. The
+saic-fi/edgevit, whose weights load. Of each window the first place takes part in attention. The
 official code takes maps that windows tile alone; here the last windows are cut off at the edge.
 """
 
@@ -22,7 +22,7 @@ from seaformer.models._tags import PaperLine, replaced, spec
 from seaformer.models._tokens import Qkv, attend, to_map, to_tokens
 
 MLP_RATIO = 4
-WINDOWS = (4, 2, 2, 1)  # side of a window that one place stands for, by stage
+WINDOWS = (4, 2, 2, 1)  # side of a window of which one place takes part in attention, by stage
 EPS = 1e-6
 
 

@@ -66,7 +66,7 @@ class PoolBlock(nn.Module):
         self.fc2 = ConvBN(channels * MLP_RATIO, channels, bias=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """B C H W to the same; beyond the edge there are no neighbours."""
+        """B C H W to the same; places beyond the edge are left out."""
         mean = F.avg_pool2d(x, POOL, 1, POOL // 2, count_include_pad=False)
         x = x + self.scale1(mean - x)
         y: Tensor = x + self.scale2(self.fc2(self.activate(self.fc1(x))))

@@ -1,9 +1,9 @@
 """ShuffleNetV2: classification, and segmentation with DeepLabV3+.
 
 Source: Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design" (ECCV
-2018), figure 3 and table 5, under torchvision's weights' names. For segmentation there is no last
-1x1, and the head is that of MobileNetV2's row in the SeaFormer++ paper. The paper does not state
-the output stride: at 1/32 the FLOPs are its 15.3 G, at 1/16 they are 25 G.
+2018), figure 3 and table 5, under torchvision's weights' names. For segmentation the last 1x1 is
+left out, and the head is that of MobileNetV2's row in the SeaFormer++ paper. The paper does not state
+the output stride: at 1/32 the FLOPs are its 15.3 G.
 """
 
 from __future__ import annotations
