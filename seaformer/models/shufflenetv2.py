@@ -2,8 +2,8 @@
 
 Source: Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design" (ECCV
 2018), figure 3 and table 5, under torchvision's weights' names. For segmentation the last 1x1 is
-left out, and the head is that of MobileNetV2's row in the SeaFormer++ paper. The paper does not state
-the output stride: at 1/32 the FLOPs are its 15.3 G.
+left out, and the head is that of MobileNetV2's row in the SeaFormer++ paper. It does not state the
+output stride: with the last map at 1/32 the FLOPs are its 15.3 G.
 """
 
 from __future__ import annotations
