@@ -90,3 +90,22 @@ def shared(name: str, make: Callable[[Path], str]) -> str:
             folder.mkdir(exist_ok=True)
             answer.write_text(make(folder), encoding="utf-8")
         return answer.read_text(encoding="utf-8")
+
+
+@functools.cache
+def free() -> Artifact:
+    """An ONNX file that leaves batch, height and width free, in multiples of 16."""
+
+    def export(folder: Path) -> str:
+        from seaformer.core.free import AXES
+        from seaformer.export import export_model
+        from tests import nets
+
+        net, shape = nets.Sixteenths(), (1, 3, 64, 96)
+        return str(
+            export_model(
+                net, shape=shape, format="onnx", dynamic=AXES, input="uint8", out=folder
+            ).path
+        )
+
+    return load_artifact(shared("free", export))

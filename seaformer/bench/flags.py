@@ -13,6 +13,7 @@ from dataclasses import replace
 from seaformer.core import stats
 from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.counts import executed_precision, multiplied_in, spread
+from seaformer.core.free import listed
 from seaformer.core.measurement import MEASURED, DeviceInfo, Flag, MethodRun
 from seaformer.core.plan import RunPlan, is_tail
 from seaformer.core.precision import BASE, precisions
@@ -66,13 +67,20 @@ def rewrite_flags(artifact: Artifact) -> list[Flag]:
     return [Flag("rewrites left out", False, ", ".join(artifact.no_rewrite))]
 
 
+def free_flags(artifact: Artifact) -> list[Flag]:
+    """A file that leaves sizes free lacks the rewrites that need one."""
+    axes = artifact.free_axes
+    return [Flag("free sizes", False, listed(axis.name for axis in axes))] if axes else []
+
+
 def foreign_flags(artifact: Artifact) -> list[Flag]:
-    """What a file without a manifest was fed, and what its output was compared with."""
+    """What a file without a manifest, or of another size, was fed and compared with."""
     foreign = artifact.foreign
     if foreign is None:
         return []
     judged = f"output compared with {foreign.judged_by}" if foreign.judged_by else "no reference"
-    return [Flag("no manifest", False, f"{judged}; input {foreign.fed}")]
+    name = "other size" if foreign.described else "no manifest"
+    return [Flag(name, False, f"{judged}; input {foreign.fed}")]
 
 
 def explained(flags: Iterable[Flag], artifact: Artifact) -> list[Flag]:

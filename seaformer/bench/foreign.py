@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from seaformer.bench.foreign_inputs import Input, by_name, choose_inputs, image_shape, load_array
 from seaformer.bench.inputs import external_files
+from seaformer.bench.sized import at_size
 from seaformer.core import codec, files
 from seaformer.core.artifact import (
     FORWARD,
@@ -54,7 +55,7 @@ class FileOptions:
     """What a user may state about files without a manifest.
 
     Args:
-        size: (height, width) of an image input that leaves them free.
+        size: (height, width) of an image input that leaves them free, with a manifest or without.
         shapes: (name, sizes): of one free dimension by its name, or of an input by its.
         inputs: (input, ``.npy`` file); an empty name is the next input in order.
         references: (output, ``.npy`` file) with the expected output, in the same way.
@@ -69,14 +70,9 @@ class FileOptions:
     seed: int = 0
     here: bool = True
 
-    @property
-    def given(self) -> bool:
-        """Whether something was stated that only a file without a manifest takes."""
-        return bool(self.shapes or self.inputs or self.references)
-
 
 @dataclass(frozen=True)
-class _Expected:
+class Expected:
     """The outputs to compare with; none, and why, where nothing can judge."""
 
     outputs: tuple[Array, ...] = ()
@@ -96,15 +92,22 @@ def open_file(
     bare = path.with_name(path.name.removesuffix(".json"))
     inside = bare.parent.name.endswith(".parts") and beside(bare.parent) is not None
     described = manifest_path(bare).exists() or inside
-    if described and options.given:
+    if described or not bare.exists():
+        return _described(path, options)
+    (progress or (lambda _: None))(f"read {path.name}")
+    return foreign_artifact(bare, options)
+
+
+def _described(path: Path, options: FileOptions) -> Artifact:
+    """A file with its manifest. Raises ``UsageError`` for what that states already."""
+    artifact = load_artifact(path)
+    shapes = options.shapes if not artifact.free_axes else ()
+    if options.inputs or options.references or shapes:
         raise UsageError(
             f"{path} has a manifest, which states its inputs and its output.",
             hint="--input, --reference and --shape are for files without one.",
         )
-    if described or not bare.exists():
-        return load_artifact(path)
-    (progress or (lambda _: None))(f"read {path.name}")
-    return foreign_artifact(bare, options)
+    return at_size(artifact, options) if artifact.free_axes or options.size else artifact
 
 
 def open_files(
@@ -135,10 +138,10 @@ def foreign_artifact(path: Path, options: FileOptions = FileOptions()) -> Artifa
     if FORWARD not in model.methods:
         raise CorruptArtifact(f"{path} has no method {FORWARD}; it has {', '.join(model.methods)}.")
     inputs = choose_inputs(model, options)
-    expected = _expected(path, model, inputs, options)
+    expected = expected_of(path, model, inputs, options)
     free = any(tensor.free or tensor.bounded for tensor in model.inputs)
     shapes = tuple(one.array.shape for one in inputs)
-    folder = _keep(model, inputs, expected)
+    folder = keep(model, inputs, expected)
     return Artifact(
         schema=SCHEMA,
         file=path.name,
@@ -148,14 +151,14 @@ def foreign_artifact(path: Path, options: FileOptions = FileOptions()) -> Artifa
         scope=SCOPE,
         sha256=model.sha256,
         size_bytes=model.size_bytes,
-        methods=(Method(FORWARD, _infos(model.inputs, shapes), _outputs(model, expected)),),
+        methods=(Method(FORWARD, infos(model.inputs, shapes), _outputs(model, expected)),),
         exporter=model.producer,
         created_at="",
         parity=Parity("none", "none: the file has no manifest", None, None, None, None, "", ()),
         tools={},
         operators=model.operators,
         opset=model.opset,
-        reference=_reference(folder, inputs, expected),
+        reference=reference_in(folder, inputs, expected),
         operator_map=_side(folder / "operators.json"),
         path=path,
         foreign=Foreign(
@@ -186,9 +189,9 @@ def _spec(model: ModelFile, inputs: Sequence[Input], free: bool) -> ModelSpec:
     )
 
 
-def _expected(
+def expected_of(
     path: Path, model: ModelFile, inputs: Sequence[Input], options: FileOptions
-) -> _Expected:
+) -> Expected:
     """The user's reference, or what another engine computes; this machine runs the file anyway."""
     arrays = [one.array for one in inputs]
     answer = answer_of(path, model.engine, arrays, model.precision)
@@ -203,27 +206,27 @@ def _expected(
         if len(outputs) != len(names):
             missing = ", ".join(name for name in names if name not in given)
             raise UsageError(f"{_GIVEN} must name every output of {model.file} (lacks {missing}).")
-        return _Expected(tuple(outputs), f"the {_GIVEN} given")
+        return Expected(tuple(outputs), f"the {_GIVEN} given")
     if answer.independent or not options.here:
-        return _Expected(answer.outputs, answer.by)
-    return _Expected(unchecked=f"no other engine runs {model.file}; give its output: {_GIVEN}")
+        return Expected(answer.outputs, answer.by)
+    return Expected(unchecked=f"no other engine runs {model.file}; give its output: {_GIVEN}")
 
 
-def _infos(tensors: Sequence[Any], shapes: Sequence[tuple[int, ...]]) -> tuple[TensorInfo, ...]:
+def infos(tensors: Sequence[Any], shapes: Sequence[tuple[int, ...]]) -> tuple[TensorInfo, ...]:
     return tuple(
         TensorInfo(tensor.name, tensor.dtype, shape)
         for tensor, shape in zip(tensors, shapes, strict=True)
     )
 
 
-def _outputs(model: ModelFile, expected: _Expected) -> tuple[TensorInfo, ...]:
+def _outputs(model: ModelFile, expected: Expected) -> tuple[TensorInfo, ...]:
     """With the sizes computed, or those that the file states (0: it leaves one free)."""
     stated = [tuple(n if isinstance(n, int) else 0 for n in one.shape) for one in model.outputs]
     shapes = [array.shape for array in expected.outputs] or stated
-    return _infos(model.outputs, shapes)
+    return infos(model.outputs, shapes)
 
 
-def _keep(model: ModelFile, inputs: Sequence[Input], expected: _Expected) -> Path:
+def keep(model: ModelFile, inputs: Sequence[Input], expected: Expected) -> Path:
     """Write arrays and operators to the cache; the folder's name depends on all of them."""
     digest = hashlib.sha256(model.sha256.encode())
     for array in (*(one.array for one in inputs), *expected.outputs):
@@ -246,7 +249,7 @@ def _side(path: Path) -> SideFile:
     return SideFile(str(path), files.sha256_file(path))
 
 
-def _reference(folder: Path, inputs: Sequence[Input], expected: _Expected) -> Reference:
+def reference_in(folder: Path, inputs: Sequence[Input], expected: Expected) -> Reference:
     side = _side(folder / "reference.npz")
     return Reference(
         file=side.file,

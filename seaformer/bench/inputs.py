@@ -70,6 +70,8 @@ def prepare(artifact: Artifact, folder: Path, method: str = FORWARD) -> Prepared
 
 def chosen_shapes(artifact: Artifact) -> tuple[tuple[int, ...], ...]:
     """Sizes of the inputs for the runner, where the file leaves some free."""
+    if artifact.foreign is None and artifact.free_axes:
+        return tuple(tensor.shape for tensor in artifact.method(FORWARD).inputs)
     return artifact.foreign.shapes if artifact.foreign else ()
 
 

@@ -160,6 +160,7 @@ class Bench:
             measurement
             for measurement in self._store.load().measurements
             if measurement.artifact_sha256 == artifact.sha256
+            and measurement.input_shape == artifact.spec.input_shape
             and measurement.device.id == self._device.id
             and measurement.plan == self._plan
             and measurement.runner_build == self._target.runner_build
@@ -264,6 +265,7 @@ class Bench:
     def _flags(self, row: RowSoFar, runs: dict[str, MethodRun]) -> list[Flag]:
         """The flags that follow from the runs themselves."""
         flags = checks.rewrite_flags(row.artifact) + checks.foreign_flags(row.artifact)
+        flags += checks.free_flags(row.artifact)
         flags += checks.precision_flags(row.artifact.precision, self._device)
         if row.failure is None:
             for name, run in runs.items():

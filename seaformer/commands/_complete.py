@@ -53,6 +53,12 @@ def tails(incomplete: str) -> list[str]:
     return _beginning(incomplete, TAILS)
 
 
+def axes(incomplete: str) -> list[str]:
+    from seaformer.core.free import AXES
+
+    return _list(incomplete, AXES)
+
+
 def inputs(incomplete: str) -> list[str]:
     from seaformer.core.preprocessing import INPUTS
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seaformer.commands._integers import check_integers, options_for
+from seaformer.commands._source import ModuleSource
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,18 +28,6 @@ _LONGEST_SIZE = 30
 _LONGEST_TEXT = 80
 
 
-@dataclass(frozen=True)
-class ModuleSource:
-    """Values of ``--module``, ``--shape``, ``--name``, ``--mean``, ``--std`` and ``--opset``."""
-
-    module: str = ""
-    shape: str = ""
-    name: str = ""
-    mean: str = ""
-    std: str = ""
-    opset: int | None = None
-
-
 def export_requests(
     models: ModelOptions,
     formats: str,
@@ -53,7 +41,13 @@ def export_requests(
     from seaformer.core import engine
     from seaformer.core import precision as rows
     from seaformer.core.artifact import SCOPES
-    from seaformer.core.request import ExportRequest, check_components, check_input, check_scope
+    from seaformer.core.request import (
+        ExportRequest,
+        check_components,
+        check_dynamic,
+        check_input,
+        check_scope,
+    )
     from seaformer.models import model_spec
 
     formats = ",".join(engine.timed_formats()) if formats == EVERY_FORMAT else formats
@@ -69,6 +63,7 @@ def export_requests(
         check_integers(integers, models.precision)
     for format in _list(formats):
         check_input(input, format)
+        check_dynamic(source.onnx.dynamic, format, scope, components=models.components)
         if models.components:
             check_components(scope, format, input)
     for name in () if source.module else names:
@@ -93,7 +88,8 @@ def export_requests(
             input=input,
             mean=colours("--mean", source.mean),
             std=colours("--std", source.std),
-            opset=source.opset,
+            opset=source.onnx.opset,
+            dynamic=source.onnx.dynamic,
             calibration=own.calibration or None,
             observer=own.observer or None,
             keep=tuple(_list(own.int8_keep)),
@@ -103,18 +99,6 @@ def export_requests(
         for precision in _list(models.precision)
         for own in (options_for(precision, integers),)
     ]
-
-
-def one_source(file: str, module: str) -> str:
-    """The file or module to export. Raises ``UsageError`` where both are named."""
-    if file and module:
-        raise UsageError("FILE and --module are exported by a command each.")
-    if file and not file.endswith((".onnx", ".pt2")):
-        raise UsageError(
-            f"FILE must be an .onnx or .pt2 file (got {file[:_LONGEST_TEXT]!r}).",
-            hint="A model of the zoo is named by --variant or --model, code by --module.",
-        )
-    return file or module
 
 
 def _zoo_names(source: ModuleSource, models: ModelOptions) -> list[str]:

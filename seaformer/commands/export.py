@@ -11,7 +11,7 @@ import typer
 
 from seaformer.commands import _complete
 from seaformer.commands._options import AsJson, ModelOptions, QuantizeOptions, grouped
-from seaformer.commands._parse import ModuleSource, export_requests, one_source, rewrites_left_out
+from seaformer.commands._parse import export_requests, rewrites_left_out
 from seaformer.commands._print import (
     next_step,
     notice,
@@ -22,6 +22,7 @@ from seaformer.commands._print import (
     titled,
     warn_quantised,
 )
+from seaformer.commands._source import ModuleSource, OnnxOptions, free_axes, one_source
 from seaformer.core.engine import DEFAULT_FORMAT, formats
 from seaformer.core.plan import MOST_SEED
 from seaformer.core.preprocessing import FLOAT
@@ -69,6 +70,14 @@ def export(
         ),
     ] = FLOAT,
     opset: Annotated[int, typer.Option(help="of ONNX files, 11 to 20; 0: 17, or the source's")] = 0,
+    dynamic: Annotated[
+        str,
+        typer.Option(
+            metavar="AXIS,...",
+            help="sizes that ONNX files leave free: batch,height,width",
+            autocompletion=_complete.axes,
+        ),
+    ] = "",
     no_rewrite: Annotated[
         list[str] | None,
         typer.Option("--no-rewrite", metavar="RULE,...", help="rewrites to leave out"),
@@ -91,7 +100,8 @@ def export(
     if list_rewrites:
         show(_rewrites())
         return
-    source = ModuleSource(one_source(file, module), shape, name, mean, std, opset or None)
+    own = OnnxOptions(opset or None, free_axes(dynamic))
+    source = ModuleSource(one_source(file, module), shape, name, mean, std, own)
     left_out = rewrites_left_out(no_rewrite or ())
     requests = export_requests(models, format, seed, left_out, source, input, integers)
     check_dir(expanded(out))

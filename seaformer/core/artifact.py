@@ -17,6 +17,7 @@ from seaformer.core.checksums import check_sha256
 from seaformer.core.engine import engines
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.foreign import Foreign
+from seaformer.core.free import FreeAxis
 from seaformer.core.manifest import check_manifest
 from seaformer.core.preprocessing import Labels, Preprocessing
 from seaformer.core.quantization import Quantization
@@ -174,6 +175,7 @@ class Artifact:
     (``joint_sha256``), and ``size_bytes`` is their sum.
     ``preprocessing`` and ``labels`` are ``None`` where they are unknown, as of most modules.
     ``quantization`` is ``None`` of a file that computes in floating point.
+    ``free_axes`` of the input take other sizes than those of ``spec``, which were exported.
     """
 
     schema: int
@@ -204,6 +206,7 @@ class Artifact:
     preprocessing: Preprocessing | None = None
     labels: Labels | None = None
     quantization: Quantization | None = None
+    free_axes: tuple[FreeAxis, ...] = ()
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
     foreign: Foreign | None = field(default=None, compare=False, metadata={"transient": True})
 

@@ -86,6 +86,7 @@ class Engine:
         delegate: the backend that its files are lowered to; empty: none.
         components: whether its files can hold the parts of a network beside the whole.
         raw_input: whether its files can take 8-bit pixels and normalise them.
+        fixed_sizes: why its files cannot leave sizes of the input free; empty: they can.
         timed: whether the C++ runner can time it.
         profiles: whether it reports the time of each operator.
         system: the only system it runs on, as ``platform.system()`` reports it; empty: any.
@@ -105,6 +106,7 @@ class Engine:
     delegate: str = ""
     components: bool = True
     raw_input: bool = False
+    fixed_sizes: str = ""
     timed: bool = True
     profiles: bool = False
     system: str = ""
@@ -149,6 +151,7 @@ ENGINES: tuple[Engine, ...] = (
         tools=("torch", "executorch"),
         delegate="xnnpack",
         raw_input=True,
+        fixed_sizes="XNNPACK takes no resize and no pool of a free size",
         profiles=True,
         wheel=Wheel(
             package="executorch",
@@ -171,6 +174,7 @@ ENGINES: tuple[Engine, ...] = (
         tools=("torch", "ncnn", "pnnx"),
         extra="ncnn",
         components=False,
+        fixed_sizes="ncnn has no batch, and pnnx writes sizes into the file",
         source=Source(
             package="ncnn",
             version="1.0.20261020",
@@ -190,6 +194,7 @@ ENGINES: tuple[Engine, ...] = (
         tools=("torch", "coremltools"),
         extra="coreml",
         components=False,
+        fixed_sizes="other sizes are proved by running the file, which requires macOS",
         timed=False,
         system="Darwin",
     ),

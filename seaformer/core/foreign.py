@@ -1,4 +1,4 @@
-"""``Foreign``: what an ``Artifact`` has in addition when its file has no manifest."""
+"""``Foreign``: what an ``Artifact`` has in addition without a manifest, or at another size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ class Foreign:
 
     ``shapes`` are the sizes of its inputs where it leaves some free, else nothing; ``external``
     the files that hold its weights, in or below its folder. ``fed`` names the input,
-    ``judged_by`` what gave the expected output; ``unchecked`` is why there is none.
+    ``judged_by`` what gave the expected output; ``unchecked`` is why there is none. ``described``:
+    the file has a manifest, and is run at another size than the exported one.
     """
 
     shapes: tuple[tuple[int, ...], ...] = ()
@@ -19,3 +20,4 @@ class Foreign:
     fed: str = ""
     judged_by: str = ""
     unchecked: str = ""
+    described: bool = False

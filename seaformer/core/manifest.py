@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from seaformer.core import codec
 from seaformer.core.engine import formats
 from seaformer.core.errors import CorruptArtifact
+from seaformer.core.free import AXES
 from seaformer.core.precision import names
 from seaformer.core.preprocessing import fault_of
 
@@ -87,6 +88,8 @@ def _faults(
     yield from _one_of("precision", artifact.precision, names())
     yield from _one_of("spec.task", spec.task, scopes)
     yield from _one_of("scope", artifact.scope, scopes.get(spec.task, ()))
+    for place, axis in enumerate(artifact.free_axes):
+        yield from _one_of(f"free_axes[{place}].name", axis.name, AXES)
     yield from _files(artifact, parts)
     yield from _counts(artifact)
     yield from _tensor("spec.input_shape", spec.input_shape)
@@ -126,6 +129,7 @@ def _files(artifact: Artifact, parts: str) -> Iterator[_Fault]:
 def _counts(artifact: Artifact) -> Iterator[_Fault]:
     spec, reference, delegation = artifact.spec, artifact.reference, artifact.delegation
     positive = [("spec.classes", spec.classes), ("spec.size_step", spec.size_step)]
+    positive += [(f"free_axes.{axis.name}.step", axis.step) for axis in artifact.free_axes]
     positive += [("reference.stride", reference.stride)] if reference else []
     natural = [("size_bytes", artifact.size_bytes)]
     natural += [(f"operators.{name}", count) for name, count in artifact.operators.items()]

@@ -10,10 +10,12 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 FLOAT, RAW, RAW_NHWC = "float", "uint8", "uint8-nhwc"
 INPUTS = (FLOAT, RAW, RAW_NHWC)  # what a file takes; the first has no mark in file names
 Three = tuple[float, float, float]
+Size = TypeVar("Size", int, int | str)  # a free size is a name
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Preprocessing:
         """The order of the input's axes."""
         return "NHWC" if self.input == RAW_NHWC else "NCHW"
 
-    def shape_of(self, shape: Sequence[int]) -> tuple[int, ...]:
+    def shape_of(self, shape: Sequence[Size]) -> tuple[Size, ...]:
         """The shape of the file's input for a network's input (N, C, H, W)."""
         if self.layout == "NCHW" or len(shape) != 4:
             return tuple(shape)

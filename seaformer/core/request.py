@@ -5,11 +5,13 @@ What is done with one is in ``seaformer.export``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from seaformer.core.artifact import SCOPES, SCOPES_OF
 from seaformer.core.engine import DEFAULT_FORMAT, engine_of, engines
 from seaformer.core.errors import UsageError
+from seaformer.core.free import BATCH, listed, ordered
 from seaformer.core.precision import BASE, find_precision, precisions
 from seaformer.core.preprocessing import FLOAT, INPUTS
 from seaformer.core.quantization import check_observer
@@ -32,7 +34,7 @@ class ExportRequest:
     ``opset`` is the version of a format's operators, its default when absent.
     ``calibration`` is a folder of images and ``observer`` the rule that makes ranges of them, for a
     precision that needs some; absent, the shipped photographs and the default rule. ``keep`` names
-    modules that stay in float.
+    modules that stay in float. ``dynamic`` names axes of the input that are left free.
     """
 
     model: str
@@ -56,8 +58,10 @@ class ExportRequest:
     calibration: str | None = None
     observer: str | None = None
     keep: tuple[str, ...] = ()
+    dynamic: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "dynamic", ordered(self.dynamic))
         object.__setattr__(self, "keep", tuple(sorted(set(self.keep))))
         object.__setattr__(self, "no_rewrite", tuple(sorted(set(self.no_rewrite))))
 
@@ -114,6 +118,31 @@ def check_components(scope: str, format: str, input: str = FLOAT) -> None:
         able = [row.format for row in engines() if row.components]
         raise UsageError(
             f"--components is not supported for {format}.", hint=f"Use --format {','.join(able)}"
+        )
+
+
+def check_dynamic(dynamic: Iterable[str], format: str, scope: str, *, components: bool) -> None:
+    """Raise ``UsageError`` where a file of the format cannot leave those axes free."""
+    axes = ordered(dynamic)
+    if not axes:
+        return
+    engine = engine_of(format)
+    if engine.fixed_sizes:
+        able = [row.format for row in engines() if not row.fixed_sizes]
+        raise UsageError(
+            f"--dynamic is not supported for {format}: {engine.fixed_sizes}.",
+            hint=f"Use --format {','.join(able)}, or export a file for each size.",
+        )
+    if components:
+        raise UsageError(
+            "--components and --dynamic do not go together: a component is cut out at one size.",
+            hint="Leave --dynamic away.",
+        )
+    if scope == "boxes" and axes != (BATCH,):
+        raise UsageError(
+            f"--scope boxes fixes the size of the image: {listed(axes)} cannot be free, because "
+            "the anchors of boxes are constants.",
+            hint="Use --dynamic batch, or --scope logits.",
         )
 
 

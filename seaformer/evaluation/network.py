@@ -22,6 +22,7 @@ from seaformer.agreement.images import network_tensor
 from seaformer.core.artifact import Artifact, load_artifact, manifest_path
 from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.core.files import expanded
+from seaformer.core.free import check_sizes
 from seaformer.core.model_file import ModelFile, TensorDescription
 from seaformer.core.precision import BASE
 from seaformer.core.preprocessing import FLOAT, RAW, RAW_NHWC, Labels, Preprocessing
@@ -175,17 +176,13 @@ def _from_artifact(artifact: Artifact, options: NetworkOptions) -> Network:
             f"{artifact.file} must take an image in colour (got an input of "
             f"{'x'.join(map(str, spec.input_shape))})."
         )
-    if options.size not in (None, own):
-        raise UsageError(
-            f"--size must be {own[0]}x{own[1]}, which {artifact.file} fixes "
-            f"(got {options.size[0]}x{options.size[1]}).",
-            hint="Export the model at another size: seaformer export --size HxW",
-        )
+    size = options.size or own
+    check_sizes(artifact.file, artifact.free_axes, spec.input_shape, (*spec.input_shape[:2], *size))
     preprocessing = _stated(artifact.preprocessing or IMAGENET, options, artifact.file)
     return Network(
         title=artifact.file,
         session=load_session(artifact),
-        size=own,
+        size=size,
         preprocessing=preprocessing,
         labels=_labels(options, artifact.labels),
         task="" if spec.task == OTHER_TASK else spec.task,

@@ -40,6 +40,7 @@ def export_model(
     calibration: Path | str | None = None,
     observer: str | None = None,
     keep: Sequence[str] = (),
+    dynamic: Sequence[str] = (),
     out: Path | str = "artifacts",
     progress: Progress | None = None,
 ) -> Artifact:
@@ -73,6 +74,7 @@ def export_model(
         observer: of int8, the rule that makes ranges of values: ``minmax``, ``percentile``, ``mse``
             or ``histogram``; ``mse`` when absent.
         keep: of int8, modules that stay in float, by their paths in the network.
+        dynamic: axes of the input that an ONNX file leaves free: ``batch``, ``height``, ``width``.
         out: the folder the file, its manifest and its reference output go to.
         progress: called with the name of each step as it begins.
 
@@ -114,6 +116,7 @@ def export_model(
         calibration=None if calibration is None else str(calibration),
         observer=observer,
         keep=tuple(keep),
+        dynamic=tuple(dynamic),
     )
     return export(request, out, progress, module)
 

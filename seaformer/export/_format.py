@@ -58,7 +58,8 @@ class WriteRequest:
     beside ``forward``; ``graph_rules`` are for formats that capture a graph; ``metadata`` for those
     whose files have some. ``graph`` is a file of the format that is written again as it is, in
     place of ``model``, which computes what it does. ``calibration``, ``observer`` and
-    ``keep`` (modules that stay in float) are for a precision that needs them.
+    ``keep`` (modules that stay in float) are for a precision that needs them. ``dynamic`` names
+    the axes of the input that the file leaves free.
     """
 
     model: nn.Module
@@ -74,6 +75,7 @@ class WriteRequest:
     calibration: Calibration | None = None
     observer: str = ""
     keep: tuple[str, ...] = ()
+    dynamic: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
@@ -41,47 +42,35 @@ from seaformer.core.precision import (
     precisions,
 )
 from seaformer.core.preprocessing import Preprocessing, metadata_of
-from seaformer.core.quantization import ENOUGH_IMAGES, PHOTOGRAPHS, ChannelSpread
+from seaformer.core.quantization import ENOUGH_IMAGES, ChannelSpread
 from seaformer.core.quiet import quiet
-from seaformer.core.request import (
-    OTHER_TASK,
-    ExportRequest,
-    check_components,
-    check_input,
-    check_quantization,
-    check_scope,
-)
+from seaformer.core.request import OTHER_TASK, ExportRequest, check_scope
 from seaformer.core.spec import ModelSpec
 from seaformer.core.stem import stem
 from seaformer.data.preprocessing import IMAGENET
 from seaformer.export import FORMATS, _components, _verify
-from seaformer.export._format import FileFacts, Format, WriteRequest, check_opset
+from seaformer.export._checks import check_request
+from seaformer.export._format import FileFacts, Format, WriteRequest
+from seaformer.export._free import NOTHING, Proved, Sized, fixing_rules, prove
 from seaformer.export._named import load_named
 from seaformer.export._range import network_ranges, network_weights, require_range
 from seaformer.export._raw_input import with_input
 from seaformer.export._reference import write_reference
 from seaformer.export._scope import with_scope
-from seaformer.export._subject import (
-    Subject,
-    check_module_request,
-    is_graph_file,
-    module_subject,
-    zoo_subject,
-)
+from seaformer.export._subject import Subject, is_graph_file, module_subject, zoo_subject
 from seaformer.export.quantize._calibration import (
     Calibration,
     calibration_digest,
     open_calibration,
 )
+from seaformer.export.quantize._cases import calibrated_cases
 from seaformer.export.quantize._equalise import channel_notes, equalise
 from seaformer.export.quantize._observers import DEFAULT_OBSERVER
-from seaformer.export.rewrites import check_rules, select_graph_rules, select_rules
+from seaformer.export.rewrites import select_graph_rules, select_rules
 from seaformer.export.rewrites._apply import Rewrite, rewrite
 from seaformer.export.rewrites._graph import GraphRule
-from seaformer.models import model_spec
 
 Progress = Callable[[str], None]
-_SHOWN = 2  # calibration images among the cases
 
 
 @dataclass(frozen=True)
@@ -113,6 +102,7 @@ class _Job:
             calibration=calibration_digest(request.calibration) if request.calibration else "",
             observer=request.observer or "",
             keep=request.keep,
+            dynamic=request.dynamic,
         )
         return name + self.engine.suffix
 
@@ -133,16 +123,7 @@ def export(
     """As ``export_request``; of a request with a ``module`` the one given, where there is one."""
     engine, precision = engine_of(request.format), find_precision(request.precision)
     writer = _writer(engine, precision)
-    if request.module:
-        check_module_request(request)
-    else:
-        check_scope(model_spec(request.model, classes=request.classes), request.scope)
-    check_input(request.input, request.format)
-    if request.components:
-        check_components(request.scope, request.format, request.input)
-    check_rules(request.no_rewrite)
-    check_quantization(request)
-    check_opset(writer, request)
+    check_request(request, writer)
     step = progress or (lambda _: None)
     step("build the model")
     subject = _subject(request, module, engine)
@@ -180,7 +161,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     preprocessing = job.subject.preprocessing or IMAGENET
     calibration = _calibration(job, preprocessing)
     step("answers of the PyTorch model")
-    eager = with_scope(model, spec, job.request.scope)
+    eager = _ended(job, model)
     channels = spec.input_shape[1]
     cases = _verify.cases(
         eager, spec.height, spec.width, channels=channels, preprocessing=preprocessing
@@ -188,14 +169,14 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     if spec.task == OTHER_TASK:
         cases = tuple(replace(case, scores=False) for case in cases)
     if calibration is not None:
-        cases = _calibrated_cases(cases, eager, calibration)
+        cases = calibrated_cases(cases, eager, calibration)
     photograph = cases[0].name
     cases += _verify.component_cases(model, cases) if components else ()
     _verify.require_finite(with_input(model, preprocessing), cases)
     image = torch.from_numpy(_verify.network_input(cases[0].image, preprocessing))
     result, graph_rules = _rewritten(job, image, step)
     parts = _components.require_parts(spec.name, result.network, image) if components else ()
-    network = with_input(with_scope(result.network, spec, job.request.scope), preprocessing)
+    network = with_input(_ended(job, result.network), preprocessing)
     notes = _range_notes(job, network, cases, preprocessing)
     spreads = _equalised(job, network, calibration)
     notes += channel_notes(spreads)
@@ -206,9 +187,12 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
         request = WriteRequest(network, example, path, job.precision, step, parts, graph_rules)
         facts = job.writer.write(_completed(request, job, calibration))
         step("verify against the PyTorch model")
-        parity = job.writer.verify(path, cases, job.precision, network)
+        verify = partial(job.writer.verify, path, precision=job.precision, network=network)
+        parity = verify(cases)
+        _verify.require(parity, job.file, job.precision)
+        proved = _proved_sizes(job, eager, verify, step)
+        parity = verify((*cases, *proved.cases)) if proved.cases else parity
     parity = replace(parity, checks=(*parity.checks, *facts.checks))
-    _verify.require(parity, job.file, job.precision)
     step("write the manifest")
     shown = [case for case in cases if case.name.rpartition(":")[2] == photograph]
     reference = write_reference(scratch / f"{job.file}{REFERENCE}", photograph, shown)
@@ -217,12 +201,39 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
         reference=reference,
         operator_map=_write_operator_map(scratch / f"{job.file}{OPERATORS}", facts),
         rewrites={**result.applied, **{n: len(p) for n, p in facts.rewritten.items()}},
-        notes=(*facts.notes, *notes),
+        notes=(*facts.notes, *notes, *proved.notes),
+        free_axes=proved.axes,
         quantization=facts.quantization and replace(facts.quantization, channels=spreads),
     )
     files.write_json(manifest_path(path), codec.to_json(artifact))
     _publish(artifact, scratch, job.out)
     return load_artifact(job.out / job.file)
+
+
+def _ended(job: _Job, network: nn.Module) -> nn.Module:
+    """A network with the tail that the scope adds."""
+    free = bool(job.request.dynamic)
+    return with_scope(network, job.spec, job.request.scope, free=free)
+
+
+def _proved_sizes(
+    job: _Job, eager: nn.Module, verify: Callable[[Sequence[_verify.Case]], Parity], step: Progress
+) -> Proved:
+    """The axes that the file leaves free, proved at two further sizes."""
+    if not job.request.dynamic:
+        return NOTHING
+    step("prove other sizes")
+    sized = Sized(
+        job.spec.name,
+        eager,
+        job.spec.input_shape,
+        job.subject.preprocessing or IMAGENET,
+        verify,
+        scores=job.spec.task != OTHER_TASK,
+        noise=not job.precision.calibrated,
+    )
+    rules = select_rules(job.engine, job.precision, job.request.no_rewrite)
+    return prove(sized, job.request.dynamic, fixing_rules(job.subject.network, rules))
 
 
 def _calibration(job: _Job, preprocessing: Preprocessing) -> Calibration | None:
@@ -242,24 +253,6 @@ def _equalised(
         return equalise(network, tuple(islice(calibration.arrays(raw=True), ENOUGH_IMAGES)))
 
 
-def _calibrated_cases(
-    cases: tuple[_verify.Case, ...], eager: nn.Module, calibration: Calibration
-) -> tuple[_verify.Case, ...]:
-    """The photographs, and calibration images: integers hold values like those they were given.
-
-    Noise is far from any image, so the ranges do not hold it; it stays where it is all there is.
-    """
-    photographs = tuple(case for case in cases if case.name != _verify.NOISE)
-    if calibration.source == PHOTOGRAPHS or not calibration.pixels:
-        return photographs
-    arrays = islice(calibration.arrays(raw=True), _SHOWN)
-    names = (image.name for image in calibration.images)
-    shown = _verify.answered(
-        eager, dict(zip(names, arrays, strict=False)), calibration.preprocessing
-    )
-    return (*photographs, *(replace(case, scores=cases[0].scores) for case in shown))
-
-
 def _completed(request: WriteRequest, job: _Job, calibration: Calibration | None) -> WriteRequest:
     """With what the job states about the file."""
     return replace(
@@ -270,6 +263,7 @@ def _completed(request: WriteRequest, job: _Job, calibration: Calibration | None
         calibration=calibration,
         observer=job.request.observer or DEFAULT_OBSERVER,
         keep=job.request.keep,
+        dynamic=job.request.dynamic,
     )
 
 
@@ -284,7 +278,8 @@ def _rewritten(
     # The zoo's networks are whole by the rules of their modules.
     graph_rules = select_graph_rules(*which) if job.request.module else ()
     with quiet():
-        return rewrite(job.subject.network, image, select_rules(*which)), graph_rules
+        rules = select_rules(*which, free=bool(job.request.dynamic))
+        return rewrite(job.subject.network, image, rules), graph_rules
 
 
 def _range_notes(

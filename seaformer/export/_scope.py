@@ -17,9 +17,11 @@ from seaformer.models._anchors import BoxDecoder
 
 
 class ScopedNetwork(nn.Module):
-    """A network and what follows it. Input (1, 3, H, W)."""
+    """A network and what follows it. Input (1, 3, H, W), of any size without ``size``."""
 
-    def __init__(self, network: nn.Module, scope: str, size: tuple[int, int], dense: bool) -> None:
+    def __init__(
+        self, network: nn.Module, scope: str, size: tuple[int, int] | None, dense: bool
+    ) -> None:
         super().__init__()
         self.network = network
         self.scope = scope
@@ -29,7 +31,8 @@ class ScopedNetwork(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         logits: Tensor = self.network(image)  # (1, K, H/8, W/8), or (1, K)
         if self.dense:
-            logits = F.interpolate(logits, size=self.size, mode="bilinear", align_corners=False)
+            size = self.size or image.shape[-2:]
+            logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
         return logits if self.scope == "upsample" else logits.argmax(dim=1)
 
 
@@ -50,14 +53,16 @@ class DecodedDetector(nn.Module):
         return decoded
 
 
-def with_scope(network: nn.Module, spec: ModelSpec, scope: str) -> nn.Module:
+def with_scope(network: nn.Module, spec: ModelSpec, scope: str, *, free: bool = False) -> nn.Module:
     """The network itself for ``logits``; otherwise the network followed by its tail.
 
-    The scope is one of the task's (``check_scope`` in ``core/request.py``).
+    The scope is one of the task's (``check_scope`` in ``core/request.py``). ``free``: for images of
+    any size.
     """
     if scope == "logits":
         return network
     if scope == "boxes":
         return DecodedDetector(network, spec.height, spec.width).eval()
     dense = spec.task == "segmentation"
-    return ScopedNetwork(network, scope, (spec.height, spec.width), dense).eval()
+    size = None if free else (spec.height, spec.width)
+    return ScopedNetwork(network, scope, size, dense).eval()

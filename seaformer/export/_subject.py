@@ -125,6 +125,11 @@ def check_module_request(request: ExportRequest) -> None:
             "--components is not supported for an ONNX file: its parts are not in it.",
             hint="Export the module that it was made from: --module package.module:factory",
         )
+    if request.dynamic and is_graph_file(request.module):
+        raise UsageError(
+            "--dynamic is not supported for an ONNX file: it is exported at one size.",
+            hint="A file that leaves sizes free is benched as it is: --size HxW",
+        )
     if request.size is not None:
         raise UsageError("--size is not supported for a module.", hint="Use --shape 1x3xHxW.")
     if request.model in list_models():

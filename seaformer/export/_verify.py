@@ -76,8 +76,8 @@ def network_input(array: Array, preprocessing: Preprocessing) -> Array:
     """What the network itself takes where a file takes ``array``: normalised by numpy."""
     if not preprocessing.raw:
         return array
-    image = array[0] if preprocessing.layout == "NHWC" else array[0].transpose(1, 2, 0)
-    return images.normalised(image, preprocessing)
+    pixels = array if preprocessing.layout == "NHWC" else array.transpose(0, 2, 3, 1)
+    return np.concatenate([images.normalised(image, preprocessing) for image in pixels])
 
 
 def cases(

@@ -21,6 +21,7 @@ from seaformer.export import _verify
 from seaformer.export._format import FileFacts, WriteRequest, output_names, unsupported
 from seaformer.export._named import first_line
 from seaformer.export._onnx.cut import cut, part_file
+from seaformer.export._onnx.free import name_output_sizes, traced_axes
 from seaformer.export._onnx.names import module_of
 from seaformer.export._onnx.raw_input import prepend
 from seaformer.export._onnx.simplify import simplify
@@ -72,7 +73,7 @@ def write(request: WriteRequest) -> FileFacts:
     _check(graph)
     return FileFacts(
         exporter=_exporter(request),
-        methods=tuple(_method(name, path) for name, path in paths.items()),
+        methods=tuple(_method(name, path, request.image) for name, path in paths.items()),
         operators=dict(sorted(Counter(node.op_type for node in graph.graph.node).items())),
         opset=max(entry.version for entry in graph.opset_import if not entry.domain),
         notes=tuple(notes),
@@ -150,6 +151,7 @@ def _begin(request: WriteRequest, network: nn.Module, image: torch.Tensor) -> No
             names=[INPUT],
             outputs=list(output_names(network)),
             opset=request.opset or OPSET,
+            free=traced_axes(INPUT, request.dynamic),
         )
     else:
         request.step("copy the graph")
@@ -184,6 +186,7 @@ def _trace(
     names: list[str],
     outputs: list[str],
     opset: int,
+    free: dict[str, dict[int, str]] | None = None,
 ) -> None:
     # torch 2.13: a failed trace prints its graph, to stdout by default.
     torch._C._jit_set_onnx_log_output_stream("stderr")
@@ -196,6 +199,7 @@ def _trace(
             opset_version=opset,
             input_names=names,
             output_names=outputs,
+            dynamic_axes=free or None,
         )
     except torch.onnx.errors.UnsupportedOperatorError as error:
         operator = re.search(r"operator '([^']+)'", str(error))
@@ -210,7 +214,8 @@ def _with_metadata(path: Path, pairs: Mapping[str, str]) -> onnx.ModelProto:
     model = onnx.load(str(path))
     if pairs:
         onnx.helper.set_model_props(model, dict(pairs))
-        onnx.save(model, str(path))
+    name_output_sizes(model)
+    onnx.save(model, str(path))
     return model
 
 
@@ -223,12 +228,13 @@ def _path_of(path: Path, method: str) -> Path:
     return path if method == FORWARD else path.parent / part_file(path.name, method)
 
 
-def _method(name: str, path: Path) -> Method:
+def _method(name: str, path: Path, image: torch.Tensor) -> Method:
+    """With the sizes of the export, where the file leaves some free."""
     from seaformer.runtime.onnxruntime import open_session
 
     session = open_session(path)
     if name == FORWARD:
-        return Method(name, session.inputs(), session.outputs())
+        return Method(name, *session.sized([image.numpy()]))
     file = f"{path.parent.name}/{path.name}"
     return Method(name, session.inputs(), session.outputs(), file, files.sha256_file(path))
 

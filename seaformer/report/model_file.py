@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from seaformer.core.artifact import Artifact
+from seaformer.core.free import listed
 from seaformer.core.model_file import ModelFile, TensorDescription
 from seaformer.core.preprocessing import Labels, metadata_of
 from seaformer.report.artifact import parity_lines
@@ -63,11 +64,17 @@ def _of_manifest(artifact: Artifact) -> Iterable[str]:
     spec = artifact.spec
     yield f"model: {spec.name}, {spec.task}, scope {artifact.scope}, weights {spec.weights}"
     yield f"exporter: {artifact.exporter}, {artifact.created_at}"
+    if artifact.free_axes:
+        yield f"free: {listed(map(str, artifact.free_axes))}; exported at {_text(spec.input_shape)}"
     if artifact.preprocessing and artifact.preprocessing.evaluation:
         yield f"images of the published accuracy: {artifact.preprocessing.evaluation}"
     if artifact.labels:
         yield from _labels(artifact.labels)
     yield from parity_lines(artifact.parity)
+
+
+def _text(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
 
 
 def _labels(labels: Labels) -> Iterable[str]:

@@ -17,6 +17,7 @@ from seaformer.core.artifact import Artifact, TensorInfo
 from seaformer.core.errors import ShapeError
 
 Array = npt.NDArray[Any]
+FREE = 0  # a size that a file leaves free
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def check_inputs(arrays: Sequence[Array], tensors: Sequence[TensorInfo], file: s
     if len(arrays) != len(tensors):
         raise ShapeError(f"{file} takes {len(tensors)} input(s), {len(arrays)} given.")
     for array, tensor in zip(arrays, tensors, strict=True):
-        if tuple(array.shape) != tensor.shape:
+        if not _fits(array.shape, tensor.shape):
             raise ShapeError(
                 f"{file}: input {tensor.name!r} has shape {tensor.shape}, "
                 f"found {tuple(array.shape)}.",
@@ -81,3 +82,8 @@ def check_inputs(arrays: Sequence[Array], tensors: Sequence[TensorInfo], file: s
         np.ascontiguousarray(array, dtype=tensor.dtype)
         for array, tensor in zip(arrays, tensors, strict=True)
     ]
+
+
+def _fits(shape: Sequence[int], own: Sequence[int]) -> bool:
+    same = len(shape) == len(own)
+    return same and all(size in (FREE, seen) for seen, size in zip(shape, own, strict=True))

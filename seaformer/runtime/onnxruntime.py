@@ -7,6 +7,7 @@ import os
 import platform
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seaformer.core.artifact import TensorInfo
@@ -15,7 +16,7 @@ from seaformer.core.errors import CorruptArtifact
 from seaformer.core.model_file import ModelFile
 from seaformer.core.precision import BASE
 from seaformer.runtime._onnx import file, reference
-from seaformer.runtime._session import Answer, Array, check_inputs
+from seaformer.runtime._session import FREE, Answer, Array, check_inputs
 
 os.environ.update({k: v for k, v in engine("onnxruntime").environment if k not in os.environ})
 
@@ -46,6 +47,20 @@ class OnnxRuntimeSession:
         """Names, dtypes and shapes of the file's outputs."""
         return tuple(_tensor(node) for node in self._session.get_outputs())
 
+    def sized(
+        self, arrays: Sequence[Array]
+    ) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
+        """Inputs and outputs with the sizes that they have for these arrays."""
+        inputs, outputs = self.inputs(), self.outputs()
+        if all(all(tensor.shape) for tensor in (*inputs, *outputs)):
+            return inputs, outputs
+        pairs = ((inputs, arrays), (outputs, self.run(arrays)))
+        taken, given = (
+            tuple(replace(t, shape=tuple(a.shape)) for t, a in zip(tensors, values, strict=True))
+            for tensors, values in pairs
+        )
+        return taken, given
+
     def run(self, arrays: Sequence[Array], method: str = "forward") -> list[Array]:
         """Run the graph; an ONNX file has one method."""
         if method != "forward":
@@ -53,6 +68,8 @@ class OnnxRuntimeSession:
         tensors = self.inputs()
         ready = check_inputs(arrays, tensors, self._path.name)
         feeds = {tensor.name: array for tensor, array in zip(tensors, ready, strict=True)}
+        if any(FREE in tensor.shape for tensor in tensors):
+            return self.run_as_is(ready)
         return list(self._session.run(None, feeds))
 
     def nodes(self) -> Sequence[ort.NodeArg]:
@@ -99,7 +116,8 @@ def _options(threads: int, optimised: bool) -> ort.SessionOptions:
 
 
 def _tensor(node: ort.NodeArg) -> TensorInfo:
-    return TensorInfo(node.name, _DTYPES[node.type], tuple(int(size) for size in node.shape))
+    sizes = (size if isinstance(size, int) else FREE for size in node.shape)
+    return TensorInfo(node.name, _DTYPES[node.type], tuple(sizes))
 
 
 def _reason(error: Exception) -> str:

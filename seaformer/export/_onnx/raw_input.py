@@ -23,7 +23,7 @@ def prepend(path: Path, preprocessing: Preprocessing) -> None:
     model = onnx.load(str(path))
     graph = model.graph
     image = graph.input[0]
-    sizes = tuple(size.dim_value for size in image.type.tensor_type.shape.dim)
+    sizes = tuple(s.dim_param or s.dim_value for s in image.type.tensor_type.shape.dim)
     nodes, constants = _nodes(image.name, preprocessing)
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in graph.node]
     del graph.node[:]

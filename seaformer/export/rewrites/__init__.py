@@ -56,13 +56,16 @@ def check_rules(names: Iterable[str]) -> None:
 
 
 def select_rules(
-    engine: Engine, precision: Precision, without: Iterable[str] = ()
+    engine: Engine, precision: Precision, without: Iterable[str] = (), *, free: bool = False
 ) -> tuple[Rule, ...]:
-    """The rules of modules for files of that engine in that precision, but for those named."""
+    """The rules of modules for files of that engine in that precision, but for those named.
+
+    ``free``: the files leave sizes free.
+    """
     left_out = tuple(without)
     check_rules(left_out)
     rules = [rule for rule in list_rules() if rule.name not in left_out]
-    applied = [rule for rule in rules if rule.applies(engine, precision)]
+    applied = [rule for rule in rules if rule.applies(engine, precision, free=free)]
     replaced = {name for rule in applied for name in rule.replaces}
     return tuple(rule for rule in applied if rule.name not in replaced)
 

@@ -15,6 +15,7 @@ from seaformer.core.precision import Precision
 Shapes = tuple[tuple[int, ...], ...]
 Make = Callable[[Any, Shapes], nn.Module]
 EVERYWHERE = "every format"
+FREE_SIZES = "free sizes"
 
 
 class Stage(IntEnum):
@@ -41,6 +42,7 @@ class Rule:
         sized: whether ``make`` needs the shapes; a network is run once to see them.
         engines: only for these engines; empty: for all.
         replaces: rules that are not applied where this one is.
+        free: only for files that leave sizes free, where no ``sized`` rule is applied.
     """
 
     name: str
@@ -53,11 +55,16 @@ class Rule:
     sized: bool = False
     engines: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
+    free: bool = False
 
-    def applies(self, engine: Engine, precision: Precision) -> bool:
-        """Whether files of that engine in that precision are rewritten so."""
+    def applies(self, engine: Engine, precision: Precision, *, free: bool = False) -> bool:
+        """Whether files of that engine in that precision are rewritten so.
+
+        ``free``: the files leave sizes free.
+        """
         return (
-            (not self.delegates or engine.delegate in self.delegates)
+            not (self.sized if free else self.free)
+            and (not self.delegates or engine.delegate in self.delegates)
             and (not self.dtypes or precision.dtype in self.dtypes)
             and (not self.engines or engine.name in self.engines)
         )
@@ -69,4 +76,5 @@ class Rule:
     @property
     def where(self) -> str:
         """``every format``, or ``xnnpack, float16``."""
-        return ", ".join((*self.engines, *self.delegates, *self.dtypes)) or EVERYWHERE
+        sizes = (FREE_SIZES,) if self.free else ()
+        return ", ".join((*self.engines, *self.delegates, *self.dtypes, *sizes)) or EVERYWHERE

@@ -1,0 +1,54 @@
+"""A file that leaves sizes free, benched at the exported size and at others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seaformer.bench.foreign import FileOptions, open_file
+from seaformer.core.errors import UnknownName, UsageError
+from seaformer.report.table import newest, table_of
+from tests.bench.test_foreign import bench, cache, flags  # noqa: F401  the cache is a fixture
+from tests.exports import free, small
+
+
+def test_a_row_states_its_own_size_and_what_judged_it(tmp_path: Path) -> None:
+    path = free().path
+    own = open_file(path)
+    other = open_file(path, FileOptions(size=(48, 112)))
+    batch = open_file(path, FileOptions(shapes=(("batch", (2,)), ("height", (32,)))))
+    rows = bench(tmp_path / "results", own, other, batch)
+    assert [row.failure for row in rows] == [None] * 3
+    assert [row.input_shape for row in rows] == [(1, 3, 64, 96), (1, 3, 48, 112), (2, 3, 32, 96)]
+    assert [row.model for row in rows] == ["sixteenths", "sixteenths", "sixteenths[2x3x32x96]"]
+    assert len(newest(table_of(rows)).rows) == 3
+    for row in rows:
+        output = row.methods["forward"].output
+        assert output is not None
+        assert output.passed
+        assert flags(row)["free sizes"] == (False, "batch, height and width")
+    assert "other size" not in flags(rows[0])
+    assert "reference evaluator" in flags(rows[1])["other size"][1]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (FileOptions(size=(65, 96)), r"height must be a multiple of 16 for .* \(got 65\)"),
+        (FileOptions(shapes=(("batch", (0,)),)), r"batch must be at least 1 for .* \(got 0\)"),
+        (FileOptions(shapes=(("height", (32, 32)),)), r"--shape height must be one number"),
+        (FileOptions(shapes=(("pixels", (1, 4, 32, 32)),)), r"takes 3 channels \(got 4\)"),
+        (FileOptions(inputs=(("", Path("x.npy")),)), "which states its inputs"),
+    ],
+)
+def test_a_size_that_the_file_lacks_is_one_sentence(options: FileOptions, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        open_file(free().path, options)
+
+
+def test_a_name_of_no_axis_is_unknown_and_a_fixed_size_stays() -> None:
+    with pytest.raises(UnknownName, match="depth"):
+        open_file(free().path, FileOptions(shapes=(("depth", (1,)),)))
+    with pytest.raises(UsageError, match=r"--size must be 64x96, which .* fixes \(got 32x32\)"):
+        open_file(small("onnx").path, FileOptions(size=(32, 32)))
