@@ -29,7 +29,7 @@ REPLAY = Path(__file__).parent / "fakes" / "replay"
 ELSEWHERE = {
     "export/rewrites/mobilevit.py": ("", "the reason of a rule, in words for a reader"),
     "models/_checkpoints/kinds.py": ("", "kinds of files that are not checkpoints"),
-    "commands/_parse.py": (r"\.pt2", "sources of an export"),
+    "commands/_source.py": (r"\.pt2", "sources of an export"),
     "commands/export.py": (r"\.pt2|--module|opset: ", "sources of an export, and a field's term"),
     "export/_named.py": (r"\.pt2", "sources of an export"),
     "export/_format.py": ("OnnxSource", "a source of an export"),

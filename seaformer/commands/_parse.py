@@ -63,7 +63,7 @@ def export_requests(
         check_integers(integers, models.precision)
     for format in _list(formats):
         check_input(input, format)
-        check_dynamic(source.onnx.dynamic, format, scope, components=models.components)
+        check_dynamic(source.graph.dynamic, format, scope, components=models.components)
         if models.components:
             check_components(scope, format, input)
     for name in () if source.module else names:
@@ -88,8 +88,8 @@ def export_requests(
             input=input,
             mean=colours("--mean", source.mean),
             std=colours("--std", source.std),
-            opset=source.onnx.opset,
-            dynamic=source.onnx.dynamic,
+            opset=source.graph.opset,
+            dynamic=source.graph.dynamic,
             calibration=own.calibration or None,
             observer=own.observer or None,
             keep=tuple(_list(own.int8_keep)),

@@ -10,7 +10,7 @@ _LONGEST = 80
 
 
 @dataclass(frozen=True)
-class OnnxOptions:
+class GraphOptions:
     """Values of ``--opset`` and ``--dynamic``."""
 
     opset: int | None = None
@@ -26,7 +26,7 @@ class ModuleSource:
     name: str = ""
     mean: str = ""
     std: str = ""
-    onnx: OnnxOptions = OnnxOptions()
+    graph: GraphOptions = GraphOptions()
 
 
 def free_axes(text: str) -> tuple[str, ...]:

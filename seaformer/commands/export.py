@@ -22,7 +22,7 @@ from seaformer.commands._print import (
     titled,
     warn_quantised,
 )
-from seaformer.commands._source import ModuleSource, OnnxOptions, free_axes, one_source
+from seaformer.commands._source import ModuleSource, GraphOptions, free_axes, one_source
 from seaformer.core.engine import DEFAULT_FORMAT, formats
 from seaformer.core.plan import MOST_SEED
 from seaformer.core.preprocessing import FLOAT
@@ -74,7 +74,7 @@ def export(
         str,
         typer.Option(
             metavar="AXIS,...",
-            help="sizes that ONNX files leave free: batch,height,width",
+            help="sizes that the file leaves free: batch,height,width",
             autocompletion=_complete.axes,
         ),
     ] = "",
@@ -100,7 +100,7 @@ def export(
     if list_rewrites:
         show(_rewrites())
         return
-    own = OnnxOptions(opset or None, free_axes(dynamic))
+    own = GraphOptions(opset or None, free_axes(dynamic))
     source = ModuleSource(one_source(file, module), shape, name, mean, std, own)
     left_out = rewrites_left_out(no_rewrite or ())
     requests = export_requests(models, format, seed, left_out, source, input, integers)

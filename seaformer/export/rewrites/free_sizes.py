@@ -67,7 +67,7 @@ def _free_adaptive(source: nn.AdaptiveAvgPool2d, _: Shapes) -> nn.Module:
     return FreePool(rows, columns)
 
 
-_WHY = "ONNX has no adaptive pool; for a free size it is two products with matrices made of it"
+_WHY = "An adaptive pool of a free size is two products with matrices that are made of it"
 
 RULES = (
     Rule(

@@ -13,6 +13,7 @@ from seaformer.core.engine import engine_of, engines
 from seaformer.core.errors import UnknownName
 from seaformer.core.precision import BASE, find_precision
 from seaformer.export import export_model
+from seaformer.export._named import load_named
 from seaformer.export.rewrites import (
     FAMILIES,
     check_rules,
@@ -28,6 +29,9 @@ from seaformer.models import create_model
 EXAMPLES = {
     "fold-batch-norm": ("seaformer_t", (64, 96)),
     "fold-padded-batch-norm": ("mobilenetv1_x025.imagenet", (64, 96)),
+    "free-adaptive-pool": ("tests.nets:Sixteenths", (64, 96)),
+    "free-grid-pool": ("mobilenetv2_psp", (64, 96)),
+    "free-pyramid-pool": ("topformer_t", (96, 160)),
     "fusion-gate": ("seaformer_t", (64, 96)),
     "gelu-tanh": ("segformer_b0", (64, 64)),
     "grid-pool": ("mobilenetv2_psp", (64, 96)),
@@ -54,8 +58,13 @@ EXAMPLES = {
 }
 APPROXIMATE = {"gelu-tanh": 1e-2}  # 5e-4 per activation at most; only files in FP16 have it
 EXACT = 1e-10
-KEPT = ("grid-pool",)  # which leaves some modules of its kind as they are
+KEPT = ("free-grid-pool", "grid-pool")  # which leave some modules of their kind as they are
 RULES = pytest.mark.parametrize("rule", list_rules(), ids=lambda rule: str(rule.name))
+
+
+def model_of(name: str) -> nn.Module:
+    """A model of the zoo, or a module of the tests where it has none with the layer."""
+    return (load_named(name, 0) if ":" in name else create_model(name)).double()
 
 
 def image(size: tuple[int, int]) -> Tensor:
@@ -94,7 +103,7 @@ def test_every_family_has_rules() -> None:
 @RULES
 def test_a_rule_alone_is_the_same_function_in_double_precision(rule: Rule) -> None:
     name, size = EXAMPLES[rule.name]
-    model, x = create_model(name).double(), image(size)
+    model, x = model_of(name), image(size)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     result = rewrite(model, x, [rule])
     assert set(result.applied) == {rule.name}
@@ -108,23 +117,34 @@ def test_a_rule_alone_is_the_same_function_in_double_precision(rule: Rule) -> No
 def test_a_rule_that_is_left_out_is_not_applied_and_the_others_are(rule: Rule) -> None:
     name, size = EXAMPLES[rule.name]
     engine, precision = engine_of(rule.engines[0] if rule.engines else "executorch"), BASE
-    if not rule.applies(engine, precision):
+    if rule.free:
+        engine = engine_of("onnx")
+    if not rule.applies(engine, precision, free=rule.free):
         precision = find_precision("fp16")
-    model, x = create_model(name).double(), image(size)
-    every = rewrite(model, x, select_rules(engine, precision))
-    result = rewrite(model, x, select_rules(engine, precision, [rule.name]))
+    model, x = model_of(name), image(size)
+    every = rewrite(model, x, select_rules(engine, precision, free=rule.free))
+    result = rewrite(model, x, select_rules(engine, precision, [rule.name], free=rule.free))
     assert set(every.applied) - set(result.applied) == {rule.name}
     assert set(result.applied) - set(every.applied) == set(rule.replaces)
-    tolerance = max(APPROXIMATE.get(other, EXACT) for other in result.applied)
+    tolerance = max((APPROXIMATE.get(other, EXACT) for other in result.applied), default=EXACT)
     assert difference(model, result.network, x) < tolerance
 
 
 def test_rules_for_one_backend_are_not_applied_for_engines_without_it() -> None:
     for rule in list_rules():
         for engine in engines():
-            applied = any(rule.applies(engine, p) for p in (BASE, find_precision("fp16")))
+            precisions = (BASE, find_precision("fp16"))
+            applied = any(rule.applies(engine, p, free=rule.free) for p in precisions)
             delegated = not rule.delegates or engine.delegate in rule.delegates
             assert applied == (delegated and (not rule.engines or engine.name in rule.engines))
+
+
+def test_a_file_of_free_sizes_has_no_rule_that_needs_one_and_the_other_way_round() -> None:
+    for rule in list_rules():
+        assert not (rule.sized and rule.free)
+        for engine in engines():
+            assert not (rule.sized and rule.applies(engine, BASE, free=True))
+            assert not (rule.free and rule.applies(engine, BASE))
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest_name() -> None:
