@@ -22,7 +22,7 @@ from seaformer.commands._print import (
     titled,
     warn_quantised,
 )
-from seaformer.commands._source import ModuleSource, GraphOptions, free_axes, one_source
+from seaformer.commands._source import GraphOptions, ModuleSource, free_axes, one_source
 from seaformer.core.engine import DEFAULT_FORMAT, formats
 from seaformer.core.plan import MOST_SEED
 from seaformer.core.preprocessing import FLOAT

@@ -68,7 +68,7 @@ def fixing_rules(network: nn.Module, rules: Iterable[Rule]) -> tuple[str, ...]:
 def prove(sized: Sized, axes: Sequence[str], left_out: Sequence[str] = ()) -> Proved:
     """``left_out`` are the rules that were not applied for the sake of free sizes.
 
-    Raises ``ExportError``, with the axes that cannot be free, where there is no step.
+    Raises ``ExportError``, with the axes that cannot be free.
     """
     fault = None
     for step in _steps(sized.shape, axes):
