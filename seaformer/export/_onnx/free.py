@@ -17,7 +17,7 @@ def traced_axes(name: str, axes: Sequence[str]) -> dict[str, dict[int, str]]:
 
 
 def name_output_sizes(model: onnx.ModelProto) -> None:
-    """Give the free sizes of outputs names that say what they are, in place of the tracer's."""
+    """Name the free sizes of outputs by their sides, not by the nodes that make them."""
     for value in model.graph.output:
         sizes = value.type.tensor_type.shape.dim
         for place, size in enumerate(sizes):
