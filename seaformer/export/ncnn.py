@@ -7,7 +7,8 @@ such a file is refused with the operator's name. Both precisions take and give f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import ncnn
@@ -21,6 +22,7 @@ from seaformer.core.errors import ExportError
 from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._format import FileFacts, WriteRequest, unsupported
+from seaformer.export._ncnn import blobs
 from seaformer.runtime._ncnn import param
 
 _CONVERT_SECONDS = 900
@@ -46,11 +48,18 @@ def write(request: WriteRequest) -> FileFacts:
     _require_layers(network)
     network = param.finished(network, [tuple(request.image.shape)], request.precision.name)
     files.write_text(request.path, param.param_text(network))
+    request.step("find the modules of its layers")
+    of_file = blobs.blobs(request.path, request.image)
+    of_modules = blobs.modules(request.model, request.image)
+    if request.parts:
+        network = replace(network, cuts=blobs.cuts(request.parts, of_file))
+        files.write_text(request.path, param.param_text(network))
     return FileFacts(
         exporter="torch.jit.trace + pnnx",
-        methods=(_method(request.path),),
+        methods=_methods(request.path, network.methods),
         operators=dict(sorted(Counter(layer.type for layer in network.layers).items())),
-        notes=(_note(request.precision),),
+        notes=tuple(_notes(request.precision, network)),
+        graphs={FORWARD: blobs.operators(network, of_file, of_modules)},
         external=(weights.name,),
     )
 
@@ -104,11 +113,18 @@ def _require_layers(network: param.Param) -> None:
         raise unsupported("ncnn", layer.type if foreign else f"{layer.type} ({layer.name})")
 
 
-def _method(path: Path) -> Method:
+def _methods(path: Path, names: Sequence[str]) -> tuple[Method, ...]:
     from seaformer.runtime.ncnn import open_session
 
     session = open_session(path)
-    return Method(FORWARD, session.inputs(), session.outputs())
+    return tuple(Method(name, session.inputs(name), session.outputs(name)) for name in names)
+
+
+def _notes(precision: Precision, network: param.Param) -> Iterator[str]:
+    yield _note(precision)
+    if network.cuts:
+        names = ", ".join(cut.name for cut in network.cuts)
+        yield f"{names}: cut out of this graph by its blobs; weights are shared"
 
 
 def _note(precision: Precision) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import ncnn
 import numpy as np
 
-from seaformer.core.artifact import TensorInfo
+from seaformer.core.artifact import FORWARD, TensorInfo
 from seaformer.core.errors import CorruptArtifact, ShapeError
 from seaformer.core.model_file import ModelFile
 from seaformer.core.precision import BASE
@@ -47,31 +47,44 @@ class NcnnSession:
                 f"ncnn {ncnn.__version__} cannot read {path}: it is damaged, or of another ncnn."
             )
 
-    def inputs(self) -> tuple[TensorInfo, ...]:
+    def inputs(self, method: str = FORWARD) -> tuple[TensorInfo, ...]:
         """Names and shapes of the inputs. Raises ``CorruptArtifact`` where sizes are not stated."""
         infos = []
-        for tensor in self._param.inputs:
+        for tensor in self._param.inputs_of(method):
             if tensor.free:
                 raise CorruptArtifact(f"{self._path} does not state the sizes of {tensor.name!r}.")
             infos.append(TensorInfo(tensor.name, tensor.dtype, tuple(map(int, tensor.shape))))
         return tuple(infos)
 
-    def outputs(self) -> tuple[TensorInfo, ...]:
+    def outputs(self, method: str = FORWARD) -> tuple[TensorInfo, ...]:
         """Names and shapes of the outputs, seen in a run on zeros."""
-        zeros = [np.zeros(info.shape, info.dtype) for info in self.inputs()]
-        values = zip(self._param.outputs, self.run_as_is(zeros), strict=True)
+        zeros = [np.zeros(info.shape, info.dtype) for info in self.inputs(method)]
+        values = zip(self._param.outputs_of(method), self.run_as_is(zeros, method), strict=True)
         return tuple(TensorInfo(name, BASE.dtype, value.shape) for name, value in values)
 
-    def run(self, arrays: Sequence[Array], method: str = "forward") -> list[Array]:
-        """Run the network; it has one method."""
-        if method != "forward":
-            raise CorruptArtifact(f"{self._path.name} has no method {method!r}; it has forward.")
-        return self.run_as_is(check_inputs(arrays, self.inputs(), self._path.name))
+    def run(self, arrays: Sequence[Array], method: str = FORWARD) -> list[Array]:
+        """Run the network, or a part of it. Raises ``CorruptArtifact`` for another method."""
+        if method not in self._param.methods:
+            known = ", ".join(self._param.methods)
+            raise CorruptArtifact(f"{self._path.name} has no method {method!r}; it has {known}.")
+        return self.run_as_is(check_inputs(arrays, self.inputs(method), self._path.name), method)
 
-    def run_as_is(self, arrays: Sequence[Array]) -> list[Array]:
+    def every_blob(self, arrays: Sequence[Array]) -> Iterator[tuple[str, Array]]:
+        """Every blob of the whole network, one after the other in the order of the layers."""
+        extractor = self._fed(arrays, FORWARD)
+        for layer in self._param.layers:
+            for name in layer.outputs:
+                yield name, self._extract(extractor, name)
+
+    def run_as_is(self, arrays: Sequence[Array], method: str = FORWARD) -> list[Array]:
         """Run the network on arrays of any size, each with a batch of 1."""
+        extractor = self._fed(arrays, method)
+        return [self._extract(extractor, name) for name in self._param.outputs_of(method)]
+
+    def _fed(self, arrays: Sequence[Array], method: str) -> Any:
+        """An extractor that has its inputs."""
         extractor = self._net.create_extractor()
-        for tensor, array in zip(self._param.inputs, arrays, strict=True):
+        for tensor, array in zip(self._param.inputs_of(method), arrays, strict=True):
             if array.ndim > _MOST_AXES or (array.ndim > 1 and array.shape[0] != 1):
                 raise ShapeError(
                     f"{self._path.name}: input {tensor.name!r} must have a batch of 1 and "
@@ -79,7 +92,7 @@ class NcnnSession:
                 )
             inner = np.ascontiguousarray(array.reshape(array.shape[1:] or array.shape), "float32")
             extractor.input(tensor.name, ncnn.Mat(inner).clone())
-        return [self._extract(extractor, name) for name in self._param.outputs]
+        return extractor
 
     def _extract(self, extractor: Any, name: str) -> Array:
         with without_native_log():
@@ -121,6 +134,6 @@ def answer(path: Path, arrays: Sequence[Array], precision: str) -> Answer:
     return Answer(by, tuple(outputs), independent=True)
 
 
-def open_session(path: Path) -> NcnnSession:
+def open_session(path: Path, *, plain: bool = False) -> NcnnSession:
     """The entry every runtime file has."""
-    return NcnnSession(path)
+    return NcnnSession(path, plain=plain)

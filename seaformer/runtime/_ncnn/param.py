@@ -2,7 +2,8 @@
 
 A magic number, the numbers of layers and blobs, then a layer a line: type, name, how many blobs it
 takes and gives, their names, and values by key. Source: ncnn's wiki, "param and model file
-structure". The weights are in a file of the same name that ends with ``.bin``.
+structure". The weights are in a file of the same name that ends with ``.bin``. Behind the layers,
+where ncnn reads no further, are the parts of a network that can be run alone.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _NUMBERS = {  # key of how many weights; an array of them begins with a mark of 
 }
 _HALF_MARK, _INT8_MARK = 0x01306B47, 0x000D4B38
 _MARK_BYTES = 4
+_METHOD, _WHOLE = "#method", "forward"
 _CONVOLUTIONS = {"Convolution": (0, 1, 11, 6)}  # outputs, kernel width and height, weights
 
 
@@ -61,10 +63,48 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """A method that is a part of the network: blobs that it is given, with their shapes, and gives.
+
+    Its line is ``#method stem 1 2 in0=1x3x512x512 24 29``.
+    """
+
+    name: str
+    inputs: tuple[tuple[str, tuple[int, ...]], ...]
+    outputs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        given = [f"{blob}={'x'.join(map(str, shape))}" for blob, shape in self.inputs]
+        head = [_METHOD, self.name, str(len(self.inputs)), str(len(self.outputs))]
+        return " ".join([*head, *given, *self.outputs])
+
+
+@dataclass(frozen=True)
 class Param:
     """A whole text."""
 
     layers: tuple[Layer, ...]
+    cuts: tuple[Cut, ...] = ()
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The whole, and its parts."""
+        return (_WHOLE, *(cut.name for cut in self.cuts))
+
+    def inputs_of(self, method: str) -> tuple[TensorDescription, ...]:
+        """The inputs of a method that it has."""
+        cut = self._cut(method)
+        if cut is None:
+            return self.inputs
+        return tuple(TensorDescription(blob, BASE.dtype, shape) for blob, shape in cut.inputs)
+
+    def outputs_of(self, method: str) -> tuple[str, ...]:
+        """The blobs that a method gives."""
+        cut = self._cut(method)
+        return self.outputs if cut is None else cut.outputs
+
+    def _cut(self, method: str) -> Cut | None:
+        return next((cut for cut in self.cuts if cut.name == method), None)
 
     @property
     def inputs(self) -> tuple[TensorDescription, ...]:
@@ -121,13 +161,28 @@ def read_param(path: Path) -> Param:
     known = lines and lines[0].strip() == MAGIC and len(counts) == 2 and counts[0].isdecimal()
     if not known:
         raise CorruptArtifact(f"{path} is not an ncnn network: its first line must be {MAGIC}.")
-    layers = tuple(_layer(line.split(), path) for line in lines[2:] if line.strip())
+    words = [line.split() for line in lines[2:] if line.strip()]
+    layers = tuple(_layer(line, path) for line in words if line[0] != _METHOD)
+    cuts = tuple(_read_cut(line, path) for line in words if line[0] == _METHOD)
     if len(layers) != int(counts[0]):
         raise CorruptArtifact(
             f"{path} is not whole: expected {counts[0]} layers, found {len(layers)}.",
             hint="Download or export it again.",
         )
-    return Param(layers)
+    return Param(layers, cuts)
+
+
+def _read_cut(words: Sequence[str], path: Path) -> Cut:
+    try:
+        takes, gives = int(words[2]), int(words[3])
+        given, outputs = words[4 : 4 + takes], words[4 + takes :]
+        if min(takes, gives) < 1 or len(outputs) != gives:
+            raise ValueError
+        pairs = (word.partition("=") for word in given)
+        inputs = tuple((blob, tuple(map(int, sizes.split("x")))) for blob, _, sizes in pairs)
+    except (ValueError, IndexError) as error:
+        raise CorruptArtifact(f"{path}: {' '.join(words)[:60]!r} is not a method.") from error
+    return Cut(words[1], inputs, tuple(outputs))
 
 
 def _layer(words: Sequence[str], path: Path) -> Layer:
@@ -152,12 +207,11 @@ def finished(param: Param, shapes: Sequence[Sequence[int]], precision: str) -> P
     """
     sizes = iter(shapes)
     mask = {_MASK: str(_NO_HALF)} if precision == BASE.name else {}
-    return Param(
-        tuple(
-            replace(layer, values={**layer.values, **_stated(layer, sizes), **mask})
-            for layer in param.layers
-        )
+    layers = (
+        replace(layer, values={**layer.values, **_stated(layer, sizes), **mask})
+        for layer in param.layers
     )
+    return replace(param, layers=tuple(layers))
 
 
 def _stated(layer: Layer, shapes: object) -> dict[int, str]:
@@ -172,7 +226,7 @@ def _stated(layer: Layer, shapes: object) -> dict[int, str]:
 def param_text(param: Param) -> str:
     """As ncnn reads it."""
     blobs = sum(len(layer.outputs) for layer in param.layers)
-    lines = [MAGIC, f"{len(param.layers)} {blobs}", *map(str, param.layers)]
+    lines = [MAGIC, f"{len(param.layers)} {blobs}", *map(str, (*param.layers, *param.cuts))]
     return "\n".join(lines) + "\n"
 
 
@@ -199,7 +253,7 @@ def describe(path: Path) -> ModelFile:
         size_bytes=path.stat().st_size + weights.stat().st_size,
         inputs=param.inputs,
         outputs=tuple(TensorDescription(name, BASE.dtype, ("...",)) for name in param.outputs),
-        methods=("forward",),
+        methods=param.methods,
         operators=dict(Counter(layer.type for layer in param.layers).most_common()),
         weights=_weights(param, weights),
         external=(weights.name,),

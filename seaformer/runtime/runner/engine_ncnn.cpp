@@ -1,13 +1,19 @@
-// ncnn as an Engine, on its C API through dlopen (ncnn_abi.h). A network has one method, "forward".
+// ncnn as an Engine, on its C API through dlopen (ncnn_abi.h). Methods beside "forward" are parts of
+// the network between blobs that its text names (ncnn_param.h): the whole is loaded, a part is run.
 //
 // Options are ncnn's own: half precision where the core has it. A network that is to compute in
 // single precision has that in its text, as a mask of each layer's features (31=3). Inputs and
 // outputs are single precision; ncnn has no axis for the batch, which is 1 here.
 //
-// Timed are a fresh extractor, the layers, and the conversion of the outputs.
+// Timed are a fresh extractor, the layers, and the conversion of the outputs. For a profile the blobs
+// are extracted one after the other, twice: the first time a layer computes its blob and the blob is
+// converted, the second time it is converted alone. The difference is the layer's.
 #include <dlfcn.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -16,9 +22,11 @@
 
 #include "device_state.h"
 #include "engine.h"
+#include "json_line.h"
 #include "ncnn_abi.h"
 #include "ncnn_param.h"
 #include "registry.h"
+#include "timing.h"
 
 namespace seaformer {
 namespace {
@@ -29,6 +37,28 @@ using ncnn_abi::Mat;
 using ncnn_abi::Net;
 
 constexpr size_t kMostAxes = 4;  // the batch included
+
+struct LayerTime {
+  int64_t run;
+  std::string name;
+  std::string type;
+  int64_t duration_ns;
+};
+
+// A JSON array with an object for each layer of each recorded run.
+Status write_layer_times(const std::string& path, const std::vector<LayerTime>& times) {
+  JsonWriter json;
+  json.begin_array();
+  for (const LayerTime& time : times) {
+    json.begin_object().field("run", time.run).field("name", time.name);
+    json.field("kind", time.type).field("duration_ns", time.duration_ns).end_object();
+  }
+  const std::string text = json.end_array().text();
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) return io_error(path + ": " + std::strerror(errno) + ".");
+  const bool whole = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  return std::fclose(file) == 0 && whole ? ok_status() : io_error(path + " could not be written.");
+}
 
 class NcnnEngine final : public Engine {
  public:
@@ -58,20 +88,27 @@ class NcnnEngine final : public Engine {
     return ok_status();
   }
 
-  Status methods(const std::string&, std::vector<std::string>* out) override {
-    *out = {"forward"};
+  Status methods(const std::string& model_path, std::vector<std::string>* out) override {
+    NcnnParam param;
+    if (Status s = read_ncnn_param(model_path, &param); !s.ok()) return s;
+    std::vector<std::string> names;
+    for (const NcnnMethod& method : param.methods) names.push_back(method.name);
+    std::sort(names.begin(), names.end());
+    *out = std::move(names);
     return ok_status();
   }
 
   Status load(const LoadRequest& request) override {
     threads_before_ = os_threads();
-    if (!request.profile_path.empty()) {
-      return engine_error("ncnn does not report the time of its layers.");
-    }
+    profile_path_ = request.profile_path;
     NcnnParam param;
     if (Status s = read_ncnn_param(request.model_path, &param); !s.ok()) return s;
     if (Status s = load_files(request.model_path, param); !s.ok()) return s;
-    return read_signature(param, request.shapes);
+    layers_ = std::move(param.layers);
+    for (const NcnnMethod& method : param.methods) {
+      if (method.name == request.method) return read_signature(method, request.shapes);
+    }
+    return model_error(request.model_path + " has no method '" + request.method + "'.");
   }
 
   Status set_inputs(std::vector<Tensor> tensors) override {
@@ -97,6 +134,12 @@ class NcnnEngine final : public Engine {
     }
   }
 
+  void record(bool on) override { recording_ = on && !profile_path_.empty(); }
+
+  Status write_profile() override {
+    return profile_path_.empty() ? ok_status() : write_layer_times(profile_path_, times_);
+  }
+
   Status run() override {
     Extractor* extractor = api_.extractor_create(net_);
     Status status = ok_status();
@@ -105,6 +148,7 @@ class NcnnEngine final : public Engine {
         status = engine_error("ncnn does not take the input '" + specs_[i].name + "'.");
       }
     }
+    if (recording_ && status.ok()) status = time_layers(extractor);
     for (size_t i = 0; i < output_names_.size() && status.ok(); ++i) {
       if (api_.extractor_extract(extractor, output_names_[i].c_str(), &output_mats_[i]) != 0) {
         status = engine_error("ncnn cannot compute the output '" + output_names_[i] + "'.");
@@ -124,6 +168,31 @@ class NcnnEngine final : public Engine {
   }
 
  private:
+  // Extracts one blob and frees it; *duration_ns is what that took.
+  Status time_blob(Extractor* extractor, const std::string& blob, int64_t* duration_ns) {
+    Mat* mat = nullptr;
+    const int64_t begin = now_ns();
+    const int problem = api_.extractor_extract(extractor, blob.c_str(), &mat);
+    *duration_ns = now_ns() - begin;
+    if (mat != nullptr) api_.mat_destroy(mat);
+    return problem == 0 ? ok_status() : engine_error("ncnn cannot compute the blob '" + blob + "'.");
+  }
+
+  // Light mode frees a blob once it is used, which no layer here does before its turn.
+  Status time_layers(Extractor* extractor) {
+    ++runs_;
+    for (const NcnnLayer& layer : layers_) {
+      if (layer.type == "Input" || layer.outputs.empty()) continue;
+      int64_t both_ns = 0;
+      int64_t converted_ns = 0;
+      if (Status s = time_blob(extractor, layer.outputs[0], &both_ns); !s.ok()) return s;
+      if (Status s = time_blob(extractor, layer.outputs[0], &converted_ns); !s.ok()) return s;
+      const int64_t own_ns = std::max<int64_t>(0, both_ns - converted_ns);
+      times_.push_back({runs_, layer.name, layer.type, own_ns});
+    }
+    return ok_status();
+  }
+
   Status load_files(const std::string& path, const NcnnParam& param) {
     const std::string weights = ncnn_weights(path);
     struct stat info {};
@@ -144,10 +213,10 @@ class NcnnEngine final : public Engine {
 
   // A layer that this library lacks, by name.
   Status check_layers(const std::string& path, const NcnnParam& param) {
-    for (const std::string& type : param.types) {
-      ncnn_abi::Layer* layer = api_.layer_create_by_type(type.c_str());
+    for (const NcnnLayer& each : param.layers) {
+      ncnn_abi::Layer* layer = api_.layer_create_by_type(each.type.c_str());
       if (layer == nullptr) {
-        return engine_error(path + " needs the layer " + type + ", which this build of ncnn " +
+        return engine_error(path + " needs the layer " + each.type + ", which this build of ncnn " +
                             version() + " lacks.");
       }
       api_.layer_destroy(layer);
@@ -155,9 +224,11 @@ class NcnnEngine final : public Engine {
     return ok_status();
   }
 
-  Status read_signature(const NcnnParam& param, const std::vector<std::vector<int64_t>>& shapes) {
-    for (size_t i = 0; i < param.inputs.size(); ++i) {
-      TensorSpec spec = param.inputs[i];
+  Status read_signature(const NcnnMethod& method,
+                        const std::vector<std::vector<int64_t>>& shapes) {
+    output_names_ = method.outputs;
+    for (size_t i = 0; i < method.inputs.size(); ++i) {
+      TensorSpec spec = method.inputs[i];
       if (Status s = choose_shape(shapes, i, false, &spec); !s.ok()) return s;
       for (int64_t size : spec.shape) {
         if (size < 1) {
@@ -171,7 +242,8 @@ class NcnnEngine final : public Engine {
       }
       specs_.push_back(std::move(spec));
     }
-    for (int i = 0; i < api_.net_get_output_count(net_); ++i) {
+    const int whole = method.outputs.empty() ? api_.net_get_output_count(net_) : 0;
+    for (int i = 0; i < whole; ++i) {
       output_names_.emplace_back(api_.net_get_output_name(net_, i));
     }
     return ok_status();
@@ -216,6 +288,11 @@ class NcnnEngine final : public Engine {
   std::vector<std::string> output_names_;
   std::vector<Mat*> input_mats_;
   std::vector<Mat*> output_mats_;  // null, or the outputs of the last run
+  std::vector<NcnnLayer> layers_;
+  std::string profile_path_;       // empty: not profiled
+  bool recording_ = false;
+  int64_t runs_ = 0;               // that were recorded
+  std::vector<LayerTime> times_;
 };
 
 // Opens `library`, or libncnn.so.1 by the loader's own search when it is empty. The library stays

@@ -1,7 +1,7 @@
 // See ncnn_param.h.
 #include "ncnn_param.h"
 
-#include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -11,6 +11,7 @@ namespace seaformer {
 namespace {
 
 constexpr char kSuffix[] = ".param";
+constexpr char kMethodMark[] = "#method";
 // Keys of an Input layer's sizes.
 constexpr int kWidth = 0;
 constexpr int kHeight = 1;
@@ -43,6 +44,37 @@ TensorSpec input_spec(std::string name, const std::map<int, int64_t>& values) {
   return spec;
 }
 
+// "in0=1x3x64x64": a blob and its sizes.
+bool read_given(const std::string& word, TensorSpec* spec) {
+  const size_t equals = word.find('=');
+  if (equals == std::string::npos) return false;
+  *spec = {word.substr(0, equals), DType::kFloat32, {}};
+  std::istringstream sizes(word.substr(equals + 1));
+  for (std::string size; std::getline(sizes, size, 'x');) {
+    char* end = nullptr;
+    spec->shape.push_back(std::strtoll(size.c_str(), &end, 10));
+    if (size.empty() || *end != '\0' || spec->shape.back() < 1) return false;
+  }
+  return !spec->shape.empty();
+}
+
+bool read_method(std::istream* words, NcnnMethod* method) {
+  size_t takes = 0;
+  size_t gives = 0;
+  if (!(*words >> method->name >> takes >> gives) || takes == 0 || gives == 0) return false;
+  std::string word;
+  for (size_t i = 0; i < takes; ++i) {
+    TensorSpec spec;
+    if (!(*words >> word) || !read_given(word, &spec)) return false;
+    method->inputs.push_back(std::move(spec));
+  }
+  for (size_t i = 0; i < gives; ++i) {
+    if (!(*words >> word)) return false;
+    method->outputs.push_back(word);
+  }
+  return true;
+}
+
 }  // namespace
 
 Status read_ncnn_param(const std::string& path, NcnnParam* out) {
@@ -56,25 +88,31 @@ Status read_ncnn_param(const std::string& path, NcnnParam* out) {
                        " and two numbers first.");
   }
   NcnnParam param;
-  size_t seen = 0;
+  param.methods.push_back({"forward", {}, {}});
   while (std::getline(in, line)) {
     std::istringstream words(line);
-    std::string type;
-    std::string name;
+    NcnnLayer layer;
     size_t takes = 0;
     size_t gives = 0;
-    if (!(words >> type >> name >> takes >> gives)) continue;
-    ++seen;
-    if (std::find(param.types.begin(), param.types.end(), type) == param.types.end()) {
-      param.types.push_back(type);
+    if (!(words >> layer.type)) continue;
+    if (layer.type == kMethodMark) {
+      NcnnMethod method;
+      if (!read_method(&words, &method)) return model_error(path + ": '" + line + "' is not a method.");
+      param.methods.push_back(std::move(method));
+      continue;
     }
+    if (!(words >> layer.name >> takes >> gives)) continue;
     std::string blob;
-    for (size_t i = 0; i < takes + gives; ++i) words >> blob;
-    if (type == "Input") param.inputs.push_back(input_spec(blob, read_values(&words)));
+    for (size_t i = 0; i < takes; ++i) words >> blob;
+    for (size_t i = 0; i < gives && words >> blob; ++i) layer.outputs.push_back(blob);
+    if (layer.type == "Input") {
+      param.methods[0].inputs.push_back(input_spec(blob, read_values(&words)));
+    }
+    param.layers.push_back(std::move(layer));
   }
-  if (seen < layers) {
+  if (param.layers.size() < layers) {
     return model_error(path + " is truncated: expected " + std::to_string(layers) +
-                       " layers, found " + std::to_string(seen) + ".");
+                       " layers, found " + std::to_string(param.layers.size()) + ".");
   }
   *out = std::move(param);
   return ok_status();

@@ -1,6 +1,7 @@
 // What the runner reads of an ncnn network's text (.param) by itself: the sizes of its inputs, and
 // the layers, to name one that is missing. Source: ncnn wiki, "param and model file structure":
-// a magic number, the numbers of layers and blobs, then one layer a line.
+// a magic number, the numbers of layers and blobs, then one layer a line. Behind them, where ncnn reads
+// no further, may be parts of the network: "#method stem 1 1 in0=1x3x64x64 24" (takes, gives).
 #pragma once
 
 #include <string>
@@ -13,9 +14,22 @@ namespace seaformer {
 
 constexpr char kNcnnMagic[] = "7767517";
 
+struct NcnnLayer {
+  std::string type;
+  std::string name;
+  std::vector<std::string> outputs;  // blobs
+};
+
+// The whole network, or a part of it that lies between blobs.
+struct NcnnMethod {
+  std::string name;
+  std::vector<TensorSpec> inputs;    // (1, C, H, W), (1, H, W) or (1, W); -1 where a size is missing
+  std::vector<std::string> outputs;  // blobs; of the whole network none are listed
+};
+
 struct NcnnParam {
-  std::vector<TensorSpec> inputs;  // (1, C, H, W), (1, H, W) or (1, W); -1 where a size is missing
-  std::vector<std::string> types;  // of the layers, each once, in the order they come
+  std::vector<NcnnMethod> methods;  // "forward" first
+  std::vector<NcnnLayer> layers;
 };
 
 // Fails (kModel) when the file is not such a text, or was cut short. On failure *out is unchanged.

@@ -20,7 +20,6 @@ class NcnnEngine:
 
     name = "ncnn"
     bounded = False
-    methods: tuple[str, ...] = ("forward",)
 
     def __init__(self, model: Path, threads: int, profile_ops: str | None) -> None:
         if profile_ops is not None:
@@ -28,6 +27,10 @@ class NcnnEngine:
         self._ncnn = imported("ncnn", self.name)
         self.version = str(self._ncnn.__version__)
         self._model = model
+        try:
+            self._param = param.read_param(model)
+        except CorruptArtifact as error:
+            raise RunnerProblem(MODEL, error.message) from error
         self._net = self._ncnn.Net()
         self._net.opt.num_threads = threads
         self._before = os_threads()
@@ -37,9 +40,17 @@ class NcnnEngine:
         """OpenMP starts its threads at the first inference."""
         return os_threads() - self._before + 1
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The whole network, and the parts that its text names."""
+        return self._param.methods
+
+    def _outputs(self) -> tuple[str, ...]:
+        return self._param.outputs_of(self._method)
+
     def load(self, method: str) -> tuple[Spec, ...]:
+        self._method = method
         try:
-            self._param = param.read_param(self._model)
             weights = param.weights_path(self._model)
         except CorruptArtifact as error:
             raise RunnerProblem(MODEL, error.message) from error
@@ -56,21 +67,21 @@ class NcnnEngine:
             )
         return tuple(
             Spec(each.name, each.dtype, tuple(n if isinstance(n, int) else -1 for n in each.shape))
-            for each in self._param.inputs
+            for each in self._param.inputs_of(method)
         )
 
     def set_inputs(self, arrays: Sequence[Array]) -> None:
         # Cloned: a channel begins at an address of its own.
         self._inputs = [
             (tensor.name, self._ncnn.Mat(np.ascontiguousarray(array[0])).clone())
-            for tensor, array in zip(self._param.inputs, arrays, strict=True)
+            for tensor, array in zip(self._param.inputs_of(self._method), arrays, strict=True)
         ]
 
     def run(self) -> None:
         extractor = self._net.create_extractor()
         for name, value in self._inputs:
             extractor.input(name, value)
-        self._values = [self._extract(extractor, name) for name in self._param.outputs]
+        self._values = [self._extract(extractor, name) for name in self._outputs()]
 
     def _extract(self, extractor: Any, name: str) -> Any:
         problem, value = extractor.extract(name)
@@ -80,7 +91,7 @@ class NcnnEngine:
 
     def outputs(self) -> list[tuple[str, Array]]:
         arrays = (np.array(value, "float32")[np.newaxis] for value in self._values)
-        return list(zip(self._param.outputs, arrays, strict=True))
+        return list(zip(self._outputs(), arrays, strict=True))
 
     def finish_profile(self) -> str | None:
         return None

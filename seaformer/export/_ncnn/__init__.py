@@ -1,0 +1,1 @@
+"""What writing an ncnn network needs besides pnnx."""
