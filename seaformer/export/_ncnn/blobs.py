@@ -2,8 +2,8 @@
 
 pnnx keeps no names of modules. Both networks are run on the photograph, and a blob belongs to the
 module that gives the same values, before or after an activation. What no module gives alone (a
-product of attention) belongs to the innermost module around it. A few hundred values are kept of each
-tensor, so that memory does not grow with the image.
+product of attention) belongs to the innermost module around it. A few hundred values are kept of
+each tensor, so that memory does not grow with the image.
 """
 
 from __future__ import annotations
