@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from seaformer.bench.profile import profile
 from seaformer.bench.run import Bench
 from seaformer.bench.target import Target, TargetOptions, open_target
 from seaformer.bench.targets.host import HostTarget
@@ -21,6 +22,7 @@ from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.precision import PrecisionName
 from seaformer.core.quiet import quiet
 from seaformer.export import export_model
+from seaformer.runtime._ncnn.param import read_param
 from seaformer.runtime.build import compiled
 from seaformer.store.results import ResultStore
 from tests.nets import Small
@@ -106,6 +108,12 @@ def test_the_cpp_runner_times_it_and_reports_what_is_wrong_with_its_files(
     assert measurement.runner == "cpp"
     assert measurement.methods["forward"].processes[0].load_ns > 0
 
+    times = profile(host, PLAN, artifact).operators
+    kinds = [each.kind for each in times]
+    assert kinds == [kind for kind in param_kinds(artifact) if kind != "Input"]
+    assert sum(each.median_ns for each in times) > 0
+    assert times[kinds.index("Convolution")].module == "bn"  # the norm is folded into it
+
     param, weights = artifact.path, artifact.path.with_suffix(".bin")
     changes = {
         "Convolution9": "needs the layer Convolution9, which this build of ncnn",
@@ -139,6 +147,10 @@ def test_the_cpp_runner_times_it_in_its_precision(
     if device == "emulator":
         assert counts
         assert (counts[0].fma_fp16 > 0) == (precision == "fp16")
+
+
+def param_kinds(artifact: Artifact) -> list[str]:
+    return [layer.type for layer in read_param(artifact.path).layers]
 
 
 def _at(artifact: Artifact, folder: Path) -> Artifact:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from seaformer.bench.operators import executorch as executorch_operators
+from seaformer.bench.operators import ncnn as ncnn_operators
 from seaformer.bench.operators import onnxruntime as onnxruntime_operators
 from seaformer.bench.operators._events import Event, Run, between_ns, medians_ns, typical
 from seaformer.core.errors import RunnerFailed
+from seaformer.core.operators import GraphOperator
 
 GEMM = "Fully Connected (NC, F32) GEMM"
 
@@ -176,3 +178,29 @@ def test_the_typical_run_is_the_one_of_median_duration_and_medians_are_by_operat
 def test_what_lies_between_operators_is_never_below_zero() -> None:
     overlapping = Run(10, (Event("a", "Add", 0, 8), Event("b", "Add", 4, 6)))
     assert between_ns([overlapping]) == 0
+
+
+def layers(*durations: int) -> str:
+    """One run after the other, each with two layers, as ``engine_ncnn.cpp`` writes them."""
+    names = (("conv_0", "ConvolutionDepthWise"), ("splitncnn_0", "Split"))
+    return json.dumps(
+        [
+            {"run": run, "name": name, "kind": kind, "duration_ns": duration + place}
+            for run, duration in enumerate(durations, 1)
+            for place, (name, kind) in enumerate(names)
+        ]
+    )
+
+
+def test_ncnns_layers_follow_each_other_and_are_found_by_name() -> None:
+    first, second = ncnn_operators.parse(layers(700, 600), 2)
+    assert (first.duration_ns, second.duration_ns) == (1401, 1201)
+    assert second.events == (
+        Event("conv_0", "ConvolutionDepthWise", 0, 600, "", convolves=True),
+        Event("splitncnn_0", "Split", 600, 601),
+    )
+    graph = [GraphOperator("Split", "stem", ("splitncnn_0",))]
+    assert ncnn_operators.join(second.events, graph) == [None, "stem"]
+    for text, runs in ((layers(700), 2), ("[]", 1)):
+        with pytest.raises(RunnerFailed):
+            ncnn_operators.parse(text, runs)

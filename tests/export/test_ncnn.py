@@ -18,17 +18,19 @@ from seaformer.core.checksums import joint_sha256
 from seaformer.core.errors import (
     ChecksumMismatch,
     CorruptArtifact,
+    ExportError,
     SeaFormerError,
     ShapeError,
     UnsupportedOperator,
     UsageError,
 )
+from seaformer.core.operators import load_operator_map
 from seaformer.core.precision import PrecisionName
 from seaformer.core.quiet import quiet
 from seaformer.export import export_model
 from seaformer.runtime import describe_file, load_session
 from seaformer.runtime._ncnn import param
-from tests.nets import Small
+from tests.nets import Parts, Small
 from tests.requirements import module
 
 INSTALL = "pip install 'seaformer[ncnn]'"
@@ -185,6 +187,42 @@ def test_an_operator_that_pnnx_leaves_is_named_and_nothing_is_kept(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_components_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--components is not supported for ncnn"):
-        export_model("seaformer_t", format="ncnn", components=True, out=tmp_path)
+def test_components_are_cut_out_of_the_same_file_and_layers_have_their_modules(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    net = Parts().eval()
+    artifact = export_model(net, shape=SHAPE, format="ncnn", components=True, out=tmp_path)
+    assert artifact.components == ("stem", "head")
+    assert {case.input for case in artifact.parity.cases} >= {"stem:china.jpg", "head:noise"}
+    assert "stem, head: cut out of this graph by its blobs; weights are shared" in artifact.notes
+    assert all(not method.file for method in artifact.methods)
+    assert describe_file(artifact.path).methods == ("forward", "stem", "head")
+    x = torch.randn((1, 8, 17, 23), generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        expected = net.head(x).numpy()
+    (seen,) = load_session(artifact).run([x.numpy()], "head")
+    np.testing.assert_allclose(seen, expected, atol=1e-5)
+    with pytest.raises(CorruptArtifact, match="has no method 'neck'; it has forward, stem, head"):
+        load_session(artifact).run([x.numpy()], "neck")
+
+    operators = load_operator_map(artifact).methods["forward"]
+    convolutions = [each.module for each in operators if each.kind == "Convolution"]
+    assert convolutions == ["stem.1", "twice", "twice", "head"]  # its ReLU is fused into the first
+    assert len({name for each in operators for name in each.names}) == len(operators)
+
+
+def test_a_component_whose_end_is_fused_away_is_named(tmp_path: Path, net: nn.Module) -> None:
+    with pytest.raises(ExportError, match="component conv cannot be cut out, because no blob has"):
+        export_model(net, shape=SHAPE, format="ncnn", components=True, out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["#method stem 1 1 in0 9", "#method stem 0 1 9", "#method", "#method a 1 2 b=1x2 c"]
+)
+def test_a_method_that_is_not_one_is_refused(copied: Path, line: str) -> None:
+    with copied.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(CorruptArtifact, match="is not a method"):
+        param.read_param(copied)
