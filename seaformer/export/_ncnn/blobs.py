@@ -92,15 +92,18 @@ def _activated(tensors: Sequence[Trace]) -> Iterator[Trace]:
 
 
 def _relu(values: Array) -> Array:
-    return np.maximum(values, 0)
+    value: Array = np.maximum(values, 0)
+    return value
 
 
 def _relu6(values: Array) -> Array:
-    return np.clip(values, 0, 6)
+    value: Array = np.clip(values, 0, 6)
+    return value
 
 
 def _hard_swish(values: Array) -> Array:
-    return values * np.clip(values + 3, 0, 6) / 6
+    value: Array = values * np.clip(values + 3, 0, 6) / 6
+    return value
 
 
 def operators(
