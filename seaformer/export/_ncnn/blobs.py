@@ -136,15 +136,15 @@ def cuts(parts: Iterable[Part], of_file: Sequence[Trace]) -> tuple[Cut, ...]:
 
 
 def _blob(part: Part, value: Tensor, of_file: Sequence[Trace]) -> str:
-    found = _nearest(trace(part.name, value.detach().float().numpy()), of_file)
-    if found is None:
+    blob = _nearest(trace(part.name, value.detach().float().numpy()), of_file)
+    if blob is None:
         sizes = "x".join(map(str, value.shape))
         raise ExportError(
             f"ncnn: component {part.name} cannot be cut out, because no blob has the values of its "
             f"tensor of {sizes}.",
             hint="Leave --components out.",
         )
-    return found
+    return blob
 
 
 def _nearest(tensor: Trace, others: Iterable[Trace]) -> str | None:
