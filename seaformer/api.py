@@ -204,7 +204,7 @@ def evaluate(
     split: str = "val",
     kind: str | None = None,
     limit: int = 0,
-    window: int = 0,
+    window: int | None = None,
     stride: int = 0,
     multi_scale: bool = False,
     size: tuple[int, int] | None = None,
@@ -219,8 +219,8 @@ def evaluate(
     Args:
         files: model files, or artifacts; data: a folder, its layout is recognised without ``kind``.
         model, checkpoint, ema: a model of the zoo, with which the others are compared.
-        split, limit: which images, and how many at most (0: all).
-        window, stride: of sliding windows, in pixels; multi_scale: six scales, each flipped too.
+        split, limit: which images, and how many at most (0: all); multi_scale: six, flipped too.
+        window, stride: of sliding windows, in pixels; 0: whole images; ``None``: the official test.
         size, mean, std: of files that do not state them; R, G, B from 0 to 255.
         seed: of the intervals' resamples.
         results: the store's folder, as of ``bench``; it keeps each result in ``accuracy/``.

@@ -24,7 +24,10 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train or val")] = "val",
     kind: Annotated[str, typer.Option(help="layout of the data, where several fit")] = "",
     limit: Annotated[int, typer.Option(help="images at most; 0: all")] = 0,
-    window: Annotated[int, typer.Option(help="side of sliding windows in pixels; 0: whole")] = 0,
+    window: Annotated[
+        int | None,
+        typer.Option(help="side of sliding windows; 0: whole; the official test's when absent"),
+    ] = None,
     stride: Annotated[int, typer.Option(help="pixels between windows")] = 0,
     multi_scale: Annotated[
         bool, typer.Option("--multi-scale", help="six scales from 0.5 to 1.75, each flipped too")

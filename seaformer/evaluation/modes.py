@@ -6,8 +6,12 @@ mmsegmentation does it. Class by class, or a block of rows at a time, so that me
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -41,18 +45,27 @@ class Mode:
         return where + scales + ", flipped too" * self.flip
 
 
-_BOXES = {
-    "ade20k": Mode((2048, 512), 32),
-    "coco_stuff": Mode((2048, 512)),
-    "cityscapes": Mode((2048, 1024)),
-    "pascal_context": Mode((520, 520)),
-    "pascal_context_59": Mode((520, 520)),
-}
+def official(model: str, dataset: str) -> Mode:
+    """How a model is officially tested on a data set: the first row of ``tests.csv`` that fits.
+
+    On a set that no row names images keep their size, up to multiples of 32.
+    """
+    rows = (mode for glob, of, mode in _tests() if of in (dataset, "") and fnmatchcase(model, glob))
+    return next(rows)
 
 
-def mode_of(dataset: str) -> Mode:
-    """The official test of a data set; of any other images keep their size, up to 32s."""
-    return _BOXES.get(dataset, Mode(step=32))
+@cache
+def _tests() -> tuple[tuple[str, str, Mode], ...]:
+    """Model, data set and mode of each row; sizes are (long, short)."""
+    source = Path(__file__).with_name("tests.csv")
+    rows = csv.DictReader(source.read_text(encoding="utf-8").splitlines())
+    return tuple((row["model"], row["dataset"], _mode(row)) for row in rows)
+
+
+def _mode(row: dict[str, str]) -> Mode:
+    long, _, short = row["box"].partition("x")
+    box = (int(long), int(short)) if long else None
+    return Mode(box, int(row["step"]), int(row["window"]), int(row["stride"]))
 
 
 def class_map(predictor: Predictor, image: Pixels, mode: Mode) -> ClassMap:

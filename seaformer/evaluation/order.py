@@ -11,7 +11,7 @@ from seaformer.core.artifact import Artifact
 from seaformer.core.errors import UsageError
 from seaformer.core.files import check_dir
 from seaformer.data.sets import open_set
-from seaformer.evaluation.modes import MULTI_SCALE, mode_of
+from seaformer.evaluation.modes import MULTI_SCALE, Mode, official
 from seaformer.evaluation.network import ModelSession, NetworkOptions, located
 from seaformer.evaluation.predictor import of_file, of_session
 from seaformer.evaluation.record import Keeping, Subject, keep, subject_of
@@ -24,14 +24,15 @@ NetworkMaker = Callable[[int], ModelSession]
 class EvalOrder:
     """Which images, and how they are fed: see ``seaformer.api.evaluate``.
 
-    ``options`` are what files state that have no manifest.
+    ``window`` 0 is the whole image, ``None`` what the official test of each model does. ``options``
+    are what files state that have no manifest.
     """
 
     data: Path | str
     split: str = "val"
     kind: str | None = None
     limit: int = 0
-    window: int = 0
+    window: int | None = None
     stride: int = 0
     multi_scale: bool = False
     seed: int = 0
@@ -40,7 +41,7 @@ class EvalOrder:
     def __post_init__(self) -> None:
         if self.limit < 0:
             raise UsageError(f"--limit must be at least 0 (got {self.limit}).")
-        if self.window < 0:
+        if self.window is not None and self.window < 0:
             raise UsageError(f"--window must be at least 0 (got {self.window}).")
         if self.stride and not self.window:
             raise UsageError(f"--stride requires --window (got {self.stride} and no window).")
@@ -77,12 +78,24 @@ def evaluate_order(
         spec = session.spec
         predictors.insert(0, of_session(session))
         subjects.insert(0, Subject(spec.name, spec.input_shape, weights=spec.weights))
-    mode = replace(mode_of(data.dataset), window=order.window, stride=order.stride)
-    if order.multi_scale:
-        mode = replace(mode, ratios=MULTI_SCALE, flip=True)
+    modes = [
+        _mode(order, subject.model, data.dataset, fixed=predictor.size is not None)
+        for subject, predictor in zip(subjects, predictors, strict=True)
+    ]
     rows = evaluate_set(
-        data, predictors, mode, limit=order.limit, seed=order.seed, progress=progress
+        data, predictors, modes, limit=order.limit, seed=order.seed, progress=progress
     )
     if keeping is not None:
         keep(keeping, data, subjects, rows)
     return rows
+
+
+def _mode(order: EvalOrder, model: str, dataset: str, *, fixed: bool) -> Mode:
+    """The official test of the model, with the order's own windows and scales in it.
+
+    A file of one size is given whole images unless windows are asked for.
+    """
+    mode = official(model, dataset)
+    if order.window is not None or fixed:
+        mode = replace(mode, window=order.window or 0, stride=order.stride)
+    return replace(mode, ratios=MULTI_SCALE, flip=True) if order.multi_scale else mode

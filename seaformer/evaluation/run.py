@@ -85,15 +85,18 @@ class _Tally:
 def evaluate_set(
     data: DataSet,
     predictors: Sequence[Predictor],
-    mode: Mode,
+    modes: Sequence[Mode],
     *,
     limit: int = 0,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> tuple[Evaluation, ...]:
-    """Every predictor on the first ``limit`` images (0: all). Raises ``DataError`` where none of
-    them can be read, ``UsageError`` for a model of another task."""
-    _check(data, predictors, mode)
+    """Every predictor, each in its mode, on the first ``limit`` images (0: all).
+
+    Raises ``DataError`` where none of them can be read, ``UsageError`` for a model of another task.
+    """
+    for one, mode in zip(predictors, modes, strict=True):
+        _check(data, one, mode)
     samples = data.samples[: limit or None]
     tallies = [_Tally(data.classes) for _ in predictors]
     rng, images, broken = np.random.default_rng(seed), 0, []
@@ -110,7 +113,7 @@ def evaluate_set(
             picture=picture,
             predictors=predictors,
             tallies=tallies,
-            mode=mode,
+            modes=modes,
             weights=rng.poisson(1, RESAMPLES),
         )
         if progress is not None:
@@ -129,25 +132,24 @@ def evaluate_set(
             tally=tally,
             base=(predictors[0], tallies[0]),
         )
-        for one, tally in zip(predictors, tallies, strict=True)
+        for one, tally, mode in zip(predictors, tallies, modes, strict=True)
     )
 
 
-def _check(data: DataSet, predictors: Sequence[Predictor], mode: Mode) -> None:
-    """Refuse models of another task, and modes that would have no effect."""
+def _check(data: DataSet, one: Predictor, mode: Mode) -> None:
+    """Refuse a model of another task, and a mode that would have no effect."""
     scaled = len(mode.ratios) > 1
     if data.task != SEGMENTATION and (scaled or mode.window):
         raise UsageError(f"--window and --multi-scale are for segmentation, not for {data.task}.")
-    for one in predictors:
-        if one.task != data.task:
-            raise UsageError(f"{one.name} is for {one.task}; this evaluation is of {data.task}.")
-        if scaled and one.size and not mode.window:
-            height, width = one.size
-            hint = f"Add windows of its size: --window {height} --stride {height}"
-            raise UsageError(
-                f"--multi-scale is not supported for {one.name}, which takes {height}x{width}.",
-                hint=hint if height == width else "",
-            )
+    if one.task != data.task:
+        raise UsageError(f"{one.name} is for {one.task}; this evaluation is of {data.task}.")
+    if scaled and one.size and not mode.window:
+        height, width = one.size
+        hint = f"Add windows of its size: --window {height} --stride {height}"
+        raise UsageError(
+            f"--multi-scale is not supported for {one.name}, which takes {height}x{width}.",
+            hint=hint if height == width else "",
+        )
 
 
 def _decoded(data: DataSet, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Future[Picture]]]:
@@ -169,11 +171,11 @@ def _score(
     picture: Picture,
     predictors: Sequence[Predictor],
     tallies: Sequence[_Tally],
-    mode: Mode,
+    modes: Sequence[Mode],
     weights: Any,
 ) -> None:
     first = None
-    for one, tally in zip(predictors, tallies, strict=True):
+    for one, tally, mode in zip(predictors, tallies, modes, strict=True):
         if one.find is not None:
             tally.found.append(ImageBoxes(sample.id, one.find(picture.image)))
             continue

@@ -90,7 +90,7 @@ def test_one_window_over_all_is_the_whole_and_windows_cover_the_rest(shapes: Dat
 
 def test_scores_follow_the_definitions_over_the_whole_set(shapes: DataSet) -> None:
     one = linear(12)
-    (row,) = evaluate_set(shapes, [one], WHOLE)
+    (row,) = evaluate_set(shapes, [one], [WHOLE])
     right = np.zeros((3, 12))
     for sample in shapes.samples:
         picture = read(shapes, sample)
@@ -114,12 +114,12 @@ def test_broken_images_are_reported_counted_and_skipped(shapes: DataSet) -> None
     mask = shapes.samples[1].mask
     assert mask is not None
     Image.fromarray(np.full(np.asarray(Image.open(mask)).shape, 77, np.uint8)).save(mask)
-    (row,) = evaluate_set(shapes, [linear(12)], WHOLE)
+    (row,) = evaluate_set(shapes, [linear(12)], [WHOLE])
     assert (row.images, row.skipped) == (6, 2)
     assert "cannot be read" in row.broken[0]
     assert "76" in row.broken[1]
     with pytest.raises(DataError, match="none of 1 images can be used"):
-        evaluate_set(shapes, [linear(12)], WHOLE, limit=1)
+        evaluate_set(shapes, [linear(12)], [WHOLE], limit=1)
 
 
 def test_a_pipe_is_not_waited_for_and_masks_without_a_label_are_refused(shapes: DataSet) -> None:
@@ -134,12 +134,12 @@ def test_a_pipe_is_not_waited_for_and_masks_without_a_label_are_refused(shapes: 
         read_pixels(first.image, 8, 8)
     assert "cannot be read" in " ".join(check_set(shapes.folder).faults)
     with pytest.raises(DataError, match="no pixel of 1 images has a label of a class"):
-        evaluate_set(shapes, [linear(12)], WHOLE, limit=2)
+        evaluate_set(shapes, [linear(12)], [WHOLE], limit=2)
 
 
 def test_a_model_with_more_classes_is_refused(shapes: DataSet) -> None:
     with pytest.raises(UsageError, match="classes or more"):
-        evaluate_set(shapes, [linear(40)], WHOLE)
+        evaluate_set(shapes, [linear(40)], [WHOLE])
 
 
 def test_a_file_agrees_with_itself_and_with_its_network(tmp_path: Path, results: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_file_of_anybody_is_evaluated(shapes: DataSet, tmp_path: Path, kind: s
 
     prepare = partial(network_tensor, preprocessing=own)
     same = Predictor("same", "segmentation", "logits", (64, 96), prepare, run)
-    (expected,) = evaluate_set(shapes, [same], WHOLE)
+    (expected,) = evaluate_set(shapes, [same], [WHOLE])
     assert row.images == expected.images == 8
     bound = 3.0 if kind == "argmax" else 0.02  # of classes the nearest is taken, of scores none
     assert row.miou == pytest.approx(expected.miou, abs=bound)
@@ -252,10 +252,10 @@ def test_windows_and_scales_are_refused_where_they_have_no_effect(shapes: DataSe
     fixed = replace(linear(shapes.classes), size=(64, 64))
     scales = Mode(ratios=(0.5, 1.0), flip=True)
     with pytest.raises(UsageError, match="--multi-scale is not supported for linear"):
-        evaluate_set(shapes, [fixed], scales, limit=1)
+        evaluate_set(shapes, [fixed], [scales], limit=1)
     kinds = replace(shapes, task="classification")
     for mode in (scales, Mode(window=64, stride=64)):
         with pytest.raises(UsageError, match="are for segmentation, not for classification"):
-            evaluate_set(kinds, [fixed], mode, limit=1)
-    (row,) = evaluate_set(shapes, [fixed], Mode(window=64, stride=64), limit=1)
+            evaluate_set(kinds, [fixed], [mode], limit=1)
+    (row,) = evaluate_set(shapes, [fixed], [Mode(window=64, stride=64)], limit=1)
     assert row.mode == "windows of 64 every 64"

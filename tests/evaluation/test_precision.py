@@ -90,7 +90,7 @@ class Knowing:
 
 def test_an_evaluation_scales_boxes_to_the_image_and_counts_them(objects: DataSet) -> None:
     spec = model_spec("seaformer_t.coco", size=(96, 160), classes=7)
-    (row,) = evaluate_set(objects, [of_session(Knowing(objects, spec))], Mode())
+    (row,) = evaluate_set(objects, [of_session(Knowing(objects, spec))], [Mode()])
     assert row.ap == pytest.approx(100, abs=0.5)
     assert (row.miou, row.top1, row.mode) == (None, None, "resized to 96x160")
     assert row.images == len(objects.samples)
