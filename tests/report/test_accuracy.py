@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -36,6 +37,28 @@ def test_accuracy_is_beside_the_latency_of_the_same_file(tmp_path: Path) -> None
         assert "38.50–41.25" in made[name], name
         assert f"{float(latency):.2f}" in made[name], name
         assert "<b>|set" not in made[name], name
+
+
+def test_a_picture_has_a_point_for_each_file_with_both(tmp_path: Path) -> None:
+    one, two = measurement(1), measurement(2, precision="fp16", artifact_sha256="b" * 64)
+    records = (
+        accuracy(1, artifact_sha256=one.artifact_sha256),
+        accuracy(2, artifact_sha256="b" * 64, precision="fp16", miou=39.5, miou_low=None),
+        accuracy(3, artifact_sha256="b" * 64, data="another set"),
+        accuracy(4, artifact_sha256="c" * 64, scope="argmax"),
+    )
+    runs = Runs((one, two), accuracies=records)
+    made = {file.name: file.text for file in make_report(tmp_path, runs).files}
+    section = made["report.html"].partition('<section id="evaluated"')[2].partition("</section>")[0]
+    title = re.search(r'<title id="evaluated-title">([^<]*)<', section)
+    assert title is not None
+    assert title[1].startswith("Measured accuracy against measured latency: shapes val, on ")
+    facts = re.search(r'<desc id="evaluated-desc">([^<]*)<', section)
+    assert facts is not None
+    assert "seaformer_t.synth onnx fp32 logits: 40.00 % (38.50 to 41.25), " in facts[1]
+    assert "seaformer_t.synth onnx fp16 logits: 39.50 %, " in facts[1]
+    assert section.count("<circle") == 2
+    assert section.count('class="whisker measured"') == 2
 
 
 def test_without_evaluations_no_document_has_them(tmp_path: Path) -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from seaformer.core.measurement import EMULATED, ESTIMATED, MEASURED, DeviceInfo
 from seaformer.report import accuracy as measured_accuracy
 from seaformer.report import words
 from seaformer.report.components import with_components
 from seaformer.report.html import tables
+from seaformer.report.html.pictures import evaluated
 from seaformer.report.html.pictures.picture import Picture
 from seaformer.report.html.tables import Opener, PlainTable, Table
 from seaformer.report.table import Report, standing_alone
@@ -89,10 +92,12 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Plain:
-    """A table, and how many of its lines are left out."""
+    """A table, how many of its lines are left out, and a picture of it with its name."""
 
     table: PlainTable
     left_out: int = 0
+    drawing: Markup | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,12 +196,14 @@ def _drawn(report: Report, picture: Picture) -> Drawn:
 
 
 def _evaluated(report: Report) -> Iterator[Section]:
-    rows = tuple(measured_accuracy.cells(measured_accuracy.accuracy_rows(report)))
+    evaluations = measured_accuracy.accuracy_rows(report)
+    rows = tuple(measured_accuracy.cells(evaluations))
     if rows:
         caption = "Newest evaluation of each model and file, and the latency of the same file"
         table = PlainTable(caption, measured_accuracy.HEADER, rows[:MOST_LINES])
         title = "Measured accuracy"
-        content = Plain(table, max(len(rows) - MOST_LINES, 0))
+        left_out = max(len(rows) - MOST_LINES, 0)
+        content = Plain(table, left_out, evaluated.draw(evaluations), title)
         yield Section("evaluated", title, title, "plain.html", content)
 
 
