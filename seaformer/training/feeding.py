@@ -18,6 +18,7 @@ from seaformer.agreement.images import normalised
 from seaformer.core.preprocessing import Preprocessing
 from seaformer.data import transforms
 from seaformer.data.dataset import CLASSIFICATION, DETECTION, DataSet, Sample
+from seaformer.data.randaugment import rand_augment
 from seaformer.data.resample import resize_pixels
 from seaformer.data.sets import read, read_image
 from seaformer.training.losses import Batch, mixed, shares
@@ -110,6 +111,8 @@ class Augmented(Dataset[Item]):
         image = transforms.random_resized_crop(pixels, self.recipe.crop, rng)
         if rng.random() < 0.5:
             image = np.ascontiguousarray(image[:, ::-1])
+        if self.recipe.randaugment:
+            image = rand_augment(image, self.recipe.randaugment, rng)
         values = normalised(image, self.pre)[0]
         erase(values, self.recipe.erase, rng)
         return torch.from_numpy(values), torch.tensor(sample.label)

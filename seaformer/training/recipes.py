@@ -68,8 +68,8 @@ class Recipe:
     ``rules`` are looked up by official names, longest part first, and the first hit wins;
     ``undecayed`` leaves norms and biases out of weight decay. ``average``: the mean loss is over
     ``all`` pixels, or over those that are ``labelled``. ``depth_rule`` is whether stochastic depth
-    grows within each ``stage`` or over the ``network``. ``pretrained``: it begins with a backbone
-    trained on ImageNet.
+    grows within each ``stage`` or over the ``network``. ``randaugment`` is its magnitude, 0: none.
+    ``pretrained``: it begins with a backbone trained on ImageNet.
     """
 
     name: str = ""
@@ -99,6 +99,7 @@ class Recipe:
     smoothing: float = 0.0
     mixup: float = 0.0
     erase: float = 0.0
+    randaugment: float = 0.0
     distort: bool = True
     ratios: tuple[float, float] = (0.5, 2.0)
     aligned: bool = False
@@ -144,6 +145,7 @@ _IMAGENET = Recipe(
     ema=0.9999,
     smoothing=0.1,
     erase=0.2,
+    randaugment=9.0,
     pretrained=False,
 )  # fmt: skip
 _DETECTION = Recipe(
