@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from seaformer.models import create_model as create_model
     from seaformer.models import list_models as list_models
     from seaformer.runtime import load_session as load_session
+    from seaformer.training.loop import TrainPlan as TrainPlan
+    from seaformer.training.loop import train as train
 
 __version__ = "0.1.0"
 __all__ = [
+    "TrainPlan",
     "__version__",
     "bench",
     "compare",
@@ -40,6 +43,7 @@ __all__ = [
     "load_session",
     "predict",
     "report",
+    "train",
 ]
 
 _VERBS = ("bench", "compare", "estimate", "report")  # packages that can be called: core/verb.py
@@ -50,6 +54,8 @@ _HOMES = {
     "export_model": "seaformer.export",
     "load_session": "seaformer.runtime",
     "predict": "seaformer.evaluation.pictures",
+    "train": "seaformer.training.loop",
+    "TrainPlan": "seaformer.training.loop",
 }
 
 
