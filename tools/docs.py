@@ -22,6 +22,7 @@ from seaformer.core.proof import Proof, read
 from seaformer.core.spec import PaperRow
 from seaformer.estimate import worth
 from seaformer.models import list_models, model_spec
+from seaformer.models.trained import trained_weights
 from seaformer.report.differences import differences_markdown
 from seaformer.report.renderers.terminal import run_page
 from seaformer.report.terminal import plain
@@ -203,6 +204,21 @@ def distillations() -> str:
     return markdown_table(("method", "teacher", "cls", "cross", "feat", "out", "mIoU"), cells)
 
 
+def trained() -> str:
+    """The weights that come with seaformer: how accurate they are, and what repeats them."""
+    rows = trained_weights().values()
+    between = {row.name: f" ({row.low} to {row.high})" * bool(row.low) for row in rows}
+    cells = (
+        (f"`{row.name}`", f"{row.metric} {row.value:.2f} %{between[row.name]}",
+         f"{row.path.stat().st_size / 1e6:.1f} MB")
+        for row in rows
+    )  # fmt: skip
+    lines = dict.fromkeys(line for row in rows for line in (row.data, row.train))
+    commands = "".join(f"{line}\n" for line in lines)
+    table = markdown_table(("weights", "validation", "file"), cells)
+    return f"{table}\n```sh\n{commands}```\n"
+
+
 def onnx_operators() -> str:
     """Every operator of ONNX that becomes a function of PyTorch, in one paragraph."""
     from seaformer.export._onnx.operators import OPERATORS
@@ -266,6 +282,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "beside": beside,
     "demo": demo,
     "distillations": distillations,
+    "trained": trained,
     "estimates": worth.errors,
     "estimates_worth": worth.worth,
     "estimates_phones": worth.phones,

@@ -48,7 +48,11 @@ Scope = Annotated[
     ),
 ]
 Checkpoint = Annotated[
-    str, typer.Option(help="trained weights: a file, folder or index; seeded when absent")
+    str,
+    typer.Option(
+        help="trained weights: a file, folder or index, or a name (docs/training.md); seeded when "
+        "absent"
+    ),
 ]
 Ema = Annotated[bool, typer.Option("--ema", help="the averaged weights of the checkpoint")]
 Backbone = Annotated[str, typer.Option(help="weights of the backbone alone; the rest is seeded")]

@@ -11,6 +11,7 @@ from pathlib import Path
 from seaformer.core import files
 from seaformer.core.errors import WeightsMismatch
 from seaformer.core.files import expanded
+from seaformer.models.trained import trained_weights
 
 INDEX = ".index.json"
 _IN_FOLDERS = (
@@ -44,17 +45,21 @@ class Source:
 
 
 def find_source(path: Path | str) -> Source:
-    """The files behind a path; ``~`` is expanded.
+    """The files behind a path, or behind a name of ``models/trained``; ``~`` is expanded.
 
     Raises ``WeightsMismatch`` when there are none, naming the shards that are missing, and
     ``UsageError`` for the home folder of an unknown user.
     """
-    path = expanded(path)
+    name, path = str(path), expanded(path)
     if path.is_dir():
         return Source(path.resolve(), _resolved(_in_folder(path)))
+    if not path.exists() and name in trained_weights():
+        path = trained_weights()[name].path
     if not path.exists():
         raise WeightsMismatch(
-            f"The checkpoint {path} does not exist.", hint="Name a .pth file or a folder."
+            f"The checkpoint {path} does not exist.",
+            hint="Name a .pth file, a folder, or weights that come with seaformer: "
+            f"{', '.join(trained_weights())}.",
         )
     if not path.is_file():
         raise WeightsMismatch(f"{path} is not a regular file.", hint="Name a .pth file.")

@@ -1,0 +1,105 @@
+"""Make a training run one of the weights that come with seaformer: ``python tools/ship.py RUN...``.
+
+The run's last weights, in half precision, become ``seaformer/models/trained/NAME.pth`` with
+the losses of the run beside it; its row in ``trained.csv`` has the commands that repeat it, and the
+accuracy of the file itself on the validation images of the set. NAME is the model's, and a model
+has one such file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import shlex
+import tempfile
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+
+from seaformer import evaluate
+from seaformer.core import codec, files
+from seaformer.core.accuracy import MIOU, TOP1
+from seaformer.core.files import sha256_file
+from seaformer.models import trained
+from seaformer.models.trained import TrainedWeights, trained_weights
+from seaformer.training import checkpoints
+from seaformer.training.checkpoints import RunFolder
+from seaformer.training.loop import TrainPlan
+
+_BETWEEN = 20  # iterations to a row of the curve
+
+
+def main() -> int:
+    """Ship every run that is named."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--data", required=True, help="the command that generated the set")
+    given = parser.parse_args()
+    for run in given.runs:
+        _ship(RunFolder(run), given.data)
+    return 0
+
+
+def _ship(run: RunFolder, data: str) -> None:
+    plan = codec.decode(TrainPlan, files.read_bytes(run.plan), where=str(run.plan))
+    blank = TrainedWeights(plan.model, plan.model, data, _command(plan), "", 0, "", "", "")
+    state = checkpoints.load(run.weights)["state_dict"]
+    halves = {key: _half(value) for key, value in state.items()}
+    checkpoints.save(blank.path, {"state_dict": halves})
+    files.write_text(blank.curve, _curve(run.log))
+    row = _judged(blank, plan.data)
+    _write(dict(trained_weights()) | {row.name: row})
+    print(f"{row.path}: {row.metric} {row.value:.2f}, {row.path.stat().st_size / 1e6:.1f} MB")
+
+
+def _half(value: torch.Tensor) -> torch.Tensor:
+    return (value.half() if value.is_floating_point() else value).contiguous()
+
+
+def _judged(row: TrainedWeights, data: str) -> TrainedWeights:
+    """The row with the file's accuracy, evaluated as ``seaformer eval`` does."""
+    with tempfile.TemporaryDirectory() as results:
+        (one,) = evaluate(data=data, model=row.model, checkpoint=row.path, results=results)
+    bounds = one.miou_ci95
+    low, high = ("", "") if bounds is None else (f"{bounds.low:.2f}", f"{bounds.high:.2f}")
+    metric, value = (MIOU, one.miou) if one.miou is not None else (TOP1, one.top1)
+    assert value is not None
+    known = asdict(row) | {"metric": metric, "value": round(value, 2), "low": low, "high": high}
+    return TrainedWeights(**known | {"sha256": sha256_file(row.path)})
+
+
+def _command(plan: TrainPlan) -> str:
+    """The line that trains it again; paths are those of the set's and the run's folders."""
+    how = plan.distillation
+    words = ["seaformer", "train", "--model", plan.model]
+    if how is not None:
+        words = ["seaformer", "distill", "--teacher", how.teacher, "--student", plan.model]
+        words += ["--teacher-checkpoint", how.checkpoint, "--method", how.method]
+    words += ["--data", Path(plan.data).name, "--seed", str(plan.seed)]
+    words += ["--iters", str(plan.iterations)] if plan.iterations else []
+    return shlex.join([*words, "--out", Path(plan.out).name])
+
+
+def _curve(log: Path) -> str:
+    losses = [float(row["loss"]) for row in csv.DictReader(log.read_text().splitlines())]
+    lines = ["iteration,loss"]
+    for start in range(0, len(losses), _BETWEEN):
+        part = losses[start : start + _BETWEEN]
+        lines.append(f"{start + len(part)},{sum(part) / len(part):.4f}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _write(rows: dict[str, TrainedWeights]) -> None:
+    text = io.StringIO()
+    names = [each.name for each in fields(TrainedWeights)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(rows[name]) for name in sorted(rows))
+    files.write_text(Path(trained.__file__).with_name("trained.csv"), text.getvalue())
+    trained_weights.cache_clear()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
