@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from seaformer.models._backbone import Blocks, SeaFormerRow, StageRow
     from seaformer.models._blocks import BlockRow
+    from seaformer.models._mobileformer import DnaRow
     from seaformer.models.mobilenetv3 import BneckRow
     from seaformer.models.mobilenetv4 import StageRows
 
@@ -60,6 +61,7 @@ class RowFields(TypedDict, total=False):
     last: int
     level_channels: int
     levels: tuple[int, ...]
+    lines: tuple[DnaRow, ...]
     low: int
     mlp_ratios: tuple[int, ...]
     modules: tuple[int, ...]
@@ -68,7 +70,9 @@ class RowFields(TypedDict, total=False):
     rows: tuple[BneckRow, ...]
     scales: tuple[tuple[BlockRow, ...], ...]
     stride: int
+    token_channels: int
     token_widths: tuple[int, ...]
+    tokens: int
     weights: str
     width: int
     widths: tuple[int, ...]

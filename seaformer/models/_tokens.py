@@ -31,7 +31,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, bias: Tensor | None = No
     q, k, v = (by_head(x, heads) for x in (q, k, v))  # B*h N d, B*h M d, B*h M d'
     scores = torch.bmm(q, k.transpose(1, 2))  # B*h N M
     if bias is not None:
-        scores = scores + bias.repeat(batch, 1, 1)
+        scores = scores + (bias if batch == 1 else bias.repeat(batch, 1, 1))
     y = torch.bmm(torch.softmax(scores, dim=-1), v).reshape(batch, heads, tokens, -1)  # B h N d'
     return y.transpose(1, 2).reshape(batch, tokens, -1)
 
@@ -51,10 +51,15 @@ class Qkv(nn.Linear):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
         """B N C to B N h*key, B N h*key and B N h*value."""
+        q, k, v = (F.linear(x, weight, bias) for weight, bias in self.layers())
+        return q, k, v
+
+    def layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Weights and biases that make q, k and v, the scale in those of q."""
         weights, biases = self._parts(self.weight), self._parts(self.bias)
         scale = float(self.key**-0.5)
-        q = F.linear(x, weights[0] * scale, biases[0] * scale)
-        return q, F.linear(x, weights[1], biases[1]), F.linear(x, weights[2], biases[2])
+        weights[0], biases[0] = weights[0] * scale, biases[0] * scale
+        return list(zip(weights, biases, strict=True))
 
     def _parts(self, merged: Tensor) -> list[Tensor]:
         widths = (self.key, self.key, self.value)
@@ -76,11 +81,12 @@ class Offsets(nn.Module):
         self.grid = grid
         self.table = nn.Parameter(torch.zeros(heads, grid * grid))
 
-    def forward(self, q: tuple[int, int], k: tuple[int, int]) -> Tensor:
-        """heads N M for queries and keys in q and k rows and columns.
+    def forward(self, keys: Tensor, queries: Tensor) -> Tensor:
+        """heads N M for maps of M keys and of N queries, which are those or every second place."""
+        return self.between((keys.shape[-2], keys.shape[-1]), tuple(queries.shape[-2:]))
 
-        Where queries are fewer than keys they are at every second place.
-        """
+    def between(self, k: tuple[int, int], q: tuple[int, ...]) -> Tensor:
+        """heads N M for keys and queries in these rows and columns."""
         side = (max(k[0], self.grid), max(k[1], self.grid))
         table = self.table.reshape(1, -1, self.grid, self.grid)
         if side != (self.grid, self.grid):

@@ -92,7 +92,9 @@ class SparseAttention(nn.Module):
         y = attend(q, k, v, self.heads)  # B M C
         if self.spread is not None and self.norm is not None:
             spread = self.spread(to_map(y, -(-height // s), -(-width // s)))
-            y = self.norm(to_tokens(spread[..., :height, :width]))  # B N C
+            if height % s or width % s:
+                spread = spread[..., :height, :width]
+            y = self.norm(to_tokens(spread))  # B N C
         out: Tensor = self.project(y)
         return out
 

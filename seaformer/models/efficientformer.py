@@ -92,7 +92,7 @@ class AttentionBlock(nn.Module):
         size = (x.shape[-2], x.shape[-1])
         tokens = to_tokens(x)  # B N C
         q, k, v = self.to_qkv(self.norm1(tokens))
-        mixed = self.project(attend(q, k, v, HEADS, self.offsets(size, size)))
+        mixed = self.project(attend(q, k, v, HEADS, self.offsets(x, x)))
         tokens = tokens + self.scale1(mixed)
         tokens = tokens + self.scale2(self.fc2(self.activate(self.fc1(self.norm2(tokens)))))
         return to_map(tokens, *size)

@@ -92,10 +92,10 @@ class Attention(nn.Module):
 
     def _attended(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         batch, size = q.shape[0], (q.shape[-2], q.shape[-1])
-        places = size[0] * size[1]
+        places, offsets = size[0] * size[1], self.offsets(k, q)
         q, k, v = (by_head(to_tokens(each), HEADS) for each in (q * self.scale, k, v))
-        scores = torch.bmm(q, k.transpose(1, 2)) + self.offsets(size, size).repeat(batch, 1, 1)
-        mixed = self.mix_scores(scores.reshape(batch, HEADS, places, places))
+        scores = torch.bmm(q, k.transpose(1, 2)).reshape(batch, HEADS, places, places)
+        mixed = self.mix_scores(scores + offsets)  # B h N N
         weights = self.mix_weights(torch.softmax(mixed, dim=-1)).reshape(-1, places, places)
         y = torch.bmm(weights, v).reshape(batch, HEADS, places, -1).transpose(1, 2)  # B N h d
         return to_map(y.reshape(batch, places, -1), *size)
@@ -121,8 +121,7 @@ class HalvingAttention(nn.Module):
         """B C H W to B C' H/2 W/2."""
         q = self.to_q(self.pick(x) + F.avg_pool2d(x, 1, 2))  # B K h w
         v = self.to_v(x)
-        few, many = (q.shape[-2], q.shape[-1]), (x.shape[-2], x.shape[-1])
-        offsets = self.offsets(few, many)
+        few, offsets = (q.shape[-2], q.shape[-1]), self.offsets(x, q)
         q, k = to_tokens(q * self.scale), to_tokens(self.to_k(x))
         y = to_map(attend(q, k, to_tokens(v), HEADS, offsets), *few)
         out: Tensor = self.project(self.activate(y + self.local(v)))

@@ -17,6 +17,7 @@ from seaformer.models.efficientformer import EfficientFormerRow
 from seaformer.models.efficientformerv2 import EfficientFormerV2Row
 from seaformer.models.efficientnet import EfficientNetRow
 from seaformer.models.hrnet import HrNetRow
+from seaformer.models.mobileformer import DnaRow, MobileFormerRow
 from seaformer.models.mobilenetv1 import MobileNetV1Row
 from seaformer.models.mobilenetv2 import MobileNetV2Row
 from seaformer.models.mobilenetv3 import BneckRow, MobileNetV3Row
@@ -39,6 +40,7 @@ ROWS: tuple[Any, ...] = (
     EfficientFormerV2Row,
     EfficientNetRow,
     HrNetRow,
+    MobileFormerRow,
     ShuffleNetV2Row,
     SeaFormerRow,
     PlusRow,
@@ -63,6 +65,7 @@ NAMES = {
     "BlockRow": BlockRow,
     "BneckRow": BneckRow,
     "StageRows": StageRows,
+    "DnaRow": DnaRow,
 }
 TYPES = get_type_hints(RowFields, localns=NAMES)
 

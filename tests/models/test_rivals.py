@@ -36,6 +36,9 @@ OFFICIAL = {
     "efficientformer_l1.imagenet": (12_289_928 - 449_000, 1.291285 - 0.000448),
     "efficientformerv2_s0.imagenet": (3_600_256 - 177_000, 0.395893 - 0.000176),
     "shufflenetv2_x150.imagenet": (3_503_624, 0.2958),  # torchvision states 0.296
+    "mobileformer_96.imagenet": (4_585_252, 0.092017),
+    "mobileformer_151.imagenet": (7_595_828, 0.146249),
+    "mobileformer_508.imagenet": (13_976_976, 0.498468),
     "segformer_b0.ade20k": (3_752_694, 8.388),
     "segformer_b1.ade20k": (13_715_798, 15.878),
     "segformer_b2.ade20k": (27_461_974, 62.338),
@@ -140,6 +143,7 @@ FAMILY_NAMES = [
     "efficientformer_l1.imagenet",
     "efficientformerv2_s0.imagenet",
     "shufflenetv2_x150_deeplabv3plus.ade20k",
+    "mobileformer_96.imagenet",
     "hrnet_w18_small.ade20k",
     "convmlp_s.ade20k",
 ]

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.export.rewrites._rule import Rule, Shapes, Stage
-from seaformer.models._tokens import attend, to_map, to_tokens
+from seaformer.models._mobileformer import LearntTokens
+from seaformer.models._tokens import Offsets, Qkv, attend, to_map, to_tokens
 from seaformer.models.segformer import ReducedAttention
 from seaformer.models.setr import PositionedTokens, VitAttention
 
@@ -80,6 +81,39 @@ class FixedVitAttention(nn.Module):
         return out
 
 
+class FixedQkv(nn.Module):
+    """``Qkv`` as three linear layers."""
+
+    def __init__(self, source: Qkv) -> None:
+        super().__init__()
+        self.to_q, self.to_k, self.to_v = (
+            _linear(weight, bias) for weight, bias in source.layers()
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """1 N C to 1 N h*key, 1 N h*key and 1 N h*value."""
+        return self.to_q(x), self.to_k(x), self.to_v(x)
+
+
+class Constant(nn.Module):
+    """What does not depend on the values of its inputs."""
+
+    value: Tensor
+
+    def __init__(self, value: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("value", value.detach().clone())
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The value; the inputs are not looked at."""
+        return self.value
+
+
+def _offsets(source: Offsets, shapes: Shapes) -> Constant:
+    keys, queries = shapes[0], shapes[1]
+    return Constant(source.between((keys[-2], keys[-1]), queries[-2:]))
+
+
 class FixedTokens(nn.Module):
     """``PositionedTokens`` for one H and W: positions and class token are constants."""
 
@@ -114,13 +148,15 @@ def _scaled(linear: nn.Linear, factor: float) -> nn.Linear:
 def _parts(linear: nn.Linear, count: int) -> list[nn.Linear]:
     """A linear layer as ``count`` layers of equal width, outputs in order."""
     width = linear.out_features // count
-    parts = []
     weights, biases = torch.split(linear.weight, width), torch.split(linear.bias, width)
-    for weight, bias in zip(weights, biases, strict=True):
-        part = nn.Linear(linear.in_features, width, dtype=weight.dtype)
-        part.weight, part.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
-        parts.append(part)
-    return parts
+    return [_linear(weight, bias) for weight, bias in zip(weights, biases, strict=True)]
+
+
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
+    layer.weight = nn.Parameter(weight.detach().clone())
+    layer.bias = nn.Parameter(bias.detach().clone())
+    return layer
 
 
 RULES = (
@@ -135,6 +171,25 @@ RULES = (
         VitAttention,
         lambda block, _: FixedVitAttention(block),
         "XNNPACK takes no split: q, k and v are layers of their own, the scale is in q's weights",
+    ),
+    Rule(
+        "merged-weights",
+        Qkv,
+        lambda block, _: FixedQkv(block),
+        "XNNPACK takes layers whose weights are constants: q, k and v have layers of their own",
+    ),
+    Rule(
+        "offset-bias",
+        Offsets,
+        _offsets,
+        "What attention adds for each distance is a constant, for the size at hand",
+        sized=True,
+    ),
+    Rule(
+        "learnt-tokens",
+        LearntTokens,
+        lambda block, _: Constant(block.table[None]),
+        "The tokens that an image starts with are a constant",
     ),
     Rule(
         "token-positions",
