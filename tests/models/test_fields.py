@@ -10,6 +10,7 @@ import pytest
 from seaformer.models._backbone import Blocks, SeaFormerRow, StageRow
 from seaformer.models._blocks import BlockRow
 from seaformer.models._fields import RowFields
+from seaformer.models._mobileformer import DnaRow
 from seaformer.models._plus_networks import PlusRow
 from seaformer.models.convmlp import ConvMlpRow
 from seaformer.models.edgevit import EdgeVitRow
@@ -17,7 +18,7 @@ from seaformer.models.efficientformer import EfficientFormerRow
 from seaformer.models.efficientformerv2 import EfficientFormerV2Row
 from seaformer.models.efficientnet import EfficientNetRow
 from seaformer.models.hrnet import HrNetRow
-from seaformer.models.mobileformer import DnaRow, MobileFormerRow
+from seaformer.models.mobileformer import MobileFormerRow
 from seaformer.models.mobilenetv1 import MobileNetV1Row
 from seaformer.models.mobilenetv2 import MobileNetV2Row
 from seaformer.models.mobilenetv3 import BneckRow, MobileNetV3Row
