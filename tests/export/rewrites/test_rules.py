@@ -47,6 +47,7 @@ EXAMPLES = {
     "ncnn-sea-attention": ("seaformer_t", (64, 96)),
     "nearest-double": ("seaformerpp_t.coco", (96, 160)),
     "offset-bias": ("efficientformerv2_s0.imagenet", (64, 96)),
+    "padded-classes": ("seaformer_t", (64, 96)),
     "paddle-excite-gate": ("pp_mobileseg_t", (64, 96)),
     "plus-attention": ("seaformerpp_t", (128, 192)),
     "pyramid-pool": ("topformer_t", (96, 160)),
@@ -148,6 +149,27 @@ def test_a_file_of_free_sizes_has_no_rule_that_needs_one_and_the_other_way_round
         for engine in engines():
             assert not (rule.sized and rule.applies(engine, BASE, free=True))
             assert not (rule.free and rule.applies(engine, BASE))
+
+
+def test_classes_are_padded_where_that_pays_and_the_output_keeps_its_shape() -> None:
+    def padded(format: str, precision: str, classes: int) -> bool:
+        net = create_model("seaformer_t", size=(64, 64), classes=classes).eval()
+        image = torch.zeros(1, 3, 64, 64)
+        rules = [
+            rule
+            for rule in select_rules(engine_of(format), find_precision(precision))
+            if rule.name == "padded-classes"
+        ]
+        rewritten = rewrite(net, image, tuple(rules))
+        with torch.no_grad():
+            assert rewritten.network(image).shape == (1, classes, 8, 8)
+        return "padded-classes" in rewritten.applied
+
+    assert padded("executorch", "fp32", 150)
+    assert padded("executorch", "fp32", 171)
+    assert not any(padded("executorch", "fp32", classes) for classes in (19, 152))
+    assert not any(padded(*each, 150) for each in (("executorch", "fp16"), ("executorch", "int8")))
+    assert not padded("onnx", "fp32", 150)
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest_name() -> None:
