@@ -47,7 +47,8 @@ _TIMED = (
 )
 _LATENCY = (
     "Latency is the median of one bench of all files on one core ({}): compare the\n"
-    "columns, not with other tables."
+    "columns, not with other tables. A figure with * is not valid by the\n"
+    "[rules](measuring.md): the machine did other work, and its interval is wide."
 )
 _NO_LATENCY = (
     "Nothing was timed: the machine was\nshared. Without `--no-bench` the table has latencies."
@@ -97,8 +98,10 @@ def main() -> int:
             if not options.names or source.name in options.names
         ]
         files = [file for outcome in outcomes for file in outcome.artifacts()]
-        measured: Sequence[Measurement] = () if options.no_bench else _measured(files, Path(folder))
-        PAGE.write_text(_page(outcomes, measured), encoding="utf-8")
+        PAGE.write_text(_page(outcomes, ()), encoding="utf-8")
+        if not options.no_bench:
+            measured = _measured(files, Path(folder))
+            PAGE.write_text(_page(outcomes, measured), encoding="utf-8")
     print(PAGE)
     return 0
 
@@ -152,7 +155,12 @@ def _exported(source: Source, folder: Path) -> Outcome:
 
 def _page(outcomes: Sequence[Outcome], measured: Sequence[Measurement]) -> str:
     latencies = {one.artifact_sha256: summary(one) for one in measured}
-    medians = {sha: f"{s.median_ms:.2f}" for sha, s in latencies.items() if s is not None}
+    doubtful = {one.artifact_sha256 for one in measured if not one.valid}
+    medians = {
+        sha: f"{s.median_ms:.2f}{' *' if sha in doubtful else ''}"
+        for sha, s in latencies.items()
+        if s is not None
+    }
     rows = [(*_row(one), *(_latencies(one, medians) if measured else ())) for one in outcomes]
     rules = [_rules(outcome) for outcome in outcomes]
     return _TEXT.format(
