@@ -85,7 +85,7 @@ class Engine:
         extra: the pip extra that installs them.
         delegate: the backend that its files are lowered to; empty: none.
         components: whether its files can hold the parts of a network beside the whole.
-        raw_input: whether its files can take 8-bit pixels and normalise them.
+        float_input: why its files cannot take 8-bit pixels and normalise them; empty: they can.
         fixed_sizes: why its files cannot leave sizes of the input free; empty: they can.
         timed: whether the C++ runner can time it.
         profiles: whether it reports the time of each operator.
@@ -105,7 +105,7 @@ class Engine:
     extra: str = "export"
     delegate: str = ""
     components: bool = True
-    raw_input: bool = False
+    float_input: str = ""
     fixed_sizes: str = ""
     timed: bool = True
     profiles: bool = False
@@ -129,7 +129,6 @@ ENGINES: tuple[Engine, ...] = (
         suffix=".onnx",
         noun="an ONNX model",
         tools=("torch", "onnx", "onnxruntime", "onnxsim"),
-        raw_input=True,
         profiles=True,
         # onnxruntime 1.31: telemetry (a thread, a database, uploads) is on unless this is set
         # before the library is loaded.
@@ -150,7 +149,6 @@ ENGINES: tuple[Engine, ...] = (
         noun="an ExecuTorch program",
         tools=("torch", "executorch"),
         delegate="xnnpack",
-        raw_input=True,
         fixed_sizes="XNNPACK takes no resize and no pool of a free size",
         profiles=True,
         wheel=Wheel(
@@ -174,6 +172,7 @@ ENGINES: tuple[Engine, ...] = (
         tools=("torch", "ncnn", "pnnx"),
         extra="ncnn",
         profiles=True,
+        float_input="an ncnn network takes floats; an app fills them by ncnn::Mat::from_pixels",
         fixed_sizes="ncnn has no batch, and pnnx writes sizes into the file",
         source=Source(
             package="ncnn",
@@ -194,6 +193,7 @@ ENGINES: tuple[Engine, ...] = (
         tools=("torch", "coremltools"),
         extra="coreml",
         components=False,
+        float_input="coremltools 9.0 converts no input of 8-bit integers",
         fixed_sizes="other sizes are proved by running the file, which requires macOS",
         timed=False,
         system="Darwin",

@@ -94,10 +94,12 @@ def check_input(input: str, format: str) -> None:
     """Raise ``UnknownName`` or ``UsageError`` for an input that files of a format cannot take."""
     if input not in INPUTS:
         raise unknown("input", input, INPUTS)
-    if input != FLOAT and not engine_of(format).raw_input:
-        able = [row.format for row in engines() if row.raw_input]
+    if input != FLOAT and (reason := engine_of(format).float_input):
+        able = [row.format for row in engines() if not row.float_input]
         raise UsageError(
-            f"--input {input} is not supported for {format}.", hint=f"Use --format {','.join(able)}"
+            f"--input {input} is not supported for {format}: {reason}.",
+            hint=f"Use --format {','.join(able)}, or normalise before it: the manifest has the mean "
+            "and the deviation.",
         )
 
 

@@ -121,7 +121,8 @@ MODULE = {"module": "tests.nets:Small", "model": "net", "size": None, "shape": S
     ("request_", "message"),
     [
         (_request(input="int8"), "Unknown input 'int8'"),
-        (_request(input="uint8", format="coreml"), "--input uint8 is not supported for coreml"),
+        (_request(input="uint8", format="coreml"), "for coreml: coremltools 9.0 converts no input"),
+        (_request(input="uint8-nhwc", format="ncnn"), "for ncnn: an ncnn network takes floats"),
         (_request(input="uint8", components=True), "--components and --input uint8 do not go"),
         (_request(mean=(0.0, 0.0, 0.0)), "--mean is for a module"),
         (_request(**MODULE | {"std": (1.0, 0.0, 1.0)}), "--std must be three numbers other than 0"),
