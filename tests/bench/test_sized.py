@@ -1,15 +1,21 @@
-"""A file that leaves sizes free, benched at the exported size and at others."""
+"""Files that leave sizes free at several of them, and a stranger's module of odd sides."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from seaformer.bench.foreign import FileOptions, open_file
+from seaformer.bench.run import Bench
+from seaformer.bench.targets.host import HostTarget
 from seaformer.core.errors import UnknownName, UsageError
+from seaformer.export import export_model
 from seaformer.report.table import newest, table_of
-from tests.bench.test_foreign import bench, cache, flags  # noqa: F401  the cache is a fixture
+from seaformer.store.results import ResultStore
+from tests import nets
+from tests.bench.test_foreign import PLAN, bench, cache, flags  # noqa: F401  a fixture
 from tests.exports import free, small
 
 
@@ -52,3 +58,18 @@ def test_a_name_of_no_axis_is_unknown_and_a_fixed_size_stays() -> None:
         open_file(free().path, FileOptions(shapes=(("depth", (1,)),)))
     with pytest.raises(UsageError, match=r"--size must be 64x96, which .* fixes \(got 32x32\)"):
         open_file(small("onnx").path, FileOptions(size=(32, 32)))
+
+
+@pytest.mark.slow
+def test_components_of_a_module_of_odd_sides_are_timed_beside_the_whole(tmp_path: Path) -> None:
+    artifact = export_model(
+        nets.Small(), shape=(1, 3, 45, 75), format="onnx", components=True, out=tmp_path
+    )
+    plan = replace(PLAN, components=True)
+    (row,) = Bench(HostTarget(), plan, ResultStore(tmp_path / "results")).run([artifact])
+    assert row.failure is None
+    assert row.input_shape == (1, 3, 45, 75)
+    assert list(row.methods) == ["forward", "conv", "bn", "norm", "head"]
+    for run in row.methods.values():
+        assert run.output is not None
+        assert run.output.passed
