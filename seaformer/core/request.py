@@ -98,8 +98,7 @@ def check_input(input: str, format: str) -> None:
         able = [row.format for row in engines() if not row.float_input]
         raise UsageError(
             f"--input {input} is not supported for {format}: {reason}.",
-            hint=f"Use --format {','.join(able)}, or normalise before it: the manifest has the mean "
-            "and the deviation.",
+            hint=f"Use --format {','.join(able)}, or normalise the image before it.",
         )
 
 
