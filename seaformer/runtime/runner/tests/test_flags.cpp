@@ -127,4 +127,23 @@ TEST("help names the engines it was given") {
         std::string::npos);
 }
 
+TEST("the tail has a size, one thread and no profile") {
+  Flags flags;
+  CHECK(parse({"--tail", "argmax", "--tail-size", "64,96"}, &flags).ok());
+  CHECK_EQ(flags.tail, std::string("argmax"));
+  CHECK(flags.tail_size == std::vector<int64_t>({64, 96}));
+  CHECK(message({"--tail", "argmax"}).find("go together") != std::string::npos);
+  CHECK(message({"--tail", "softmax", "--tail-size", "8,8"}).find("argmax") != std::string::npos);
+  for (const char* size : {"64", "0,8", "8,8,8", "8,99999", "scalar"}) {
+    CHECK(message({"--tail", "argmax", "--tail-size", size}).find("--tail-size must be") == 0);
+  }
+  const std::vector<std::string> tail = {"--tail", "argmax", "--tail-size", "8,8"};
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"--threads", "2"}, {"--profile-ops", "p.json"}}) {
+    std::vector<std::string> both = tail;
+    both.insert(both.end(), more.begin(), more.end());
+    CHECK(message(both).find("--tail takes one thread") == 0);
+  }
+}
+
 RUN_TESTS()
