@@ -27,7 +27,6 @@ REPLAY = Path(__file__).parent / "fakes" / "replay"
 # Files that may name an engine and are not under its name: the lines that may, and the reason.
 # A file of ONNX is also a source of an export, as a program of torch.export (.pt2) is.
 ELSEWHERE = {
-    "export/rewrites/mobilevit.py": ("", "the reason of a rule, in words for a reader"),
     "models/_checkpoints/kinds.py": ("", "kinds of files that are not checkpoints"),
     "commands/_source.py": (r"\.pt2", "sources of an export"),
     "commands/export.py": (r"\.pt2|--module|opset: ", "sources of an export, and a field's term"),
