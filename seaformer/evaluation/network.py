@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from seaformer.agreement.images import network_tensor
-from seaformer.core.artifact import Artifact, load_artifact, manifest_path
+from seaformer.core.artifact import FORWARD, Artifact, load_artifact, manifest_path
 from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.core.files import expanded
 from seaformer.core.free import check_sizes
@@ -103,9 +103,7 @@ class Network:
 
     def run(self, tensor: Array) -> list[Array]:
         """The outputs."""
-        run_as_is = getattr(self.session, "run_as_is", None)
-        outputs = self.session.run([tensor]) if run_as_is is None else run_as_is([tensor])
-        return list(outputs)
+        return list(self.session.run([tensor]))
 
 
 def open_network(
@@ -181,7 +179,7 @@ def _from_artifact(artifact: Artifact, options: NetworkOptions) -> Network:
     preprocessing = _stated(artifact.preprocessing or IMAGENET, options, artifact.file)
     return Network(
         title=artifact.file,
-        session=load_session(artifact),
+        session=Cast(load_session(artifact), artifact.method(FORWARD).inputs[0].dtype),
         size=size,
         preprocessing=preprocessing,
         labels=_labels(options, artifact.labels),
@@ -215,7 +213,7 @@ def from_file(path: Path, options: NetworkOptions = NetworkOptions()) -> Network
 
 
 class Cast:
-    """A session of a file of anybody, whose input is cast to the type that it takes."""
+    """A session of a file, whose input is cast to the type that it takes."""
 
     def __init__(self, session: Any, dtype: str) -> None:
         self._session = session
@@ -224,7 +222,8 @@ class Cast:
     def run(self, arrays: Sequence[Array], method: str = "forward") -> list[Array]:
         """Run the graph on arrays of any size that it accepts."""
         cast = [np.ascontiguousarray(array, dtype=self._dtype) for array in arrays]
-        outputs: list[Array] = self._session.run_as_is(cast)
+        run = getattr(self._session, "run_as_is", self._session.run)
+        outputs: list[Array] = run(cast)
         return outputs
 
 

@@ -259,3 +259,22 @@ def test_windows_and_scales_are_refused_where_they_have_no_effect(shapes: DataSe
             evaluate_set(kinds, [fixed], [mode], limit=1)
     (row,) = evaluate_set(shapes, [fixed], [Mode(window=64, stride=64)], limit=1)
     assert row.mode == "windows of 64 every 64"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "executorch"])
+def test_a_file_in_half_precision_takes_the_images_of_any(format: str, tmp_path: Path) -> None:
+    """A program's input is float16, an ONNX file's float32; classes are the labels' here."""
+    artifact = exports.half(format)
+    folder = synthesise(tmp_path / "set", 5, 1).folder
+    names = [f"class {number}" for number in range(artifact.spec.classes)]
+    (folder / "classes.json").write_text(json.dumps({"schema": 1, "names": names}))
+    base, row = seaformer.evaluate(
+        [exports.small(format), artifact], data=folder, results=tmp_path / "results"
+    )
+    assert base.difference is None
+    assert row.difference is not None
+    assert row.difference.argmax_agreement > 0.98
+    (folder / "out").mkdir()
+    seen = seaformer.predict(next(folder.rglob("*.jpg")), artifact, out=folder / "out")
+    assert len(tuple(seen)) == 1
