@@ -112,6 +112,29 @@ def gated() -> nn.Module:
     return Gated()
 
 
+class Uneven(nn.Module):
+    """Channels that are 500 apart inside of ``uneven``, which one scale cannot code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(3, 8, 3, 2, 1)
+        self.uneven = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Hardswish(), nn.Conv2d(8, 8, 1))
+        self.head = nn.Conv2d(8, 5, 1)
+        with torch.no_grad():
+            self.uneven.get_parameter("0.weight")[0] *= 500.0
+            self.uneven.get_parameter("2.weight")[:, 0] /= 500.0
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = F.relu(self.stem(image))
+        logits: Tensor = self.head(x + self.uneven(x))
+        return logits
+
+
+def uneven() -> nn.Module:
+    return Uneven()
+
+
 class Infinite(Small):
     """An infinity inside, and an ordinary output."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seaformer.commands._options import QuantizeOptions
 from seaformer.core.errors import UsageError
 from seaformer.core.precision import find_precision, precisions
-from seaformer.core.quantization import check_observer
+from seaformer.core.quantization import AUTO, check_max_drop, check_observer
 
 
 def check_integers(integers: QuantizeOptions, precision: str) -> None:
@@ -13,15 +13,18 @@ def check_integers(integers: QuantizeOptions, precision: str) -> None:
     if integers.observer:
         check_observer(integers.observer)
     if any(find_precision(name.strip()).calibrated for name in precision.split(",")):
+        names = [name.strip() for name in integers.int8_keep.split(",")]
+        check_max_drop(AUTO in names, integers.max_drop)
         return
     able = ",".join(row.name for row in precisions() if row.calibrated)
     options = {
         "--calibration": integers.calibration,
         "--observer": integers.observer,
         "--int8-keep": integers.int8_keep,
+        "--max-drop": integers.max_drop,
     }
     for option, value in options.items():
-        if value:
+        if value not in (None, ""):
             raise UsageError(f"{option} is for --precision {able} (got --precision {precision}).")
 
 

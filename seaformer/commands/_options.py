@@ -71,7 +71,20 @@ Observer = Annotated[
 ]
 Int8Keep = Annotated[
     str,
-    typer.Option("--int8-keep", metavar="NAME,...", help="int8: modules that stay in float"),
+    typer.Option(
+        "--int8-keep",
+        metavar="NAME,...",
+        help="int8: modules that stay in float; auto: and those that a search adds",
+    ),
+]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option(
+        "--max-drop",
+        metavar="POINTS",
+        help="int8: points of same class that auto may leave lost [1], or the file is refused",
+        show_default=False,
+    ),
 ]
 Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
 AdbHost = Annotated[
@@ -117,6 +130,7 @@ class QuantizeOptions:
     calibration: Calibration = ""
     observer: Observer = ""
     int8_keep: Int8Keep = ""
+    max_drop: MaxDrop = None
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,7 @@ def export_requests(
             calibration=own.calibration or None,
             observer=own.observer or None,
             keep=tuple(_list(own.int8_keep)),
+            max_drop=own.max_drop,
         )
         for name in names
         for format in _list(formats)

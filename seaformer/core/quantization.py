@@ -1,18 +1,24 @@
 """``Quantization``: how a file of integers was made; a field of its manifest.
 
-Which images decided the ranges, by what rule, and whose kernels the file is for.
+Which images decided the ranges, by what rule, whose kernels the file is for, and which modules a
+search left in float.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from seaformer.core.errors import UsageError
 from seaformer.core.registry import unknown
 
 OBSERVERS = ("minmax", "percentile", "mse", "histogram")  # ``export/quantize/_observers.py``
 ENOUGH_IMAGES = 32  # fewer are accepted with a warning
 PHOTOGRAPHS = "the shipped photographs"
 NOISE = "noise"
+AUTO = "auto"  # in place of a module's name: a search chooses more of them
+MAX_DROP = 1.0  # points of same class that a search may leave lost
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,80 @@ class ChannelSpread:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """Modules that are to stay in float.
+
+    Attributes:
+        names: their paths.
+        auto: whether a search adds to them.
+        max_drop: the points of same class that may be lost; ``None`` for ``MAX_DROP``, which a
+            file may exceed.
+    """
+
+    names: tuple[str, ...] = ()
+    auto: bool = False
+    max_drop: float | None = None
+
+    @classmethod
+    def of(cls, names: Iterable[str], max_drop: float | None = None) -> Keep:
+        """From names of which one may be ``AUTO``."""
+        listed = tuple(names)
+        return cls(tuple(name for name in listed if name != AUTO), AUTO in listed, max_drop)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A fake-quantised model beside the float model, on a few calibration images.
+
+    Attributes:
+        sqnr_db: power of the first output over that of the difference; ``None`` where equal.
+        same_class: percentage of positions with the class of the float model.
+    """
+
+    sqnr_db: float | None
+    same_class: float
+
+    @property
+    def drop(self) -> float:
+        """Points of same class that are lost."""
+        return 100.0 - self.same_class
+
+    @property
+    def ratio_db(self) -> float:
+        """``sqnr_db`` as a number to compare: infinite where the outputs are equal."""
+        return math.inf if self.sqnr_db is None else self.sqnr_db
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A module of a search, and what the model is with that one in float besides those named."""
+
+    module: str
+    score: Score
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What a search for modules in float measured.
+
+    Attributes:
+        max_drop: the points of same class that were allowed to be lost.
+        images: how many calibration images were compared.
+        before: with the modules in float that were named.
+        after: with those that the search added as well.
+        added: the modules that it added, in that order.
+        candidates: every module alone, the one of the largest effect first.
+    """
+
+    max_drop: float
+    images: int
+    before: Score
+    after: Score
+    added: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
 class Quantization:
     """Static quantisation of one file.
 
@@ -50,6 +130,7 @@ class Quantization:
         scheme: types and granularity in words.
         kept: modules that compute in float.
         channels: tensors that were equalised, in the order that they are computed.
+        sensitivity: what a search for modules in float measured, where there was one.
     """
 
     source: str
@@ -59,6 +140,7 @@ class Quantization:
     scheme: str
     kept: tuple[str, ...] = ()
     channels: tuple[ChannelSpread, ...] = ()
+    sensitivity: Sensitivity | None = None
 
     @property
     def warning(self) -> str:
@@ -82,3 +164,13 @@ def check_observer(name: str) -> None:
     """Raise ``UnknownName`` with the nearest one."""
     if name not in OBSERVERS:
         raise unknown("observer", name, OBSERVERS)
+
+
+def check_max_drop(auto: bool, max_drop: float | None) -> None:
+    """Raise ``UsageError`` for a limit without a search, and for one that is not a share."""
+    if max_drop is None:
+        return
+    if not auto:
+        raise UsageError(f"--max-drop requires --int8-keep {AUTO} (got --max-drop {max_drop:g}).")
+    if not 0 <= max_drop <= 100:
+        raise UsageError(f"--max-drop must be 0 to 100 points (got {max_drop:g}).")

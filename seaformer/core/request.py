@@ -14,7 +14,7 @@ from seaformer.core.errors import UsageError
 from seaformer.core.free import BATCH, listed, ordered
 from seaformer.core.precision import BASE, find_precision, precisions
 from seaformer.core.preprocessing import FLOAT, INPUTS
-from seaformer.core.quantization import check_observer
+from seaformer.core.quantization import AUTO, check_max_drop, check_observer
 from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
 
@@ -34,7 +34,8 @@ class ExportRequest:
     ``opset`` is the version of a format's operators, its default when absent.
     ``calibration`` is a folder of images and ``observer`` the rule that makes ranges of them, for a
     precision that needs some; absent, the shipped photographs and the default rule. ``keep`` names
-    modules that stay in float. ``dynamic`` names axes of the input that are left free.
+    modules that stay in float; ``auto`` among them searches for more, until at most ``max_drop``
+    points of same class are lost. ``dynamic`` names axes of the input that are left free.
     """
 
     model: str
@@ -58,6 +59,7 @@ class ExportRequest:
     calibration: str | None = None
     observer: str | None = None
     keep: tuple[str, ...] = ()
+    max_drop: float | None = None
     dynamic: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -157,15 +159,38 @@ def check_quantization(request: ExportRequest) -> None:
                 f"--components is not supported for {request.precision}.",
                 hint="Leave --components away.",
             )
+        check_max_drop(AUTO in request.keep, request.max_drop)
         return
     able = ",".join(row.name for row in precisions() if row.calibrated)
     options = {
         "--calibration": request.calibration,
         "--observer": request.observer,
         "--int8-keep": request.keep or None,
+        "--max-drop": request.max_drop,
     }
     for option, value in options.items():
         if value is not None:
             raise UsageError(
                 f"{option} is for --precision {able} (got --precision {request.precision})."
             )
+
+
+def check_search(request: ExportRequest, spec: ModelSpec) -> None:
+    """Raise ``UsageError`` where modules cannot be searched for: by classes, so there must be some.
+
+    Of a single class every position has the class of the float model.
+    """
+    if AUTO not in request.keep:
+        return
+    reason = ""
+    if spec.task == OTHER_TASK:
+        reason = f"the outputs of {spec.name} are not known to score classes"
+    elif request.scope == "boxes":
+        reason = "boxes have no classes by position"
+    elif spec.classes < 2:
+        reason = f"{spec.name} has {spec.classes} class"
+    if reason:
+        raise UsageError(
+            f"--int8-keep {AUTO} compares classes: {reason}.",
+            hint="Name the modules: --int8-keep NAME,...",
+        )

@@ -25,13 +25,15 @@ def stem(
     calibration: str = "",
     observer: str = "",
     keep: Sequence[str] = (),
+    max_drop: float | None = None,
     dynamic: Sequence[str] = (),
 ) -> str:
     """``model__HxW__precision``, then what is not the default.
 
     That is the number of classes and the weights where they are not those of ``default``, what
     goes in, the scope, the parts, the opset asked for, the calibration images (a digest) and the
-    observer asked for, the modules kept in float, the axes left free, and what was not rewritten.
+    observer asked for, the modules kept in float and the loss allowed, the axes left free, and what
+    was not rewritten.
     """
     tail = ""
     if default is not None:
@@ -44,6 +46,7 @@ def stem(
     tail += f"__calibration-{calibration[:_DIGITS]}" if calibration else ""
     tail += f"__{observer}" if observer else ""
     tail += f"__keep-{_joined(keep)}" if keep else ""
+    tail += "" if max_drop is None else f"__drop-{max_drop:g}"
     tail += f"__dynamic-{'+'.join(dynamic)}" if dynamic else ""
     tail += f"__no-{_joined(no_rewrite)}" if no_rewrite else ""
     return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"

@@ -40,6 +40,7 @@ def export_model(
     calibration: Path | str | None = None,
     observer: str | None = None,
     keep: Sequence[str] = (),
+    max_drop: float | None = None,
     dynamic: Sequence[str] = (),
     out: Path | str = "artifacts",
     progress: Progress | None = None,
@@ -73,7 +74,10 @@ def export_model(
             absent.
         observer: of int8, the rule that makes ranges of values: ``minmax``, ``percentile``, ``mse``
             or ``histogram``; ``mse`` when absent.
-        keep: of int8, modules that stay in float, by their paths in the network.
+        keep: of int8, modules that stay in float, by their paths in the network; ``auto`` among
+            them searches for more.
+        max_drop: of that search, the points of same class that may be lost: 1 when absent. A file
+            that loses more than the number given is refused.
         dynamic: axes of the input that an ONNX file leaves free: ``batch``, ``height``, ``width``.
         out: the folder the file, its manifest and its reference output go to.
         progress: called with the name of each step as it begins.
@@ -116,6 +120,7 @@ def export_model(
         calibration=None if calibration is None else str(calibration),
         observer=observer,
         keep=tuple(keep),
+        max_drop=max_drop,
         dynamic=tuple(dynamic),
     )
     return export(request, out, progress, module)

@@ -18,7 +18,7 @@ from seaformer.core.artifact import Delegation, Method, Parity
 from seaformer.core.errors import UnsupportedOperator, UsageError
 from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
-from seaformer.core.quantization import Quantization
+from seaformer.core.quantization import Keep, Quantization
 from seaformer.core.request import ExportRequest
 from seaformer.export._components import Part
 from seaformer.export._verify import Case
@@ -58,7 +58,7 @@ class WriteRequest:
     beside ``forward``; ``graph_rules`` are for formats that capture a graph; ``metadata`` for those
     whose files have some. ``graph`` is a file of the format that is written again as it is, in
     place of ``model``, which computes what it does. ``calibration``, ``observer`` and
-    ``keep`` (modules that stay in float) are for a precision that needs them. ``dynamic`` names
+    ``keep`` (the modules that stay in float) are for a precision that needs them. ``dynamic`` names
     the axes of the input that the file leaves free.
     """
 
@@ -74,7 +74,7 @@ class WriteRequest:
     opset: int | None = None
     calibration: Calibration | None = None
     observer: str = ""
-    keep: tuple[str, ...] = ()
+    keep: Keep = field(default_factory=Keep)
     dynamic: tuple[str, ...] = ()
 
 

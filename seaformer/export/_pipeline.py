@@ -36,15 +36,11 @@ from seaformer.core.engine import Engine, engine_of
 from seaformer.core.errors import UsageError
 from seaformer.core.operators import SCHEMA as MAP_SCHEMA
 from seaformer.core.operators import OperatorMap
-from seaformer.core.precision import (
-    Precision,
-    find_precision,
-    precisions,
-)
+from seaformer.core.precision import Precision, find_precision, precisions
 from seaformer.core.preprocessing import Preprocessing, metadata_of
-from seaformer.core.quantization import ENOUGH_IMAGES, ChannelSpread
+from seaformer.core.quantization import ENOUGH_IMAGES, ChannelSpread, Keep
 from seaformer.core.quiet import quiet
-from seaformer.core.request import OTHER_TASK, ExportRequest, check_scope
+from seaformer.core.request import OTHER_TASK, ExportRequest, check_scope, check_search
 from seaformer.core.spec import ModelSpec
 from seaformer.core.stem import stem
 from seaformer.data.preprocessing import IMAGENET
@@ -102,6 +98,7 @@ class _Job:
             calibration=calibration_digest(request.calibration) if request.calibration else "",
             observer=request.observer or "",
             keep=request.keep,
+            max_drop=request.max_drop,
             dynamic=request.dynamic,
         )
         return name + self.engine.suffix
@@ -128,6 +125,7 @@ def export(
     step("build the model")
     subject = _subject(request, module, engine)
     check_scope(subject.spec, request.scope)
+    check_search(request, subject.spec)
     job = _Job(request, subject, engine, precision, writer, files.expanded(out))
     with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
         return _make(job, scratch, step)
@@ -262,7 +260,7 @@ def _completed(request: WriteRequest, job: _Job, calibration: Calibration | None
         opset=job.request.opset,
         calibration=calibration,
         observer=job.request.observer or DEFAULT_OBSERVER,
-        keep=job.request.keep,
+        keep=Keep.of(job.request.keep, job.request.max_drop),
         dynamic=job.request.dynamic,
     )
 

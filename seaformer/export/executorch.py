@@ -58,7 +58,7 @@ def write(request: WriteRequest) -> FileFacts:
         methods=_methods(request.path, list(captured)),
         operators=dict(sorted(kinds.items())),
         delegation=reports[FORWARD],
-        notes=(*notes, quantised.note) if quantised else notes,
+        notes=(*notes, *quantised.notes) if quantised else notes,
         graphs=graphs,
         rewritten=rewritten,
         quantization=quantised.quantization if quantised else None,

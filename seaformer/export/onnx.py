@@ -57,9 +57,9 @@ def write(request: WriteRequest) -> FileFacts:
     if quantizer := find_quantizer("onnx", request.precision):
         request.step("calibrate and quantise")
         quantised = quantizer.quantise(
-            request.path, request.calibration, request.observer, request.keep
+            request.path, request.calibration, request.observer, request.keep, request.step
         )
-        notes.append(quantised.note)
+        notes += quantised.notes
     if preprocessing is not None:
         prepend(request.path, preprocessing)
     paths = {FORWARD: request.path}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from seaformer.core.artifact import Artifact, Delegation, Parity, ParityCase, TensorInfo
 from seaformer.core.checkpoint import LoadedCheckpoint
+from seaformer.core.quantization import Quantization, Score
 from seaformer.report.terminal import Block, Line
 
 _OUTSIDE_SHOWN = 12
 _GROUPS_SHOWN = 12
 _PLACES_SHOWN = 4
+_CANDIDATES_SHOWN = 10
 
 
 def artifact_page(artifact: Artifact) -> list[Block]:
@@ -28,6 +30,7 @@ def artifact_lines(artifact: Artifact) -> list[str]:
     lines += checkpoint_lines(artifact.checkpoint)
     lines += list(artifact.notes)
     lines += rewrite_lines(artifact)
+    lines += sensitivity_lines(artifact.quantization)
     lines += parity_lines(artifact.parity)
     if artifact.delegation is not None:
         lines += delegation_lines(artifact.delegation)
@@ -64,6 +67,26 @@ def rewrite_lines(artifact: Artifact) -> list[str]:
     if artifact.no_rewrite:
         lines.append(f"not rewritten: {', '.join(artifact.no_rewrite)}")
     return lines
+
+
+def sensitivity_lines(quantization: Quantization | None) -> list[str]:
+    """What each module is worth in float: the table of a search, its largest effects."""
+    if quantization is None or quantization.sensitivity is None:
+        return []
+    result = quantization.sensitivity
+    rows = [("nothing more", result.before), *((c.module, c.score) for c in result.candidates)]
+    shown = rows[: _CANDIDATES_SHOWN + 1]
+    width = max(len(name) for name, _ in shown)
+    lines = [
+        f"     in float {name:{width}}  SQNR {_decibels(one)}, same class {one.same_class:6.2f} %"
+        for name, one in shown
+    ]
+    more = len(rows) - len(shown)
+    return [*lines, f"     and {more} more modules, in the manifest"] if more else lines
+
+
+def _decibels(score: Score) -> str:
+    return "     inf" if score.sqnr_db is None else f"{score.sqnr_db:5.1f} dB"
 
 
 def parity_lines(parity: Parity) -> list[str]:

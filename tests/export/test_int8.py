@@ -18,7 +18,7 @@ from seaformer.core.engine import FormatName
 from seaformer.core.errors import ExportError, ParityError, UnknownName, UsageError
 from seaformer.core.files import sha256_file
 from seaformer.core.precision import find_precision
-from seaformer.core.quantization import ENOUGH_IMAGES, OBSERVERS, PHOTOGRAPHS
+from seaformer.core.quantization import ENOUGH_IMAGES, OBSERVERS, PHOTOGRAPHS, Keep
 from seaformer.core.quiet import quiet
 from seaformer.core.request import ExportRequest
 from seaformer.data.preprocessing import IMAGENET
@@ -276,7 +276,7 @@ def test_a_captured_graph_keeps_a_module_and_gives_a_clamp_its_own_range() -> No
     with quiet():
         quantizer = QUANTIZERS.load("executorch")
         program = torch.export.export(nets.Gated().eval(), (image,))
-        graph = quantizer.quantise(program, images, "minmax", ("head",)).graph
+        graph = quantizer.quantise(program, images, "minmax", Keep(("head",))).graph
     per_channel = [node for node in graph.nodes if "dequantize_per_channel" in node.name]
     assert len(per_channel) == 4  # of five convolutions
     (clamp,) = [node for node in graph.nodes if "hardtanh" in str(node.target)]

@@ -2,7 +2,8 @@
 
 A precision whose row is ``calibrated`` is written by the quantizer of the format, where there is
 one. What they share: ``_calibration`` (images, and what is refused), ``_observers`` (from values to
-ranges) and ``_proof`` (a file against its own fake-quantised model).
+ranges), ``_search`` (which modules stay in float) and ``_proof`` (a file
+against its own fake-quantised model).
 """
 
 from __future__ import annotations

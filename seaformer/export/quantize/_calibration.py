@@ -17,7 +17,13 @@ from seaformer.agreement.images import Pixels
 from seaformer.core import files
 from seaformer.core.errors import UsageError
 from seaformer.core.preprocessing import Preprocessing
-from seaformer.core.quantization import NOISE, PHOTOGRAPHS, CalibrationImage, Quantization
+from seaformer.core.quantization import (
+    NOISE,
+    PHOTOGRAPHS,
+    CalibrationImage,
+    Quantization,
+    Sensitivity,
+)
 from seaformer.export.quantize._observers import Array
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
@@ -45,16 +51,24 @@ class Calibration:
             else:
                 yield images.normalised(each, self.preprocessing)
 
+    def sample(self, count: int, *, raw: bool) -> tuple[Array, ...]:
+        """At most ``count`` of the arrays, at even distances."""
+        total = len(self.noise) + len(self.pixels)
+        chosen = {i * total // count for i in range(count)}
+        return tuple(array for i, array in enumerate(self.arrays(raw=raw)) if i in chosen)
+
     def described(
-        self, observer: str, cpu: str, scheme: str, kept: tuple[str, ...] = ()
+        self,
+        observer: str,
+        cpu: str,
+        scheme: str,
+        kept: tuple[str, ...] = (),
+        sensitivity: Sensitivity | None = None,
     ) -> Quantization:
         """For the manifest of a file that was made with these images."""
-        return Quantization(self.source, self.images, observer, cpu, scheme, kept)
-
-
-def kept_note(keep: tuple[str, ...]) -> str:
-    """What a note adds about modules that stay in float."""
-    return f"; in float: {', '.join(keep)}" if keep else ""
+        return Quantization(
+            self.source, self.images, observer, cpu, scheme, kept, sensitivity=sensitivity
+        )
 
 
 def image_files(folder: str) -> tuple[Path, ...]:

@@ -22,3 +22,9 @@ def check_kept(keep: Iterable[str], modules: Iterable[str]) -> None:
     for name in keep:
         if not any(is_kept(path, (name,)) for path in paths):
             raise unknown("module", name, parents | paths)
+
+
+def kept_note(keep: Iterable[str]) -> str:
+    """What a note adds about modules that stay in float."""
+    names = ", ".join(keep)
+    return f"; in float: {names}" if names else ""

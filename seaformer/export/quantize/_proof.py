@@ -20,10 +20,10 @@ from seaformer.export.quantize._observers import Array
 
 @dataclass(frozen=True)
 class Quantised:
-    """What a quantizer reports: for the manifest, a note for its reader and the proof's line."""
+    """What a quantizer reports: for the manifest, notes for its reader and the proof's line."""
 
     quantization: Quantization
-    note: str
+    notes: tuple[str, ...]
     check: str
 
 

@@ -28,9 +28,11 @@ from torchao.quantization.pt2e.quantizer import (
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from seaformer.core.artifact import FORWARD
+from seaformer.core.errors import UsageError
+from seaformer.core.quantization import AUTO, Keep
 from seaformer.export._raw_input import own_path
-from seaformer.export.quantize._calibration import Calibration, kept_note
-from seaformer.export.quantize._kept import check_kept, is_kept
+from seaformer.export.quantize._calibration import Calibration
+from seaformer.export.quantize._kept import check_kept, is_kept, kept_note
 from seaformer.export.quantize._observers import Array
 from seaformer.export.quantize._proof import Quantised, require_fake
 from seaformer.export.quantize._torch_observer import RangeObserver
@@ -58,12 +60,17 @@ class FamilyQuantizer(XNNPACKQuantizer):  # type: ignore[misc]
 
 
 def quantise(
-    program: ExportedProgram, calibration: Calibration, observer: str, keep: tuple[str, ...]
+    program: ExportedProgram, calibration: Calibration, observer: str, keep: Keep
 ) -> GraphModule:
     """The graph with quantize and dequantize operators: the fake-quantised model, in float32."""
-    check_kept(keep, (_module_of(n) for n in program.graph.nodes if n.op == "call_function"))
+    if keep.auto:
+        raise UsageError(
+            f"--int8-keep {AUTO} is not supported for executorch.",
+            hint="Let --format onnx choose, and name the modules: --int8-keep NAME,...",
+        )
+    check_kept(keep.names, (_module_of(n) for n in program.graph.nodes if n.op == "call_function"))
     quantizer = FamilyQuantizer().set_global(_config(observer))
-    quantizer.set_filter_function(lambda node: not is_kept(_module_of(node), keep))
+    quantizer.set_filter_function(lambda node: not is_kept(_module_of(node), keep.names))
     prepared = prepare_pt2e(_with_hardtanh(program.module()), quantizer)
     with torch.no_grad():
         for image in calibration.arrays(raw=True):
@@ -93,7 +100,7 @@ def _module_of(node: Node) -> str:
 
 
 def prove(
-    path: Path, fake: nn.Module, calibration: Calibration, observer: str, keep: tuple[str, ...]
+    path: Path, fake: nn.Module, calibration: Calibration, observer: str, keep: Keep
 ) -> Quantised:
     """Compare a program with the model that it was lowered from."""
     from seaformer.runtime.executorch import open_session
@@ -112,8 +119,8 @@ def prove(
         answers,
         calibration.arrays(raw=True),
     )
-    note = f"int8: {SCHEME}, for {CPU}{kept_note(keep)}"
-    return Quantised(calibration.described(observer, CPU, SCHEME, keep), note, check)
+    note = f"int8: {SCHEME}, for {CPU}{kept_note(keep.names)}"
+    return Quantised(calibration.described(observer, CPU, SCHEME, keep.names), (note,), check)
 
 
 def _config(observer: str) -> QuantizationConfig:

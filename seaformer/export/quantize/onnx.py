@@ -11,7 +11,7 @@ run, and has no observer of squared error; so only its second half is used here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,13 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 
 from seaformer.core.errors import UsageError
+from seaformer.core.quantization import Keep
 from seaformer.export._onnx.names import module_of
-from seaformer.export.quantize._calibration import Calibration, kept_note
-from seaformer.export.quantize._kept import check_kept, is_kept
+from seaformer.export.quantize._calibration import Calibration
+from seaformer.export.quantize._kept import check_kept, is_kept, kept_note
 from seaformer.export.quantize._observers import Array, Range, Spread, find_observer
 from seaformer.export.quantize._proof import Quantised, require_fake
+from seaformer.export.quantize._search import IMAGES, Network, search, search_note
 from seaformer.runtime.onnxruntime import OnnxRuntimeSession
 
 SCHEME = "activations per tensor, weights per channel, both signed"
@@ -64,20 +66,23 @@ OPERATORS = frozenset(
 
 
 def quantise(
-    path: Path, calibration: Calibration, observer: str, keep: tuple[str, ...]
+    path: Path, calibration: Calibration, observer: str, keep: Keep, step: Callable[[str], None]
 ) -> Quantised:
     """Quantise an ONNX file in place, and compare it with its fake-quantised model."""
     model = load_model_with_shape_infer(path)
     _check_opset(model)
-    check_kept(keep, (module_of(node.name) for node in model.graph.node))
-    floats = [node.name for node in model.graph.node if is_kept(module_of(node.name), keep)]
+    check_kept(keep.names, (module_of(node.name) for node in model.graph.node))
     ranges = _ranges(model, calibration.arrays(raw=False), observer)
-    quantised = _placed(model, ranges, floats)
+    result, kept = None, keep.names
+    if keep.auto:
+        result = search(_network(model, ranges, calibration), keep, step)
+        kept = (*kept, *result.added)
+    quantised = _placed(model, ranges, kept)
     onnx.save(quantised, str(path))
     kinds = [node.op_type for node in quantised.graph.node]
     pairs, others = kinds.count("QuantizeLinear"), sum(not k.endswith("Linear") for k in kinds)
     note = f"int8: {SCHEME}, for {CPU}; {pairs} QuantizeLinear around {others} operators"
-    note += kept_note(keep)
+    notes = (note + kept_note(kept), *search_note(result))
     file, fake = OnnxRuntimeSession(path), OnnxRuntimeSession(path, optimised=False)
     check = require_fake(
         path.name,
@@ -85,7 +90,26 @@ def quantise(
         lambda image: fake.run([image]),
         calibration.arrays(raw=False),
     )
-    return Quantised(calibration.described(observer, CPU, SCHEME, keep), note, check)
+    made = calibration.described(observer, CPU, SCHEME, kept, result)
+    return Quantised(made, notes, check)
+
+
+def _network(model: onnx.ModelProto, ranges: dict[str, Range], calibration: Calibration) -> Network:
+    """The graph as what a search measures: files with modules in float, run pair by pair."""
+    images = calibration.sample(IMAGES, raw=False)
+
+    def answers(kept: tuple[str, ...]) -> list[Array]:
+        return _first_outputs(_placed(model, ranges, kept), images)
+
+    nodes = [node for node in model.graph.node if node.op_type in OPERATORS]
+    modules = tuple(module_of(node.name) for node in nodes)
+    return Network(modules, answers, _first_outputs(model, images))
+
+
+def _first_outputs(model: onnx.ModelProto, images: Iterable[Array]) -> list[Array]:
+    session = _session(model.SerializeToString())
+    (feed,), first = session.get_inputs(), session.get_outputs()[0].name
+    return [session.run([first], {feed.name: image})[0] for image in images]
 
 
 def _check_opset(model: onnx.ModelProto) -> None:
@@ -114,7 +138,13 @@ def _ranges(model: onnx.ModelProto, images: Iterable[Array], observer: str) -> d
     return {name: choose(spread) for name, spread in spreads.items()}
 
 
-def _placed(model: onnx.ModelProto, ranges: dict[str, Range], floats: list[str]) -> onnx.ModelProto:
+def _placed(
+    source: onnx.ModelProto, ranges: dict[str, Range], kept: tuple[str, ...]
+) -> onnx.ModelProto:
+    """A copy of a graph with QuantizeLinear pairs, but for the modules that are kept."""
+    model = onnx.ModelProto()
+    model.CopyFrom(source)
+    floats = [node.name for node in model.graph.node if is_kept(module_of(node.name), kept)]
     data = TensorsData(
         CalibrationMethod.MinMax,
         {name: tuple(np.float32(end) for end in ends) for name, ends in ranges.items()},
