@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
@@ -28,6 +28,9 @@ from seaformer.export.quantize import QUANTIZERS, find_quantizer
 from seaformer.export.quantize._proof import Quantised
 from seaformer.export.rewrites._graph import rewrite_graph
 
+if TYPE_CHECKING:
+    from seaformer.export.quantize.executorch import FakeQuantised
+
 
 def write(request: WriteRequest) -> FileFacts:
     """Capture with ``torch.export``, lower to XNNPACK, serialise."""
@@ -37,7 +40,7 @@ def write(request: WriteRequest) -> FileFacts:
         captured, rewritten = _rewritten(request, captured)
         fake = _fake_quantised(request, captured[FORWARD])
         if fake is not None:
-            captured = {FORWARD: torch.export.export(fake, (request.image,))}
+            captured = {FORWARD: torch.export.export(fake.graph, (request.image,))}
         request.step("lower to XNNPACK")
         edge = _lower(captured)
         reports = {name: xnnpack_report(_graph(edge, name)) for name in captured}
@@ -66,26 +69,24 @@ def write(request: WriteRequest) -> FileFacts:
     )
 
 
-def _fake_quantised(request: WriteRequest, program: ExportedProgram) -> nn.Module | None:
+def _fake_quantised(request: WriteRequest, program: ExportedProgram) -> FakeQuantised | None:
     """The graph between quantize and dequantize operators, for a precision that is calibrated."""
     quantizer = find_quantizer("executorch", request.precision)
     if quantizer is None:
         return None
     request.step("calibrate and quantise")
-    fake: nn.Module = quantizer.quantise(
-        program, request.calibration, request.observer, request.keep
+    fake: FakeQuantised = quantizer.quantise(
+        program, request.calibration, request.observer, request.keep, request.step
     )
     return fake
 
 
-def _quantised(request: WriteRequest, fake: nn.Module | None) -> Quantised | None:
+def _quantised(request: WriteRequest, fake: FakeQuantised | None) -> Quantised | None:
     """What is to be reported of a quantised program, compared with its fake-quantised model."""
     if fake is None:
         return None
     quantizer = QUANTIZERS.load("executorch")
-    report: Quantised = quantizer.prove(
-        request.path, fake, request.calibration, request.observer, request.keep
-    )
+    report: Quantised = quantizer.prove(request.path, fake, request.calibration, request.observer)
     return report
 
 

@@ -10,14 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from seaformer.commands._integers import check_integers
 from seaformer.commands._options import QuantizeOptions
 from seaformer.core.artifact import load_artifact
 from seaformer.core.errors import ParityError, UsageError
 from seaformer.core.quantization import Keep
+from seaformer.core.quiet import quiet
 from seaformer.core.request import ExportRequest
+from seaformer.data.preprocessing import IMAGENET
 from seaformer.export import export_request
+from seaformer.export.quantize import QUANTIZERS
+from seaformer.export.quantize._calibration import open_calibration
 from seaformer.export.quantize._observers import Array
 from seaformer.export.quantize._search import Network, candidates, score, search, search_note
 from tests import nets
@@ -153,6 +158,32 @@ def test_what_cannot_be_searched_is_refused_in_a_sentence(tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="this graph has none"):
         search(Network(("", ""), noisy, expected()), Keep(auto=True), lambda _: None)
     assert not list(tmp_path.glob("*"))
+
+
+@pytest.mark.slow
+def test_a_captured_graph_is_searched_by_what_its_converted_forms_compute() -> None:
+    images = open_calibration(None, SHAPE, IMAGENET)
+    shown = [torch.from_numpy(image) for image in images.sample(2, raw=True)]
+    network = nets.Uneven().eval()
+    with quiet():
+        program = torch.export.export(network, (shown[0],))
+        quantizer = QUANTIZERS.load("executorch")
+        keep = Keep(auto=True, max_drop=2.0)
+        searched = quantizer.quantise(program, images, "mse", keep, lambda _: None)
+        named = quantizer.quantise(program, images, "mse", Keep(("stem",)), lambda _: None)
+    assert searched.kept == ("uneven",)
+    table = {each.module: each.score for each in searched.sensitivity.candidates}
+    assert set(table) == {"stem", "uneven", "head"}
+    with torch.no_grad():
+        exact = [network(image).numpy() for image in shown]
+        for graph, claimed in (
+            (searched.graph, searched.sensitivity.after),
+            (searched.graph, table["uneven"]),
+            (named.graph, table["stem"]),
+        ):
+            seen = score([graph(image).numpy() for image in shown], exact)
+            assert seen.ratio_db == pytest.approx(claimed.ratio_db, abs=1e-3)
+            assert seen.same_class == claimed.same_class
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ unclamped convolution: a gate from 0 to 1 is then coded on the grid of values fr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
     XNNPACKQuantizer,
     get_symmetric_quantization_config,
 )
-from torch import nn
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
@@ -28,14 +29,15 @@ from torchao.quantization.pt2e.quantizer import (
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from seaformer.core.artifact import FORWARD
-from seaformer.core.errors import UsageError
-from seaformer.core.quantization import AUTO, Keep
+from seaformer.core.quantization import Keep, Sensitivity
 from seaformer.export._raw_input import own_path
 from seaformer.export.quantize._calibration import Calibration
 from seaformer.export.quantize._kept import check_kept, is_kept, kept_note
 from seaformer.export.quantize._observers import Array
 from seaformer.export.quantize._proof import Quantised, require_fake
+from seaformer.export.quantize._search import IMAGES, search, search_note
 from seaformer.export.quantize._torch_observer import RangeObserver
+from seaformer.export.quantize._torch_search import observed_network
 
 CPU = "arm64"  # XNNPACK has kernels for x86 besides, which compute the same
 SCHEME = "activations per tensor, weights per channel, both signed"
@@ -59,24 +61,55 @@ class FamilyQuantizer(XNNPACKQuantizer):  # type: ignore[misc]
         return self.filter_fn is None or bool(self.filter_fn(node.args[0]))
 
 
+@dataclass(frozen=True)
+class FakeQuantised:
+    """The graph with quantize and dequantize operators, in float32, and its modules in float."""
+
+    graph: GraphModule
+    kept: tuple[str, ...]
+    sensitivity: Sensitivity | None
+
+
 def quantise(
-    program: ExportedProgram, calibration: Calibration, observer: str, keep: Keep
-) -> GraphModule:
-    """The graph with quantize and dequantize operators: the fake-quantised model, in float32."""
-    if keep.auto:
-        raise UsageError(
-            f"--int8-keep {AUTO} is not supported for executorch.",
-            hint="Let --format onnx choose, and name the modules: --int8-keep NAME,...",
-        )
+    program: ExportedProgram,
+    calibration: Calibration,
+    observer: str,
+    keep: Keep,
+    step: Callable[[str], None],
+) -> FakeQuantised:
+    """The fake-quantised model of a captured graph."""
     check_kept(keep.names, (_module_of(n) for n in program.graph.nodes if n.op == "call_function"))
-    quantizer = FamilyQuantizer().set_global(_config(observer))
-    quantizer.set_filter_function(lambda node: not is_kept(_module_of(node), keep.names))
-    prepared = prepare_pt2e(_with_hardtanh(program.module()), quantizer)
+    prepared = _prepared(program, observer, keep.names)
     with torch.no_grad():
         for image in calibration.arrays(raw=True):
             prepared(torch.from_numpy(image))
-    converted: GraphModule = convert_pt2e(prepared)
-    return converted
+    result, kept = None, keep.names
+    if keep.auto:
+        spreads = _observers(prepared)
+        images = calibration.sample(IMAGES, raw=True)
+        result = search(observed_network(prepared, images, _module_of), keep, step)
+        kept = (*kept, *result.added)
+        prepared = _prepared(program, observer, kept)
+        with torch.no_grad():
+            prepared(torch.from_numpy(images[0]))  # ranges of weights; the others were found
+        for name, each in _observers(prepared).items():
+            each.spread = spreads[name].spread
+    return FakeQuantised(convert_pt2e(prepared), kept, result)
+
+
+def _prepared(program: ExportedProgram, observer: str, kept: tuple[str, ...]) -> GraphModule:
+    """A copy of the graph with observers."""
+    quantizer = FamilyQuantizer().set_global(_config(observer))
+    quantizer.set_filter_function(lambda node: not is_kept(_module_of(node), kept))
+    prepared: GraphModule = prepare_pt2e(_with_hardtanh(program.module()), quantizer)
+    return prepared
+
+
+def _observers(prepared: GraphModule) -> dict[str, RangeObserver]:
+    """Observers of activations, by the operator that makes the values."""
+    calls = [node for node in prepared.graph.nodes if node.op == "call_module"]
+    observers = {node.args[0].name: getattr(prepared, node.target) for node in calls if node.args}
+    return {name: each for name, each in observers.items() if isinstance(each, RangeObserver)}
 
 
 def _with_hardtanh(graph: GraphModule) -> GraphModule:
@@ -99,9 +132,7 @@ def _module_of(node: Node) -> str:
     return own_path(str(stack[-1][0])) if stack else ""
 
 
-def prove(
-    path: Path, fake: nn.Module, calibration: Calibration, observer: str, keep: Keep
-) -> Quantised:
+def prove(path: Path, fake: FakeQuantised, calibration: Calibration, observer: str) -> Quantised:
     """Compare a program with the model that it was lowered from."""
     from seaformer.runtime.executorch import open_session
 
@@ -109,7 +140,7 @@ def prove(
 
     def answers(image: Array) -> list[Array]:
         with torch.no_grad():
-            outputs = fake(torch.from_numpy(image))
+            outputs = fake.graph(torch.from_numpy(image))
         several = outputs if isinstance(outputs, tuple) else (outputs,)
         return [output.numpy() for output in several]
 
@@ -119,8 +150,9 @@ def prove(
         answers,
         calibration.arrays(raw=True),
     )
-    note = f"int8: {SCHEME}, for {CPU}{kept_note(keep.names)}"
-    return Quantised(calibration.described(observer, CPU, SCHEME, keep.names), (note,), check)
+    note = f"int8: {SCHEME}, for {CPU}{kept_note(fake.kept)}"
+    made = calibration.described(observer, CPU, SCHEME, fake.kept, fake.sensitivity)
+    return Quantised(made, (note, *search_note(fake.sensitivity)), check)
 
 
 def _config(observer: str) -> QuantizationConfig:
