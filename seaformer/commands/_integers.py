@@ -12,11 +12,10 @@ def check_integers(integers: QuantizeOptions, precision: str) -> None:
     """Raise ``UsageError`` for options of calibrated precisions where none is asked for."""
     if integers.observer:
         check_observer(integers.observer)
-    if any(find_precision(name.strip()).calibrated for name in precision.split(",")):
+    if _calibrated(precision):
         names = [name.strip() for name in integers.int8_keep.split(",")]
         check_max_drop(AUTO in names, integers.max_drop)
         return
-    able = ",".join(row.name for row in precisions() if row.calibrated)
     options = {
         "--calibration": integers.calibration,
         "--observer": integers.observer,
@@ -25,7 +24,18 @@ def check_integers(integers: QuantizeOptions, precision: str) -> None:
     }
     for option, value in options.items():
         if value not in (None, ""):
-            raise UsageError(f"{option} is for --precision {able} (got --precision {precision}).")
+            check_calibrated(option, precision)
+
+
+def check_calibrated(option: str, precision: str) -> None:
+    """Raise ``UsageError`` for an option of calibrated precisions where none is asked for."""
+    if not _calibrated(precision):
+        able = ",".join(row.name for row in precisions() if row.calibrated)
+        raise UsageError(f"{option} is for --precision {able} (got --precision {precision}).")
+
+
+def _calibrated(precision: str) -> bool:
+    return any(find_precision(name.strip()).calibrated for name in precision.split(","))
 
 
 def options_for(precision: str, integers: QuantizeOptions | None) -> QuantizeOptions:

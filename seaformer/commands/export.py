@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seaformer.commands import _complete
+from seaformer.commands._integers import check_calibrated
 from seaformer.commands._options import AsJson, ModelOptions, QuantizeOptions, grouped
 from seaformer.commands._parse import export_requests, rewrites_left_out
 from seaformer.commands._print import (
@@ -88,13 +89,19 @@ def export(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="and estimate each on a Snapdragon 865, emulated")
     ] = False,
+    sqnr: Annotated[
+        bool,
+        typer.Option(
+            "--sqnr", help="int8: print the modules furthest from float", rich_help_panel="INT8"
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Export models to files that mobile runtimes run, each proved equal to PyTorch."""
     from seaformer.core import codec
     from seaformer.core.files import check_dir, expanded
     from seaformer.export import export_request
-    from seaformer.report.artifact import artifact_page
+    from seaformer.report.artifact import artifact_page, noise_page
     from seaformer.report.estimate import estimate_page
 
     if list_rewrites:
@@ -104,6 +111,8 @@ def export(
     source = ModuleSource(one_source(file, module), shape, name, mean, std, own)
     left_out = rewrites_left_out(no_rewrite or ())
     requests = export_requests(models, format, seed, left_out, source, input, integers)
+    if sqnr:
+        check_calibrated("--sqnr", models.precision)
     check_dir(expanded(out))
     artifacts, estimates = [], []
     with steps() as step:
@@ -114,6 +123,8 @@ def export(
             warn_quantised(artifact)
             if not as_json:
                 show(artifact_page(artifact))
+                if sqnr and artifact.quantization:
+                    show(noise_page(artifact.quantization))
             if estimator:
                 estimates.append(estimator.estimate(artifact, progress=step))
     if as_json:

@@ -119,6 +119,19 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
+class ModuleNoise:
+    """How far the output of a module is from the float model's, in the fake-quantised model.
+
+    Attributes:
+        module: its path; the output is that of the last operator in it.
+        sqnr_db: power of the float output over that of the difference; ``None`` where equal.
+    """
+
+    module: str
+    sqnr_db: float | None
+
+
+@dataclass(frozen=True)
 class Quantization:
     """Static quantisation of one file.
 
@@ -130,6 +143,7 @@ class Quantization:
         scheme: types and granularity in words.
         kept: modules that compute in float.
         channels: tensors that were equalised, in the order that they are computed.
+        noise: of every module, in the order of their last operators.
         sensitivity: what a search for modules in float measured, where there was one.
     """
 
@@ -141,6 +155,7 @@ class Quantization:
     kept: tuple[str, ...] = ()
     channels: tuple[ChannelSpread, ...] = ()
     sensitivity: Sensitivity | None = None
+    noise: tuple[ModuleNoise, ...] = ()
 
     @property
     def warning(self) -> str:

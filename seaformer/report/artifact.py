@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from seaformer.core.artifact import Artifact, Delegation, Parity, ParityCase, TensorInfo
 from seaformer.core.checkpoint import LoadedCheckpoint
-from seaformer.core.quantization import Quantization, Score
-from seaformer.report.terminal import Block, Line
+from seaformer.core.quantization import ModuleNoise, Quantization, Score
+from seaformer.report.terminal import Block, Column, Line, Table
 
 _OUTSIDE_SHOWN = 12
 _GROUPS_SHOWN = 12
 _PLACES_SHOWN = 4
 _CANDIDATES_SHOWN = 10
+_NOISE_SHOWN = 10
 
 
 def artifact_page(artifact: Artifact) -> list[Block]:
@@ -87,6 +90,26 @@ def sensitivity_lines(quantization: Quantization | None) -> list[str]:
 
 def _decibels(score: Score) -> str:
     return "     inf" if score.sqnr_db is None else f"{score.sqnr_db:5.1f} dB"
+
+
+def noise_page(quantization: Quantization) -> list[Block]:
+    """The modules whose outputs are furthest from the float model's, the worst first."""
+    worst = sorted(quantization.noise, key=_ratio)[:_NOISE_SHOWN]
+    if not worst:
+        return [Line("No operator of the graph is in a module: there is no SQNR by module.")]
+    columns: tuple[Column[ModuleNoise], ...] = (
+        Column("module", lambda each: each.module, key=True),
+        Column("SQNR dB", lambda each: _number(each.sqnr_db), key=True),
+    )
+    return [Table(columns, worst)]
+
+
+def _ratio(noise: ModuleNoise) -> float:
+    return math.inf if noise.sqnr_db is None else noise.sqnr_db
+
+
+def _number(ratio: float | None) -> str:
+    return "inf" if ratio is None else f"{ratio:.1f}"
 
 
 def parity_lines(parity: Parity) -> list[str]:

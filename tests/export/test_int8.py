@@ -28,7 +28,11 @@ from seaformer.export.quantize import QUANTIZERS, _observers
 from seaformer.export.quantize._calibration import open_calibration
 from seaformer.export.quantize._equalise import equalise
 from seaformer.export.quantize._kept import check_kept, is_kept
+from seaformer.export.quantize._noise import IMAGES
 from seaformer.export.quantize._proof import require_fake, sqnr_db
+from seaformer.report.artifact import noise_page
+from seaformer.report.terminal import plain
+from seaformer.runtime.onnxruntime import OnnxRuntimeSession
 from tests import nets
 
 SHAPE = (1, 3, 64, 64)
@@ -263,6 +267,24 @@ def test_a_module_that_is_kept_computes_in_float(tmp_path: Path, quantised: Arti
     assert caught.value.hint == "Did you mean stem?"
 
 
+def test_the_manifest_has_the_noise_of_every_module(quantised: Artifact) -> None:
+    made = load_artifact(quantised.path).quantization
+    assert made is not None
+    ratios = {each.module: each.sqnr_db for each in made.noise}
+    assert list(ratios) == ["stem", "depthwise", "project", "gate", "head"]
+    assert all(ratio is not None and 15 < ratio < 60 for ratio in ratios.values()), ratios
+    # By another way: both models on the same images, the first output.
+    folder = str(quantised.path.parent / "images")
+    images = open_calibration(folder, SHAPE, IMAGENET).sample(IMAGES, raw=False)
+    fake = OnnxRuntimeSession(quantised.path, optimised=False)
+    with torch.no_grad():
+        exact = np.stack([nets.gated().eval()(torch.from_numpy(each)).numpy() for each in images])
+    seen = np.stack([fake.run([each])[0] for each in images])
+    assert ratios["head"] == pytest.approx(sqnr_db(seen, exact), abs=0.1)
+    table = "\n".join(plain(noise_page(made)).splitlines())
+    assert min(ratios, key=lambda name: ratios[name] or 0.0) in table.splitlines()[2]
+
+
 def test_a_branch_is_kept_whole_and_a_name_is_not_a_prefix_of_another() -> None:
     assert is_kept("stem.quarter.0.expand", ("stem.quarter",))
     assert not is_kept("stem.quarters", ("stem.quarter",))
@@ -276,7 +298,16 @@ def test_a_captured_graph_keeps_a_module_and_gives_a_clamp_its_own_range() -> No
     with quiet():
         quantizer = QUANTIZERS.load("executorch")
         program = torch.export.export(nets.Gated().eval(), (image,))
-        graph = quantizer.quantise(program, images, "minmax", Keep(("head",)), print).graph.graph
+        found = quantizer.quantise(program, images, "minmax", Keep(("head",)), print)
+    ratios = {each.module: each.sqnr_db for each in found.noise}
+    assert list(ratios) == ["stem", "depthwise", "project", "gate", "head"]
+    assert all(ratio is not None and 15 < ratio < 60 for ratio in ratios.values()), ratios
+    shown = [torch.from_numpy(each) for each in images.sample(IMAGES, raw=True)]
+    with torch.no_grad():
+        exact = np.stack([nets.Gated().eval()(each).numpy() for each in shown])
+        seen = np.stack([found.graph(each).numpy() for each in shown])
+    assert ratios["head"] == pytest.approx(sqnr_db(seen, exact), abs=1e-3)
+    graph = found.graph.graph
     per_channel = [node for node in graph.nodes if "dequantize_per_channel" in node.name]
     assert len(per_channel) == 4  # of five convolutions
     (clamp,) = [node for node in graph.nodes if "hardtanh" in str(node.target)]

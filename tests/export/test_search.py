@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from seaformer.commands._integers import check_integers
+from seaformer.commands._integers import check_calibrated, check_integers
 from seaformer.commands._options import QuantizeOptions
 from seaformer.core.artifact import load_artifact
 from seaformer.core.errors import ParityError, UsageError
@@ -206,4 +206,6 @@ def test_the_command_refuses_a_limit_without_a_search() -> None:
     ):
         with pytest.raises(UsageError, match=sentence):
             check_integers(options, precision)
+    with pytest.raises(UsageError, match="--sqnr is for --precision int8"):
+        check_calibrated("--sqnr", "fp32")
     check_integers(QuantizeOptions(int8_keep="stem, auto", max_drop=2.0), "fp32,int8")

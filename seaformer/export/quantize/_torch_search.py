@@ -97,8 +97,9 @@ def _in_float(node: Node, kept: tuple[str, ...], module_of: ModuleOf) -> bool:
     if is_kept(module_of(node), kept):
         return True
     annotation, before = _annotation(node), node.args[0] if node.args else None
-    fused = annotation and not annotation.input_qspec_map and isinstance(before, Node)
-    return bool(fused) and is_kept(module_of(before), kept)
+    if annotation is None or annotation.input_qspec_map or not isinstance(before, Node):
+        return False
+    return is_kept(module_of(before), kept)
 
 
 def _annotation(node: Node) -> Any:

@@ -9,7 +9,7 @@ unclamped convolution: a gate from 0 to 1 is then coded on the grid of values fr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,14 @@ from torchao.quantization.pt2e.quantizer import (
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from seaformer.core.artifact import FORWARD
-from seaformer.core.quantization import Keep, Sensitivity
+from seaformer.core.quantization import Keep, ModuleNoise, Sensitivity
 from seaformer.export._raw_input import own_path
 from seaformer.export.quantize._calibration import Calibration
 from seaformer.export.quantize._kept import check_kept, is_kept, kept_note
 from seaformer.export.quantize._observers import Array
 from seaformer.export.quantize._proof import Quantised, require_fake
 from seaformer.export.quantize._search import IMAGES, search, search_note
+from seaformer.export.quantize._torch_noise import torch_noise
 from seaformer.export.quantize._torch_observer import RangeObserver
 from seaformer.export.quantize._torch_search import observed_network
 
@@ -68,6 +69,7 @@ class FakeQuantised:
     graph: GraphModule
     kept: tuple[str, ...]
     sensitivity: Sensitivity | None
+    noise: tuple[ModuleNoise, ...]
 
 
 def quantise(
@@ -94,7 +96,10 @@ def quantise(
             prepared(torch.from_numpy(images[0]))  # ranges of weights; the others were found
         for name, each in _observers(prepared).items():
             each.spread = spreads[name].spread
-    return FakeQuantised(convert_pt2e(prepared), kept, result)
+    converted = convert_pt2e(prepared)
+    images = calibration.sample(IMAGES, raw=True)
+    noise = torch_noise(_with_hardtanh(program.module()), converted, images, _module_of)
+    return FakeQuantised(converted, kept, result, noise)
 
 
 def _prepared(program: ExportedProgram, observer: str, kept: tuple[str, ...]) -> GraphModule:
@@ -152,6 +157,7 @@ def prove(path: Path, fake: FakeQuantised, calibration: Calibration, observer: s
     )
     note = f"int8: {SCHEME}, for {CPU}{kept_note(fake.kept)}"
     made = calibration.described(observer, CPU, SCHEME, fake.kept, fake.sensitivity)
+    made = replace(made, noise=fake.noise)
     return Quantised(made, (note, *search_note(fake.sensitivity)), check)
 
 

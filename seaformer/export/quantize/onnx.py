@@ -12,6 +12,7 @@ run, and has no observer of squared error; so only its second half is used here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from seaformer.export._onnx.names import module_of
 from seaformer.export.quantize._calibration import Calibration
 from seaformer.export.quantize._kept import check_kept, is_kept, kept_note
 from seaformer.export.quantize._observers import Array, Range, Spread, find_observer
+from seaformer.export.quantize._onnx_noise import onnx_noise
 from seaformer.export.quantize._proof import Quantised, require_fake
 from seaformer.export.quantize._search import IMAGES, Network, search, search_note
 from seaformer.runtime.onnxruntime import OnnxRuntimeSession
@@ -90,8 +92,10 @@ def quantise(
         lambda image: fake.run([image]),
         calibration.arrays(raw=False),
     )
+    images = calibration.sample(IMAGES, raw=False)
+    noise = onnx_noise(model, quantised, images, _session)
     made = calibration.described(observer, CPU, SCHEME, kept, result)
-    return Quantised(made, notes, check)
+    return Quantised(replace(made, noise=noise), notes, check)
 
 
 def _network(model: onnx.ModelProto, ranges: dict[str, Range], calibration: Calibration) -> Network:
