@@ -96,7 +96,7 @@ def noise_page(quantization: Quantization) -> list[Block]:
     """The modules whose outputs are furthest from the float model's, the worst first."""
     worst = sorted(quantization.noise, key=_ratio)[:_NOISE_SHOWN]
     if not worst:
-        return [Line("No operator of the graph is in a module: there is no SQNR by module.")]
+        return [Line("SQNR by module: not available (the operators of the graph are in no module)")]
     columns: tuple[Column[ModuleNoise], ...] = (
         Column("module", lambda each: each.module, key=True),
         Column("SQNR dB", lambda each: _number(each.sqnr_db), key=True),
