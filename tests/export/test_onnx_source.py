@@ -134,3 +134,11 @@ def test_what_stands_in_the_way_of_a_file_is_named(case: str, tmp_path: Path) ->
         export_request(request, tmp_path / "out")
     assert "\n" not in caught.value.message
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_an_output_whose_free_size_is_minus_one_is_exported(tmp_path: Path) -> None:
+    model = foreign.convolution(foreign.FREE)
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = -1
+    path = foreign.save(model, tmp_path / "paddle.onnx")
+    artifact = export_model(path, shape=(1, 3, 32, 48), format="onnx", out=tmp_path / "out")
+    assert artifact.methods[0].outputs[0].shape == artifact.spec.output_shape

@@ -140,6 +140,11 @@ def _fix(model: onnx.ModelProto, shape: tuple[int, ...]) -> None:
     del graph.input[:]
     graph.input.extend(kept)
     del graph.value_info[:]
+    # PaddlePaddle writes a free size of an output as -1, which no inferred size is equal to.
+    for value in graph.output:
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_value < 0:
+                size.Clear()
     # Since IR 4 weights are not inputs; an engine may then compute with them ahead of time.
     model.ir_version = max(model.ir_version, 4)
 
