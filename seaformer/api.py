@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import overload
 
 from seaformer.bench.fleet import BenchOrder, Fleet
-from seaformer.bench.foreign import FileOptions, open_file
+from seaformer.bench.foreign import FileOptions, described_file, open_file
 from seaformer.bench.target import TargetOptions, list_targets
 from seaformer.compare.rows import Comparison, Side
 from seaformer.compare.rows import compare as compare_sides
@@ -324,7 +324,7 @@ def _artifacts(
 ) -> Iterator[Artifact]:
     """An artifact as it is, any file, or every file of the models of a name."""
     if isinstance(model, Artifact):
-        yield model
+        yield described_file(model, about)
         return
     if isinstance(model, Path) or Path(model).suffix in _SUFFIXES:
         yield open_file(Path(model), about, step)

@@ -1,4 +1,6 @@
-"""Make a training run one of the weights that come with seaformer: ``python tools/ship.py RUN...``.
+"""Make a training run one of the weights that come with seaformer.
+
+    python tools/ship.py RUN... --data 'seaformer data synth set --images 1500 --seed 0'
 
 The run's last weights, in half precision, become ``seaformer/models/trained/NAME.pth`` with
 the losses of the run beside it; its row in ``trained.csv`` has the commands that repeat it, and the
@@ -26,6 +28,7 @@ from seaformer.models import trained
 from seaformer.models.trained import TrainedWeights, trained_weights
 from seaformer.training import checkpoints
 from seaformer.training.checkpoints import RunFolder
+from seaformer.training.distillation import Distillation
 from seaformer.training.loop import TrainPlan
 
 _BETWEEN = 20  # iterations to a row of the curve
@@ -70,16 +73,39 @@ def _judged(row: TrainedWeights, data: str) -> TrainedWeights:
     return TrainedWeights(**known | {"sha256": sha256_file(row.path)})
 
 
+_OPTIONS = {
+    "iterations": "--iters",
+    "recipe": "--recipe",
+    "corrected": "--corrected",
+    "batch": "--batch",
+    "lr": "--lr",
+    "scale_lr": "--scale-lr",
+    "checkpoint": "--checkpoint",
+    "backbone": "--backbone",
+}
+
+
 def _command(plan: TrainPlan) -> str:
     """The line that trains it again; paths are those of the set's and the run's folders."""
-    how = plan.distillation
     words = ["seaformer", "train", "--model", plan.model]
-    if how is not None:
-        words = ["seaformer", "distill", "--teacher", how.teacher, "--student", plan.model]
-        words += ["--teacher-checkpoint", how.checkpoint, "--method", how.method]
+    if plan.distillation is not None:
+        words = ["seaformer", "distill", "--student", plan.model, *_teaching(plan.distillation)]
     words += ["--data", Path(plan.data).name, "--seed", str(plan.seed)]
-    words += ["--iters", str(plan.iterations)] if plan.iterations else []
+    for field, option in _OPTIONS.items():
+        value = getattr(plan, field)
+        if value:
+            words += [option] if value is True else [option, str(value)]
     return shlex.join([*words, "--out", Path(plan.out).name])
+
+
+def _teaching(how: Distillation) -> list[str]:
+    words = ["--teacher", how.teacher, "--method", how.method]
+    words += ["--teacher-checkpoint", how.checkpoint] if how.checkpoint else []
+    words += ["--teacher-ema"] if how.ema else []
+    words += ["--teacher-resolution", how.resolution]
+    for name, weight in vars(how.weights).items():
+        words += [f"--weight-{name}", f"{weight:g}"]
+    return words
 
 
 def _curve(log: Path) -> str:

@@ -93,19 +93,22 @@ def open_file(
     inside = bare.parent.name.endswith(".parts") and beside(bare.parent) is not None
     described = manifest_path(bare).exists() or inside
     if described or not bare.exists():
-        return _described(path, options)
+        return described_file(load_artifact(path), options)
     (progress or (lambda _: None))(f"read {path.name}")
     return foreign_artifact(bare, options)
 
 
-def _described(path: Path, options: FileOptions) -> Artifact:
-    """A file with its manifest. Raises ``UsageError`` for what that states already."""
-    artifact = load_artifact(path)
+def described_file(artifact: Artifact, options: FileOptions) -> Artifact:
+    """A file with its manifest, at the size that the options state.
+
+    Raises ``UsageError`` for what the manifest states already.
+    """
     shapes = options.shapes if not artifact.free_axes else ()
     if options.inputs or options.references or shapes:
         raise UsageError(
-            f"{path} has a manifest, which states its inputs and its output.",
-            hint="--input, --reference and --shape are for files without one.",
+            f"{artifact.file} has a manifest, which states its inputs and its output.",
+            hint="--input and --reference are for files without one, --shape for those and for "
+            "files with free sizes.",
         )
     return at_size(artifact, options) if artifact.free_axes or options.size else artifact
 

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from seaformer.core.artifact import FORWARD, SCOPES_OF, Artifact
 from seaformer.core.errors import ParityError, ShapeError, UsageError
 from seaformer.core.measurement import OutputCheck
-from seaformer.core.plan import Tail, is_tail
+from seaformer.core.plan import TAILS, Tail, is_tail
+from seaformer.core.registry import unknown
 from seaformer.core.request import OTHER_TASK
 from seaformer.runtime import tail as exact
 
@@ -45,10 +46,12 @@ def tail_of(artifact: Artifact, kind: str) -> Tail:
 
     Raises ``UsageError`` unless it gives logits (1, K, h, w) of at least 2 classes.
     """
+    if kind not in TAILS:
+        raise unknown("tail", kind, TAILS)
     check_scope(kind, artifact.file, artifact.spec.task, artifact.scope)
     outputs = artifact.method(FORWARD).outputs
     shapes = [output.shape for output in outputs]
-    if len(shapes) != 1 or len(shapes[0]) != _AXES or not shapes[0][1] > 1:
+    if len(shapes) != 1 or len(shapes[0]) != _AXES or shapes[0][0] != 1 or shapes[0][1] < 2:
         listed = ", ".join("x".join(map(str, shape)) or "a scalar" for shape in shapes)
         raise UsageError(
             f"--tail {kind} takes one output (1, K, h, w) of at least 2 classes: "

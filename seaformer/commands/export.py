@@ -92,7 +92,9 @@ def export(
     sqnr: Annotated[
         bool,
         typer.Option(
-            "--sqnr", help="int8: print the modules furthest from float", rich_help_panel="INT8"
+            "--sqnr",
+            help="int8: print the modules furthest from float; --json has all",
+            rich_help_panel="INT8",
         ),
     ] = False,
     as_json: AsJson = False,

@@ -216,10 +216,13 @@ class Artifact:
 
     @property
     def graph(self) -> str:
-        """What the graph holds around the network, as results have it: ``uint8+argmax``."""
-        if self.preprocessing is None or not self.preprocessing.raw:
-            return self.scope
-        return f"{self.preprocessing.input}+{self.scope}"
+        """What the graph holds around the network, as results have it: ``uint8+argmax``.
+
+        A file with free sizes is another graph than one whose sizes are fixed: ``free+logits``.
+        """
+        raw = self.preprocessing is not None and self.preprocessing.raw
+        parts = [self.preprocessing.input] if raw and self.preprocessing else []
+        return "+".join([*parts, *(["free"] if self.free_axes else []), self.scope])
 
     @property
     def runtime(self) -> str:

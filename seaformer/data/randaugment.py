@@ -90,7 +90,7 @@ OPERATIONS: dict[str, _Operation] = {
     "Equalize": lambda image, *_: ImageOps.equalize(image),
     "Invert": lambda image, *_: ImageOps.invert(image),
     "Rotate": _rotate,
-    "Posterize": lambda image, level, _: ImageOps.posterize(image, int(4 * level)),
+    "Posterize": lambda image, level, _: ImageOps.posterize(image, max(int(4 * level), 1)),
     "Solarize": lambda image, level, _: ImageOps.solarize(image, int(256 * level)),
     "SolarizeAdd": _solarize_add,
     "Color": _blended(ImageEnhance.Color),

@@ -6,17 +6,14 @@ mmsegmentation does it. Class by class, or a block of rows at a time, so that me
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from seaformer.core.errors import UsageError
+from seaformer.data.official import official_test
 from seaformer.data.resample import Floats, bilinear, matrices, resize_labels, resize_pixels
 from seaformer.data.transforms import aligned, size_within
 from seaformer.evaluation.predictor import Array, Pixels, Predictor
@@ -46,26 +43,9 @@ class Mode:
 
 
 def official(model: str, dataset: str) -> Mode:
-    """How a model is officially tested on a data set: the first row of ``tests.csv`` that fits.
-
-    On a set that no row names images keep their size, up to multiples of 32.
-    """
-    rows = (mode for glob, of, mode in _tests() if of in (dataset, "") and fnmatchcase(model, glob))
-    return next(rows)
-
-
-@cache
-def _tests() -> tuple[tuple[str, str, Mode], ...]:
-    """Model, data set and mode of each row; sizes are (long, short)."""
-    source = Path(__file__).with_name("tests.csv")
-    rows = csv.DictReader(source.read_text(encoding="utf-8").splitlines())
-    return tuple((row["model"], row["dataset"], _mode(row)) for row in rows)
-
-
-def _mode(row: dict[str, str]) -> Mode:
-    long, _, short = row["box"].partition("x")
-    box = (int(long), int(short)) if long else None
-    return Mode(box, int(row["step"]), int(row["window"]), int(row["stride"]))
+    """How a model is officially tested on a data set (``data/official.csv``)."""
+    test = official_test(model, dataset)
+    return Mode(test.box, test.step, test.window, test.stride)
 
 
 def class_map(predictor: Predictor, image: Pixels, mode: Mode) -> ClassMap:

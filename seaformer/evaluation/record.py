@@ -42,8 +42,9 @@ def subject_of(file: Artifact | Path, predictor: Predictor) -> Subject:
             predictor.scope, file=file.name, sha256=files.sha256_file(file),
         )  # fmt: skip
     spec = file.spec
+    shape = (*spec.input_shape[:2], *(predictor.size or spec.input_shape[2:]))
     return Subject(
-        spec.name, spec.input_shape, file.format, file.precision, file.scope, spec.weights,
+        spec.name, shape, file.format, file.precision, file.scope, spec.weights,
         file.file, file.sha256,
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Measured accuracy beside measured latency: the newest evaluation of each model and file.
 
-A latency belongs to an accuracy when both were measured of the same file, by its SHA-256.
+A latency belongs to an accuracy when both were measured of the same file, by its SHA-256, and at
+the same size.
 """
 
 from __future__ import annotations
@@ -35,15 +36,26 @@ def accuracy_rows(report: Report) -> tuple[AccuracyRow, ...]:
         file = (one.model, one.input_shape, one.format, one.precision, one.scope)
         latest[(*file, one.data, one.split, one.mode, one.weights)] = one
     unknown: list[ResultRow | None] = [None]
-    timed: dict[str, list[ResultRow | None]] = {}
+    timed: dict[tuple[object, ...], list[ResultRow]] = {}
     for row in newest(report.table.of(MEASURED).method(FORWARD), valid_only=True).rows:
         if row.artifact_sha256 and row.median_ms is not None:
-            timed.setdefault(row.artifact_sha256, []).append(row)
+            key = (row.artifact_sha256, row.height, row.width)
+            timed.setdefault(key, []).append(row)
     return tuple(
         AccuracyRow(one, latency)
         for one in sorted(latest.values(), key=lambda one: (one.data, one.split, one.model, one.id))
-        for latency in timed.get(one.artifact_sha256, unknown)
+        for latency in [each for each in timed.get(_key(one), ()) if _is_of(each, one)] or unknown
     )
+
+
+def _key(one: Accuracy) -> tuple[object, ...]:
+    """A file whose sizes are free may have been timed at several."""
+    return (one.artifact_sha256, *one.input_shape[2:])
+
+
+def _is_of(row: ResultRow, one: Accuracy) -> bool:
+    """Whether one image was timed: a batch is part of the row's name (``bench/sized.py``)."""
+    return not row.model.startswith(f"{one.model}[")
 
 
 def cells(rows: tuple[AccuracyRow, ...]) -> Iterator[tuple[str, ...]]:

@@ -8,6 +8,7 @@ seaformer_t.ade20k 512x512 fp32: executorch is 1.18x slower than onnxruntime (95
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from seaformer.core.counts import typical
@@ -29,15 +30,17 @@ def ratio_sentences(measurements: Iterable[Measurement]) -> list[str]:
     timed = [one for one in measurements if one.source == MEASURED and _METHOD in one.methods]
     sentences = []
     for varies, fixed in (("runtime", "precision"), ("precision", "runtime")):
-        groups: dict[str, dict[str, Measurement]] = {}
+        groups: dict[str, list[tuple[str, Measurement]]] = {}
         for one in timed:
             size = "x".join(map(str, one.input_shape[2:]))
             what = f"{one.model} {size} {getattr(one, fixed)}"
             place = f"{one.scope} {one.device.id} {one.plan}"
-            groups.setdefault(f"{what}\0{place}", {})[getattr(one, varies)] = one
+            groups.setdefault(f"{what}\0{place}", []).append((getattr(one, varies), one))
         for key, group in groups.items():
+            if len({name for name, _ in group}) < 2:
+                continue
             what = key.partition("\0")[0]
-            sentences += [f"{what}: {each}" for each in _compared(group)]
+            sentences += [f"{what}: {each}" for each in _compared(_named(group))]
     return sentences
 
 
@@ -47,12 +50,24 @@ def fastest_sentences(measurements: Iterable[Measurement]) -> list[str]:
     Of measurements on one device with one plan, where at least two files of a model differ in
     engine or precision. On an emulated core the fewest instructions decide, which have no noise.
     """
-    groups: dict[tuple[str, ...], dict[str, Measurement]] = {}
+    groups: dict[tuple[str, ...], list[tuple[str, Measurement]]] = {}
     for one in measurements:
         size = "x".join(map(str, one.input_shape[2:]))
         key = (f"{one.model} {size}", one.scope, one.device.id, str(one.plan))
-        groups.setdefault(key, {})[f"{one.runtime} {one.precision}"] = one
-    return [f"{key[0]}: {_fastest(group)}" for key, group in groups.items() if len(group) > 1]
+        groups.setdefault(key, []).append((f"{one.runtime} {one.precision}", one))
+    return [
+        f"{key[0]}: {_fastest(_named(group))}"
+        for key, group in groups.items()
+        if len({name for name, _ in group}) > 1
+    ]
+
+
+def _named(group: Sequence[tuple[str, Measurement]]) -> dict[str, Measurement]:
+    """By name, and where several have one name by their files too: other rules, other ranges."""
+    names = Counter(name for name, _ in {(name, one.artifact_file) for name, one in group})
+    return {
+        f"{name} ({one.artifact_file})" if names[name] > 1 else name: one for name, one in group
+    }
 
 
 def _fastest(group: Mapping[str, Measurement]) -> str:

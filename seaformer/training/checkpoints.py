@@ -18,7 +18,7 @@ import torch
 from seaformer.core import files
 from seaformer.core.errors import CorruptArtifact
 
-_STATE = {"network", "optimiser", "averaged", "iteration", "loss"}
+_STATE = {"network", "optimiser", "averaged", "iteration"}
 
 
 @dataclass(frozen=True)

@@ -34,15 +34,19 @@ class Log(Protocol):
     def close(self) -> None: ...
 
 
+def _lines(path: Path) -> list[str]:
+    """Of a log of any length; a million iterations are 50 MB."""
+    with files.os_errors(str(path)), files.open_regular(path) as stream:
+        return stream.read().decode("utf-8", "replace").splitlines()
+
+
 class CsvLog:
     """A table that is complete after every iteration."""
 
     def __init__(self, path: Path, iterations: int) -> None:
         """Keep the header and the rows of ``iterations``; the rest is dropped."""
         self.path = path
-        lines = (
-            files.read_bytes(path).decode("utf-8", "replace").splitlines() if path.exists() else []
-        )
+        lines = _lines(path) if path.exists() else []
         self._lines = lines[: iterations + 1] if iterations else []
         files.write_text(path, "".join(f"{line}\n" for line in self._lines))
 

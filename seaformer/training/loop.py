@@ -250,7 +250,7 @@ class _Run:
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.averaged = dict(state["averaged"])
-            return int(state["iteration"]), float(state["loss"])
+            return int(state["iteration"]), float(state.get("loss", math.nan))
 
     def _logs(self) -> list[Log]:
         """Where the first process writes its curves."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import seaformer
 from seaformer.bench.foreign import FileOptions, open_file
 from seaformer.bench.run import Bench
+from seaformer.bench.tails import tail_of
 from seaformer.bench.targets.host import HostTarget
 from seaformer.core.errors import UnknownName, UsageError
 from seaformer.export import export_model
@@ -73,3 +75,23 @@ def test_components_of_a_module_of_odd_sides_are_timed_beside_the_whole(tmp_path
     for run in row.methods.values():
         assert run.output is not None
         assert run.output.passed
+
+
+def test_an_artifact_in_python_is_measured_at_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    (row,) = seaformer.bench(
+        free(), size=(32, 64), runs=2, warmup=0, repeats=1, force=True, results=results
+    )
+    assert row.input_shape == (1, 3, 32, 64)
+    assert "free" in row.scope.split("+")
+    with pytest.raises(UsageError, match=r"--size must be 64x96, which .* fixes"):
+        seaformer.bench(small("onnx"), size=(32, 64), results=results)
+
+
+def test_a_tail_is_of_one_image_and_of_a_known_kind() -> None:
+    two = open_file(free().path, FileOptions(shapes=(("batch", (2,)),)))
+    shown = replace(two, scope="logits", spec=replace(two.spec, task="segmentation"))
+    with pytest.raises(UsageError, match=r"takes one output \(1, K, h, w\)"):
+        tail_of(shown, "argmax")
+    with pytest.raises(UnknownName, match="tail 'softmax'"):
+        tail_of(small("onnx"), "softmax")

@@ -29,6 +29,12 @@ def test_the_official_recipe_of_imagenet_uses_it_and_segmentation_does_not() -> 
     assert len(OPERATIONS) == 15
 
 
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("level", [0.0, 0.1, 1.0])
+def test_every_operation_takes_every_level(name: str, level: float) -> None:
+    assert applied(name, level).shape == pixels().shape
+
+
 def test_colours_are_changed_by_the_level() -> None:
     image = pixels()
     assert (applied("Invert", 0.5) == 255 - image).all()

@@ -25,7 +25,8 @@ from seaformer.data.preprocessing import IMAGENET
 from seaformer.data.sets import open_set, read
 from seaformer.data.synth import synthesise
 from seaformer.evaluation.modes import Mode, class_map
-from seaformer.evaluation.predictor import Array, Predictor
+from seaformer.evaluation.predictor import Array, Predictor, of_file
+from seaformer.evaluation.record import subject_of
 from seaformer.evaluation.run import evaluate_set
 from seaformer.store.accuracy import load
 from tests import exports
@@ -278,3 +279,11 @@ def test_a_file_in_half_precision_takes_the_images_of_any(format: str, tmp_path:
     (folder / "out").mkdir()
     seen = seaformer.predict(next(folder.rglob("*.jpg")), artifact, out=folder / "out")
     assert len(seen.frames) == 1
+
+
+def test_a_record_has_the_size_that_was_evaluated() -> None:
+    artifact = exports.small("onnx")
+    predictor = of_file(artifact)
+    assert subject_of(artifact, predictor).input_shape == (1, 3, 64, 96)
+    resized = replace(predictor, size=(32, 48))
+    assert subject_of(artifact, resized).input_shape == (1, 3, 32, 48)

@@ -5,15 +5,25 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
+from typing import Any
 
 from typer.testing import CliRunner
 
 from seaformer.cli import app
+from seaformer.core.accuracy import Accuracy
 from seaformer.core.runs import Runs
 from seaformer.report import make_report
+from seaformer.report.accuracy import accuracy_rows
+from seaformer.report.table import build
 from seaformer.store.accuracy import append
-from tests.fakes.accuracies import accuracy
+from tests.fakes.accuracies import accuracy as made_accuracy
 from tests.fakes.measurements import measurement
+
+SIZE = (1, 3, 512, 512)  # of the measurements made up
+
+
+def accuracy(number: int, **changes: Any) -> Accuracy:
+    return made_accuracy(number, **{"input_shape": SIZE} | changes)
 
 
 def test_accuracy_is_beside_the_latency_of_the_same_file(tmp_path: Path) -> None:
@@ -52,11 +62,13 @@ def test_a_picture_has_a_point_for_each_file_with_both(tmp_path: Path) -> None:
     section = made["report.html"].partition('<section id="evaluated"')[2].partition("</section>")[0]
     title = re.search(r'<title id="evaluated-title">([^<]*)<', section)
     assert title is not None
-    assert title[1].startswith("Measured accuracy against measured latency: shapes val, on ")
+    assert title[1].startswith(
+        "Measured accuracy against measured latency: shapes val (40 images, whole), on "
+    )
     facts = re.search(r'<desc id="evaluated-desc">([^<]*)<', section)
     assert facts is not None
-    assert "seaformer_t.synth onnx fp32 logits: 40.00 % (38.50 to 41.25), " in facts[1]
-    assert "seaformer_t.synth onnx fp16 logits: 39.50 %, " in facts[1]
+    assert "seaformer_t.synth 512x512 onnx fp32 logits: 40.00 % (38.50 to 41.25), " in facts[1]
+    assert "seaformer_t.synth 512x512 onnx fp16 logits: 39.50 %, " in facts[1]
     assert section.count("<circle") == 2
     assert section.count('class="whisker measured"') == 2
 
@@ -76,4 +88,24 @@ def test_a_folder_of_evaluations_alone_is_reported(tmp_path: Path) -> None:
         assert each in shown.output, each
     assert "seaformer_t.synth" in (tmp_path / "tables" / "accuracy.csv").read_text()
     summary = CliRunner().invoke(app, ["report", "--results", str(tmp_path), "--github"])
-    assert "| seaformer_t.synth | 128x128 |" in summary.output
+    assert "| seaformer_t.synth | 512x512 |" in summary.output
+
+
+def test_a_latency_is_of_the_size_and_the_number_of_images_that_were_evaluated() -> None:
+    sha = "d" * 64
+    timed = [
+        measurement(1, model="net", artifact_sha256=sha),
+        measurement(2, model="net", artifact_sha256=sha, input_shape=(1, 3, 64, 64)),
+        measurement(3, model="net[2x3x512x512]", artifact_sha256=sha, input_shape=(2, 3, 512, 512)),
+    ]
+    records = (
+        accuracy(1, model="net", artifact_sha256=sha),
+        accuracy(2, model="net", artifact_sha256=sha, input_shape=(1, 3, 128, 128)),
+    )
+    report = build(Runs(tuple(timed), accuracies=records))
+    joined = {row.accuracy.input_shape: row.latency for row in accuracy_rows(report)}
+    assert joined[1, 3, 128, 128] is None
+    latency = joined[SIZE]
+    assert latency is not None
+    assert latency.measurement_id == timed[0].id
+    assert len(accuracy_rows(report)) == 2

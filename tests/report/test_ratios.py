@@ -93,6 +93,19 @@ def test_the_fastest_valid_engine_and_precision_of_each_model_is_named() -> None
     assert small.startswith("seaformer_s.ade20k 512x512: executorch fp32 is the fastest;")
 
 
+def test_two_files_of_one_engine_and_precision_are_both_compared() -> None:
+    rows = [
+        onnx(1, 10.0, artifact_file="fixed.onnx"),
+        onnx(2, 30.0, artifact_file="other.onnx"),
+        measurement(3, methods={"forward": method(15.0)}),
+    ]
+    (fastest,) = fastest_sentences(rows)
+    assert "onnxruntime fp32 (fixed.onnx) is the fastest; executorch fp32, the next" in fastest
+    slower = ratio_sentences(rows)
+    assert len(slower) == 2
+    assert all("slower than onnxruntime (fixed.onnx)" in sentence for sentence in slower)
+
+
 def test_a_difference_within_noise_is_called_that() -> None:
     (sentence,) = fastest_sentences([measurement(1), onnx(2, 20.0)])
     assert "are the fastest, and their difference is within noise (" in sentence

@@ -189,7 +189,8 @@ RULES = (
         "learnt-tokens",
         LearntTokens,
         lambda block, _: Constant(block.table[None]),
-        "The tokens that an image starts with are a constant",
+        "The tokens that an image starts with are a constant, for one image",
+        sized=True,
     ),
     Rule(
         "token-positions",

@@ -1,7 +1,7 @@
 """Measured accuracy against measured latency: figure 1 of the paper, of files evaluated here.
 
-One data set and one device are drawn, those with the most points: figures of two sets, or latencies
-of two devices, are not on one scale.
+One way of evaluation and one of timing are drawn, those with the most points: figures of two sets,
+modes or numbers of images, or latencies of two devices or cores, are not on one scale.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from seaformer.core.accuracy import Accuracy
 from seaformer.core.measurement import MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report import words
@@ -27,9 +28,11 @@ _Pair = tuple[AccuracyRow, ResultRow, float]
 
 def draw(rows: Sequence[AccuracyRow]) -> Markup | None:
     """``None`` where no file has both an accuracy and a latency."""
-    points = _points(rows)[:_MOST]
+    points = _points(rows)
     if not points:
         return None
+    left_out = len(points) - _MOST
+    points = points[:_MOST]
     x, y = _axes(points)
     first = points[0][0].accuracy
     parts = [
@@ -38,7 +41,9 @@ def draw(rows: Sequence[AccuracyRow]) -> Markup | None:
         *(_drawn(number, pair, x, y) for number, pair in enumerate(points, 1)),
         *_names(points),
     ]
-    where = f"{first.data} {first.split}, on {points[0][1].device_name}"
+    where = f"{first.data} {first.split} ({first.images:,} images, {_mode(first)})"
+    where += f", on {points[0][1].device_name}"
+    where += f", the {_MOST} fastest of {_MOST + left_out}" if left_out > 0 else ""
     title = f"Measured accuracy against measured latency: {where}"
     height = _KEY + _LINE * -(-len(points) // 2)
     return svg.picture("evaluated", title, in_words([_fact(p) for p in points]), height, *parts)
@@ -46,14 +51,20 @@ def draw(rows: Sequence[AccuracyRow]) -> Markup | None:
 
 def _points(rows: Sequence[AccuracyRow]) -> list[_Pair]:
     """Those of the data set, metric and device with the most, the fastest first."""
-    groups: dict[tuple[str, ...], list[_Pair]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[_Pair]] = defaultdict(list)
     for row in rows:
         one, latency = row.accuracy, row.latency
         if latency is not None and latency.median_ms is not None and one.value is not None:
-            key = (one.data, one.split, one.metric, latency.device)
+            way = (one.data, one.split, one.metric, _mode(one), one.images)
+            key = (*way, latency.device, latency.core, latency.threads, latency.runner)
             groups[key].append((row, latency, latency.median_ms))
     most = max(groups.values(), key=len, default=[])
     return sorted(most, key=lambda pair: pair[2])
+
+
+def _mode(one: Accuracy) -> str:
+    """How images were fed, but for the size of the file, which is the point's own."""
+    return one.mode.partition(", resized to")[0]
 
 
 def _axes(points: Sequence[_Pair]) -> tuple[svg.Axis, svg.Axis]:
@@ -97,7 +108,8 @@ def _names(points: Sequence[_Pair]) -> list[Markup]:
 
 def _name(pair: _Pair) -> str:
     one = pair[0].accuracy
-    return words.clean(f"{one.model} {one.format} {one.precision} {one.scope}")
+    size = "x".join(map(str, one.input_shape[2:]))
+    return words.clean(f"{one.model} {size} {one.format} {one.precision} {one.scope}")
 
 
 def _fact(pair: _Pair) -> str:
