@@ -7,7 +7,7 @@ Errors are ``UsageError`` and ``UnknownName``. What a function needs is imported
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from seaformer.commands._integers import check_integers, options_for
@@ -39,35 +39,15 @@ def export_requests(
 ) -> list[ExportRequest]:
     """Every combination of models, formats, precisions; bad sizes and scopes are refused here."""
     from seaformer.core import engine
-    from seaformer.core import precision as rows
-    from seaformer.core.artifact import SCOPES
-    from seaformer.core.request import (
-        ExportRequest,
-        check_components,
-        check_dynamic,
-        check_input,
-        check_scope,
-    )
-    from seaformer.models import model_spec
+    from seaformer.core.request import ExportRequest
 
     formats = ",".join(engine.timed_formats()) if formats == EVERY_FORMAT else formats
-    size, classes, scope = image_size(models.size), models.classes or None, models.scope
-    known("scope", [scope], SCOPES)
+    size, classes = image_size(models.size), models.classes or None
     names = [_module_name(source, models)] if source.module else _zoo_names(source, models)
-    known("format", _list(formats), engine.formats())
-    known("precision", _list(models.precision), rows.names())
-    if not (_list(formats) and _list(models.precision)):
-        hint = f"For example: --format {engine.formats()[0]}"
-        raise UsageError("No format or no precision was named.", hint=hint)
+    _check_files(models, _list(formats), source, input)
     if integers:
         check_integers(integers, models.precision)
-    for format in _list(formats):
-        check_input(input, format)
-        check_dynamic(source.graph.dynamic, format, scope, components=models.components)
-        if models.components:
-            check_components(scope, format, input)
-    for name in () if source.module else names:
-        check_scope(model_spec(name, size=size, classes=classes), scope)
+    _check_scopes(models, () if source.module else names)
 
     return [
         ExportRequest(
@@ -75,7 +55,7 @@ def export_requests(
             format=format,
             precision=precision,
             size=size,
-            scope=scope,
+            scope=models.scope,
             components=models.components,
             checkpoint=models.checkpoint or None,
             classes=classes,
@@ -100,6 +80,38 @@ def export_requests(
         for precision in _list(models.precision)
         for own in (options_for(precision, integers),)
     ]
+
+
+def _check_files(
+    models: ModelOptions, formats: Sequence[str], source: ModuleSource, input: str
+) -> None:
+    """Refuse unknown formats, precisions and scopes, and what a format does not support."""
+    from seaformer.core import engine
+    from seaformer.core import precision as rows
+    from seaformer.core.artifact import SCOPES
+    from seaformer.core.request import check_components, check_dynamic, check_input
+
+    known("scope", [models.scope], SCOPES)
+    known("format", formats, engine.formats())
+    known("precision", _list(models.precision), rows.names())
+    if not (formats and _list(models.precision)):
+        hint = f"For example: --format {engine.formats()[0]}"
+        raise UsageError("No format or no precision was named.", hint=hint)
+    for format in formats:
+        check_input(input, format)
+        check_dynamic(source.graph.dynamic, format, models.scope, components=models.components)
+        if models.components:
+            check_components(models.scope, format, input)
+
+
+def _check_scopes(models: ModelOptions, names: Iterable[str]) -> None:
+    """Refuse a scope that a model of the zoo does not have."""
+    from seaformer.core.request import check_scope
+    from seaformer.models import model_spec
+
+    size, classes = image_size(models.size), models.classes or None
+    for name in names:
+        check_scope(model_spec(name, size=size, classes=classes), models.scope)
 
 
 def _zoo_names(source: ModuleSource, models: ModelOptions) -> list[str]:

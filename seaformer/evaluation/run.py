@@ -118,10 +118,7 @@ def evaluate_set(
         )
         if progress is not None:
             progress(f"image {number:,} of {len(samples):,}")
-    if not images:
-        raise DataError(f"{data.folder}: none of {len(samples):,} images can be used. {broken[0]}")
-    if data.task == SEGMENTATION and not tallies[0].counts.labelled.any():
-        raise DataError(f"{data.folder}: no pixel of {images:,} images has a label of a class.")
+    _check_counted(data, tallies[0], images, broken)
     return tuple(
         _evaluation(
             data,
@@ -150,6 +147,14 @@ def _check(data: DataSet, one: Predictor, mode: Mode) -> None:
             f"--multi-scale is not supported for {one.name}, which takes {height}x{width}.",
             hint=hint if height == width else "",
         )
+
+
+def _check_counted(data: DataSet, tally: _Tally, images: int, broken: Sequence[str]) -> None:
+    """Refuse a set of which nothing was judged."""
+    if not images:
+        raise DataError(f"{data.folder}: none of {len(broken):,} images can be used. {broken[0]}")
+    if data.task == SEGMENTATION and not tally.counts.labelled.any():
+        raise DataError(f"{data.folder}: no pixel of {images:,} images has a label of a class.")
 
 
 def _decoded(data: DataSet, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Future[Picture]]]:

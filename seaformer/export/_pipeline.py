@@ -160,14 +160,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     calibration = _calibration(job, preprocessing)
     step("answers of the PyTorch model")
     eager = _ended(job, model)
-    channels = spec.input_shape[1]
-    cases = _verify.cases(
-        eager, spec.height, spec.width, channels=channels, preprocessing=preprocessing
-    )
-    if spec.task == OTHER_TASK:
-        cases = tuple(replace(case, scores=False) for case in cases)
-    if calibration is not None:
-        cases = calibrated_cases(cases, eager, calibration)
+    cases = _cases(job, eager, preprocessing, calibration)
     photograph = cases[0].name
     cases += _verify.component_cases(model, cases) if components else ()
     _verify.require_finite(with_input(model, preprocessing), cases)
@@ -206,6 +199,19 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     files.write_json(manifest_path(path), codec.to_json(artifact))
     _publish(artifact, scratch, job.out)
     return load_artifact(job.out / job.file)
+
+
+def _cases(
+    job: _Job, eager: nn.Module, preprocessing: Preprocessing, calibration: Calibration | None
+) -> tuple[_verify.Case, ...]:
+    """The inputs of the proof with the eager model's answers; calibration images are among them."""
+    spec, channels = job.spec, job.spec.input_shape[1]
+    cases = _verify.cases(
+        eager, spec.height, spec.width, channels=channels, preprocessing=preprocessing
+    )
+    if spec.task == OTHER_TASK:
+        cases = tuple(replace(case, scores=False) for case in cases)
+    return cases if calibration is None else calibrated_cases(cases, eager, calibration)
 
 
 def _ended(job: _Job, network: nn.Module) -> nn.Module:
