@@ -31,6 +31,7 @@ OWN = (
     "export/_{format}/*",
     "export/conversions/{format}_*.py",
     "export/quantize/{format}.py",
+    "export/quantize/_{format}_*.py",
     "export/rewrites/{name}.py",
     "runtime/{name}.py",
     "runtime/_{format}/*",
