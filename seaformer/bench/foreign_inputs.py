@@ -17,6 +17,7 @@ from seaformer.agreement import images
 from seaformer.bench import arrays
 from seaformer.core.errors import UsageError
 from seaformer.core.files import expanded
+from seaformer.core.free import fixed_size
 from seaformer.core.model_file import ModelFile, TensorDescription
 from seaformer.core.registry import unknown
 
@@ -158,10 +159,7 @@ def _with_size(
     at = 2 if layout == "NCHW" else 1
     resized = (*shape[:at], *size, *shape[at + 2 :])
     if not _accepts(tensor, resized):
-        raise UsageError(
-            f"--size must be {shape[at]}x{shape[at + 1]}, which {model.file} fixes "
-            f"(got {size[0]}x{size[1]})."
-        )
+        raise fixed_size(model.file, shape[at : at + 2], size)
     return resized
 
 

@@ -220,9 +220,12 @@ class Artifact:
 
         A file with free sizes is another graph than one whose sizes are fixed: ``free+logits``.
         """
-        raw = self.preprocessing is not None and self.preprocessing.raw
-        parts = [self.preprocessing.input] if raw and self.preprocessing else []
-        return "+".join([*parts, *(["free"] if self.free_axes else []), self.scope])
+        parts = [self.scope]
+        if self.free_axes:
+            parts.insert(0, "free")
+        if self.preprocessing is not None and self.preprocessing.raw:
+            parts.insert(0, self.preprocessing.input)
+        return "+".join(parts)
 
     @property
     def runtime(self) -> str:

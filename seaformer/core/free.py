@@ -40,17 +40,22 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def fixed_size(
+    file: str, own: Sequence[int | str], asked: Sequence[int], hint: str = ""
+) -> UsageError:
+    """For another (height, width) than the one that a file fixes."""
+    fixes, got = ("x".join(map(str, size)) for size in (own, asked))
+    return UsageError(f"--size must be {fixes}, which {file} fixes (got {got}).", hint=hint)
+
+
 def check_sizes(file: str, axes: Sequence[FreeAxis], own: Shape, asked: Shape) -> None:
     """Raise ``UsageError`` for a shape (N, C, H, W) that a file exported at ``own`` lacks."""
     if asked[1] != own[1]:
         raise UsageError(f"{file} takes {own[1]} channels (got {asked[1]}).")
     steps = {axis.name: axis.step for axis in axes}
     if not steps and asked[2:] != own[2:]:
-        (height, width), (high, wide) = own[2:], asked[2:]
-        raise UsageError(
-            f"--size must be {height}x{width}, which {file} fixes (got {high}x{wide}).",
-            hint="Export the model at another size: seaformer export --size HxW",
-        )
+        hint = "Export the model at another size: seaformer export --size HxW"
+        raise fixed_size(file, own[2:], asked[2:], hint)
     for name, place in PLACES.items():
         size = asked[place]
         if name not in steps:

@@ -22,7 +22,7 @@ from seaformer.agreement.images import network_tensor
 from seaformer.core.artifact import FORWARD, Artifact, load_artifact, manifest_path
 from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.core.files import expanded
-from seaformer.core.free import check_sizes
+from seaformer.core.free import check_sizes, fixed_size
 from seaformer.core.model_file import ModelFile, TensorDescription
 from seaformer.core.precision import BASE
 from seaformer.core.preprocessing import FLOAT, RAW, RAW_NHWC, Labels, Preprocessing
@@ -249,10 +249,7 @@ def _size(tensor: TensorDescription, model: ModelFile, asked: Size | None, *, nh
     for side, own in zip((height, width), sides, strict=True):
         fits = own == side or (tensor.bounded and isinstance(own, int) and side < own)
         if isinstance(own, int) and not fits:
-            fixes = "x".join(map(str, sides))
-            raise UsageError(
-                f"--size must be {fixes}, which {model.file} fixes (got {height}x{width})."
-            )
+            raise fixed_size(model.file, sides, (height, width))
     return height, width
 
 

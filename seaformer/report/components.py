@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seaformer.core import paper
-from seaformer.core.plan import is_tail
 from seaformer.core.table import ResultRow, ResultTable
-from seaformer.report.table import FORWARD, newest
+from seaformer.report.table import FORWARD, is_part, newest
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
     whole to compare them with.
     """
     whole = next((row for row in rows_of_one if row.method == FORWARD), None)
-    parts = [row for row in rows_of_one if _is_part(row) and _figure(row)]
+    parts = [row for row in rows_of_one if is_part(row) and _figure(row)]
     if whole is None or not _figure(whole) or not parts:
         return ()
     published = _figure10([row.method for row in parts])
@@ -53,17 +52,13 @@ def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
 
 def with_components(table: ResultTable) -> list[list[ResultRow]]:
     """The rows of each measurement that has components, newest of its key only."""
-    parts = ResultTable(tuple(row for row in table.rows if _is_part(row)))
+    parts = ResultTable(tuple(row for row in table.rows if is_part(row)))
     current = {row.measurement_id for row in newest(parts).rows}
     groups: dict[str, list[ResultRow]] = {}
     for row in table.rows:
         if row.measurement_id in current:
             groups.setdefault(row.measurement_id, []).append(row)
     return [rows for rows in groups.values() if components(rows)]
-
-
-def _is_part(row: ResultRow) -> bool:
-    return row.method != FORWARD and not is_tail(row.method)
 
 
 def _figure(row: ResultRow) -> float:

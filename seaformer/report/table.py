@@ -25,7 +25,7 @@ from seaformer.core.measurement import (
     ProcessRun,
     summary,
 )
-from seaformer.core.plan import TAILS, tail_method
+from seaformer.core.plan import is_tail
 from seaformer.core.precision import rank
 from seaformer.core.runs import Runs
 from seaformer.core.table import ResultRow, ResultTable
@@ -185,9 +185,13 @@ def current(table: ResultTable) -> ResultTable:
 def standing_alone(table: ResultTable) -> ResultTable:
     """Whole networks, tails, and parts that were measured without a whole to be compared with."""
     whole = {row.measurement_id for row in table.rows if row.method == FORWARD}
-    own = {FORWARD, *map(tail_method, TAILS)}
-    kept = (row for row in table.rows if row.method in own or row.measurement_id not in whole)
+    kept = (row for row in table.rows if not is_part(row) or row.measurement_id not in whole)
     return ResultTable(tuple(kept))
+
+
+def is_part(row: ResultRow) -> bool:
+    """A component: neither a whole network nor a tail."""
+    return row.method != FORWARD and not is_tail(row.method)
 
 
 _KEY = attrgetter(
