@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -22,44 +23,79 @@ from seaformer.report.html.pictures.picture import in_words
 _LEFT, _TOP, _BOTTOM = 60.0, 34.0, 330.0
 _KEY, _LINE = 392.0, 18.0
 _MOST = 24
+_WHISKER = f"whisker {MEASURED}"
 
-_Pair = tuple[AccuracyRow, ResultRow, float]
+
+@dataclass(frozen=True)
+class _Point:
+    """A file that was evaluated and timed; its 95 % interval is over images."""
+
+    accuracy: Accuracy
+    latency: ResultRow
+    ms: float
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        one = self.accuracy
+        size = "x".join(map(str, one.input_shape[2:]))
+        return words.clean(f"{one.model} {size} {one.format} {one.precision} {one.scope}")
+
+    @property
+    def fact(self) -> str:
+        """Its figures in words."""
+        between = f" ({self.low:.2f} to {self.high:.2f})" if self.low < self.high else ""
+        return f"{self}: {self.value:.2f} %{between}, {words.ms(self.ms)} ms"
+
+    @property
+    def way(self) -> tuple[object, ...]:
+        """What two points on one scale have in common."""
+        one, latency = self.accuracy, self.latency
+        evaluated = (one.data, one.split, one.metric, _mode(one), one.images)
+        return (*evaluated, latency.device, latency.core, latency.threads, latency.runner)
 
 
 def draw(rows: Sequence[AccuracyRow]) -> Markup | None:
     """``None`` where no file has both an accuracy and a latency."""
-    points = _points(rows)
+    every = _points(rows)
+    points = every[:_MOST]
     if not points:
         return None
-    left_out = len(points) - _MOST
-    points = points[:_MOST]
     x, y = _axes(points)
-    first = points[0][0].accuracy
+    first = points[0]
+    one = first.accuracy
     parts = [
         svg.x_axis(x, _TOP, _BOTTOM, "median latency, ms (logarithmic)"),
-        svg.y_axis(y, _LEFT, svg.WIDTH - 20, f"{first.metric}, %"),
-        *(_drawn(number, pair, x, y) for number, pair in enumerate(points, 1)),
+        svg.y_axis(y, _LEFT, svg.WIDTH - 20, f"{one.metric}, %"),
+        *(_drawn(number, point, x, y) for number, point in enumerate(points, 1)),
         *_names(points),
     ]
-    where = f"{first.data} {first.split} ({first.images:,} images, {_mode(first)})"
-    where += f", on {points[0][1].device_name}"
-    where += f", the {_MOST} fastest of {_MOST + left_out}" if left_out > 0 else ""
+    where = f"{one.data} {one.split} ({one.images:,} images, {_mode(one)})"
+    where += f", on {first.latency.device_name}"
+    where += f", the {_MOST} fastest of {len(every)}" if len(every) > _MOST else ""
     title = f"Measured accuracy against measured latency: {where}"
     height = _KEY + _LINE * -(-len(points) // 2)
-    return svg.picture("evaluated", title, in_words([_fact(p) for p in points]), height, *parts)
+    return svg.picture("evaluated", title, in_words([p.fact for p in points]), height, *parts)
 
 
-def _points(rows: Sequence[AccuracyRow]) -> list[_Pair]:
-    """Those of the data set, metric and device with the most, the fastest first."""
-    groups: dict[tuple[object, ...], list[_Pair]] = defaultdict(list)
+def _points(rows: Sequence[AccuracyRow]) -> list[_Point]:
+    """Those of the way of evaluation and timing that has the most, the fastest first."""
+    groups: dict[tuple[object, ...], list[_Point]] = defaultdict(list)
     for row in rows:
-        one, latency = row.accuracy, row.latency
-        if latency is not None and latency.median_ms is not None and one.value is not None:
-            way = (one.data, one.split, one.metric, _mode(one), one.images)
-            key = (*way, latency.device, latency.core, latency.threads, latency.runner)
-            groups[key].append((row, latency, latency.median_ms))
+        if (point := _point(row)) is not None:
+            groups[point.way].append(point)
     most = max(groups.values(), key=len, default=[])
-    return sorted(most, key=lambda pair: pair[2])
+    return sorted(most, key=lambda point: point.ms)
+
+
+def _point(row: AccuracyRow) -> _Point | None:
+    one, latency, value = row.accuracy, row.latency, row.accuracy.value
+    if latency is None or latency.median_ms is None or value is None:
+        return None
+    low, high = one.miou_low, one.miou_high
+    low, high = (value, value) if low is None or high is None else (low, high)
+    return _Point(one, latency, latency.median_ms, value, low, high)
 
 
 def _mode(one: Accuracy) -> str:
@@ -67,53 +103,32 @@ def _mode(one: Accuracy) -> str:
     return one.mode.partition(", resized to")[0]
 
 
-def _axes(points: Sequence[_Pair]) -> tuple[svg.Axis, svg.Axis]:
-    times = [ms for _, _, ms in points]
-    shares = [bound for pair in points for bound in _interval(pair)]
+def _axes(points: Sequence[_Point]) -> tuple[svg.Axis, svg.Axis]:
+    times = [point.ms for point in points]
+    low, high = min(point.low for point in points), max(point.high for point in points)
+    margin = max(0.1 * (high - low), 0.5)
     x = svg.Axis(min(times) * 0.8, max(times) * 1.25, _LEFT, svg.WIDTH - 20, log=True)
-    margin = max(0.1 * (max(shares) - min(shares)), 0.5)
-    y = svg.Axis(max(min(shares) - margin, 0), min(max(shares) + margin, 100), _BOTTOM, _TOP)
+    y = svg.Axis(max(low - margin, 0), min(high + margin, 100), _BOTTOM, _TOP)
     return x, y
 
 
-def _interval(pair: _Pair) -> tuple[float, float]:
-    """95 % over images; the value itself where there is none."""
-    one = pair[0].accuracy
-    value = one.value or 0.0
-    low, high = one.miou_low, one.miou_high
-    return (value, value) if low is None or high is None else (low, high)
+def _drawn(number: int, point: _Point, x: svg.Axis, y: svg.Axis) -> Markup:
+    across, up = x.at(point.ms), y.at(point.value)
+    whisker = svg.path([(across, y.at(point.low)), (across, y.at(point.high))], _WHISKER)
+    mark = svg.mark(MEASURED, across, up)
+    named = svg.words(across + 8, up + 4, str(number), "name ours")
+    drawn = svg.group(whisker, mark, named)
+    return svg.opens(point.latency.measurement_id, drawn, point.fact)
 
 
-def _drawn(number: int, pair: _Pair, x: svg.Axis, y: svg.Axis) -> Markup:
-    at, value = x.at(pair[2]), pair[0].accuracy.value or 0.0
-    low, high = _interval(pair)
-    whisker = svg.path([(at, y.at(low)), (at, y.at(high))], f"whisker {MEASURED}")
-    mark = svg.mark(MEASURED, at, y.at(value))
-    named = svg.words(at + 8, y.at(value) + 4, str(number), "name ours")
-    return svg.opens(pair[1].measurement_id, svg.group(whisker, mark, named), _fact(pair))
-
-
-def _names(points: Sequence[_Pair]) -> list[Markup]:
+def _names(points: Sequence[_Point]) -> list[Markup]:
     """What the numbers mean, in two columns below the picture."""
     return [
         svg.words(
             _LEFT + (i % 2) * svg.WIDTH / 2,
             _KEY + _LINE * (i // 2),
-            svg.shortened(f"{i + 1}  {_name(pair)}", 64),
+            svg.shortened(f"{i + 1}  {point}", 64),
             "name ours",
         )
-        for i, pair in enumerate(points)
+        for i, point in enumerate(points)
     ]
-
-
-def _name(pair: _Pair) -> str:
-    one = pair[0].accuracy
-    size = "x".join(map(str, one.input_shape[2:]))
-    return words.clean(f"{one.model} {size} {one.format} {one.precision} {one.scope}")
-
-
-def _fact(pair: _Pair) -> str:
-    low, high = _interval(pair)
-    value = pair[0].accuracy.value or 0.0
-    between = f" ({low:.2f} to {high:.2f})" if low < high else ""
-    return f"{_name(pair)}: {value:.2f} %{between}, {words.ms(pair[2])} ms"
