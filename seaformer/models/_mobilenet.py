@@ -24,6 +24,15 @@ def divisible(channels: float, by: int = 8) -> int:
     return rounded if rounded >= 0.9 * channels else rounded + by
 
 
+def low_and_last(blocks: nn.ModuleList, x: Tensor, low: int) -> tuple[Tensor, Tensor]:
+    """The map behind block ``low``, which a decoder reads, and the one behind the last."""
+    early = x
+    for i, block in enumerate(blocks):
+        x = block(x)
+        early = x if i == low else early
+    return early, x
+
+
 class SamePadding(nn.Module):
     """Zeros around a map, so that a convolution with a stride answers at ceil(side / stride)."""
 

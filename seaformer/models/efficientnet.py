@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from seaformer.core.spec import ModelSpec
 from seaformer.models._aspp import DeepLabV3Plus
 from seaformer.models._blocks import Network
-from seaformer.models._mobilenet import Gate, divisible, google_conv_bn
+from seaformer.models._mobilenet import Gate, divisible, google_conv_bn, low_and_last
 from seaformer.models._official import renamed
 from seaformer.models._tags import PaperLine, replaced, spec
 
@@ -126,11 +126,7 @@ class Backbone(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """B 3 H W to B C H/4 W/4 and B C' h w."""
         x = self.act(self.stem(image))  # B C H/2 W/2
-        low = x
-        for i, block in enumerate(self.blocks):
-            x = block(x)
-            low = x if i == self.low else low
-        return low, x
+        return low_and_last(self.blocks, x, self.low)
 
 
 class ClassifyingHead(nn.Module):

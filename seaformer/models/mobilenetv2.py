@@ -23,7 +23,7 @@ from seaformer.models._aspp import DeepLabV3Plus, LrAspp
 from seaformer.models._blocks import ConvBN, Network
 from seaformer.models._checkpoints.layout import Layout, without
 from seaformer.models._dense_heads import Fcn, LightAspp, Psp
-from seaformer.models._mobilenet import divisible, google_conv_bn
+from seaformer.models._mobilenet import divisible, google_conv_bn, low_and_last
 from seaformer.models._mobilenetv2_names import MMSEG, TORCHVISION, TRANSFORMERS, official_names
 from seaformer.models._tags import PaperLine, replaced, spec
 
@@ -151,11 +151,7 @@ class Backbone(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu6(self.stem(image))  # B C H/2 W/2
-        low = x
-        for i, block in enumerate(self.blocks):
-            x = block(x)
-            low = x if i == self.low else low
-        return low, x
+        return low_and_last(self.blocks, x, self.low)
 
 
 class ClassifyingHead(nn.Module):

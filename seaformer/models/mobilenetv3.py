@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from seaformer.core.spec import ModelSpec
 from seaformer.models._aspp import LrAspp
 from seaformer.models._blocks import ConvBN, Network
-from seaformer.models._mobilenet import divisible
+from seaformer.models._mobilenet import divisible, low_and_last
 from seaformer.models._official import renamed
 from seaformer.models._tags import CLASSIFICATION, PaperLine, replaced, spec
 
@@ -116,10 +116,7 @@ class Backbone(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         x = self.act(self.stem(image))  # B C H/2 W/2
-        low = x
-        for i, block in enumerate(self.blocks):
-            x = block(x)
-            low = x if i == self.low else low
+        low, x = low_and_last(self.blocks, x, self.low)
         return low, self.act(self.last(x))
 
 
