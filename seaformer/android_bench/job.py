@@ -68,13 +68,14 @@ fi
 n=0
 while [ ! -d "$folder/claimed" ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
 """
-# One poll: shell built-ins only, so that no program starts beside the job.
+# One poll: shell built-ins only, so that no program starts beside the job. The beat is written over
+# and never cut first: a cable pulled between the two would leave it empty.
 _POLL = r"""
 cd "$1" 2>/dev/null || { echo absent; exit 0; }
 owner= pid= done= up=
 read up rest < /proc/uptime
 if [ -f "$2/owner" ]; then read owner rest < "$2/owner"; fi
-if [ "$owner" = "$3" ]; then echo ${up%%.*} > "$2/beat"; else
+if [ "$owner" = "$3" ]; then echo ${up%%.*} 1<> "$2/beat"; else
   read now < /proc/sys/kernel/random/boot_id; echo "lost-lock $now"; exit 0
 fi
 if [ -f done ]; then read done < done; echo "done $done"; exit 0; fi

@@ -11,6 +11,7 @@ bench takes it much sooner, but never from an owner that is alive.
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass
 
 from seaformer.android_bench.connection import Phone
@@ -40,10 +41,10 @@ esac
 owner= beat=0 job= alive=no
 [ -f "$lock/owner" ] && read owner < "$lock/owner"
 [ -f "$lock/beat" ] && read beat < "$lock/beat"
-beat=${beat:-$up}  # empty while it is being written
 [ -f "$lock/job" ] && read job < "$lock/job"
 [ -n "$job" ] && [ -d "/proc/$job" ] && alive=yes
-echo "held $((up - beat)) $alive $boot $beat $owner"
+# Empty between its creation and its first line, or for good where that line found no space.
+echo "held $((up - ${beat:-$up})) $alive $boot ${beat:--} $owner"
 """
 # Removes only the lock that was stale: another bench may have taken a new one since.
 _BREAK = r"""
@@ -55,7 +56,7 @@ if [ "$owner" = "$expected" ]; then rm -rf "$lock.$token"; else mv "$lock.$token
 _BEAT = r"""
 read owner < "$1/owner" || exit 0
 read up rest < /proc/uptime
-[ "${owner%% *}" = "$2" ] && echo $((${up%%.*} + $3)) > "$1/beat"
+[ "${owner%% *}" = "$2" ] && echo $((${up%%.*} + $3)) 1<> "$1/beat"
 exit 0
 """
 _LEAVE = r"""
@@ -110,7 +111,8 @@ class Lock:
 
         With ``resume`` it waits for a lock of the same bench while that owner stays silent.
         """
-        first: _OtherLock | None = None
+        last = ""
+        changes, since = 0, time.monotonic()
         for _ in range(_TRIES):
             done = self._phone.script(_TAKE, self._path, self.token, self._bench)
             if done.exit_code != 0:
@@ -122,15 +124,20 @@ class Lock:
             if line == "got" or f" {self.token} " in line:  # an earlier reply was lost
                 return
             other = _OtherLock.parse(line)
-            stale = other.stale(self._bench, resume)
+            if other.beat != last:
+                since = time.monotonic()
+            unchanged = time.monotonic() - since > _SILENT_SAME_S
+            stale = other.stale(self._bench, resume) or unchanged
             if other.owner and not stale:
                 if not resume or other.bench != self._bench or other.silent_s < 0:
                     raise self._busy(other, resume)
-                if first is None:
-                    first = other
+                if not last:
                     self._phone.progress(f"{self._phone.serial}: {_WAITING}")
-                elif other.beat != first.beat:
+                elif other.beat != last:
+                    changes += 1
+                if changes > 1:  # one may be the last poll of a cable that was pulled
                     raise self._busy_with_same()
+            last = other.beat
             if stale:
                 self._phone.script(_BREAK, self._path, self.token, other.owner)
             else:

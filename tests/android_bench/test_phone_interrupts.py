@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from seaformer.android_bench import connection
+from seaformer.android_bench import lock as lock_module
 from seaformer.android_bench.lock import Lock
 from seaformer.bench import schedule
 from seaformer.core.artifact import Artifact
@@ -178,6 +180,47 @@ def test_resume_never_takes_a_phone_from_a_bench_that_is_alive(
     assert {flag["name"] for flag in row["flags"]}.isdisjoint({"reconnected", "resumed"})
     assert runs(phone) == 1
     assert left_behind(phone) == []
+
+
+def test_a_lock_whose_beat_was_cut_is_taken_up_by_resume_when_it_stays_silent(
+    phone: FakePhone, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_module, "_SILENT_SAME_S", 1.5)
+    owner, other = (workbench.target(phone)._phone for _ in range(2))
+    dead = Lock(owner, "same")
+    dead.take()
+    (phone.root / "seaformer" / "lock" / "beat").write_text("")
+    with pytest.raises(DeviceBusy, match="in use by the same bench"):
+        Lock(other, "same").take()
+    Lock(other, "same").take(resume=True)
+    assert not dead.ours()
+    for each in (owner, other):
+        each.close()
+
+
+def test_the_last_poll_of_a_pulled_cable_is_not_taken_for_a_bench_that_is_alive(
+    phone: FakePhone, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_module, "_SILENT_SAME_S", 4)
+    owner, other = (workbench.target(phone)._phone for _ in range(2))
+    dead = Lock(owner, "same")
+    dead.take()
+    beat = phone.root / "seaformer" / "lock" / "beat"
+    beat.write_text(f"{int(beat.read_text()) - 2}\n")
+    waited: list[float] = []
+
+    def pause(seconds: float) -> None:
+        if not waited:  # it ends between two looks, with a beat of a later second
+            beat.write_text(f"{int(beat.read_text()) + 1}\n")
+        waited.append(seconds)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(other, "pause", pause)
+    Lock(other, "same").take(resume=True)
+    assert len(waited) > 2
+    assert not dead.ours()
+    for each in (owner, other):
+        each.close()
 
 
 def test_an_owner_in_a_long_transfer_announces_it_and_is_not_taken_for_dead(
