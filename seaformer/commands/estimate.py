@@ -123,8 +123,10 @@ def calibrate(
     rows: Annotated[
         str, typer.Option(help="a CSV file: model,latency_ms, or a column for each phone")
     ] = "",
-    column: Annotated[str, typer.Option(help="of --rows: 'pixel4|1large|float'")] = "",
-    out: Annotated[str, typer.Option(help="the file to write; CORE.calibration.json")] = "",
+    column: Annotated[
+        str, typer.Option(help="of --rows: a column of ms, or a phone, 'pixel4|1large|float'")
+    ] = "",
+    out: Annotated[str, typer.Option(help="the new file; CORE.calibration.json")] = "",
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
@@ -153,10 +155,16 @@ def calibrate(
 
 def _figures(results: str, device: str, rows: str, column: str) -> list[Figure]:
     """What was measured, and what a table has."""
+    from seaformer.core.errors import UsageError
     from seaformer.core.files import expanded
     from seaformer.estimate.figures import measured_figures, table_figures
     from seaformer.store.results import ResultStore, check_holds_runs
 
+    for option, value, needs, source in (
+        ("--column", column, "--rows", rows), ("--device", device, "--results", results),
+    ):  # fmt: skip
+        if value and not source:
+            raise UsageError(f"{option} needs {needs}.")
     figures: list[Figure] = []
     if rows:
         figures += table_figures(expanded(rows), column)

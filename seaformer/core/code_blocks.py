@@ -67,7 +67,10 @@ def load_blocks(path: Path) -> BlockProfile:
     Raises ``CorruptArtifact`` when it is none, or when its blocks do not add up to its head.
     """
     try:
-        first, *rest = files.read_bytes(path).decode().splitlines()
+        lines = files.read_bytes(path).decode().splitlines()
+        if not lines:
+            raise CorruptArtifact(f"{path} is cut short: it is empty.")
+        first, *rest = lines
         head = codec.decode(BlockHead, first.encode(), where=path.name, newest=SCHEMA)
     except ValueError as error:
         raise CorruptArtifact(f"{path} cannot be read as a block profile: {error}.") from error

@@ -118,8 +118,19 @@ def load(path: Path) -> Calibration:
 
 
 def save(path: Path, calibration: Calibration) -> None:
-    """The file appears whole or not at all."""
-    files.write_json(path, codec.to_json(calibration))
+    """Write a new file, whole or not at all; one that holds this very calibration is left as it is.
+
+    Raises ``UsageError`` where the name is taken by anything else.
+    """
+    text = files.json_text(codec.to_json(calibration))
+    if path.is_file() and files.read_bytes(path) == text.encode():
+        return
+    if path.exists():
+        raise UsageError(
+            f"{path} exists already, and nothing is overwritten.",
+            hint="Name a new file: --out FILE",
+        )
+    files.create_text(path, text)
 
 
 def calibrate(

@@ -27,6 +27,7 @@ ROUNDS = 50
 _LEAST, _MOST = 17, 22  # tested with 19; older ones cannot write JSON for each region
 _TOGETHER = 1500  # blocks in one process
 _LIMIT_S = 600.0
+_NOP = "d503201f"
 _ENCODING = re.compile(r"^\s*(.*?)\s*// encoding: \[(.*)\]")
 
 
@@ -69,6 +70,11 @@ def find_llvm() -> Llvm:
     raise MissingExtra(
         f"No LLVM {_LEAST} to {_MOST} is installed: cycles need llvm-mc and llvm-mca.", hint=INSTALL
     )
+
+
+def check_core(llvm: Llvm) -> None:
+    """Raise ``SeaFormerError`` where LLVM lacks the core's model."""
+    price((Block("0x0", 1, _NOP),), llvm)
 
 
 def price(blocks: Iterable[Block], llvm: Llvm) -> Cost:

@@ -1,8 +1,8 @@
 """``Figure``: a latency that counts are held against, from measurements of results and from tables.
 
 Two layouts of tables are read. A line a figure: ``model,latency_ms`` with ``precision`` and
-``engine`` where they are known. A column a phone, as in qed-usc/mobile-ml-benchmark: ``model`` and
-``pixel4|1large|float|mean`` in microseconds.
+``engine`` where they are known; any other column of milliseconds may be named. A column a phone,
+as in qed-usc/mobile-ml-benchmark: ``model`` and ``pixel4|1large|float|mean`` in microseconds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from seaformer.core.precision import BASE, find_precision
 from seaformer.core.registry import unknown
 
 FORWARD, LOGITS = "forward", "logits"
+_MS, _OF_A_LINE = "latency_ms", ("model", "precision", "engine")
 _MEAN = "|mean"
 _FLOAT = "float"
 _WIDTHS = {"w1": 100, "w3d4": 75, "wd2": 50, "wd4": 25}
@@ -69,10 +70,12 @@ def measured_figures(measurements: Iterable[Measurement], device: str = "") -> t
 
 
 def table_figures(path: Path, column: str = "") -> tuple[Figure, ...]:
-    """The figures of one CSV file; ``column`` is the phone's, where there is one for each.
+    """The figures of one CSV file.
 
-    Lines whose model is not of the zoo are left out. Raises ``UsageError`` for an unknown column,
-    ``CorruptArtifact`` for a file of another layout.
+    ``column`` is the phone's, where there is one for each, or another one of milliseconds than
+    ``latency_ms``. Lines whose model is not of the zoo, or without a figure in a column that was
+    named, are left out. Raises ``UnknownName`` for an unknown column, ``CorruptArtifact`` for a
+    file of another layout.
     """
     try:
         text = files.read_bytes(path).decode("utf-8")
@@ -80,15 +83,18 @@ def table_figures(path: Path, column: str = "") -> tuple[Figure, ...]:
         lines = list(csv.DictReader(io.StringIO("\n".join(rows)), strict=True))
     except (ValueError, csv.Error) as error:
         raise CorruptArtifact(f"{path} is not a table of latencies: {error}.") from error
-    names = list(lines[0]) if lines else []
-    phones = [name for name in names if name and name.endswith(_MEAN)]
-    if "model" not in names or not (phones or "latency_ms" in names):
+    names = [name for name in lines[0] if name] if lines else []
+    phones = [name.removesuffix(_MEAN) for name in names if name.endswith(_MEAN)]
+    plain = [] if phones and _MS not in names else [n for n in names if _may_be_ms(n)]
+    if "model" not in names or not (phones or (plain and (column or _MS in names))):
         raise CorruptArtifact(
-            f"{path} must have the columns model and latency_ms, or a column *{_MEAN} for each "
-            f"phone (got {', '.join(map(str, names)) or 'nothing'})."
+            f"{path} must have the columns model and {_MS}, or a column *{_MEAN} for each "
+            f"phone (got {', '.join(names) or 'nothing'})."
         )
-    wide = "latency_ms" not in names
-    read = _phone(lines, phones, column, path) if wide else _plain(lines, path)
+    named = column.removesuffix(_MEAN) or (_MS if plain else "")
+    if named not in (*phones, *plain):
+        raise unknown("column", column, [*plain, *phones])
+    read = _phone(lines, named, path) if named in phones else _plain(lines, named, path)
     return tuple(figure for figure in read if figure.model in zoo.entries())
 
 
@@ -113,29 +119,31 @@ def _figure(one: Measurement) -> Figure:
     return Figure(one.model, one.precision, latency.median_ms, one.id, one.runtime, measured=True)
 
 
-def _plain(lines: Iterable[Mapping[str, str]], path: Path) -> Iterator[Figure]:
-    for line in lines:
-        yield Figure(
-            model=_known_name(line["model"]),
-            precision=find_precision(line.get("precision") or BASE.name).name,
-            ms=_positive(line["latency_ms"], path),
-            source=path.name,
-            engine=line.get("engine") or "",
-        )
+def _may_be_ms(name: str) -> bool:
+    return name not in _OF_A_LINE and "|" not in name
 
 
-def _phone(
-    lines: Iterable[Mapping[str, str]], phones: list[str], column: str, path: Path
-) -> Iterator[Figure]:
-    name = column if column.endswith(_MEAN) else column + _MEAN
-    if name not in phones:
-        raise unknown("column", column, [phone.removesuffix(_MEAN) for phone in phones])
-    if name.split("|")[-2] != _FLOAT:
-        raise UsageError(f"--column must be one of {_FLOAT} (got {column}).")
+def _plain(lines: Iterable[Mapping[str, str | None]], column: str, path: Path) -> Iterator[Figure]:
+    source = path.name if column == _MS else f"{path.name} {column}"
     for line in lines:
-        if line[name]:
-            ms = _positive(line[name], path) / 1e3
-            yield Figure(_known_name(line["model"]), BASE.name, ms, f"{path.name} {column}")
+        if line[column] or column == _MS:
+            yield Figure(
+                model=_known_name(line["model"] or ""),
+                precision=find_precision(line.get("precision") or BASE.name).name,
+                ms=_positive(line[column], path),
+                source=source,
+                engine=line.get("engine") or "",
+            )
+
+
+def _phone(lines: Iterable[Mapping[str, str | None]], phone: str, path: Path) -> Iterator[Figure]:
+    if phone.rpartition("|")[2] != _FLOAT:
+        raise UsageError(f"--column must be one of {_FLOAT} (got {phone}).")
+    for line in lines:
+        if line[phone + _MEAN]:
+            ms = _positive(line[phone + _MEAN], path) / 1e3
+            name = _known_name(line["model"] or "")
+            yield Figure(name, BASE.name, ms, f"{path.name} {phone}")
 
 
 def _known_name(text: str) -> str:
@@ -144,7 +152,8 @@ def _known_name(text: str) -> str:
     return zoo_name(f"mobilenet{match[1] or 'v1'}", _WIDTHS[match[2]]) if match else text
 
 
-def _positive(text: str, path: Path) -> float:
+def _positive(cell: str | None, path: Path) -> float:
+    text = cell or ""  # a line that ends early has no cell
     try:
         value = float(text)
     except ValueError as error:

@@ -21,10 +21,11 @@ from seaformer.core.code_blocks import SCHEMA, BlockHead, BlockProfile, load_blo
 from seaformer.core.errors import CorruptArtifact, MissingExtra, UsageError
 from seaformer.core.estimate import CYCLES, INSTRUCTIONS, Estimate, PartEstimate
 from seaformer.core.files import expanded
+from seaformer.core.measurement import DeviceInfo
 from seaformer.core.plan import RunPlan
 from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import Calibration, load, shipped
-from seaformer.estimate.cost import Cost, Llvm, find_llvm, price
+from seaformer.estimate.cost import Cost, Llvm, check_core, find_llvm, price
 from seaformer.estimate.domain import Subject, reasons
 from seaformer.estimate.evidence import evidence
 from seaformer.estimate.published import published, published_cores
@@ -155,7 +156,7 @@ class Estimator:
             )
 
     def _versions(self, head: BlockHead) -> Iterator[tuple[str, str]]:
-        yield "qemu", qemu_version(head)
+        yield "qemu", qemu_version(head.device)
         if self.llvm:
             yield "llvm", self.llvm.version
         yield head.runtime, head.runtime_version
@@ -173,8 +174,8 @@ def open_estimator(
     Without engines it takes recorded code alone.
 
     ``notice`` is called with the line that installs LLVM where it is missing. Raises ``UsageError``
-    for a core or an engine that no calibration covers, ``ArtifactError`` for another LLVM than the
-    calibration's, ``MissingExtra`` where the emulator is missing.
+    for a core or an engine that no calibration covers, ``ArtifactError`` for another LLVM or QEMU
+    than the calibration's, ``MissingExtra`` where the emulator is missing.
     """
     calibration = load(expanded(file)) if file else shipped(core)
     engines = tuple(engines)
@@ -185,6 +186,7 @@ def open_estimator(
         return Estimator(calibration, None, llvm)
     options = TargetOptions(engines=engines, notice=notice)
     target = open_target(progress, calibration.emulated, caches=False, options=options)
+    calibration.check_version("qemu", qemu_version(target.device()))
     return Estimator(calibration, target, llvm)
 
 
@@ -203,9 +205,9 @@ def profile_of(target: Target, artifact: Artifact, method: str = FORWARD) -> Blo
     return profile
 
 
-def qemu_version(head: BlockHead) -> str:
+def qemu_version(device: DeviceInfo) -> str:
     """``7.2.22`` of ``qemu-user 7.2.22 on Linux x86_64``."""
-    return (*head.device.system.split(), "", "")[1]
+    return (*device.system.split(), "", "")[1]
 
 
 def _find_llvm(calibration: Calibration, notice: Progress) -> Llvm | None:
@@ -215,6 +217,7 @@ def _find_llvm(calibration: Calibration, notice: Progress) -> Llvm | None:
         notice(f"{error.message} Estimates are made of instructions alone. {error.hint}")
         return None
     calibration.check_version("llvm", llvm.version)
+    check_core(llvm)
     return llvm
 
 

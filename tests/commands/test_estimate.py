@@ -68,6 +68,22 @@ def test_what_cannot_be_estimated_is_one_sentence(tmp_path: Path) -> None:
     assert "Unknown family" in complaint("calibrate", "--leave-out", "resnet", code=2)
 
 
+def test_a_calibration_never_takes_the_place_of_another_file(tmp_path: Path) -> None:
+    arguments = ("estimate", "calibrate", "--core", "sd855", "--out", "mine.json")
+    assert seaformer(*arguments, cwd=tmp_path).code == 0
+    first = (tmp_path / "mine.json").read_bytes()
+    assert seaformer(*arguments, cwd=tmp_path).code == 0  # the very same
+    other = seaformer(*arguments, "--leave-out", "mobilenetv2", cwd=tmp_path)
+    assert other.code == 2
+    assert "mine.json exists already, and nothing is overwritten" in other.complaint
+    assert "--out" in other.complaint
+    assert (tmp_path / "mine.json").read_bytes() == first
+    for option, needs in (("--column", "--rows"), ("--device", "--results")):
+        lonely = seaformer("estimate", "calibrate", option, "x", cwd=tmp_path)
+        assert lonely.code == 2
+        assert f"{option} needs {needs}." in lonely.complaint
+
+
 def test_the_table_fits_a_terminal_and_keeps_the_published_figure_apart() -> None:
     reason = "in no row of the calibration: aten.native_layer_norm (30)"
     outside = replace(ROW, precision="fp16", inside=False, outside_because=(reason,), components=())

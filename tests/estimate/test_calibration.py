@@ -141,10 +141,10 @@ def test_what_no_calibration_covers_is_refused(tmp_path: Path) -> None:
         calibrate("sd865", ["seaformers"])
     with pytest.raises(UsageError, match="Too few rows are left"):
         calibrate("sd865", sorted({row.family for row in shipped("sd865").rows}))
-    (tmp_path / "c.json").write_text("{", encoding="utf-8")
+    (tmp_path / "d.json").write_text("{", encoding="utf-8")
     with pytest.raises(CorruptArtifact):
-        load(tmp_path / "c.json")
+        load(tmp_path / "d.json")
     empty: Calibration = replace(shipped("sd865"), scales=())
-    save(tmp_path / "c.json", empty)
+    save(tmp_path / "e.json", empty)
     with pytest.raises(ArtifactError, match="has no scale"):
-        load(tmp_path / "c.json")
+        load(tmp_path / "e.json")

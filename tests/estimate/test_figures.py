@@ -52,12 +52,32 @@ def test_a_table_with_a_line_for_each_figure_is_read(tmp_path: Path) -> None:
     assert found == Figure("seaformer_t.ade20k", "fp16", 12.5, "rows.csv", "ncnn")
 
 
+def test_a_named_column_of_milliseconds_is_read_in_the_place_of_the_usual_one(
+    tmp_path: Path,
+) -> None:
+    text = "model,latency_ms,pixel\nseaformer_t.ade20k,12.5,31\nseaformer_s.ade20k,20,\n"
+    path = _file(tmp_path, text)
+    assert [figure.ms for figure in table_figures(path)] == [12.5, 20]
+    assert table_figures(path, "pixel") == (
+        Figure("seaformer_t.ade20k", "fp32", 31, "rows.csv pixel"),
+    )
+    with pytest.raises(UnknownName, match=r"Unknown column 'pixle'.*pixel"):
+        table_figures(path, "pixle")
+    with pytest.raises(UnknownName, match="Unknown column 'model'"):
+        table_figures(path, "model")
+    bare = _file(tmp_path, "model,pixel\nseaformer_t.ade20k,31\n")
+    assert [figure.ms for figure in table_figures(bare, "pixel")] == [31]
+    with pytest.raises(CorruptArtifact, match="must have the columns model and latency_ms"):
+        table_figures(bare)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("name,ms\na,1\n", "must have the columns model and latency_ms"),
         ("", "got nothing"),
         ("model,latency_ms\nseaformer_t.ade20k,fast\n", "must be a number"),
+        ("model,latency_ms\nseaformer_t.ade20k\n", "must be a number"),
         ("model,latency_ms\nseaformer_t.ade20k,-1\n", "must be above 0"),
         ("model,latency_ms\nseaformer_t.ade20k,nan\n", "must be above 0"),
     ],

@@ -123,6 +123,12 @@ def test_a_profile_that_is_cut_short_is_refused(tmp_path: Path) -> None:
         Estimator(CALIBRATION, None).estimate_file(path)
 
 
+def test_an_empty_profile_is_cut_short_too(tmp_path: Path) -> None:
+    (path := tmp_path / "t.blocks.jsonl").touch()
+    with pytest.raises(CorruptArtifact, match=r"t\.blocks\.jsonl is cut short: it is empty\.$"):
+        Estimator(CALIBRATION, None).estimate_file(path)
+
+
 def test_other_cores_engines_and_versions_are_refused() -> None:
     def estimate(**changes: object) -> None:
         Estimator(CALIBRATION, None).estimate_profile(profile(**changes), KNOWN.operators, None)
@@ -134,6 +140,22 @@ def test_other_cores_engines_and_versions_are_refused() -> None:
     other = replace(profile().head.device, properties={"cpu": "cortex-a72"})
     with pytest.raises(UsageError, match=r"of an emulated cortex-a76 \(got cortex-a72\)"):
         estimate(device=other)
+
+
+def test_an_llvm_without_the_core_is_refused_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path / "cache"))
+    for name in ("llvm-mc-19", "llvm-mca-19"):
+        (program := tmp_path / name).write_text(
+            "#!/bin/sh\necho LLVM version 19.1.7\n"
+            "echo \"'neoverse-n1' is not a recognized processor\" >&2\n",
+            encoding="utf-8",
+        )
+        program.chmod(0o755)
+    with pytest.raises(SeaFormerError, match="does not support the core neoverse-n1"):
+        open_estimator("sd865", None, (), lambda _: None)
 
 
 def test_recorded_code_needs_no_emulator() -> None:
