@@ -25,6 +25,7 @@ from seaformer.core.plan import RunPlan, Stop, Warmup, default_runs
 from seaformer.core.precision import BASE
 from seaformer.core.preprocessing import FLOAT
 from seaformer.core.request import ExportRequest, check_input
+from seaformer.estimate.counted import report_store
 from seaformer.estimate.run import CORE, open_estimator
 from seaformer.evaluation.network import NetworkOptions
 from seaformer.evaluation.order import EvalOrder, evaluate_order
@@ -32,12 +33,10 @@ from seaformer.evaluation.record import Keeping
 from seaformer.evaluation.run import Evaluation
 from seaformer.export import cached_export
 from seaformer.models import find_models
-from seaformer.report import ReportFiles, write_report
-from seaformer.report.zoo import zoo_rows
+from seaformer.report import ReportFiles
 from seaformer.runtime import engine_for
 from seaformer.store.accuracy import check_holds_results
 from seaformer.store.results import ResultStore, results_dir
-from seaformer.store.summaries import load_summarised
 
 Model = str | Path | Artifact
 _SUFFIXES = tuple(each.suffix for each in engine.engines())
@@ -275,7 +274,7 @@ def report(results: Path | str | None = None) -> ReportFiles:
         True
     """
     check_holds_results(root := results_dir(results))
-    return write_report(root, load_summarised(ResultStore(root)), zoo_rows())
+    return report_store(root)
 
 
 def _side(label: str, side: str | Path | Iterable[Measurement], results: Path) -> Side:

@@ -29,17 +29,15 @@ def report(
     ] = False,
 ) -> None:
     """Write report.html, report.md, report.svg and tables/*.csv from stored measurements."""
-    from seaformer.report import write_report
+    from seaformer.estimate.counted import report_store
     from seaformer.report.renderers.github import summary
     from seaformer.report.renderers.terminal import report_page
-    from seaformer.report.zoo import zoo_rows
     from seaformer.store.accuracy import check_holds_results
-    from seaformer.store.results import ResultStore, results_dir
-    from seaformer.store.summaries import load_summarised
+    from seaformer.store.results import results_dir
 
     root = results_dir(results or None)
     check_holds_results(root)
-    written = write_report(root, load_summarised(ResultStore(root)), zoo_rows())
+    written = report_store(root)
     if github:
         named = github_summary(lambda room: summary(written.report, room))
         if named:

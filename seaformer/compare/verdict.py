@@ -36,7 +36,7 @@ class Limits:
     """
 
     latency: float = 1.03
-    instructions: float = 1.005
+    instructions: float = 1.001
     size: float = 1.01
     peak: float = 1.05
     peak_bytes: int = 1_000_000

@@ -17,11 +17,11 @@ from seaformer.bench.target import Target, TargetOptions
 from seaformer.bench.targets.emulator import open_target
 from seaformer.core import files, zoo
 from seaformer.core.artifact import FORWARD, Artifact, Delegation
-from seaformer.core.code_blocks import SCHEMA, BlockHead, BlockProfile, load_blocks, write_blocks
+from seaformer.core.code_blocks import SCHEMA, BlockProfile, load_blocks, write_blocks
 from seaformer.core.errors import CorruptArtifact, MissingExtra, UsageError
 from seaformer.core.estimate import CYCLES, INSTRUCTIONS, Estimate, PartEstimate
 from seaformer.core.files import expanded
-from seaformer.core.measurement import DeviceInfo
+from seaformer.core.measurement import DeviceInfo, RunHeader
 from seaformer.core.plan import RunPlan
 from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import Calibration, load, shipped
@@ -79,27 +79,47 @@ class Estimator:
         self, profile: BlockProfile, operators: Mapping[str, int], delegation: Delegation | None
     ) -> Estimate:
         """The estimate of what was recorded of a file with these operators."""
-        head = profile.head
-        self._check(head)
+        counts = profile.head.counts
         cost = self._cost(profile)
+        return self._answer(profile.head, counts.instructions, cost, operators, delegation)
+
+    def estimate_counts(
+        self,
+        head: RunHeader,
+        instructions: int,
+        operators: Mapping[str, int],
+        delegation: Delegation | None,
+    ) -> Estimate:
+        """The estimate of instructions that were counted on the calibration's emulated core."""
+        return self._answer(head, instructions, None, operators, delegation)
+
+    def _answer(
+        self,
+        head: RunHeader,
+        instructions: int,
+        cost: Cost | None,
+        operators: Mapping[str, int],
+        delegation: Delegation | None,
+    ) -> Estimate:
+        self._check(head)
         scale, precision_reasons = self._scale(head.runtime, head.precision)
         subject = Subject(
             operators,
             delegation,
-            head.counts.instructions,
+            instructions,
             cost.unpriced if cost else 0,
             cost.unpriced_words if cost else (),
         )
         domain = self.calibration.domain(scale.engine, scale.precision)
         outside = (*precision_reasons, *reasons(subject, domain))
-        ms = scale.ms(_count(profile, cost))
+        ms = scale.ms(_count(instructions, cost))
         factor = max(WIDEST, scale.factor) if outside else scale.factor
         return Estimate(
             model=head.model,
             engine=head.runtime,
             precision=head.precision,
             core=self.calibration.core,
-            instructions=head.counts.instructions,
+            instructions=instructions,
             cycles=_cycles(cost),
             estimate_ms=ms,
             interval_ms=(ms / factor, ms * factor),
@@ -127,8 +147,9 @@ class Estimator:
         profile = self._profile(artifact, name)
         cost = self._cost(profile)
         scale, _ = self._scale(profile.head.runtime, profile.head.precision)
-        ms = scale.ms(_count(profile, cost))
-        return PartEstimate(name, profile.head.counts.instructions, _cycles(cost), ms)
+        instructions = profile.head.counts.instructions
+        ms = scale.ms(_count(instructions, cost))
+        return PartEstimate(name, instructions, _cycles(cost), ms)
 
     def _cost(self, profile: BlockProfile) -> Cost | None:
         return None if self.llvm is None else price(profile.blocks, self.llvm)
@@ -145,7 +166,7 @@ class Estimator:
             f"The calibration of {self.calibration.core} does not cover {engine} {precision}."
         )
 
-    def _check(self, head: BlockHead) -> None:
+    def _check(self, head: RunHeader) -> None:
         for name, version in self._versions(head):
             self.calibration.check_version(name, version)
         core = (head.device.properties or {}).get("cpu", "")
@@ -155,7 +176,7 @@ class Estimator:
                 f"{self.calibration.emulated} (got {core or head.device.model})."
             )
 
-    def _versions(self, head: BlockHead) -> Iterator[tuple[str, str]]:
+    def _versions(self, head: RunHeader) -> Iterator[tuple[str, str]]:
         yield "qemu", qemu_version(head.device)
         if self.llvm:
             yield "llvm", self.llvm.version
@@ -236,12 +257,12 @@ def _cycles(cost: Cost | None) -> float | None:
     return cost.cycles * cost.instructions / priced if priced else float(cost.instructions)
 
 
-def _count(profile: BlockProfile, cost: Cost | None) -> float:
+def _count(instructions: int, cost: Cost | None) -> float:
     cycles = _cycles(cost)
-    return profile.head.counts.instructions if cycles is None else cycles
+    return instructions if cycles is None else cycles
 
 
-def _published(head: BlockHead, core: str) -> float | None:
+def _published(head: RunHeader, core: str) -> float | None:
     """The published figure for this model, where the file is the network that it is of."""
     entry = zoo.entries().get(head.model)
     if entry is None or head.scope != "logits" or core not in published_cores():

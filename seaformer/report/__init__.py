@@ -4,7 +4,7 @@
     stale(root, runs)                         which of them the raw runs no longer give
 
 ``zoo`` rows are what is known of models (the paper's row, multiply-accumulates); pictures that
-need it leave models out that are not in it.
+need it leave models out that are not in it. ``estimates`` are drawn beside, never among rows.
 
 Every file is made from ``Runs`` alone (``ResultStore.load``, which is not called here) and is the
 same, byte for byte, for the same runs.
@@ -13,10 +13,11 @@ same, byte for byte, for the same runs.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core import files
+from seaformer.core.estimate import Estimate
 from seaformer.core.memory import no_collections
 from seaformer.core.runs import Runs
 from seaformer.core.verb import make_callable
@@ -50,22 +51,26 @@ class ReportFiles:
         return tuple(self.root / file.name for file in self.files)
 
 
-def make_report(root: Path, runs: Runs, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
+def make_report(
+    root: Path, runs: Runs, zoo: Iterable[ZooRow] = (), estimates: Iterable[Estimate] = ()
+) -> ReportFiles:
     """The report's files as they should be; nothing is written."""
     from seaformer.report.renderers import documents
 
     with no_collections():
-        report = build(runs, zoo)
+        report = replace(build(runs, zoo), estimates=tuple(estimates))
         made = tuple(ReportFile(name, text) for name, text in documents(report))
     return ReportFiles(root, report, made)
 
 
-def write_report(root: Path, runs: Runs, zoo: Iterable[ZooRow] = ()) -> ReportFiles:
+def write_report(
+    root: Path, runs: Runs, zoo: Iterable[ZooRow] = (), estimates: Iterable[Estimate] = ()
+) -> ReportFiles:
     """Rebuild every file of the report, each atomically; one that is up to date is left alone.
 
     Raises ``UsageError`` when the folder cannot be written to.
     """
-    made = make_report(root, runs, zoo)
+    made = make_report(root, runs, zoo, estimates)
     for file in made.files:
         if _on_disk(root, file) != file.text:
             files.write_text(root / file.name, file.text)

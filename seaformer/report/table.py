@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from seaformer.core.accuracy import Accuracy
 from seaformer.core.counts import executed_precision, spread, typical
+from seaformer.core.estimate import Estimate
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import (
     EMULATED,
@@ -59,8 +60,8 @@ class Process:
 class Report:
     """Everything a renderer may show: the rows, the devices, and the files that were skipped.
 
-    ``measurements`` are those the rows were made of, newest first; ``zoo`` is what is known of
-    models, where it was handed in; ``accuracies`` are evaluations, oldest first.
+    ``measurements`` are those the rows were made of, newest first; ``accuracies`` are evaluations,
+    oldest first. What is known of models (``zoo``) and ``estimates``, never rows, are handed in.
     """
 
     table: ResultTable
@@ -70,6 +71,7 @@ class Report:
     measurements: tuple[Measurement, ...] = ()
     zoo: tuple[ZooRow, ...] = ()
     accuracies: tuple[Accuracy, ...] = ()
+    estimates: tuple[Estimate, ...] = ()
 
     @cached_property
     def newest(self) -> ResultTable:
@@ -340,9 +342,7 @@ def _latency(figures: Summary | None) -> _Fields:
 
 def _processes(measurement: Measurement, row: ResultRow) -> list[Process]:
     run = measurement.methods.get(row.method)
-    if run is None:
-        return []
-    pairs = zip(run.processes, run.by_process(), strict=True)
+    pairs = zip(run.processes, run.by_process(), strict=True) if run else ()
     return [Process(row, i, process, samples) for i, (process, samples) in enumerate(pairs, 1)]
 
 

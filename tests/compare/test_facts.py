@@ -35,9 +35,9 @@ from tests.compare.comparisons import (
 from tests.fakes.measurements import failed, method
 
 
-def test_half_a_percent_more_instructions_passes_and_more_does_not() -> None:
-    assert fact(sides(counted(1, 100_000), counted(2, 100_500)), "instructions").verdict == SAME
-    worse = sides(counted(1, 100_000), counted(2, 100_501))
+def test_a_thousandth_more_instructions_passes_and_more_does_not() -> None:
+    assert fact(sides(counted(1, 100_000), counted(2, 100_100)), "instructions").verdict == SAME
+    worse = sides(counted(1, 100_000), counted(2, 100_101))
     assert fact(worse, "instructions").verdict == REGRESSION
     assert fact(sides(counted(1, 100_000), counted(2, 99_000)), "instructions").verdict == BETTER
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from seaformer.core.estimate import Estimate
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import Measurement
 from seaformer.core.runs import Runs
@@ -18,9 +20,11 @@ def report_of(
     measurements: Iterable[Measurement],
     damaged: Iterable[DamagedFile] = (),
     zoo: Iterable[ZooRow] = (),
+    estimates: Iterable[Estimate] = (),
 ) -> Report:
     """What ``build`` makes of these measurements."""
-    return build(Runs(tuple(measurements), tuple(damaged)), zoo)
+    runs = Runs(tuple(measurements), tuple(damaged))
+    return replace(build(runs, zoo), estimates=tuple(estimates))
 
 
 def write_report_of(root: Path, zoo: Iterable[ZooRow] = ()) -> ReportFiles:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from seaformer.core.files import DamagedFile
 from seaformer.report.renderers import github
+from tests.commands.test_estimate import ROW as ESTIMATE
 from tests.fakes.measurements import OFF_CORE, emulated, failed, measurement
 from tests.fakes.reports import report_of
 from tests.report.pages import EVIL, everything, hostile
@@ -18,6 +19,17 @@ def test_measured_and_emulated_rows_are_in_tables_of_their_own() -> None:
     assert "| seaformer_s.ade20k |" in measured
     assert "260.00" in emulated
     assert "ms |" not in emulated
+
+
+def test_estimates_follow_the_counts_that_they_are_made_of() -> None:
+    outside = replace(ESTIMATE, model="mine", inside=False, published_ms=None)
+    text = github.summary(report_of(everything(), (), (), [ESTIMATE, outside]))
+    emulated, estimated = text.split("### Estimated")
+    assert "260.00" in emulated
+    assert "nothing is gated on it" in estimated
+    assert "| 41.36 | 35.17–48.64 | inside | 40 |" in estimated
+    assert "| 41.36 | 35.17–48.64 | outside |" in estimated
+    assert "Estimated" not in github.summary(report_of(everything()))
 
 
 def test_what_failed_what_is_not_valid_and_what_was_skipped_is_said() -> None:

@@ -18,11 +18,21 @@ from seaformer.report.html.pictures import samples as _picture_samples
 from seaformer.report.renderers import csv, github, html, markdown, svg, terminal
 from seaformer.report.zoo import zoo_rows
 from seaformer.store.results import ResultStore
+from tests.commands.test_estimate import ROW as ESTIMATE
 from tests.fakes.measurements import counted, emulated, failed, measurement, method, process
 from tests.fakes.reports import report_of, write_report_of
 from tests.report.pages import EVIL, Elements, everything, hostile, island, lines, page_of
 
-SLUGS = ("accuracy", "ratio", "components", "precision", "instructions", "samples", "history")
+SLUGS = (
+    "accuracy",
+    "ratio",
+    "components",
+    "precision",
+    "instructions",
+    "estimates",
+    "samples",
+    "history",
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +107,7 @@ def test_tables_have_captions_scopes_and_columns_that_say_how_they_are_sorted(
 
 def test_every_picture_has_a_title_and_its_figures_in_words(elements: Elements) -> None:
     pictures = [svg for svg in elements.of("svg") if svg.get("role") == "img"]
-    assert len(pictures) == len(SLUGS)
+    assert len(pictures) == len(SLUGS) - 1  # nothing is estimated in this store
     described = " ".join(data for tag, data in elements.said if tag == "desc")
     assert "SeaFormer-T*" in described
     assert "260.0 million" in described
@@ -201,6 +211,25 @@ def test_a_floor_is_given_where_the_model_has_its_own_size(elements: Elements) -
     said = [data for tag, data in elements.said if tag == "td"]
     assert "140.64" in said  # 562,569,216 multiply-accumulates / 4 lanes
     assert "1.85" in said
+
+
+def test_estimates_are_drawn_beside_published_figures_and_are_no_rows() -> None:
+    inside = replace(ESTIMATE, model="topformer_t.ade20k", published_ms=43.0, estimate_ms=41.28)
+    outside = replace(ESTIMATE, inside=False, published_ms=50.0, interval_ms=(10.0, 90.0))
+    unpublished = replace(ESTIMATE, model="mine", published_ms=None)
+    report = report_of([measurement(1)], (), zoo_rows(), [outside, inside, unpublished])
+    text = html.page(report)
+    assert Elements(text).wrong == []
+    section = text[text.index('<section id="estimates"') :].partition("</section>")[0]
+    assert section.count('<polygon class="mark estimated"') == 1 + 1  # one is in the legend
+    assert section.count('<polygon class="mark estimated doubt"') == 1
+    assert section.count('<path class="whisker estimated"') == 2
+    assert section.index("topformer_t") < section.index("seaformer_t")
+    assert "41.28 ms (35.17–48.64), published 43 ms, -4.0 %" in section
+    assert "4.0 % on average, 4.0 % at most" in section  # of what is inside
+    assert "mine" not in section
+    assert "nothing ran on a sd865" in section
+    assert 'id="estimates-table"' not in text
 
 
 @pytest.mark.parametrize("slug", SLUGS[1:])

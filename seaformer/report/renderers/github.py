@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from seaformer.core.estimate import Estimate
 from seaformer.core.measurement import EMULATED, MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report import words
+from seaformer.report.estimate import DOMAINS, NOTE, interval, size
 from seaformer.report.renderers import STDOUT, _emulated, _estimated
 from seaformer.report.renderers.markdown import accuracy_grid, overview
 from seaformer.report.table import FORWARD, Report, newest, standing_alone
@@ -24,6 +26,8 @@ _CLOSED = "\n</details>\n"
 _NAMED = ("model", "HxW", "runtime", "precision", "scope", "device")
 _LATENCY = (*_NAMED, "core", "median ms", "95 % interval ms", "valid", f"{words.PAPER_SIDE} ms")
 _COUNTS = (*_NAMED, "million instructions", "size MB", "valid")
+_ESTIMATES = (*_NAMED[:-1], "core", "estimate ms", "90 % interval ms", "domain", "published ms")
+_NO_GATE = "Computed from the instructions above and not measured: nothing is gated on it. "
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Summary:
     estimated: Grid
     troubles: tuple[Trouble, ...]
     accuracy: Grid | None = None
+    predicted: Grid | None = None
+    predicted_note: str = ""
     estimated_title: str = _estimated.TITLE
     estimated_note: str = _estimated.NOTE
 
@@ -68,6 +74,8 @@ def summary(report: Report, room: int = LIMIT_BYTES) -> str:
         estimated=Grid(_estimated.HEADER, [_estimated.cells(row) for row in estimated]),
         troubles=tuple(_troubles(report)) if table.rows else (),
         accuracy=accuracy_grid(report),
+        predicted=Grid(_ESTIMATES, list(map(_predicted, report.estimates))),
+        predicted_note=_predicted_note(report),
     )
     return fitted(markdown("seaformer.report", "summary.md.j2", page), room)
 
@@ -96,6 +104,19 @@ def _timed(row: ResultRow) -> list[str]:
 def _counted(row: ResultRow) -> list[str]:
     figures = [words.instructions(row.instructions), words.mb(row.size_mb), words.validity(row)]
     return [*_named(row), *figures]
+
+
+def _predicted(row: Estimate) -> list[str]:
+    shown = (row.model, size(row), row.engine, row.precision, row.scope, row.core)
+    figures = (words.ms(row.estimate_ms), interval(row), DOMAINS[row.inside])
+    return [words.clean(cell) for cell in (*shown, *figures, words.published(row.published_ms))]
+
+
+def _predicted_note(report: Report) -> str:
+    if not report.estimates:
+        return ""
+    cores = ", ".join(dict.fromkeys(row.core for row in report.estimates))
+    return _NO_GATE + NOTE.format(emulated=report.estimates[0].emulated, core=cores)
 
 
 def _named(row: ResultRow) -> list[str]:
