@@ -13,9 +13,9 @@ demo: $(VENV)/.export
 		artifacts/seaformer_t.ade20k__512x512__fp32.pte --threads 1
 	$(BIN)/seaformer report
 
-# Format, lint, types, layers, tests; SLOW=1 runs the slow tests too.
+# Format, lint, types, layers, tests; SLOW=1 runs the slow tests too, and lists the longest.
 test: $(VENV)/.dev
-	./check $(if $(SLOW),-m 'not zoo and not device')
+	./check $(if $(SLOW),-m 'not zoo and not device' --durations=40)
 
 check: test
 

@@ -18,6 +18,9 @@ from packaging.requirements import Requirement
 
 from tests import exports, requirements
 
+# Workers share the cores: while one waits, threads that spin for it take the other's time. Read by
+# OpenMP when torch is imported, here and in every command that a test starts.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # onnxruntime 1.31: telemetry is on unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # A command that crashes prints where, and a test shows what it printed.

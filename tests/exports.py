@@ -52,11 +52,8 @@ def half(format: str) -> Artifact:
 @functools.cache
 def _small(format: str, precision: str, components: bool) -> Artifact:
     def export(folder: Path) -> str:
-        import torch
-
         from seaformer.export import export_request
 
-        torch.set_num_threads(1)  # small networks on shared cores wait for each other otherwise
         request = ExportRequest("seaformer_t", format, precision, SIZE, components=components)
         return str(export_request(request, folder).path)
 

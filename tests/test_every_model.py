@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from seaformer.core.engine import FormatName
 from seaformer.export import export_model
@@ -77,11 +76,6 @@ def _exports() -> list[object]:
             marks = () if (name, format) in DEFAULT else (mark,)
             exports.append(pytest.param(name, format, marks=marks))
     return exports
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize(("name", "format"), _exports())

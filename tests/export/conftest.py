@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from seaformer.core.artifact import Artifact, load_artifact
 from seaformer.core.quiet import quiet
@@ -16,8 +15,6 @@ from tests.exports import SIZE, shared, small
 with quiet():  # their imports warn about themselves, and warnings are errors here
     for name in FORMATS.names():
         FORMATS.load(name)
-
-torch.set_num_threads(1)  # small networks on shared cores wait for each other otherwise
 
 
 @pytest.fixture(scope="session")
