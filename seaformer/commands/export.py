@@ -102,7 +102,7 @@ def export(
     """Export models to files that mobile runtimes run, each proved equal to PyTorch."""
     from seaformer.core import codec
     from seaformer.core.files import check_dir, expanded
-    from seaformer.export import export_request
+    from seaformer.export import Shared, export_request
     from seaformer.report.artifact import artifact_page, noise_page
     from seaformer.report.estimate import estimate_page
 
@@ -117,10 +117,11 @@ def export(
         check_calibrated("--sqnr", models.precision)
     check_dir(expanded(out))
     artifacts, estimates = [], []
+    shared = Shared()
     with steps() as step:
         estimator = _estimator(requests, step) if estimate else None
         for number, request in enumerate(requests):
-            artifact = export_request(request, out, titled(step, requests, number))
+            artifact = export_request(request, out, titled(step, requests, number), shared)
             artifacts.append(artifact)
             warn_quantised(artifact)
             if not as_json:

@@ -14,6 +14,7 @@ from typing import Literal
 from seaformer.core import codec, files
 from seaformer.core.checkpoint import LoadedCheckpoint
 from seaformer.core.checksums import check_sha256
+from seaformer.core.cost import StepCost
 from seaformer.core.engine import engines
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.foreign import Foreign
@@ -176,6 +177,7 @@ class Artifact:
     ``preprocessing`` and ``labels`` are ``None`` where they are unknown, as of most modules.
     ``quantization`` is ``None`` of a file that computes in floating point.
     ``free_axes`` of the input take other sizes than those of ``spec``, which were exported.
+    ``steps`` are what making the file took.
     """
 
     schema: int
@@ -207,6 +209,7 @@ class Artifact:
     labels: Labels | None = None
     quantization: Quantization | None = None
     free_axes: tuple[FreeAxis, ...] = ()
+    steps: tuple[StepCost, ...] = ()
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
     foreign: Foreign | None = field(default=None, compare=False, metadata={"transient": True})
 

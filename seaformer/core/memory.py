@@ -1,10 +1,18 @@
-"""Making many records without looking for garbage among them meanwhile."""
+"""The memory of this process, and making many records without looking for garbage meanwhile."""
 
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+_RESET = Path("/proc/self/clear_refs")
+_RESET_PEAK = "5"  # proc(5): the peak resident set size becomes the present one
+_MEMORY = Path("/proc/meminfo")
+_KIB = 1024
 
 
 @contextmanager
@@ -21,3 +29,48 @@ def no_collections() -> Iterator[None]:
     finally:
         if searching:
             gc.enable()
+
+
+def reset_peak() -> bool:
+    """Begin ``peak_bytes`` anew; false where the system cannot, as all but Linux."""
+    with suppress(OSError):
+        _RESET.write_text(_RESET_PEAK)
+        return True
+    return False
+
+
+def peak_bytes() -> int:
+    """The most memory that this process had resident since ``reset_peak``, or its start.
+
+    0 where the system does not report it.
+    """
+    with suppress(OSError):
+        return _kibibytes(_STATUS.read_text(), "VmHWM")
+    return _most_ever()
+
+
+def available_bytes() -> int | None:
+    """Memory that programs can take before the system begins to swap; ``None``: unknown."""
+    with suppress(OSError):
+        return _kibibytes(_MEMORY.read_text(), "MemAvailable") or None
+    return None
+
+
+def _kibibytes(text: str, key: str) -> int:
+    """The number of a line ``Key:   1234 kB`` of /proc, in bytes; 0 where it is missing."""
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        if name == key:
+            return int(rest.split()[0]) * _KIB
+    return 0
+
+
+def _most_ever() -> int:
+    """By getrusage(2), which has bytes on macOS."""
+    try:
+        import resource  # here: Windows has none
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else _KIB
+    )

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from seaformer.export._cache import find_export as find_export
     from seaformer.export._cache import sources_digest as sources_digest
     from seaformer.export._pipeline import export_request as export_request
+    from seaformer.export._shared import Shared as Shared
     from seaformer.export._subject import module_name as module_name
 
 FORMATS = Registry("seaformer.export", noun="format", extra="export")
 
 __all__ = [
     "FORMATS",
+    "Shared",
     "cache_folder",
     "cache_key",
     "cached_export",
@@ -34,6 +36,7 @@ _HOMES = {  # the pipeline brings torch with it, so nothing is imported before i
     "_cache": ("cache_folder", "cache_key", "cached_export", "find_export", "sources_digest"),
     "_arguments": ("export_model",),
     "_pipeline": ("export_request",),
+    "_shared": ("Shared",),
     "_subject": ("module_name",),
 }
 

@@ -13,7 +13,8 @@ from seaformer.core.errors import UsageError
 from seaformer.core.precision import DEFAULT_PRECISION, PrecisionName
 from seaformer.core.preprocessing import FLOAT, Three
 from seaformer.core.request import ExportRequest
-from seaformer.export._pipeline import Progress, export
+from seaformer.export._pipeline import export
+from seaformer.export._steps import Progress
 from seaformer.export._subject import is_graph_file, module_name
 
 

@@ -21,6 +21,7 @@ from seaformer.core.precision import BASE, Precision
 from seaformer.core.quantization import Keep, Quantization
 from seaformer.core.request import ExportRequest
 from seaformer.export._components import Part
+from seaformer.export._shared import Once, every_time
 from seaformer.export._verify import Case
 from seaformer.export.rewrites._graph import GraphRule
 
@@ -59,7 +60,8 @@ class WriteRequest:
     whose files have some. ``graph`` is a file of the format that is written again as it is, in
     place of ``model``, which computes what it does. ``calibration``, ``observer`` and
     ``keep`` (the modules that stay in float) are for a precision that needs them. ``dynamic`` names
-    the axes of the input that the file leaves free.
+    the axes of the input that the file leaves free. ``once`` keeps what depends on ``model``, and
+    not on the precision, for further files of the same command.
     """
 
     model: nn.Module
@@ -76,6 +78,7 @@ class WriteRequest:
     observer: str = ""
     keep: Keep = field(default_factory=Keep)
     dynamic: tuple[str, ...] = ()
+    once: Once = every_time
 
 
 @dataclass(frozen=True)

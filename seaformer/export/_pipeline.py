@@ -8,9 +8,10 @@ last; whatever fails before leaves nothing behind.
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from itertools import islice
@@ -32,33 +33,24 @@ from seaformer.core.artifact import (
     manifest_path,
 )
 from seaformer.core.checksums import joint_sha256
-from seaformer.core.engine import Engine, engine_of
-from seaformer.core.errors import UsageError
 from seaformer.core.operators import SCHEMA as MAP_SCHEMA
 from seaformer.core.operators import OperatorMap
-from seaformer.core.precision import Precision, find_precision, precisions
 from seaformer.core.preprocessing import Preprocessing, metadata_of
 from seaformer.core.quantization import ENOUGH_IMAGES, ChannelSpread, Keep
 from seaformer.core.quiet import quiet
-from seaformer.core.request import OTHER_TASK, ExportRequest, check_scope, check_search
-from seaformer.core.spec import ModelSpec
-from seaformer.core.stem import stem
+from seaformer.core.request import OTHER_TASK, ExportRequest
 from seaformer.data.preprocessing import IMAGENET
-from seaformer.export import FORMATS, _components, _verify
-from seaformer.export._checks import check_request
-from seaformer.export._format import FileFacts, Format, WriteRequest
+from seaformer.export import _components, _verify
+from seaformer.export._format import FileFacts, WriteRequest
 from seaformer.export._free import NOTHING, Proved, Sized, fixing_rules, prove
-from seaformer.export._named import load_named
+from seaformer.export._job import Job, names_of, open_job
 from seaformer.export._range import network_ranges, network_weights, require_range
 from seaformer.export._raw_input import with_input
 from seaformer.export._reference import write_reference
 from seaformer.export._scope import with_scope
-from seaformer.export._subject import Subject, is_graph_file, module_subject, zoo_subject
-from seaformer.export.quantize._calibration import (
-    Calibration,
-    calibration_digest,
-    open_calibration,
-)
+from seaformer.export._shared import Once, Shared, every_time
+from seaformer.export._steps import Progress, Steps
+from seaformer.export.quantize._calibration import Calibration, open_calibration
 from seaformer.export.quantize._cases import calibrated_cases
 from seaformer.export.quantize._equalise import channel_notes, equalise
 from seaformer.export.quantize._observers import DEFAULT_OBSERVER
@@ -66,95 +58,36 @@ from seaformer.export.rewrites import select_graph_rules, select_rules
 from seaformer.export.rewrites._apply import Rewrite, rewrite
 from seaformer.export.rewrites._graph import GraphRule
 
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One file to be made."""
-
-    request: ExportRequest
-    subject: Subject
-    engine: Engine
-    precision: Precision
-    writer: Format
-    out: Path
-
-    @property
-    def spec(self) -> ModelSpec:
-        return self.subject.spec
-
-    @property
-    def file(self) -> str:
-        request = self.request
-        more = (request.scope, request.components, request.no_rewrite)
-        name = stem(
-            self.spec,
-            self.precision.name,
-            *more,
-            default=self.subject.default,
-            input=request.input,
-            opset=request.opset,
-            calibration=calibration_digest(request.calibration) if request.calibration else "",
-            observer=request.observer or "",
-            keep=request.keep,
-            max_drop=request.max_drop,
-            dynamic=request.dynamic,
-        )
-        return name + self.engine.suffix
-
 
 def export_request(
-    request: ExportRequest, out: Path | str, progress: Progress | None = None
+    request: ExportRequest,
+    out: Path | str,
+    progress: Progress | None = None,
+    shared: Shared | None = None,
 ) -> Artifact:
     """As ``export_model``, for arguments that were gathered elsewhere.
 
-    Of a request with a ``module`` the code that it names is run.
+    Of a request with a ``module`` the code that it names is run. Exports with one ``shared`` make
+    once what they have in common.
     """
-    return export(request, out, progress, None)
+    return export(request, out, progress, None, shared)
 
 
 def export(
-    request: ExportRequest, out: Path | str, progress: Progress | None, module: nn.Module | None
+    request: ExportRequest,
+    out: Path | str,
+    progress: Progress | None,
+    module: nn.Module | None,
+    shared: Shared | None = None,
 ) -> Artifact:
     """As ``export_request``; of a request with a ``module`` the one given, where there is one."""
-    engine, precision = engine_of(request.format), find_precision(request.precision)
-    writer = _writer(engine, precision)
-    check_request(request, writer)
-    step = progress or (lambda _: None)
-    step("build the model")
-    subject = _subject(request, module, engine)
-    check_scope(subject.spec, request.scope)
-    check_search(request, subject.spec)
-    job = _Job(request, subject, engine, precision, writer, files.expanded(out))
+    steps, folder = Steps(progress), files.expanded(out)
+    job = open_job(request, folder, steps, module, shared or Shared())
     with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
-        return _make(job, scratch, step)
+        return _make(job, scratch, steps)
 
 
-def _subject(request: ExportRequest, module: nn.Module | None, engine: Engine) -> Subject:
-    if not request.module:
-        return zoo_subject(request)
-    if module is None and is_graph_file(request.module):
-        from seaformer.export._onnx.subject import onnx_subject
-
-        return onnx_subject(request, engine)
-    if module is None:
-        module = load_named(request.module, request.seed)
-    return module_subject(module, request, request.module)
-
-
-def _writer(engine: Engine, precision: Precision) -> Format:
-    with quiet():
-        writer: Format = replace(FORMATS, extra=engine.extra).load(engine.format)
-    if not writer.supports(precision):
-        supported = [row.name for row in precisions() if writer.supports(row)]
-        raise UsageError(
-            f"{engine.format} supports {' and '.join(supported)} (got {precision.name})."
-        )
-    return writer
-
-
-def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
+def _make(job: Job, scratch: Path, step: Steps) -> Artifact:
     spec, components, model = job.spec, job.request.components, job.subject.expected
     preprocessing = job.subject.preprocessing or IMAGENET
     calibration = _calibration(job, preprocessing)
@@ -162,7 +95,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
     eager = _ended(job, model)
     cases = _cases(job, eager, preprocessing, calibration)
     photograph = cases[0].name
-    cases += _verify.component_cases(model, cases) if components else ()
+    cases += _component_cases(job, model, cases) if components else ()
     _verify.require_finite(with_input(model, preprocessing), cases)
     image = torch.from_numpy(_verify.network_input(cases[0].image, preprocessing))
     result, graph_rules = _rewritten(job, image, step)
@@ -194,6 +127,7 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
         rewrites={**result.applied, **{n: len(p) for n, p in facts.rewritten.items()}},
         notes=(*facts.notes, *notes, *proved.notes),
         free_axes=proved.axes,
+        steps=step.costs(),
         quantization=facts.quantization and replace(facts.quantization, channels=spreads),
     )
     files.write_json(manifest_path(path), codec.to_json(artifact))
@@ -202,26 +136,37 @@ def _make(job: _Job, scratch: Path, step: Progress) -> Artifact:
 
 
 def _cases(
-    job: _Job, eager: nn.Module, preprocessing: Preprocessing, calibration: Calibration | None
+    job: Job, eager: nn.Module, preprocessing: Preprocessing, calibration: Calibration | None
 ) -> tuple[_verify.Case, ...]:
     """The inputs of the proof with the eager model's answers; calibration images are among them."""
     spec, channels = job.spec, job.spec.input_shape[1]
-    cases = _verify.cases(
-        eager, spec.height, spec.width, channels=channels, preprocessing=preprocessing
+    size = (spec.height, spec.width)
+    cases = job.shared.once(
+        job.key("cases"),
+        lambda: _verify.cases(eager, *size, channels=channels, preprocessing=preprocessing),
     )
     if spec.task == OTHER_TASK:
         cases = tuple(replace(case, scores=False) for case in cases)
     return cases if calibration is None else calibrated_cases(cases, eager, calibration)
 
 
-def _ended(job: _Job, network: nn.Module) -> nn.Module:
+def _component_cases(
+    job: Job, model: nn.Module, cases: tuple[_verify.Case, ...]
+) -> tuple[_verify.Case, ...]:
+    """What each component takes and gives; components end with the logits of a float network."""
+    return job.shared.once(
+        job.key("component cases"), lambda: _verify.component_cases(model, cases)
+    )
+
+
+def _ended(job: Job, network: nn.Module) -> nn.Module:
     """A network with the tail that the scope adds."""
     free = bool(job.request.dynamic)
     return with_scope(network, job.spec, job.request.scope, free=free)
 
 
 def _proved_sizes(
-    job: _Job, eager: nn.Module, verify: Callable[[Sequence[_verify.Case]], Parity], step: Progress
+    job: Job, eager: nn.Module, verify: Callable[[Sequence[_verify.Case]], Parity], step: Steps
 ) -> Proved:
     """The axes that the file leaves free, proved at two further sizes."""
     if not job.request.dynamic:
@@ -240,7 +185,7 @@ def _proved_sizes(
     return prove(sized, job.request.dynamic, fixing_rules(job.subject.network, rules))
 
 
-def _calibration(job: _Job, preprocessing: Preprocessing) -> Calibration | None:
+def _calibration(job: Job, preprocessing: Preprocessing) -> Calibration | None:
     """The images that a calibrated precision needs, read and checked."""
     if not job.precision.calibrated:
         return None
@@ -248,7 +193,7 @@ def _calibration(job: _Job, preprocessing: Preprocessing) -> Calibration | None:
 
 
 def _equalised(
-    job: _Job, network: nn.Module, calibration: Calibration | None
+    job: Job, network: nn.Module, calibration: Calibration | None
 ) -> tuple[ChannelSpread, ...]:
     """The network, in place, with channels on one scale; not that of a graph from a file."""
     if calibration is None or job.subject.graph is not None:
@@ -257,7 +202,7 @@ def _equalised(
         return equalise(network, tuple(islice(calibration.arrays(raw=True), ENOUGH_IMAGES)))
 
 
-def _completed(request: WriteRequest, job: _Job, calibration: Calibration | None) -> WriteRequest:
+def _completed(request: WriteRequest, job: Job, calibration: Calibration | None) -> WriteRequest:
     """With what the job states about the file."""
     return replace(
         request,
@@ -268,12 +213,22 @@ def _completed(request: WriteRequest, job: _Job, calibration: Calibration | None
         observer=job.request.observer or DEFAULT_OBSERVER,
         keep=Keep.of(job.request.keep, job.request.max_drop),
         dynamic=job.request.dynamic,
+        once=_once(job),
     )
 
 
-def _rewritten(
-    job: _Job, image: torch.Tensor, step: Progress
-) -> tuple[Rewrite, tuple[GraphRule, ...]]:
+def _once(job: Job) -> Once:
+    """Shared by files of one format whose networks are the same; nothing is of a changed copy."""
+    if job.precision.calibrated or job.subject.graph is not None:
+        return every_time
+    rules = select_rules(
+        job.engine, job.precision, job.request.no_rewrite, free=bool(job.request.dynamic)
+    )
+    key = job.key("written", job.engine.format, job.request.opset, *names_of(rules))
+    return lambda step, make: job.shared.once((*key, step), make)
+
+
+def _rewritten(job: Job, image: torch.Tensor, step: Steps) -> tuple[Rewrite, tuple[GraphRule, ...]]:
     """The network as the engine takes it best, and rules for its graph."""
     if job.subject.graph is not None:
         return Rewrite(job.subject.network, {}), ()
@@ -283,11 +238,16 @@ def _rewritten(
     graph_rules = select_graph_rules(*which) if job.request.module else ()
     with quiet():
         rules = select_rules(*which, free=bool(job.request.dynamic))
-        return rewrite(job.subject.network, image, rules), graph_rules
+        result = job.shared.once(
+            job.key("rewritten", *names_of(rules)),
+            lambda: rewrite(job.subject.network, image, rules),
+        )
+        # Channels of a calibrated network are equalised in place.
+        return copy.deepcopy(result) if job.precision.calibrated else result, graph_rules
 
 
 def _range_notes(
-    job: _Job, network: nn.Module, cases: Sequence[_verify.Case], preprocessing: Preprocessing
+    job: Job, network: nn.Module, cases: Sequence[_verify.Case], preprocessing: Preprocessing
 ) -> tuple[str, ...]:
     """What the precision does to the values inside. Raises ``ExportError`` where it is too much."""
     graph = job.subject.graph
@@ -315,7 +275,7 @@ def _write_operator_map(path: Path, facts: FileFacts) -> SideFile | None:
     return SideFile(path.name, files.sha256_file(path))
 
 
-def _manifest(job: _Job, path: Path, facts: FileFacts, parity: Parity) -> Artifact:
+def _manifest(job: Job, path: Path, facts: FileFacts, parity: Parity) -> Artifact:
     external = [path.parent / name for name in facts.external]
     return Artifact(
         schema=SCHEMA,

@@ -22,6 +22,7 @@ from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._executorch.delegation import operator_name, xnnpack_report
+from seaformer.export._executorch.provenance import shared_provenance
 from seaformer.export._format import FileFacts, WriteRequest, is_cast, unsupported
 from seaformer.export._raw_input import own_path
 from seaformer.export.quantize import QUANTIZERS, find_quantizer
@@ -143,7 +144,8 @@ def _rewritten(
 
 def _lower(captured: dict[str, ExportedProgram]) -> EdgeProgramManager:
     partitioner = {name: [XnnpackPartitioner()] for name in captured}
-    return to_edge_transform_and_lower(captured, partitioner=partitioner)
+    with shared_provenance():
+        return to_edge_transform_and_lower(captured, partitioner=partitioner)
 
 
 def _notes(request: WriteRequest, reports: dict[str, Delegation]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ such a file is refused with the operator's name. Both precisions take and give f
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -36,9 +37,7 @@ def write(request: WriteRequest) -> FileFacts:
     request.step("trace")
     weights = request.path.with_suffix(".bin")
     traced = request.path.with_suffix(".pt")
-    with torch.no_grad():
-        module = torch.jit.trace(request.model, request.image)  # type: ignore[no-untyped-call]
-        torch.jit.save(module, str(traced))
+    traced.write_bytes(request.once("trace", lambda: _traced(request)))
     request.step("convert to ncnn")
     try:
         _convert(traced, request)
@@ -77,6 +76,15 @@ def verify(
 
     session = open_session(path)
     return _verify.verify(session.run, cases, precision=precision, runtime="ncnn")
+
+
+def _traced(request: WriteRequest) -> bytes:
+    """The network as a TorchScript archive; files of both precisions are made of it."""
+    archive = io.BytesIO()
+    with torch.no_grad():
+        module = torch.jit.trace(request.model, request.image)  # type: ignore[no-untyped-call]
+        torch.jit.save(module, archive)
+    return archive.getvalue()
 
 
 def _convert(traced: Path, request: WriteRequest) -> None:

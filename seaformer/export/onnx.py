@@ -47,9 +47,9 @@ def write(request: WriteRequest) -> FileFacts:
     and needs onnxscript. Drop when that exporter keeps module paths.
     """
     network, image, preprocessing = without_input(request.model, request.image)
-    _begin(request, network, image)
-    request.step("simplify")
-    notes = [simplify(request.path, image.numpy())]
+    graph_file, note = request.once("trace", lambda: _simplified(request, network, image))
+    request.path.write_bytes(graph_file)
+    notes = [note]
     if conversion := find_conversion("onnx", request.precision):
         request.step(f"convert to {request.precision.name}")
         notes.append(conversion.convert(request.path))
@@ -156,6 +156,16 @@ def _begin(request: WriteRequest, network: nn.Module, image: torch.Tensor) -> No
     else:
         request.step("copy the graph")
         onnx.save(_of_opset(request.graph.model, request.opset), str(request.path))
+
+
+def _simplified(
+    request: WriteRequest, network: nn.Module, image: torch.Tensor
+) -> tuple[bytes, str]:
+    """The simplified graph in single precision, from which every precision is made, and a note."""
+    _begin(request, network, image)
+    request.step("simplify")
+    note = simplify(request.path, image.numpy())
+    return request.path.read_bytes(), note
 
 
 def _of_opset(model: onnx.ModelProto, opset: int | None) -> onnx.ModelProto:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from seaformer.core.artifact import Artifact
+from seaformer.core.cost import StepCost
 from seaformer.core.free import listed
 from seaformer.core.model_file import ModelFile, TensorDescription
 from seaformer.core.preprocessing import Labels, metadata_of
@@ -71,6 +72,16 @@ def _of_manifest(artifact: Artifact) -> Iterable[str]:
     if artifact.labels:
         yield from _labels(artifact.labels)
     yield from parity_lines(artifact.parity)
+    yield from _steps(artifact.steps)
+
+
+def _steps(steps: Sequence[StepCost]) -> Iterable[str]:
+    """What each step of the export took."""
+    if steps:
+        yield f"made in {sum(each.seconds for each in steps):.1f} s"
+    for each in steps:
+        peak = f", at most {each.peak_bytes / 1e6:.0f} MB" if each.peak_bytes else ""
+        yield f"     {each.step}: {each.seconds:.1f} s{peak}"
 
 
 def _text(shape: Sequence[int]) -> str:
