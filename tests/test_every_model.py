@@ -35,6 +35,7 @@ SLOW = {
     "shufflenetv2_x150.imagenet",
     "hrnet_w18_small.ade20k",
     "convmlp_s.ade20k",
+    "efficientvit_b0.ade20k",
     "mobilenetv1_x025.imagenet",
     "mobileone_s0.imagenet",
     "mobilenetv4_s.imagenet",
@@ -62,6 +63,7 @@ LONG = {
     "shufflenetv2_x150.imagenet",
     "hrnet_w18_small.ade20k",
     "convmlp_s.ade20k",
+    "efficientvit_b0.ade20k",
     "mobilevitv2_050.imagenet_256",
     "mobilenetv2_psp.cityscapes",
 }

@@ -74,5 +74,6 @@ class RowFields(TypedDict, total=False):
     token_widths: tuple[int, ...]
     tokens: int
     weights: str
+    widened: bool
     width: int
     widths: tuple[int, ...]

@@ -17,6 +17,7 @@ from seaformer.models.edgevit import EdgeVitRow
 from seaformer.models.efficientformer import EfficientFormerRow
 from seaformer.models.efficientformerv2 import EfficientFormerV2Row
 from seaformer.models.efficientnet import EfficientNetRow
+from seaformer.models.efficientvit import EfficientVitRow
 from seaformer.models.hrnet import HrNetRow
 from seaformer.models.mobileformer import MobileFormerRow
 from seaformer.models.mobilenetv1 import MobileNetV1Row
@@ -40,6 +41,7 @@ ROWS: tuple[Any, ...] = (
     EfficientFormerRow,
     EfficientFormerV2Row,
     EfficientNetRow,
+    EfficientVitRow,
     HrNetRow,
     MobileFormerRow,
     ShuffleNetV2Row,

@@ -26,6 +26,8 @@ PAIRS = {
     "edgevit_xs_imagenet": "edgevit_xs.imagenet",
     "shufflenetv2_x150_imagenet": "shufflenetv2_x150.imagenet",
     "hrnet_w18_small_ade20k": "hrnet_w18_small.ade20k",
+    "efficientvit_b0_cityscapes": "efficientvit_b0.cityscapes",
+    "efficientvit_b1_ade20k": "efficientvit_b1.ade20k",
     "convmlp_s_ade20k": "convmlp_s.ade20k",
     "mobileformer_96_imagenet": "mobileformer_96.imagenet",
     "mobileformer_151_imagenet": "mobileformer_151.imagenet",

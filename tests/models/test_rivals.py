@@ -30,6 +30,9 @@ OFFICIAL = {
     "mobileone_s2.imagenet": (7_808_168, 1.2984),
     "mobileone_s3.imagenet": (10_078_312, 1.8958),
     "mobileone_s4.imagenet": (14_838_352, 2.9793),
+    "efficientvit_b0.cityscapes": (706_691, 4.391436),
+    "efficientvit_b1.cityscapes": (4_803_443, 25.105007),
+    "efficientvit_b1.ade20k": (4_791_414, 3.090416),
     "edgevit_xxs.imagenet": (4_067_704, 0.551263),
     "edgevit_xs.imagenet": (6_770_056, 1.127815),
     # Without the second classifier, of 448_000 and 176_000 weights and 1000 biases.
@@ -146,6 +149,8 @@ FAMILY_NAMES = [
     "mobileformer_96.imagenet",
     "hrnet_w18_small.ade20k",
     "convmlp_s.ade20k",
+    "efficientvit_b0.ade20k",
+    "efficientvit_b1.cityscapes",
 ]
 
 

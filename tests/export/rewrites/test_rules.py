@@ -27,6 +27,7 @@ from seaformer.models import create_model
 
 # A model that has modules of the rule's kind, and a size at which all of them have work.
 EXAMPLES = {
+    "bicubic-resize": ("efficientvit_b0", (64, 96)),
     "fold-batch-norm": ("seaformer_t", (64, 96)),
     "fold-padded-batch-norm": ("mobilenetv1_x025.imagenet", (64, 96)),
     "free-adaptive-pool": ("tests.nets:Sixteenths", (64, 96)),
@@ -36,6 +37,7 @@ EXAMPLES = {
     "gelu-tanh": ("segformer_b0", (64, 64)),
     "grid-pool": ("mobilenetv2_psp", (64, 96)),
     "group-norm": ("mobilevitv2_050.imagenet_256", (64, 128)),
+    "half-linear-attention": ("efficientvit_b0", (64, 96)),
     "injection-gate": ("topformer_t", (64, 96)),
     "layer-norm": ("segformer_b0", (64, 64)),
     "merged-qkv": ("seaformer_t_attention_local", (96, 160)),
@@ -60,7 +62,8 @@ EXAMPLES = {
     "vit-attention": ("setr_naive_t", (64, 48)),
     "window-edges": ("seaformer_t_attention_local", (96, 160)),
 }
-APPROXIMATE = {"gelu-tanh": 1e-2}  # 5e-4 per activation at most; only files in FP16 have it
+# Only files in FP16 have these: 5e-4 per activation at most, and an epsilon of 1e-6.
+APPROXIMATE = {"gelu-tanh": 1e-2, "half-linear-attention": 1e-2}
 EXACT = 1e-10
 KEPT = ("free-grid-pool", "grid-pool")  # which leave some modules of their kind as they are
 RULES = pytest.mark.parametrize("rule", list_rules(), ids=lambda rule: str(rule.name))
