@@ -32,18 +32,18 @@ up=${up%%.*}
 mkdir -p "${lock%/*}" || exit 1
 problem=$(mkdir "$lock" 2>&1)
 if [ $? = 0 ]; then
-  echo "$token $bench $boot" > "$lock/owner" && echo $up > "$lock/beat" && echo got
+  echo $up > "$lock/beat" && echo "$token $bench $boot" > "$lock/owner" && echo got
   exit
 fi
 case $problem in *[Dd]enied*|*[Rr]ead-only*|*'No space'*)
   [ -d "$lock" ] || { echo "$problem" >&2; exit 1; } ;;
 esac
-owner= beat=0 job= alive=no
+owner= beat= job= alive=no
 [ -f "$lock/owner" ] && read owner < "$lock/owner"
 [ -f "$lock/beat" ] && read beat < "$lock/beat"
 [ -f "$lock/job" ] && read job < "$lock/job"
 [ -n "$job" ] && [ -d "/proc/$job" ] && alive=yes
-# Empty between its creation and its first line, or for good where that line found no space.
+# A lock whose owner is about to write its beat was active just now.
 echo "held $((up - ${beat:-$up})) $alive $boot ${beat:--} $owner"
 """
 # Removes only the lock that was stale: another bench may have taken a new one since.
@@ -88,7 +88,7 @@ class _OtherLock:
         return cls(int(words[1]), words[4], alive, same_boot, bench, " ".join(owner))
 
     def stale(self, bench: str, resume: bool) -> bool:
-        if not self.owner:  # created and still empty: its owner died, or is about to write it
+        if not self.owner:  # its owner died before it wrote that, or is about to
             return self.silent_s < 0 or self.silent_s > _SILENT_SAME_S
         if not self.same_boot:
             return True

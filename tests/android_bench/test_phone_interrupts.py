@@ -223,6 +223,31 @@ def test_the_last_poll_of_a_pulled_cable_is_not_taken_for_a_bench_that_is_alive(
         each.close()
 
 
+def test_a_lock_that_is_being_made_is_not_taken_away(
+    phone: FakePhone, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = phone.state.clock() + 100  # a phone that has run for longer than a lock may be silent
+    monkeypatch.setattr(phone.state, "clock", lambda: later)
+    phone.refresh()
+    first, second = (workbench.target(phone)._phone for _ in range(2))
+    lock = phone.root / "seaformer" / "lock"
+    Lock(first, "one").take()
+    texts = {file.name: file.read_text() for file in lock.iterdir()}
+    for name in texts:
+        (lock / name).unlink()
+
+    def pause(seconds: float) -> None:
+        for name, text in texts.items():
+            (lock / name).write_text(text)
+
+    monkeypatch.setattr(second, "pause", pause)
+    with pytest.raises(DeviceBusy, match="in use by another bench"):
+        Lock(second, "two").take()
+    assert {file.name: file.read_text() for file in lock.iterdir()} == texts
+    for each in (first, second):
+        each.close()
+
+
 def test_an_owner_in_a_long_transfer_announces_it_and_is_not_taken_for_dead(
     phone: FakePhone, workbench: Workbench, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
