@@ -153,10 +153,18 @@ def _parts(row: Estimate) -> Iterator[Block]:
 
 
 def _first(rows: Sequence[Estimate]) -> Iterator[str]:
-    """Of each model with several rows the one with the lowest estimate."""
+    """Of each model with several rows the one with the lowest estimate, and what may be faster."""
     for model in dict.fromkeys(row.model for row in rows):
         some = sorted((r for r in rows if r.model == model), key=lambda row: row.estimate_ms)
-        if len(some) > 1:
-            best = some[0]
-            what = f"{best.engine} {best.precision}, {words.ms(best.estimate_ms)} ms"
-            yield words.clean(f"Lowest estimate of {model}: {what}. Try it first on the phone.")
+        if len(some) == 1:
+            continue
+        best, *others = some
+        what = f"{_kind(best)}, {words.ms(best.estimate_ms)} ms"
+        near = [row for row in others if row.interval_ms[0] <= best.interval_ms[1]]
+        then = f" Intervals overlap: {', '.join(map(_kind, near))} may be faster." if near else ""
+        yield words.clean(f"Lowest estimate of {model}: {what}. Try it first on the phone.{then}")
+
+
+def _kind(row: Estimate) -> str:
+    """``executorch fp16``."""
+    return f"{row.engine} {row.precision}"

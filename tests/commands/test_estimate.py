@@ -94,10 +94,23 @@ def test_the_table_fits_a_terminal_and_keeps_the_published_figure_apart() -> Non
     assert text.startswith("Estimated, not measured: sd865")
     assert "║ published" in text
     assert f"seaformer_t.ade20k executorch fp16 is outside: {reason}." in text
-    assert "Lowest estimate of seaformer_t.ade20k: executorch fp16, 20.80 ms." in text
+    assert "Lowest estimate of seaformer_t.ade20k: executorch fp16, 20.80 ms. Try it first" in text
+    assert "Intervals overlap: executorch fp32 may be faster." in text
     assert "50.00 %" in text  # the stem's share of the whole
     assert "measured" not in text.replace("not measured", "")
     assert shipped("sd865").core == ROW.core
+
+
+def test_an_engine_and_precision_are_named_that_should_be_tried_first() -> None:
+    half = replace(ROW, engine="ncnn", precision="fp16", estimate_ms=20.0, interval_ms=(18.0, 22.0))
+    other = replace(ROW, model="topformer_t.ade20k")
+    text = " ".join(plain(estimate_page([ROW, half, other])).split())
+    assert (
+        "Lowest estimate of seaformer_t.ade20k: ncnn fp16, 20.00 ms. Try it first on the phone."
+        in text
+    )
+    assert "may be faster" not in text
+    assert "Lowest estimate of topformer_t" not in text
 
 
 def test_an_export_that_cannot_be_estimated_is_refused_before_it_begins(tmp_path: Path) -> None:
