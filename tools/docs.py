@@ -20,7 +20,7 @@ from pathlib import Path
 from seaformer.core import paper
 from seaformer.core.proof import Proof, read
 from seaformer.core.spec import PaperRow
-from seaformer.estimate import worth
+from seaformer.estimate import trials, worth
 from seaformer.models import list_models, model_spec
 from seaformer.models.trained import trained_weights
 from seaformer.report.differences import differences_markdown
@@ -286,6 +286,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "estimates": worth.errors,
     "estimates_worth": worth.worth,
     "estimates_phones": worth.phones,
+    "estimates_tried": trials.tried,
     "estimates_here": lambda: worth.here(RESULTS),
 }
 

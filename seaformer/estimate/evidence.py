@@ -14,7 +14,7 @@ from seaformer.core import codec, files
 from seaformer.core.spec import ModelSpec
 
 SCHEMA = 1
-_FILE = Path(__file__).with_name("evidence.json")
+FILE = Path(__file__).with_name("evidence.json")
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,16 @@ class EvidenceFile:
     rows: tuple[Evidence, ...]
 
 
+def read() -> tuple[Evidence, ...]:
+    """Every row of the file as it is now; raises as ``evidence`` does."""
+    content = files.read_bytes(FILE)
+    return codec.decode(EvidenceFile, content, where=FILE.name, newest=SCHEMA).rows
+
+
 @functools.cache
 def evidence() -> tuple[Evidence, ...]:
     """Every row. Raises ``CorruptArtifact`` when the file is missing or unreadable."""
-    content = files.read_bytes(_FILE)
-    return codec.decode(EvidenceFile, content, where=_FILE.name, newest=SCHEMA).rows
+    return read()
 
 
 def family_of(spec: ModelSpec) -> str:

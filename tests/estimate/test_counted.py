@@ -69,10 +69,10 @@ def test_only_counts_that_the_calibration_covers_are_estimated() -> None:
 def test_the_newest_count_of_a_network_is_the_one_that_is_estimated() -> None:
     found = counted_estimates([counted(2, artifact_sha256="2" * 64), counted(1)])
     assert [each.artifact_sha256 for each in found] == ["2" * 64]
-    half = counted(3, precision="fp16")
-    (first, second) = counted_estimates([counted(1), half])
-    assert (first.precision, second.precision) == ("fp16", "fp32")
-    assert "no row of the calibration is in fp16" in first.outside_because
+    quantised = counted(3, precision="int8")
+    (first, second) = counted_estimates([counted(1), quantised])
+    assert (first.precision, second.precision) == ("fp32", "int8")
+    assert "no row of the calibration is in int8" in second.outside_because
 
 
 def test_what_is_unknown_of_a_file_puts_it_outside() -> None:

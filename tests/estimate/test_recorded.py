@@ -100,10 +100,10 @@ def test_outside_the_interval_is_wide_and_every_reason_is_given() -> None:
     outside = (OutsideOperator("aten.erf", 3, computes=True, reason=""),)
     delegation = Delegation("xnnpack", 2, 8, outside)
     row = Estimator(CALIBRATION, None).estimate_profile(
-        profile(precision="fp16"), {"aten.convolution": 3, "aten.roll": 1}, delegation
+        profile(precision="int8"), {"aten.convolution": 3, "aten.roll": 1}, delegation
     )
     assert row.outside_because == (
-        "no row of the calibration is in fp16",
+        "no row of the calibration is in int8",
         "not delegated to xnnpack: aten.erf (3)",
         "in no row of the calibration: aten.roll (1)",
     )

@@ -1,0 +1,167 @@
+"""``tried``: what else was made of the same counts, and how wrong it is with a family left out.
+
+A table of docs/estimate.md. An estimate is a scale times cycles; whatever is here was to be better,
+and is not used where it was not better for both cores and for the networks of SeaFormer.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from seaformer.core import zoo
+from seaformer.core.precision import BASE
+from seaformer.estimate.calibration import shipped
+from seaformer.estimate.evidence import Evidence, evidence
+from seaformer.estimate.worth import ENGINE
+from seaformer.report.zoo import markdown_table
+
+_CORES = ("sd865", "sd855")
+_SEEN = ("seaformer_", ".ade20k")
+_LINES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)  # cycles for a line, to be chosen from
+_PENALTY = 5.0  # of a slope, in rows
+
+
+@dataclass(frozen=True)
+class Known:
+    """A row: what was counted, and the published time."""
+
+    counted: Evidence
+    family: str
+    ms: float
+
+    @property
+    def name(self) -> str:
+        """The model."""
+        return self.counted.model
+
+
+Count = Callable[[Evidence], float]
+Predict = Callable[[Sequence[Known], Known], float]
+
+
+def tried() -> str:
+    """Mean and worst error of each trial on each core, and on segmentation with SeaFormer."""
+    lines = []
+    for name, predict in all_trials():
+        errors = {core: errors_of(rows_of(core), predict) for core in _CORES}
+        seen = {m: e for m, e in errors[_CORES[0]].items() if _is_seen(m)}
+        figures = (errors[_CORES[0]], seen, errors[_CORES[1]])
+        lines.append((name, *map(_figures, figures)))
+    head = ("tried", f"{_CORES[0]}: mean, worst", "SeaFormer of these", f"{_CORES[1]}: mean, worst")
+    return markdown_table(head, lines)
+
+
+def all_trials() -> Iterator[tuple[str, Predict]]:
+    """Each trial: what it is, and the milliseconds that it predicts for a row from others."""
+    yield "cycles (used)", _scaled(_cycles)
+    yield "instructions", _scaled(lambda e: e.instructions)
+    both = _scaled(lambda e: math.sqrt(e.cycles * e.instructions))
+    yield "geometric mean of cycles and instructions", both
+    yield "the median row as the scale", _scaled(_cycles, statistics.median)
+    yield "every family with the same weight", _by_family
+    for each in _LINES[1:]:
+        yield f"{each:g} cycles more for a line of memory", _scaled(_with_lines(each))
+    yield "the same, the number chosen without the family", _chosen
+    for each in (0.5, 1.0):
+        yield f"{each:g} cycles more for a parameter", _scaled(_with_parameters(each))
+    yield "5000 cycles more for an operator", _scaled(_with_operators)
+    yield "regression of the rest on size", _regressed(lambda e: math.log(e.cycles))
+    yield "on instructions a cycle", _regressed(lambda e: math.log(e.instructions / e.cycles))
+    yield "on MACs a cycle", _regressed(lambda e: math.log(e.macs / e.cycles))
+    yield "on lines of memory a cycle", _regressed(lambda e: (e.memory_lines or 0) / e.cycles)
+
+
+def _cycles(counted: Evidence) -> float:
+    return counted.cycles
+
+
+def _with_lines(each: float) -> Count:
+    return lambda counted: counted.cycles + each * (counted.memory_lines or 0)
+
+
+def _with_parameters(each: float) -> Count:
+    return lambda counted: counted.cycles + each * zoo.entries()[counted.model].params
+
+
+def _with_operators(counted: Evidence) -> float:
+    return counted.cycles + 5000 * sum(counted.operators.values())
+
+
+def _scaled(count: Count, middle: Callable[[list[float]], float] = statistics.fmean) -> Predict:
+    def predict(rows: Sequence[Known], row: Known) -> float:
+        return count(row.counted) * math.exp(middle([_rest(each, count) for each in rows]))
+
+    return predict
+
+
+def _by_family(rows: Sequence[Known], row: Known) -> float:
+    families = {each.family for each in rows}
+    means = [
+        statistics.fmean(_rest(each, _cycles) for each in rows if each.family == family)
+        for family in families
+    ]
+    return row.counted.cycles * math.exp(statistics.fmean(means))
+
+
+def _chosen(rows: Sequence[Known], row: Known) -> float:
+    def error(each: float) -> float:
+        return _mean(errors_of(rows, _scaled(_with_lines(each))))
+
+    several = len({known.family for known in rows}) > 1
+    best = min(_LINES, key=error) if several else 0.0
+    return _scaled(_with_lines(best))(rows, row)
+
+
+def _regressed(feature: Callable[[Evidence], float]) -> Predict:
+    def predict(rows: Sequence[Known], row: Known) -> float:
+        values = [feature(each.counted) for each in rows]
+        rest = [_rest(each, _cycles) for each in rows]
+        middle, spread = statistics.fmean(values), statistics.pstdev(values) or 1.0
+        level = statistics.fmean(rest)
+        places = [(value - middle) / spread for value in values]
+        slope = sum(p * (r - level) for p, r in zip(places, rest, strict=True))
+        slope /= sum(p * p for p in places) + _PENALTY
+        place = (feature(row.counted) - middle) / spread
+        return row.counted.cycles * math.exp(level + slope * place)
+
+    return predict
+
+
+def _rest(row: Known, count: Count) -> float:
+    """The logarithm of the published time over what was counted."""
+    return math.log(row.ms / count(row.counted))
+
+
+def errors_of(rows: Sequence[Known], predict: Predict) -> dict[str, float]:
+    """The relative error of each row, predicted by the other families."""
+    errors = {}
+    for row in rows:
+        others = [each for each in rows if each.family != row.family]
+        errors[row.name] = predict(others, row) / row.ms - 1 if others else math.nan
+    return errors
+
+
+def _mean(errors: dict[str, float]) -> float:
+    return statistics.fmean(map(abs, errors.values()))
+
+
+def _figures(errors: dict[str, float]) -> str:
+    worst = max(map(abs, errors.values()))
+    return f"{100 * _mean(errors):.1f} %, {100 * worst:.1f} %"
+
+
+def _is_seen(model: str) -> bool:
+    return model.startswith(_SEEN[0]) and model.endswith(_SEEN[1])
+
+
+@functools.cache
+def rows_of(core: str) -> tuple[Known, ...]:
+    """The rows of a core's calibration that are in a scale."""
+    key = (ENGINE.name, BASE.name)
+    counted = {e.model: e for e in evidence() if (e.engine, e.precision) == key}
+    rows = (r for r in shipped(core).rows if r.inside and (r.engine, r.precision) == key)
+    return tuple(Known(counted[row.model], row.family, row.ms) for row in rows)
