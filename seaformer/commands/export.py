@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,8 +29,10 @@ from seaformer.core.plan import MOST_SEED
 from seaformer.core.preprocessing import FLOAT
 
 if TYPE_CHECKING:
+    from seaformer.core.estimate import Estimate
     from seaformer.core.request import ExportRequest
     from seaformer.estimate.run import Estimator
+    from seaformer.export import Outcome
     from seaformer.export.rewrites._graph import GraphRule
     from seaformer.export.rewrites._rule import Rule
     from seaformer.report.terminal import Block
@@ -97,13 +99,14 @@ def export(
             rich_help_panel="INT8",
         ),
     ] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="processes side by side, as memory allows")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Export models to files that mobile runtimes run, each proved equal to PyTorch."""
-    from seaformer.core import codec
     from seaformer.core.files import check_dir, expanded
-    from seaformer.export import Shared, export_request
-    from seaformer.report.artifact import artifact_page, noise_page
+    from seaformer.export import export_all, failure
     from seaformer.report.estimate import estimate_page
 
     if list_rewrites:
@@ -116,29 +119,58 @@ def export(
     if sqnr:
         check_calibrated("--sqnr", models.precision)
     check_dir(expanded(out))
-    artifacts, estimates = [], []
-    shared = Shared()
+    outcomes, estimates = [], {}
     with steps() as step:
         estimator = _estimator(requests, step) if estimate else None
-        for number, request in enumerate(requests):
-            artifact = export_request(request, out, titled(step, requests, number), shared)
-            artifacts.append(artifact)
-            warn_quantised(artifact)
-            if not as_json:
-                show(artifact_page(artifact))
-                if sqnr and artifact.quantization:
-                    show(noise_page(artifact.quantization))
-            if estimator:
-                estimates.append(estimator.estimate(artifact, progress=step))
-    if as_json:
-        documents = [codec.to_json(each) | {"path": str(each.path)} for each in artifacts]
-        for document, one in zip(documents, estimates, strict=False):
-            document["estimate"] = codec.to_json(one)
-        print_json(documents)
+        titles = [titled(step, requests, number) for number in range(len(requests))]
+        for outcome in export_all(requests, out, jobs, lambda number, what: titles[number](what)):
+            outcomes.append(outcome)
+            _print_outcome(outcome, alone=len(requests) == 1, quiet=as_json, sqnr=sqnr)
+            if estimator and outcome.artifact:
+                estimates[outcome.number] = estimator.estimate(outcome.artifact, progress=step)
+    ended = sorted(outcomes, key=lambda each: each.number)
+    made = [each for each in ended if each.artifact]
+    if as_json and made:
+        print_json([_document(each, estimates.get(each.number)) for each in made])
+    elif estimates:
+        show(estimate_page([estimates[number] for number in sorted(estimates)]))
+    if error := failure(ended):
+        raise error
+    if not as_json:
+        _suggest_bench(made[0])
+
+
+def _suggest_bench(outcome: Outcome) -> None:
+    assert outcome.artifact is not None
+    path = shlex.quote(relative(outcome.artifact.path))
+    next_step(f"seaformer bench {path} --threads 1")
+
+
+def _print_outcome(outcome: Outcome, *, alone: bool, quiet: bool, sqnr: bool) -> None:
+    """A file with its proof, or the line of one that failed among others."""
+    from seaformer.report.artifact import artifact_page, noise_page
+
+    artifact, request = outcome.artifact, outcome.request
+    if outcome.error is not None and not alone:
+        name = f"{request.model} {request.format} {request.precision}"
+        notice(f"Failed: {name}: {outcome.error.message} {outcome.error.hint}".rstrip())
+    if artifact is None:
         return
-    if estimates:
-        show(estimate_page(estimates))
-    next_step(f"seaformer bench {shlex.quote(relative(artifacts[0].path))} --threads 1")
+    warn_quantised(artifact)
+    if not quiet:
+        show(artifact_page(artifact))
+        if sqnr and artifact.quantization:
+            show(noise_page(artifact.quantization))
+
+
+def _document(outcome: Outcome, estimate: Estimate | None) -> dict[str, Any]:
+    """The manifest, with where the file is, and its estimate where one was asked for."""
+    from seaformer.core import codec
+
+    assert outcome.artifact is not None
+    document: dict[str, Any] = codec.to_json(outcome.artifact)
+    document["path"] = str(outcome.artifact.path)
+    return document if estimate is None else document | {"estimate": codec.to_json(estimate)}
 
 
 def _estimator(requests: Sequence[ExportRequest], step: Callable[[str], None]) -> Estimator:

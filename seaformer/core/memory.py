@@ -49,6 +49,13 @@ def peak_bytes() -> int:
     return _most_ever()
 
 
+def resident_bytes(pid: int) -> int:
+    """What another process has resident; 0 where it has ended, or the system does not report it."""
+    with suppress(OSError):
+        return _kibibytes(Path(f"/proc/{pid}/status").read_text(), "VmRSS")
+    return 0
+
+
 def available_bytes() -> int | None:
     """Memory that programs can take before the system begins to swap; ``None``: unknown."""
     with suppress(OSError):

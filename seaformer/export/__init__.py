@@ -14,19 +14,23 @@ if TYPE_CHECKING:
     from seaformer.export._cache import find_export as find_export
     from seaformer.export._cache import sources_digest as sources_digest
     from seaformer.export._pipeline import export_request as export_request
-    from seaformer.export._shared import Shared as Shared
     from seaformer.export._subject import module_name as module_name
+    from seaformer.export._workers import Outcome as Outcome
+    from seaformer.export._workers import export_all as export_all
+    from seaformer.export._workers import failure as failure
 
 FORMATS = Registry("seaformer.export", noun="format", extra="export")
 
 __all__ = [
     "FORMATS",
-    "Shared",
+    "Outcome",
     "cache_folder",
     "cache_key",
     "cached_export",
+    "export_all",
     "export_model",
     "export_request",
+    "failure",
     "find_export",
     "module_name",
     "sources_digest",
@@ -36,8 +40,8 @@ _HOMES = {  # the pipeline brings torch with it, so nothing is imported before i
     "_cache": ("cache_folder", "cache_key", "cached_export", "find_export", "sources_digest"),
     "_arguments": ("export_model",),
     "_pipeline": ("export_request",),
-    "_shared": ("Shared",),
     "_subject": ("module_name",),
+    "_workers": ("Outcome", "export_all", "failure"),
 }
 
 

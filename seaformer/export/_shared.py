@@ -37,7 +37,7 @@ class Shared:
 
     def begin(self, request: ExportRequest) -> None:
         """Forget everything when the request is not for the network of the one before."""
-        network = _network_of(request)
+        network = network_of(request)
         if network != self._network:
             self._network = network
             self._results.clear()
@@ -50,7 +50,7 @@ class Shared:
         return result
 
 
-def _network_of(request: ExportRequest) -> ExportRequest:
+def network_of(request: ExportRequest) -> ExportRequest:
     """The request without all that the network and its input do not depend on."""
     free = ExportRequest("")
     return replace(

@@ -66,3 +66,12 @@ def test_a_rewrite_that_is_left_out_is_named_below_the_file(tmp_path: Path) -> N
     assert "__no-fusion-gate+sea-attention.onnx" in done.out
     assert "not rewritten: fusion-gate, sea-attention" in done.out
     assert "rewrites: fold-batch-norm x" in done.out
+
+
+def test_a_file_that_fails_does_not_lose_the_others_of_a_command(tmp_path: Path) -> None:
+    options = ("--size", "64x64", "--format", "executorch,onnx", "--opset", "18", "--json")
+    done = seaformer("export", "--variant", "t", *options, cwd=tmp_path)
+    assert done.code == 2
+    assert [document["format"] for document in done.documents] == ["onnx"]
+    assert "Failed: seaformer_t.ade20k executorch fp32: --opset is not supported" in done.err
+    assert "Error: 1 of 2 exports failed: seaformer_t.ade20k executorch fp32." in done.err

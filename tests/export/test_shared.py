@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from seaformer.core.request import ExportRequest
-from seaformer.export import Shared, _job, export_request
+from seaformer.export import _job, export_request
+from seaformer.export._shared import Shared
 from seaformer.export._steps import Steps
 from seaformer.export._subject import Subject, zoo_subject
 
