@@ -36,6 +36,7 @@ SLOW = {
     "hrnet_w18_small.ade20k",
     "convmlp_s.ade20k",
     "efficientvit_b0.ade20k",
+    "segnext_t.ade20k",
     "mobilenetv1_x025.imagenet",
     "mobileone_s0.imagenet",
     "mobilenetv4_s.imagenet",
@@ -64,6 +65,7 @@ LONG = {
     "hrnet_w18_small.ade20k",
     "convmlp_s.ade20k",
     "efficientvit_b0.ade20k",
+    "segnext_t.ade20k",
     "mobilevitv2_050.imagenet_256",
     "mobilenetv2_psp.cityscapes",
 }

@@ -61,6 +61,8 @@ def _values(
 ) -> NDArray[np.float64]:
     if key.endswith(".table"):  # position embeddings
         return rng.standard_normal(shape) * 0.5
+    if key.endswith(".bases"):
+        return unit_bases(rng, shape)
     if len(shape) > 1:  # convolution and linear weights
         gain = _GAIN * (_DAMPING**2 if damped_to else 1)
         return rng.standard_normal(shape) * math.sqrt(gain / math.prod(shape[1:]))
@@ -69,6 +71,13 @@ def _values(
     if key.endswith("bias"):
         return rng.standard_normal(shape) * 0.1
     return rng.uniform(*(damped_to or (0.7, 1.3)), shape)  # a norm's weight or variance
+
+
+def unit_bases(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Bases of a factorisation (... C R): no number negative, each of the R columns of length 1."""
+    draws = rng.uniform(0.0, 1.0, shape)
+    lengths = np.sqrt((draws**2).sum(axis=-2, keepdims=True))
+    return np.asarray(draws / lengths)
 
 
 def _settle_norms(network: Network) -> None:

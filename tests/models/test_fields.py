@@ -31,6 +31,7 @@ from seaformer.models.pp_mobileseg import StrideFormerRow
 from seaformer.models.repvit import RepVitRow
 from seaformer.models.retinanet import RetinaNetRow
 from seaformer.models.segformer import SegFormerRow
+from seaformer.models.segnext import SegNextRow
 from seaformer.models.setr import SetrRow
 from seaformer.models.shufflenetv2 import ShuffleNetV2Row
 from seaformer.models.topformer import TopFormerRow
@@ -57,6 +58,7 @@ ROWS: tuple[Any, ...] = (
     RepVitRow,
     RetinaNetRow,
     SegFormerRow,
+    SegNextRow,
     SetrRow,
     StrideFormerRow,
     TopFormerRow,

@@ -25,6 +25,7 @@ PAIRS = {
     "edgevit_xxs_imagenet": "edgevit_xxs.imagenet",
     "edgevit_xs_imagenet": "edgevit_xs.imagenet",
     "shufflenetv2_x150_imagenet": "shufflenetv2_x150.imagenet",
+    "segnext_t_ade20k": "segnext_t.ade20k",
     "hrnet_w18_small_ade20k": "hrnet_w18_small.ade20k",
     "efficientvit_b0_cityscapes": "efficientvit_b0.cityscapes",
     "efficientvit_b1_ade20k": "efficientvit_b1.ade20k",

@@ -33,6 +33,7 @@ OFFICIAL = {
     "efficientvit_b0.cityscapes": (706_691, 4.391436),
     "efficientvit_b1.cityscapes": (4_803_443, 25.105007),
     "efficientvit_b1.ade20k": (4_791_414, 3.090416),
+    "segnext_t.ade20k": (4_263_414, 6.404342),
     "edgevit_xxs.imagenet": (4_067_704, 0.551263),
     "edgevit_xs.imagenet": (6_770_056, 1.127815),
     # Without the second classifier, of 448_000 and 176_000 weights and 1000 biases.
@@ -151,6 +152,7 @@ FAMILY_NAMES = [
     "convmlp_s.ade20k",
     "efficientvit_b0.ade20k",
     "efficientvit_b1.cityscapes",
+    "segnext_t.ade20k",
 ]
 
 
@@ -173,6 +175,28 @@ def test_a_rivals_weights_load_back_under_their_official_names(name: str, tmp_pa
     torch.save({"state_dict": state}, tmp_path / "w.pth")
     again = create_model(name, checkpoint=tmp_path / "w.pth").state_dict()
     assert all(torch.equal(value, again[key]) for key, value in first.state_dict().items())
+
+
+FIRST_BASES = [0.06733490526676178, 0.028662577271461487, 0.004635135177522898]
+
+
+def test_segnexts_factorisation_starts_alike_from_every_seed_of_a_file_without_bases(
+    tmp_path: Path,
+) -> None:
+    bases = "decode_head.hamburger.ham.bases"
+    first = create_model("segnext_t", seed=1)
+    names = FAMILIES.load("segnext").official_keys(first)
+    state = {names[key]: value for key, value in first.state_dict().items()}
+    torch.save({"state_dict": {k: v for k, v in state.items() if k != bases}}, tmp_path / "w.pth")
+    one, other = (
+        create_model("segnext_t", checkpoint=tmp_path / "w.pth", seed=seed) for seed in (2, 3)
+    )
+    seen = one.state_dict()["head.factorise.bases"]
+    assert torch.equal(seen, other.state_dict()["head.factorise.bases"])
+    assert not torch.equal(seen, state[bases])
+    assert float(seen.min()) >= 0
+    torch.testing.assert_close(seen.norm(dim=1), torch.ones(1, 16))
+    torch.testing.assert_close(seen.flatten()[:3], torch.tensor(FIRST_BASES), rtol=0, atol=1e-7)
 
 
 def test_setrs_positions_are_resized_and_the_class_token_keeps_its_own() -> None:

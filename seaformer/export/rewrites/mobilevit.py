@@ -2,8 +2,9 @@
 
 - The scale of attention goes into the weights that make q.
 - MobileViTv2's sum over patches is a matrix product with ones, its q, k and v come from
-  convolutions of their own, and its norm over everything is written with means that XNNPACK takes:
-  over height and width, and over channels as a 1x1 convolution.
+  convolutions of their own.
+- Group norms (SegNeXt has them too) are written with means that XNNPACK takes: over height and
+  width, and over the channels of a group as a 1x1 convolution.
 """
 
 from __future__ import annotations
@@ -70,15 +71,14 @@ def _parts(convolution: nn.Conv2d, widths: list[int]) -> list[nn.Conv2d]:
 
 
 class MapNorm(nn.Module):
-    """``GroupNorm`` of one group: over channels, height and width."""
+    """``GroupNorm``: over the channels of each group, height and width."""
 
     def __init__(self, source: nn.GroupNorm) -> None:
         super().__init__()
-        channels = source.num_channels
         like = source.weight
-        share = like.new_full((1, channels, 1, 1), 1 / channels)
+        share = _shares(source.num_channels, source.num_groups).to(like)
         self.share = nn.Parameter(share, requires_grad=False)
-        self.eps = nn.Parameter(like.new_full((1,), source.eps), requires_grad=False)
+        self.eps = nn.Parameter(like.new_full(share.shape[:1], source.eps), requires_grad=False)
         self.weight = nn.Parameter(like.detach().reshape(1, -1, 1, 1))
         self.bias = nn.Parameter(source.bias.detach().reshape(1, -1, 1, 1))
 
@@ -86,12 +86,19 @@ class MapNorm(nn.Module):
         """1 C P N to 1 C P N."""
         centred = x - F.conv2d(x.mean((2, 3), keepdim=True), self.share)
         squares = (centred * centred).mean((2, 3), keepdim=True)  # 1 C 1 1
-        scale = torch.rsqrt(F.conv2d(squares, self.share, self.eps))  # 1 1 1 1
+        scale = torch.rsqrt(F.conv2d(squares, self.share, self.eps))  # 1 1 1 1, or 1 C 1 1
         return centred * scale * self.weight + self.bias
 
 
+def _shares(channels: int, groups: int) -> Tensor:
+    """What each channel weighs in the mean of the only group, or of each channel's group."""
+    group = torch.arange(channels) // (channels // groups)
+    same = group[:, None] == group if groups > 1 else torch.ones(1, channels)
+    return same.double()[..., None, None] * groups / channels
+
+
 def _map_norm(source: nn.GroupNorm, _: Shapes) -> nn.Module:
-    return MapNorm(source) if source.num_groups == 1 and source.affine else source
+    return MapNorm(source) if source.affine else source
 
 
 RULES = (
@@ -113,7 +120,7 @@ RULES = (
         "group-norm",
         nn.GroupNorm,
         _map_norm,
-        "XNNPACK has no group norm; over one group its means are a mean and a convolution",
+        "XNNPACK has no group norm; its means are a mean and a convolution",
         stage=Stage.LAYER,
         delegates=("xnnpack",),
     ),

@@ -28,6 +28,8 @@ CASES = [
     ("setr_mla_t.ade20k", (64, 48)),
     ("mobilenetv3_s.ade20k", (64, 96)),
     ("efficientnet_b1.imagenet_240", (64, 96)),
+    ("efficientvit_b0.ade20k", (64, 96)),
+    ("segnext_t.ade20k", (64, 96)),
     ("mobilevit_xxs.imagenet_256", (64, 128)),
     ("mobilevitv2_050.imagenet_256", (64, 128)),
 ]
