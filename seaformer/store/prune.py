@@ -7,8 +7,9 @@ all that is left of a run. Nothing is deleted here before ``prune`` is called.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core import files
@@ -37,7 +38,8 @@ def plan_prune(
 
     Of each key (device, model, size, format, precision, scope, methods, core, threads, source)
     the ``keep`` newest valid measurements stay; a failed or invalid one goes when a newer valid
-    one took its place. With ``older_than_days`` only what is older than that goes.
+    one has every method that it has, of which a failed one may have none. With
+    ``older_than_days`` only what is older than that goes.
 
     Raises ``UsageError`` for ``keep`` below 1 or a negative age.
     """
@@ -46,7 +48,7 @@ def plan_prune(
     limit = (now or dt.datetime.now(dt.UTC)) - dt.timedelta(days=older_than_days)
     groups: dict[tuple[object, ...], list[IndexEntry]] = {}
     for entry in sorted(entries, key=lambda one: (one.created_at, one.id), reverse=True):
-        groups.setdefault(entry.key, []).append(entry)
+        groups.setdefault(replace(entry, methods="").key, []).append(entry)
     candidates = [one for group in groups.values() for one in _candidates(group, keep)]
     aged = [one for one in candidates if not older_than_days or _before(one.entry, limit)]
     return tuple(sorted(aged, key=lambda one: (one.entry.created_at, one.entry.id)))
@@ -60,17 +62,22 @@ def prune(root: Path, candidates: Sequence[Candidate]) -> None:
 
 
 def _candidates(group: Sequence[IndexEntry], keep: int) -> list[Candidate]:
-    """Of one key, newest first."""
-    candidates, valid = [], 0
+    """Of one network, its methods aside, newest first."""
+    candidates = []
+    valid: Counter[str] = Counter()
     for entry in group:
         if entry.valid:
-            valid += 1
-            if valid > keep:
+            valid[entry.methods] += 1
+            if valid[entry.methods] > keep:
                 candidates.append(Candidate(entry, f"{keep} newer valid one{'s' * (keep > 1)}"))
-        elif valid:
+        elif any(_methods(entry.methods) <= _methods(newer) for newer in valid):
             what = "failed" if entry.failure is not None else "not valid"
             candidates.append(Candidate(entry, f"{what}, and a newer one is valid"))
     return candidates
+
+
+def _methods(listed: str) -> set[str]:
+    return set(filter(None, listed.split(",")))
 
 
 def _before(entry: IndexEntry, limit: dt.datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from seaformer.core.errors import UsageError
 from seaformer.store.index import list_results
 from seaformer.store.prune import plan_prune, prune
 from seaformer.store.results import ResultStore
-from tests.fakes.measurements import OFF_CORE, emulated, failed, measurement
+from tests.fakes.measurements import OFF_CORE, emulated, failed, measurement, method
 from tests.store.stores import filled, snapshot
 
 
@@ -29,8 +30,17 @@ def test_the_newest_of_every_key_stay(store: ResultStore) -> None:
 
 def test_failures_go_when_a_newer_run_is_valid_and_only_then(store: ResultStore) -> None:
     filled(store, failed(1), measurement(2, flags=(OFF_CORE,)), measurement(3), failed(4))
-    assert pruned(store) == [measurement(2).id]
-    assert pruned(store, keep=1) == [measurement(2).id]
+    filled(store, replace(failed(5), model="seaformer_s.ade20k"))
+    assert pruned(store) == [failed(1).id, measurement(2).id]
+    assert pruned(store, keep=1) == [failed(1).id, measurement(2).id]
+
+
+def test_a_failed_run_of_parts_stays_until_they_were_measured(store: ResultStore) -> None:
+    both = {"forward": method(), "stem": method()}
+    filled(store, measurement(1, methods=both, failure="cut off"), measurement(2))
+    assert pruned(store) == []
+    filled(store, measurement(3, methods=both))
+    assert pruned(store) == [measurement(1).id]
 
 
 def test_the_last_valid_one_stays_behind_newer_failures(store: ResultStore) -> None:
