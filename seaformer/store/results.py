@@ -60,7 +60,7 @@ def run_files(root: Path) -> Iterator[RunFile]:
     folder = str(root / RUNS)
     for entry in _json_files(folder):
         with suppress(OSError):  # it went away meanwhile
-            status = entry.stat()
+            status = _status(entry)
             path = RUNS + entry.path.removeprefix(folder).replace(os.sep, "/")
             yield RunFile(path, status.st_size, status.st_mtime_ns)
 
@@ -69,11 +69,27 @@ def _json_files(folder: str) -> Iterator[os.DirEntry[str]]:
     """Whatever is named ``*.json`` and not hidden, at any depth; links to folders are left out."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir():
+            if _is_folder(entry):
                 if not entry.is_symlink():
                     yield from _json_files(entry.path)
             elif entry.name.endswith(".json") and not entry.name.startswith("."):
                 yield entry
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A circle of links is not one: its error would end the list of what lies beside it."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result:
+    """That of the link itself where it leads nowhere: reading it reports why."""
+    try:
+        return entry.stat()
+    except OSError:
+        return entry.stat(follow_symlinks=False)
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,18 @@ def test_what_is_not_a_regular_file_is_reported_and_not_opened(
     assert list_results(store.root).damaged == (expected,)
 
 
+def test_links_that_lead_nowhere_hide_no_file_and_are_reported(store: ResultStore) -> None:
+    path = store.append(measurement())
+    names = [f"{letter}{end}" for letter in "az" for end in (".json", "-circle.json", "-folder")]
+    for name in names:  # before and behind the run, whatever the file system's order is
+        path.with_name(name).symlink_to(name if "-" in name else "nothing.json")
+    listed, damaged = store.load().measurements, store.load().damaged
+    assert listed == (measurement(),)
+    reported = [Path(file.path).name for file in damaged]
+    assert reported == sorted(name for name in names if name.endswith(".json"))
+    assert damaged == list_results(store.root).damaged
+
+
 def test_a_folder_without_runs_is_refused_where_runs_are_needed(store: ResultStore) -> None:
     with pytest.raises(UsageError, match=r"results does not exist\.$"):
         check_holds_runs(store.root)
