@@ -9,6 +9,7 @@ id that differ are reported. Nothing that exists is ever changed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,8 +48,8 @@ class MergePlan:
     """What a merge copies, and what it leaves where it is.
 
     ``devices`` are the ids that are new here. ``present`` measurements and evaluations are here
-    already; ``conflicts`` are here with other content, or two sources differ; ``namesakes`` are
-    sentences about devices that share an id and are not alike.
+    already; ``conflicts`` are here with other content, or two sources differ, or a damaged file has
+    their name; ``namesakes`` are sentences about devices that share an id and are not alike.
     """
 
     copies: tuple[Copy, ...]
@@ -90,11 +91,15 @@ def plan_merge(store: ResultStore, sources: Sequence[Path]) -> MergePlan:
             conflicts += [] if same else [_conflict(path, one)]
             continue
         known[one.id] = path
+        target = store.path_of(one)
+        if os.path.lexists(target):
+            conflicts.append(_name_taken(path, target))
+            continue
         device = one.device
         if device.id in first and device.id not in devices:
             devices[device.id] = read_run(first[device.id], str(first[device.id])).device
         namesakes |= dict.fromkeys(_namesakes(devices.setdefault(device.id, device), device))
-        copies.append(Copy(path, store.path_of(one), device))
+        copies.append(Copy(path, target, device))
     return MergePlan(
         copies=tuple(copies),
         evaluations=tuple(evaluations.copies),
@@ -137,8 +142,11 @@ def _evaluations(store: ResultStore, sources: Sequence[Path]) -> _Evaluations:
         except ArtifactError as error:
             plan.damaged.append(DamagedFile(str(path), error.message))
             continue
-        if one.id not in known:
-            plan.copies.append(EvaluationCopy(path, store.root / accuracy.record_path(one)))
+        target = store.root / accuracy.record_path(one)
+        if one.id not in known and os.path.lexists(target):
+            plan.conflicts.append(_name_taken(path, target))
+        elif one.id not in known:
+            plan.copies.append(EvaluationCopy(path, target))
         elif codec.to_json(known[one.id]) == codec.to_json(one):  # NaN is equal there
             plan.present += 1
         else:
@@ -200,6 +208,10 @@ def _json_files(folder: Path) -> list[Path]:
 
 def _conflict(path: Path, one: Measurement | Accuracy, noun: str = "measurement") -> DamagedFile:
     return DamagedFile(str(path), f"another {noun} has the id {one.id} and differs.")
+
+
+def _name_taken(path: Path, target: Path) -> DamagedFile:
+    return DamagedFile(str(path), f"{target} has its name and is another file or a damaged one.")
 
 
 def _namesakes(one: DeviceInfo, other: DeviceInfo) -> Iterator[str]:

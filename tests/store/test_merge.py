@@ -54,6 +54,28 @@ def test_a_measurement_with_the_same_id_and_other_content_is_a_conflict(
     assert snapshot(store.root) == before
 
 
+@pytest.mark.parametrize("kind", ["runs", "accuracy"])
+def test_a_damaged_file_of_the_same_name_stays_and_the_others_are_copied(
+    store: ResultStore, tmp_path: Path, kind: str
+) -> None:
+    theirs, damaged = ResultStore(tmp_path / "theirs"), store.root / "cut"
+    for number in (1, 2, 3):
+        if kind == "runs":
+            theirs.append(measurement(number))
+            damaged = store.path_of(measurement(2))
+        else:
+            records.append(theirs.root, accuracy(number))
+            damaged = store.root / records.record_path(accuracy(2))
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    plan = plan_merge(store, [theirs.root])
+    (conflict,) = plan.conflicts
+    assert f"{damaged} has its name" in conflict.reason
+    merge(plan, store)
+    assert damaged.read_text() == "{"
+    assert len(list((store.root / kind).rglob("*.json"))) == 3
+
+
 def test_a_damaged_file_is_told_and_not_copied(store: ResultStore, tmp_path: Path) -> None:
     theirs = ResultStore(tmp_path / "theirs")
     (path,) = filled(theirs, measurement(1))
