@@ -57,7 +57,7 @@ def _side(label: str, documents: Iterator[_Document], records: Iterator[_Documen
     for where, read in records:
         try:
             record = parse_accuracy(read(), where)
-            evaluations[record.id] = record
+            evaluations.setdefault(record.id, record)
         except ArtifactError as error:
             damaged.append(DamagedFile(where, error.message))
     ordered = sorted(evaluations.values(), key=lambda one: (one.created_at, one.id))

@@ -58,6 +58,7 @@ def check_holds_results(root: Path) -> None:
 def load(root: Path) -> Records:
     """Every record, oldest first, and every file that had to be skipped."""
     records: dict[str, Accuracy] = {}
+    first: dict[str, str] = {}
     damaged = []
     for path in _record_files(root):
         name = path.relative_to(root).as_posix()
@@ -66,7 +67,10 @@ def load(root: Path) -> Records:
         except ArtifactError as error:
             damaged.append(DamagedFile(name, error.message))
             continue
-        records.setdefault(one.id, one)
+        if first.setdefault(one.id, name) != name:
+            damaged.append(DamagedFile(name, f"the same evaluation as {first[one.id]}."))
+            continue
+        records[one.id] = one
     ordered = sorted(records.values(), key=lambda one: (one.created_at, one.id))
     return tuple(ordered), tuple(damaged)
 

@@ -62,6 +62,17 @@ def test_damaged_records_are_reported_and_left(tmp_path: Path, old: str, new: st
     assert path.exists()
 
 
+def test_a_record_that_lies_there_twice_counts_once_and_is_reported(tmp_path: Path) -> None:
+    path = store.append(tmp_path, accuracy(1))
+    copy = path.with_name("copy.json")
+    copy.write_text(path.read_text().replace('"miou": 40.0', '"miou": 50.0'))
+    records, (damaged,) = store.load(tmp_path)
+    assert records == (accuracy(1),)
+    assert (Path(damaged.path).name, damaged.reason) == (
+        "copy.json", f"the same evaluation as {path.relative_to(tmp_path).as_posix()}.",
+    )  # fmt: skip
+
+
 @budget
 @given(some.data())
 def test_whatever_is_in_a_record_it_is_reported_or_skipped(
