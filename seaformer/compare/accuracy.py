@@ -5,7 +5,7 @@ Both sides saw the same images, so the difference has no noise of sampling and i
 
 from __future__ import annotations
 
-from seaformer.compare.verdict import BETTER, REGRESSION, SAME, UNKNOWN, Finding
+from seaformer.compare.verdict import BETTER, EXACT_DIGITS, REGRESSION, SAME, UNKNOWN, Finding
 from seaformer.core.accuracy import Accuracy
 
 POINTS = "points"
@@ -18,9 +18,14 @@ def judge_accuracy(base: Accuracy, new: Accuracy, most: float) -> Finding:
         return Finding(fact, UNKNOWN, base.value, new.value, POINTS, why="a side has no figure")
     plain = (base.value, new.value, POINTS)
     if (base.images, base.skipped) != (new.images, new.skipped):
-        counts = f"{base.images:,} images, now {new.images:,}"
-        return Finding(fact, UNKNOWN, *plain, why=f"not the same images: {counts}")
-    drop = base.value - new.value
+        before, now = (_counted(one, skipped=base.skipped != new.skipped) for one in (base, new))
+        why = f"not the same images: {before}, now {now}"
+        return Finding(fact, UNKNOWN, *plain, why=why)
+    drop = round(base.value - new.value, EXACT_DIGITS)
     if drop > most:
         return Finding(fact, REGRESSION, *plain, why=f"more than {most:g} points lost")
     return Finding(fact, BETTER if -drop > most else SAME, *plain)
+
+
+def _counted(one: Accuracy, *, skipped: bool) -> str:
+    return f"{one.images:,} images" + f" ({one.skipped:,} skipped)" * skipped

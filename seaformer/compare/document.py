@@ -173,8 +173,7 @@ def github(comparison: Comparison) -> str:
 
 
 def _reason(row: ComparedRow, fact: str) -> str:
-    reasons = (words.clean(one.why) for one in row.of(UNKNOWN) if one.fact == fact)
-    return next(reasons, "neither side has it")
+    return next(words.clean(one.why) for one in row.of(UNKNOWN) if one.fact == fact)
 
 
 def document(comparison: Comparison) -> dict[str, Any]:

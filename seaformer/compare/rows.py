@@ -108,12 +108,12 @@ class ComparedRow:
     def not_judged(self) -> str:
         """What should have decided about this row and could not: a fact's name, or nothing.
 
-        A part of a network is only advice. A row with neither a time nor a count decides nothing.
+        A part of a network is only advice.
         """
         deciding = {one.fact: one.verdict for one in self.findings if one.fact in _DECIDING}
         if self.key.method != FORWARD or set(deciding.values()) - {UNKNOWN}:
             return ""
-        return next(iter(deciding), "latency")
+        return next(iter(deciding))
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def gate(comparison: Comparison, *, missing: bool = False) -> None:
         )
     if comparison.not_judged:
         row, fact = comparison.not_judged[0]
-        why = next((one.why for one in row.of(UNKNOWN) if one.fact == fact), "neither side has it")
+        why = next(one.why for one in row.of(UNKNOWN) if one.fact == fact)
         count = len(comparison.not_judged)
         more = f", and {count - 1} more" if count > 1 else ""
         raise MeasurementRefused(
@@ -264,8 +264,21 @@ def _accuracy_key(one: Accuracy) -> RowKey:
 
 
 def _row(key: RowKey, pair: Pair, limits: Limits, allowed: Sequence[str]) -> ComparedRow:
-    findings = tuple(_allowed(one, allowed) for one in judge(pair, limits))
-    return ComparedRow(key, pair.base.id, pair.new.id, findings, tuple(_differences(pair)))
+    findings = judge(pair, limits)
+    if key.method == FORWARD and not any(one.fact in _DECIDING for one in findings):
+        findings.append(_undecided(pair))
+    judged = tuple(_allowed(one, allowed) for one in findings)
+    return ComparedRow(key, pair.base.id, pair.new.id, judged, tuple(_differences(pair)))
+
+
+def _undecided(pair: Pair) -> Finding:
+    """The fact that should have decided, of a row with neither a ratio of times nor a count."""
+    timed = pair.base.source == MEASURED
+    has = [bool(run.samples_ns if timed else run.counts) for run in pair.runs]
+    sides = [name for name, known in zip(("base", "new"), has, strict=True) if not known]
+    what = "samples" if timed else "counted instructions"
+    why = f"{' and '.join(sides)}: no {what}" if sides else "the base takes no time"
+    return Finding("latency" if timed else "instructions", UNKNOWN, why=why)
 
 
 def _accuracy_row(

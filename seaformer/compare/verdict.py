@@ -21,6 +21,7 @@ from seaformer.core.ratio import Ratio, ratio_of_medians
 REGRESSION, WARNING, BETTER = "regression", "warning", "better"
 SAME, UNKNOWN = "same", "not judged"
 FORWARD = "forward"
+EXACT_DIGITS = 9  # of a difference: 40.1 - 39.6 is a little more than 0.5 in binary fractions
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,7 @@ def _parity(base: ArtifactFacts, new: ArtifactFacts, limits: Limits) -> Iterator
     agreement = (_known(before.argmax_agreement), _known(after.argmax_agreement))
     yield from _lost("argmax agreement", *agreement)
     if agreement[0] is not None and agreement[1] is not None:
-        worse = agreement[0] - agreement[1] > limits.agreement
+        worse = round(agreement[0] - agreement[1], EXACT_DIGITS) > limits.agreement
         why = f"more than {100 * limits.agreement:g} % of the positions" if worse else ""
         yield Finding("argmax agreement", REGRESSION if worse else SAME, *agreement, why=why)
     errors = (_known(before.relative_error), _known(after.relative_error))

@@ -79,6 +79,19 @@ def test_other_images_are_not_judged_and_not_a_pass() -> None:
         gate(comparison)
 
 
+def test_as_many_images_with_another_number_skipped_are_other_images() -> None:
+    (row,) = sides(accuracy(1, skipped=0), accuracy(2, skipped=7)).rows
+    why = "not the same images: 40 images (0 skipped), now 40 images (7 skipped)"
+    assert [one.why for one in row.findings] == [why]
+
+
+def test_a_loss_of_just_the_limit_passes_though_binary_fractions_make_it_more() -> None:
+    for tenths in range(0, 995, 5):
+        before, after = (tenths + 6) / 10, (tenths + 1) / 10
+        (row,) = sides(accuracy(1, miou=before), accuracy(2, miou=after)).rows
+        assert [one.verdict for one in row.findings] == [SAME], (before, after)
+
+
 def test_top_1_and_ap_are_judged_too() -> None:
     top1 = (accuracy(1, miou=None, top1=60.0), accuracy(2, miou=None, top1=50.0))
     ap = (accuracy(1, miou=None, ap=60.0), accuracy(2, miou=None, ap=50.0))

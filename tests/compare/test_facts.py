@@ -18,6 +18,7 @@ from seaformer.compare.verdict import (
 )
 from seaformer.core.artifact import OutsideOperator
 from seaformer.core.errors import UnknownName
+from seaformer.core.facts import ParityFacts
 from seaformer.core.measurement import (
     Measurement,
     OutputCheck,
@@ -70,6 +71,16 @@ def test_an_operator_that_falls_out_is_named() -> None:
 def test_a_copy_that_falls_out_computes_nothing_and_passes() -> None:
     outside = (OutsideOperator("aten.clone", 3, False, ""),)
     assert with_facts(delegation=replace(DELEGATION, outside=outside)).regressions == ()
+
+
+def test_a_thousandth_of_the_positions_passes_though_binary_fractions_make_it_more() -> None:
+    def parity(agreement: float) -> ParityFacts:
+        return replace(FACTS.parity, argmax_agreement=agreement)
+
+    for base, new, worse in ((0.999, 0.998, False), (0.999, 0.9979, True)):
+        before, after = (replace(FACTS, parity=parity(value)) for value in (base, new))
+        found = sides(on_phone(1, facts=before), on_phone(2, facts=after))
+        assert [one.fact for _, one in found.regressions] == ["argmax agreement"] * worse
 
 
 @pytest.mark.parametrize("error", [1.9e-5, 9e-5])

@@ -22,6 +22,7 @@ from seaformer.core.measurement import (
     Conditions,
     Flag,
     Measurement,
+    MethodRun,
 )
 from tests.compare.comparisons import (
     counted,
@@ -29,7 +30,7 @@ from tests.compare.comparisons import (
     on_phone,
     sides,
 )
-from tests.fakes.measurements import HOST, failed, measurement, method
+from tests.fakes.measurements import HOST, emulated, failed, measurement, method
 
 EARLIER = Conditions(at="2026-07-29T08:00:00+00:00"), Conditions(at="2026-07-29T08:01:00+00:00")
 
@@ -154,6 +155,24 @@ def test_what_was_not_judged_may_be_allowed_and_never_hides_a_regression() -> No
 def test_two_failures_are_not_judged_and_an_emulated_count_is_enough() -> None:
     assert [fact for _, fact in sides(failed(1), failed(2)).not_judged] == ["outcome"]
     assert sides(counted(1, 1000), counted(2, 1000)).not_judged == ()
+
+
+def test_a_row_without_any_figure_is_not_judged_and_may_be_allowed() -> None:
+    uncounted = {"forward": replace(method(), counts=())}
+    empty = {"forward": MethodRun((), ())}
+    for base, new, what, why in (
+        (emulated(1, methods=uncounted), emulated(2, methods=uncounted), "instructions",
+         "base and new: no counted instructions"),
+        (emulated(1), emulated(2, methods=uncounted), "instructions",
+         "new: no counted instructions"),
+        (on_phone(1), on_phone(2, methods=empty), "latency", "new: no samples"),
+    ):  # fmt: skip
+        found = sides(base, new)
+        assert f"1 {what} not judged" in headline(found)
+        with pytest.raises(MeasurementRefused, match=f"^{what} of .* was not judged: {why}") as no:
+            gate(found)
+        assert f"--allow {what}" in no.value.hint
+        gate(sides(base, new, allow=[what]))
 
 
 def test_a_part_of_a_network_is_only_advice() -> None:
