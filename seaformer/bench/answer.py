@@ -62,8 +62,8 @@ def is_answer(path: Path) -> bool:
         return False
 
 
-def merge_answer(path: Path, store: ResultStore) -> Merged:
-    """Make and store the measurements of an answer.
+def merge_answer(path: Path, store: ResultStore, known: ResultStore | None = None) -> Merged:
+    """Make and store the measurements of an answer, unless ``known`` (``store``) has them.
 
     Raises ``CorruptArtifact`` for a file that is not an answer, ``UsageError`` for one of another
     computer's pack, and the error of an artifact that is not here any more.
@@ -72,7 +72,7 @@ def merge_answer(path: Path, store: ResultStore) -> Merged:
         _unpack(path, folder)
         record = _record(_text(folder, "id").strip())
         command = f"{record.command}  # answer {files.sha256_file(path)[:16]}"
-        here = [m for m in store.load().measurements if m.command == command]
+        here = [m for m in (known or store).load().measurements if m.command == command]
         if here:
             return Merged((), len(here))
         artifacts = [_artifact(each) for each in record.artifacts]

@@ -191,7 +191,7 @@ def _merge_answer(path: Path, store: ResultStore, dry_run: bool) -> None:
 
     if dry_run:
         with temporary_folder("merge") as folder:
-            merged = merge_answer(path, ResultStore(folder))
+            merged = merge_answer(path, ResultStore(folder), store)
     else:
         merged = merge_answer(path, store)
     if merged.measured:

@@ -125,10 +125,11 @@ def test_the_command_line_merges_it_once(
     done = seaformer("results", "merge", answer, cwd=tmp_path)
     assert done.code == 0, done.err
     assert "2 measurement(s) stored" in done.out
-    merge([answer], dry_run=False, results=results)
-    out = capsys.readouterr().out
-    assert "0 measurement(s) stored" in out
-    assert "2 were there" in out
+    for dry_run, verb in ((True, "would be stored"), (False, "stored")):
+        merge([answer], dry_run=dry_run, results=results)
+        out = capsys.readouterr().out
+        assert f"0 measurement(s) {verb}" in out
+        assert "2 were there" in out
 
 
 def test_a_board_in_a_state_that_is_refused_gives_rows_that_are_invalid(tmp_path: Path) -> None:
