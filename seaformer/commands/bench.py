@@ -43,6 +43,7 @@ from seaformer.commands._print import (
     titled,
     warn_quantised,
 )
+from seaformer.commands._unused import check_files_alone, check_names_alone
 from seaformer.core.engine import default_formats, timed_formats
 from seaformer.core.plan import MOST_SEED
 
@@ -93,6 +94,10 @@ def bench(
     options = TargetOptions(where.adb_host, resume=where.resume, force=where.force, notice=notice)
     kinds = profile_kinds(profile)
     kind = input_kind(about.input or (), artifacts or ())
+    if artifacts:
+        check_files_alone(models, integers, format, _DEFAULT)
+    else:
+        check_names_alone(about)
     requests = (
         [] if artifacts else export_requests(models, format, seed, input=kind, integers=integers)
     )
