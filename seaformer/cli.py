@@ -6,6 +6,7 @@ exit code drawn in ``core/errors.py``. A command is in ``commands/``, a file eac
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -34,7 +35,8 @@ from seaformer.commands.results import app as results
 from seaformer.commands.runner import app as runner
 from seaformer.commands.train import train
 from seaformer.core import console
-from seaformer.core.errors import SeaFormerError
+from seaformer.core.codec import shortened
+from seaformer.core.errors import SeaFormerError, UsageError
 from seaformer.core.files import is_full, write_error
 
 _EPILOG = (
@@ -107,6 +109,10 @@ def main() -> None:
             _discard_stdout()
             complain(full := write_error("What should be written (or printed)", error))
             sys.exit(full.exit_code)
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            name = shortened(str(error.filename))
+            complain(refused := UsageError(f"{name} is not a file or a folder: {error.strerror}."))
+            sys.exit(refused.exit_code)
         print(console.safe(f"Error: {type(error).__name__}: {error}"), file=sys.stderr)
         print("This is a bug in seaformer. Rerun with --debug and report it.", file=sys.stderr)
         sys.exit(1)

@@ -35,7 +35,8 @@ def check_calibrated(option: str, precision: str) -> None:
 
 
 def _calibrated(precision: str) -> bool:
-    return any(find_precision(name.strip()).calibrated for name in precision.split(","))
+    names = (name.strip() for name in precision.split(","))
+    return any(find_precision(name).calibrated for name in names if name)
 
 
 def options_for(precision: str, integers: QuantizeOptions | None) -> QuantizeOptions:

@@ -25,6 +25,7 @@ from tests.commands.program import seaformer
         ("bench --variant t --format executorc", 2, ("Did you mean executorch?",)),
         ("export --variant t --format ,", 2, ("No format",)),
         ("export --variant t --precision fp23", 2, ("Did you mean fp32?",)),
+        ("export --variant t --precision fp32, --size 1x1", 3, ("32 to 4096 pixels",)),
         ("export --variant t --scope logit", 2, ("Did you mean logits?",)),
         (
             "export --model seaformer_t.* --scope upsample",
@@ -82,6 +83,9 @@ from tests.commands.program import seaformer
         ("bench --variant t --reference y.npy", 2, ("--reference y.npy is for files",)),
         ("bench --variant t --input x=x.npy", 2, ("--input x=x.npy is for files",)),
         ("bench --variant t --shape batch=1", 2, ("--shape batch=1 is for files",)),
+        (f"results show {'9' * 300}", 2, ("File name too long",)),
+        (f"compare {'a' * 300} HEAD", 2, ("File name too long",)),
+        (f"results merge {'a' * 300}", 2, ("File name too long",)),
         ("inspect ~nobody-here/x.onnx", 2, ("home folder that does not exist",)),
     ],
     ids=lambda value: value[:60] if isinstance(value, str) else None,
