@@ -2,7 +2,8 @@
 
 One number per engine and precision: the geometric mean of published over counted. The interval is
 of rows whose whole family was left out. Families are the independent units, models of one family
-are near copies; where there is a single family, its models are.
+are near copies. Of a single family its models are left out one by one, and its interval is as wide
+as that of two families with such errors: how far families differ is then unknown.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def interval_factor(points: Sequence[Point]) -> float:
     if not errors:
         return WIDEST
     rms = math.sqrt(sum(math.log1p(each) ** 2 for each in errors.values()) / len(errors))
-    freedom = len({_group(each, points) for each in points}) - 1
+    freedom = max(1, len({each.family for each in points}) - 1)
     quantile = _T[freedom - 1] if freedom <= len(_T) else _NORMAL
     return min(math.exp(quantile * rms), WIDEST)
 

@@ -53,6 +53,10 @@ def test_models_of_a_single_family_stand_for_families() -> None:
     errors = left_out_errors(POINTS[:2])
     assert errors == pytest.approx({"a1": 0.11 * 100 / 10 - 1, "a2": 0.1 * 200 / 22 - 1})
     assert interval_factor(POINTS[:1]) == WIDEST
+    models = [Point(f"a{i}", "a", 100.0, ms) for i, ms in enumerate((10.0, 10.2, 10.4, 10.6))]
+    logs = [math.log1p(error) for error in left_out_errors(models).values()]
+    rms = math.sqrt(statistics.fmean(one * one for one in logs))
+    assert interval_factor(models) == pytest.approx(math.exp(6.314 * rms))  # as of two families
     assert make_scale("executorch", "fp32", CYCLES, POINTS[:1]).errors == {}
 
 
