@@ -1,7 +1,7 @@
 """``tried``: what else was made of the same counts, and how wrong it is with a family left out.
 
-A table of docs/estimate.md. An estimate is a scale times cycles; whatever is here was to be better,
-and is not used where it was not better for both cores and for the networks of SeaFormer.
+A table of docs/estimate.md, which gives the reasons. An estimate is a scale times cycles; whatever
+is here was to be better.
 """
 
 from __future__ import annotations

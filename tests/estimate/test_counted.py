@@ -86,7 +86,7 @@ def test_the_report_shows_what_its_counts_estimate(tmp_path: Path) -> None:
     done = seaformer("report", cwd=tmp_path)
     assert done.code == 0, done.err
     page = (tmp_path / "results/report.html").read_text(encoding="utf-8")
-    assert "published 40 ms, +" in page
+    assert "published 40 ms, " in page
     summary = seaformer("report", "--github", cwd=tmp_path).out
     assert "### Estimated" in summary
     assert "| inside | 40 |" in summary
