@@ -177,7 +177,8 @@ class Artifact:
     ``preprocessing`` and ``labels`` are ``None`` where they are unknown, as of most modules.
     ``quantization`` is ``None`` of a file that computes in floating point.
     ``free_axes`` of the input take other sizes than those of ``spec``, which were exported.
-    ``steps`` are what making the file took.
+    ``steps`` are what making the file took; ``kinds`` are the classes of modules that rules of
+    rewriting were compared with, so that the cache can tell which edits concern the file.
     """
 
     schema: int
@@ -210,6 +211,7 @@ class Artifact:
     quantization: Quantization | None = None
     free_axes: tuple[FreeAxis, ...] = ()
     steps: tuple[StepCost, ...] = ()
+    kinds: tuple[str, ...] = ()
     path: Path = field(default=Path(), compare=False, metadata={"transient": True})
     foreign: Foreign | None = field(default=None, compare=False, metadata={"transient": True})
 

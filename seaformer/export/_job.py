@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -109,8 +108,3 @@ def _writer(engine: Engine, precision: Precision) -> Format:
             f"{engine.format} supports {' and '.join(supported)} (got {precision.name})."
         )
     return writer
-
-
-def names_of(values: Sequence[Any]) -> tuple[str, ...]:
-    """The names of rules, in their order."""
-    return tuple(value.name for value in values)

@@ -43,7 +43,7 @@ from seaformer.data.preprocessing import IMAGENET
 from seaformer.export import _components, _verify
 from seaformer.export._format import FileFacts, WriteRequest
 from seaformer.export._free import NOTHING, Proved, Sized, fixing_rules, prove
-from seaformer.export._job import Job, names_of, open_job
+from seaformer.export._job import Job, open_job
 from seaformer.export._range import network_ranges, network_weights, require_range
 from seaformer.export._raw_input import with_input
 from seaformer.export._reference import write_reference
@@ -57,6 +57,7 @@ from seaformer.export.quantize._observers import DEFAULT_OBSERVER
 from seaformer.export.rewrites import select_graph_rules, select_rules
 from seaformer.export.rewrites._apply import Rewrite, rewrite
 from seaformer.export.rewrites._graph import GraphRule
+from seaformer.export.rewrites._rule import Rule
 
 
 def export_request(
@@ -109,6 +110,7 @@ def _make(job: Job, scratch: Path, step: Steps) -> Artifact:
     with quiet():
         example = torch.from_numpy(cases[0].image)
         request = WriteRequest(network, example, path, job.precision, step, parts, graph_rules)
+        request = replace(request, once=_once(job, result.network))
         facts = job.writer.write(_completed(request, job, calibration))
         step("verify against the PyTorch model")
         verify = partial(job.writer.verify, path, precision=job.precision, network=network)
@@ -128,6 +130,7 @@ def _make(job: Job, scratch: Path, step: Steps) -> Artifact:
         notes=(*facts.notes, *notes, *proved.notes),
         free_axes=proved.axes,
         steps=step.costs(),
+        kinds=result.kinds,
         quantization=facts.quantization and replace(facts.quantization, channels=spreads),
     )
     files.write_json(manifest_path(path), codec.to_json(artifact))
@@ -213,18 +216,14 @@ def _completed(request: WriteRequest, job: Job, calibration: Calibration | None)
         observer=job.request.observer or DEFAULT_OBSERVER,
         keep=Keep.of(job.request.keep, job.request.max_drop),
         dynamic=job.request.dynamic,
-        once=_once(job),
     )
 
 
-def _once(job: Job) -> Once:
+def _once(job: Job, rewritten: nn.Module) -> Once:
     """Shared by files of one format whose networks are the same; nothing is of a changed copy."""
     if job.precision.calibrated or job.subject.graph is not None:
         return every_time
-    rules = select_rules(
-        job.engine, job.precision, job.request.no_rewrite, free=bool(job.request.dynamic)
-    )
-    key = job.key("written", job.engine.format, job.request.opset, *names_of(rules))
+    key = job.key("written", job.engine.format, job.request.opset, rewritten)
     return lambda step, make: job.shared.once((*key, step), make)
 
 
@@ -238,12 +237,19 @@ def _rewritten(job: Job, image: torch.Tensor, step: Steps) -> tuple[Rewrite, tup
     graph_rules = select_graph_rules(*which) if job.request.module else ()
     with quiet():
         rules = select_rules(*which, free=bool(job.request.dynamic))
-        result = job.shared.once(
-            job.key("rewritten", *names_of(rules)),
-            lambda: rewrite(job.subject.network, image, rules),
-        )
-        # Channels of a calibrated network are equalised in place.
-        return copy.deepcopy(result) if job.precision.calibrated else result, graph_rules
+        result = _shared_rewrite(job, image, rules)
+    # Channels of a calibrated network are equalised in place.
+    return copy.deepcopy(result) if job.precision.calibrated else result, graph_rules
+
+
+def _shared_rewrite(job: Job, image: torch.Tensor, rules: Sequence[Rule]) -> Rewrite:
+    """Of an earlier file of this command where its rules were the same, as far as any applies."""
+    made: list[tuple[Sequence[Rule], Rewrite]] = job.shared.once(job.key("rewritten"), list)
+    for before, result in made:
+        if result.met(before) == result.met(rules):
+            return result
+    made.append((rules, rewrite(job.subject.network, image, rules)))
+    return made[-1][1]
 
 
 def _range_notes(

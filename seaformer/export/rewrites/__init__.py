@@ -70,6 +70,23 @@ def select_rules(
     return tuple(rule for rule in applied if rule.name not in replaced)
 
 
+def relevant_rules(
+    kinds: Iterable[str],
+    engine: Engine,
+    precision: Precision,
+    without: Iterable[str] = (),
+    *,
+    free: bool = False,
+) -> dict[str, str]:
+    """The file of each rule that meets a module of these classes, by its name, in their order."""
+    from seaformer.export.rewrites._apply import kind_name
+
+    met = set(kinds)
+    homes = {rule.name: name for name in FAMILIES.names() for rule in FAMILIES.load(name).RULES}
+    rules = select_rules(engine, precision, without, free=free)
+    return {rule.name: homes[rule.name] for rule in rules if kind_name(rule.kind) in met}
+
+
 def select_graph_rules(
     engine: Engine, precision: Precision, without: Iterable[str] = ()
 ) -> tuple[GraphRule, ...]:

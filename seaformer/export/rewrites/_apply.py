@@ -15,19 +15,36 @@ from seaformer.export.rewrites._rule import Rule, Shapes, Stage
 
 @dataclass(frozen=True)
 class Rewrite:
-    """A network after the rules; ``applied`` counts the modules that each rule replaced."""
+    """A network after the rules; ``applied`` counts the modules that each rule replaced.
+
+    ``kinds`` names the classes of all modules that rules were compared with: a rule for another
+    class changes nothing here.
+    """
 
     network: nn.Module
     applied: Mapping[str, int]
+    kinds: tuple[str, ...] = ()
+
+    def met(self, rules: Sequence[Rule]) -> list[Rule]:
+        """Those rules that meet a module here; others change nothing."""
+        kinds = set(self.kinds)
+        return [rule for rule in rules if kind_name(rule.kind) in kinds]
 
 
 def rewrite(model: nn.Module, image: Tensor, rules: Sequence[Rule]) -> Rewrite:
     """An equal copy of ``model`` for inputs of ``image``'s shape (1, 3, H, W); eval mode."""
     whole = nn.Sequential(copy.deepcopy(model).eval())  # the model itself may match a rule, too
     applied: dict[str, int] = {}
+    kinds: set[str] = set()
     for stage in Stage:
+        kinds |= {kind_name(type(module)) for module in whole.modules()}
         _apply(whole, image, [rule for rule in rules if rule.stage is stage], applied)
-    return Rewrite(whole[0].eval(), applied)
+    return Rewrite(whole[0].eval(), applied, tuple(sorted(kinds)))
+
+
+def kind_name(kind: type[nn.Module]) -> str:
+    """A class with its module: ``seaformer.models._blocks.ConvBN``."""
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _apply(
