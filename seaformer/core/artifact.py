@@ -178,7 +178,7 @@ class Artifact:
     ``quantization`` is ``None`` of a file that computes in floating point.
     ``free_axes`` of the input take other sizes than those of ``spec``, which were exported.
     ``steps`` are what making the file took; ``kinds`` are the classes of modules that rules of
-    rewriting were compared with, so that the cache can tell which edits concern the file.
+    rewriting were compared with: an edit of a rule for another class does not concern the file.
     """
 
     schema: int

@@ -19,6 +19,18 @@ from tests.fakes.reports import write_report_of
 PHONE = replace(HOST, id="phone-a1", target="phone", model="Mi 10", architecture="aarch64")
 TWIN = replace(PHONE, id="phone-b2")
 EVIL = "</script><script>window.hacked = 1</script>\"'><img src=x onerror='window.hacked=2'>"
+# Texts of pictures that are not wholly inside their picture.
+TEXT_OUTSIDE = """
+    const out = [];
+    for (const svg of document.querySelectorAll('svg[role=img]')) {
+      const { width, height } = svg.viewBox.baseVal;
+      for (const text of svg.querySelectorAll('text')) {
+        const b = text.getBBox();
+        if (b.x < -1 || b.y < -3 || b.x + b.width > width + 1 || b.y + b.height > height + 1)
+          out.push(text.textContent);
+      }
+    }
+    return out;"""
 VOID = {"input", "meta", "link", "br", "hr"}
 
 

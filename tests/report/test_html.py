@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from seaformer.core.files import DamagedFile
-from seaformer.core.measurement import ESTIMATED, MEASURED, MethodRun, document, summary
+from seaformer.core.measurement import (
+    ESTIMATED,
+    MEASURED,
+    MethodRun,
+    document,
+    summary,
+)
 from seaformer.core.table import ResultTable
 from seaformer.report import make_report
 from seaformer.report.html.pictures import samples as _picture_samples
@@ -28,6 +34,7 @@ SLUGS = (
     "ratio",
     "components",
     "precision",
+    "engines",
     "instructions",
     "estimates",
     "samples",
@@ -107,7 +114,7 @@ def test_tables_have_captions_scopes_and_columns_that_say_how_they_are_sorted(
 
 def test_every_picture_has_a_title_and_its_figures_in_words(elements: Elements) -> None:
     pictures = [svg for svg in elements.of("svg") if svg.get("role") == "img"]
-    assert len(pictures) == len(SLUGS) - 1  # nothing is estimated in this store
+    assert len(pictures) == len(SLUGS) - 2  # one engine in this store, and nothing is estimated
     described = " ".join(data for tag, data in elements.said if tag == "desc")
     assert "SeaFormer-T*" in described
     assert "260.0 million" in described

@@ -13,7 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.fakes import browser as chromium
-from tests.report.pages import everything, hostile, page_of
+from tests.report.pages import TEXT_OUTSIDE, everything, hostile, page_of
 from tests.requirements import require
 
 Driver = Any
@@ -291,18 +291,7 @@ def test_what_is_wider_than_the_window_says_so_and_nothing_else_does(driver: Dri
 
 
 def test_text_in_pictures_stays_inside_and_names_do_not_cover_each_other(driver: Driver) -> None:
-    script = """
-    const out = [];
-    for (const svg of document.querySelectorAll('svg[role=img]')) {
-      const { width, height } = svg.viewBox.baseVal;
-      for (const text of svg.querySelectorAll('text')) {
-        const b = text.getBBox();
-        if (b.x < -1 || b.y < -3 || b.x + b.width > width + 1 || b.y + b.height > height + 1)
-          out.push(text.textContent);
-      }
-    }
-    return out;"""
-    assert driver.execute_script(script) == []
+    assert driver.execute_script(TEXT_OUTSIDE) == []
     covered = """
     const boxes = [...document.querySelectorAll('#accuracy text.name')].map((t) => t.getBBox());
     return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => a.x < b.x + b.width - 1 &&

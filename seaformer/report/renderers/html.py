@@ -22,6 +22,7 @@ from seaformer.report.html import runs, sections, tables
 from seaformer.report.html.pictures import (
     accuracy,
     components,
+    engines,
     estimates,
     history,
     instructions,
@@ -37,7 +38,17 @@ from seaformer.report.templates import html
 
 FILES = ("report.html",)
 MOST_ROWS = 10_000
-_PICTURES = (accuracy, ratio, components, precision, instructions, estimates, samples, history)
+_PICTURES = (
+    accuracy,
+    ratio,
+    components,
+    precision,
+    engines,
+    instructions,
+    estimates,
+    samples,
+    history,
+)
 _SCRIPTS = ("page.js", "rows.js", "run.js")
 
 
