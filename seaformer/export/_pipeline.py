@@ -102,7 +102,7 @@ def _make(job: Job, scratch: Path, step: Steps) -> Artifact:
     result, graph_rules = _rewritten(job, image, step)
     parts = _components.require_parts(spec.name, result.network, image) if components else ()
     network = with_input(_ended(job, result.network), preprocessing)
-    notes = _range_notes(job, network, cases, preprocessing)
+    notes = _verify.blind_notes(cases) + _range_notes(job, network, cases, preprocessing)
     spreads = _equalised(job, network, calibration)
     notes += channel_notes(spreads)
     notes += tuple(filter(None, [_components.left_out(model, image)] if components else []))

@@ -56,6 +56,16 @@ def test_a_module_is_exported_proved_and_left_as_it_was(tmp_path: Path) -> None:
     np.testing.assert_allclose(seen, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("net", "noted"), [(nets.Faded, True), (nets.Small, False)])
+def test_a_proof_that_any_file_would_pass_is_called_so(
+    tmp_path: Path, net: type[nets.Small], noted: bool
+) -> None:
+    torch.manual_seed(0)
+    artifact = export_model(net(), shape=SHAPE, format="onnx", out=tmp_path)
+    notes = [note for note in artifact.notes if "a file that ignores its input would pass" in note]
+    assert len(notes) == noted
+
+
 @pytest.mark.slow
 def test_the_command_exports_a_factory_in_a_file_to_both_formats(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "seaformer", "export", "--format", "onnx,executorch"]
