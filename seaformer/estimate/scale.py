@@ -1,6 +1,6 @@
 """``Scale``: nanoseconds for a cycle or an instruction of one engine, and how wrong they may be.
 
-One number per engine and precision: the geometric mean of published over counted. The interval is
+One number per engine and precision: the median of published over counted. The interval is
 of rows whose whole family was left out. Families are the independent units, models of one family
 are near copies. Of a single family its models are left out one by one, and its interval is as wide
 as that of two families with such errors: how far families differ is then unknown.
@@ -9,6 +9,7 @@ as that of two families with such errors: how far families differ is then unknow
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,8 +51,8 @@ class Scale:
 
 
 def fit(points: Sequence[Point]) -> float:
-    """Nanoseconds for one count."""
-    return 1e6 * math.exp(sum(math.log(each.ms / each.count) for each in points) / len(points))
+    """Nanoseconds for one count: the median, because some published rows are far off."""
+    return 1e6 * math.exp(statistics.median(math.log(each.ms / each.count) for each in points))
 
 
 def left_out_errors(points: Sequence[Point]) -> dict[str, float]:

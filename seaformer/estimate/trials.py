@@ -61,7 +61,7 @@ def all_trials() -> Iterator[tuple[str, Predict]]:
     yield "instructions", _scaled(lambda e: e.instructions)
     both = _scaled(lambda e: math.sqrt(e.cycles * e.instructions))
     yield "geometric mean of cycles and instructions", both
-    yield "the median row as the scale", _scaled(_cycles, statistics.median)
+    yield "the geometric mean of all rows as the scale", _scaled(_cycles, statistics.fmean)
     yield "every family with the same weight", _by_family
     for each in _LINES[1:]:
         yield f"{each:g} cycles more for a line of memory", _scaled(_with_lines(each))
@@ -91,7 +91,7 @@ def _with_operators(counted: Evidence) -> float:
     return counted.cycles + 5000 * sum(counted.operators.values())
 
 
-def _scaled(count: Count, middle: Callable[[list[float]], float] = statistics.fmean) -> Predict:
+def _scaled(count: Count, middle: Callable[[list[float]], float] = statistics.median) -> Predict:
     def predict(rows: Sequence[Known], row: Known) -> float:
         return count(row.counted) * math.exp(middle([_rest(each, count) for each in rows]))
 
