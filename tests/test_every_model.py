@@ -37,6 +37,7 @@ SLOW = {
     "convmlp_s.ade20k",
     "efficientvit_b0.ade20k",
     "segnext_t.ade20k",
+    "lvt_cls.imagenet",
     "mobilenetv1_x025.imagenet",
     "mobileone_s0.imagenet",
     "mobilenetv4_s.imagenet",
@@ -66,6 +67,7 @@ LONG = {
     "convmlp_s.ade20k",
     "efficientvit_b0.ade20k",
     "segnext_t.ade20k",
+    "lvt_cls.imagenet",
     "mobilevitv2_050.imagenet_256",
     "mobilenetv2_psp.cityscapes",
 }

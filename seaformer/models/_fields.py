@@ -55,6 +55,7 @@ class RowFields(TypedDict, total=False):
     expansions: tuple[tuple[int, ...], ...]
     gated: bool
     head_channels: int
+    head_counts: tuple[int, ...]
     hidden: int
     key_dim: int
     key_dims: tuple[int, ...]

@@ -19,6 +19,7 @@ from seaformer.models.efficientformerv2 import EfficientFormerV2Row
 from seaformer.models.efficientnet import EfficientNetRow
 from seaformer.models.efficientvit import EfficientVitRow
 from seaformer.models.hrnet import HrNetRow
+from seaformer.models.lvt import LvtRow
 from seaformer.models.mobileformer import MobileFormerRow
 from seaformer.models.mobilenetv1 import MobileNetV1Row
 from seaformer.models.mobilenetv2 import MobileNetV2Row
@@ -44,6 +45,7 @@ ROWS: tuple[Any, ...] = (
     EfficientNetRow,
     EfficientVitRow,
     HrNetRow,
+    LvtRow,
     MobileFormerRow,
     ShuffleNetV2Row,
     SeaFormerRow,

@@ -26,6 +26,7 @@ PAIRS = {
     "edgevit_xs_imagenet": "edgevit_xs.imagenet",
     "shufflenetv2_x150_imagenet": "shufflenetv2_x150.imagenet",
     "segnext_t_ade20k": "segnext_t.ade20k",
+    "lvt_cls_imagenet": "lvt_cls.imagenet",
     "hrnet_w18_small_ade20k": "hrnet_w18_small.ade20k",
     "efficientvit_b0_cityscapes": "efficientvit_b0.cityscapes",
     "efficientvit_b1_ade20k": "efficientvit_b1.ade20k",
