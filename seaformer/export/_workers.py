@@ -15,20 +15,24 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from seaformer.core import child, codec, errors, memory
 from seaformer.core.artifact import Artifact, load_artifact
 from seaformer.core.errors import ExportError, SeaFormerError
+from seaformer.core.registry import missing
 from seaformer.core.request import ExportRequest
 from seaformer.core.scratch import temporary_folder
+from seaformer.export import FORMATS
 from seaformer.export._shared import Shared, network_of
 
 Progress = Callable[[int, str], None]
 # A process with torch and every exporter, and SeaFormer-T at 512x512; learned anew as files end.
 _USUAL_BYTES = 1_000_000_000
 _POLL_SECONDS = 0.05
+_TORCH = "torch"
 _LOG_LINES = 3
 
 
@@ -50,8 +54,11 @@ def export_all(
 ) -> Iterator[Outcome]:
     """Every request, at most ``jobs`` at a time, in the order they end.
 
-    ``progress`` gets the number of a request, from 0, and what begins.
+    ``progress`` gets the number of a request, from 0, and what begins. Raises ``MissingExtra``
+    where torch is not installed.
     """
+    if find_spec(_TORCH) is None:
+        raise missing(_TORCH, "an export", FORMATS.extra)
     if jobs == 1 or len(requests) == 1:
         yield from _one_by_one(requests, out, progress)
         return
@@ -62,7 +69,7 @@ def export_all(
 def _one_by_one(
     requests: Sequence[ExportRequest], out: Path | str, progress: Progress
 ) -> Iterator[Outcome]:
-    from seaformer.export._pipeline import export_request  # torch: not beside processes with it
+    from seaformer.export import export_request  # torch: not beside processes with it
 
     shared = Shared()
     for number, request in enumerate(requests):

@@ -56,6 +56,7 @@ NO_ENGINE = {"SEAFORMER_CACHE": "cache", "PIP_NO_INDEX": "1"}
     ("arguments", "words"),
     [
         ("export --variant t", ("torch is not installed", "pip install 'seaformer[export]'")),
+        ("export --variant t,s --jobs 2", ("torch is not installed", "[export]'")),
         ("export --variant t --format onnx", ("pip install 'seaformer[export]'",)),
         ("bench --variant t --size 64x64", ("pip install 'seaformer[export]'",)),
         ("runner build", ("pip install 'seaformer[export]'",)),
