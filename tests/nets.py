@@ -142,6 +142,43 @@ def uneven() -> nn.Module:
     return Uneven()
 
 
+def lone() -> nn.Module:
+    """A network whose operator is in no module of it."""
+    torch.manual_seed(0)
+    return nn.Conv2d(3, 5, 3, 2, 1)
+
+
+class Ruined(nn.Module):
+    """Channels that are 100,000 apart between two convolutions, which 8 bits cannot code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(3, 8, 3, 2, 1)
+        last = nn.Conv2d(8, 8, 1, bias=False)
+        self.body = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Hardswish(), last)
+        self.head = nn.Conv2d(8, 5, 1)
+        with torch.no_grad():
+            self.body.get_parameter("0.weight")[0] *= 1e5
+            self.body.get_parameter("2.weight")[:, 0] = 0.0
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.body(F.relu(self.stem(image))))
+        return logits
+
+
+class Overflowing(Ruined):
+    """Values beyond 65,504 between two convolutions that half precision holds each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.no_grad():
+            self.body.get_parameter("0.weight").normal_(0, 1)
+            self.body.get_parameter("0.weight")[0] = 6e4
+            self.body.get_parameter("2.weight").normal_(0, 1)
+            self.body.get_parameter("2.weight")[:, 0] = 1e-5
+
+
 class Infinite(Small):
     """An infinity inside, and an ordinary output."""
 

@@ -32,7 +32,7 @@ ELSEWHERE = {
     "commands/export.py": (r"\.pt2|--module|opset: ", "sources of an export, and a field's term"),
     "export/_named.py": (r"\.pt2", "sources of an export"),
     "export/_format.py": ("OnnxSource", "a source of an export"),
-    "export/_pipeline.py": ("onnx_subject", "a source of an export"),
+    "export/_job.py": ("onnx_subject", "a source of an export"),
     "export/_subject.py": ("OnnxSource|GRAPH = |ONNX file|pt2", "a source of an export"),
 }
 

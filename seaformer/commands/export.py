@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seaformer.commands import _complete
+from seaformer.commands._bisect import run_bisect
 from seaformer.commands._integers import check_calibrated
 from seaformer.commands._options import AsJson, ModelOptions, QuantizeOptions, grouped
 from seaformer.commands._parse import export_requests, rewrites_left_out
@@ -102,6 +103,14 @@ def export(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="processes side by side, as memory allows")
     ] = 1,
+    bisect: Annotated[
+        bool,
+        typer.Option(
+            "--bisect",
+            help="instead: find the first module that departs from PyTorch; no file is kept but "
+            "the smallest one that fails",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Export models to files that mobile runtimes run, each proved equal to PyTorch."""
@@ -119,6 +128,9 @@ def export(
     if sqnr:
         check_calibrated("--sqnr", models.precision)
     check_dir(expanded(out))
+    if bisect:
+        run_bisect(requests, out, as_json=as_json)
+        return
     outcomes, estimates = [], {}
     with steps() as step:
         estimator = _estimator(requests, step) if estimate else None

@@ -45,6 +45,8 @@ class Precision:
         lanes: values in one 128-bit register, so multiply-accumulates of one vector instruction.
         rounding: the relative error of storing one number, and ``smallest`` the absolute one.
         tolerance: how far a file may be from the eager model.
+        inner_sqnr_db: power of a module's output over that of its error, least that is tolerated
+            inside of a network.
         calibrated: whether an export needs calibration images.
         paper_latency: the field of ``PaperRow`` with the paper's latency, or "".
         counted: the field of ``Counts`` with the vector multiply-accumulates computed in it.
@@ -59,6 +61,7 @@ class Precision:
     rounding: float
     smallest: float
     tolerance: Tolerance
+    inner_sqnr_db: float = 10.0
     calibrated: bool = False
     paper_latency: str = ""
     counted: str = ""
@@ -77,6 +80,7 @@ PRECISIONS = (
         rounding=1e-6,
         smallest=1e-9,
         tolerance=Tolerance(5e-4, 0.999),
+        inner_sqnr_db=60.0,
         paper_latency="latency_ms",
         counted="fma_fp32",
     ),
@@ -94,6 +98,7 @@ PRECISIONS = (
         rounding=2.0**-10,
         smallest=1e-7,  # below 6e-8 a half rounds to zero or to a subnormal
         tolerance=Tolerance(0.5, 0.9, 52.0, top=5),
+        inner_sqnr_db=30.0,
         paper_latency="latency_fp16_ms",
         counted="fma_fp16",
         cpu_feature="asimdhp",
@@ -114,6 +119,7 @@ PRECISIONS = (
         rounding=0.5 / 127,
         smallest=1e-7,
         tolerance=Tolerance(3.0, 0.5, 28.0, top=5),
+        inner_sqnr_db=10.0,
         calibrated=True,
         counted="multiply_int8",
     ),

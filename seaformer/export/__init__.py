@@ -8,6 +8,7 @@ from seaformer.core.registry import Registry, lazy_attribute
 
 if TYPE_CHECKING:
     from seaformer.export._arguments import export_model as export_model
+    from seaformer.export._bisect.search import bisect_request as bisect_request
     from seaformer.export._cache import cache_folder as cache_folder
     from seaformer.export._cache import cache_key as cache_key
     from seaformer.export._cache import cached_export as cached_export
@@ -24,6 +25,7 @@ FORMATS = Registry("seaformer.export", noun="format", extra="export")
 __all__ = [
     "FORMATS",
     "Outcome",
+    "bisect_request",
     "cache_folder",
     "cache_key",
     "cached_export",
@@ -39,6 +41,7 @@ __all__ = [
 _HOMES = {  # the pipeline brings torch with it, so nothing is imported before it is asked for
     "_cache": ("cache_folder", "cache_key", "cached_export", "find_export", "sources_digest"),
     "_arguments": ("export_model",),
+    "_bisect.search": ("bisect_request",),
     "_pipeline": ("export_request",),
     "_subject": ("module_name",),
     "_workers": ("Outcome", "export_all", "failure"),

@@ -9,41 +9,34 @@ last; whatever fails before leaves nothing behind.
 from __future__ import annotations
 
 import copy
-import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib import metadata
 from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from seaformer import __version__
 from seaformer.core import codec, files
 from seaformer.core.artifact import (
     OPERATORS,
     REFERENCE,
-    SCHEMA,
     Artifact,
     Parity,
-    SideFile,
     load_artifact,
     manifest_path,
 )
-from seaformer.core.checksums import joint_sha256
-from seaformer.core.operators import SCHEMA as MAP_SCHEMA
-from seaformer.core.operators import OperatorMap
 from seaformer.core.preprocessing import Preprocessing, metadata_of
 from seaformer.core.quantization import ENOUGH_IMAGES, ChannelSpread, Keep
 from seaformer.core.quiet import quiet
 from seaformer.core.request import OTHER_TASK, ExportRequest
 from seaformer.data.preprocessing import IMAGENET
 from seaformer.export import _components, _verify
-from seaformer.export._format import FileFacts, WriteRequest
+from seaformer.export._format import WriteRequest
 from seaformer.export._free import NOTHING, Proved, Sized, fixing_rules, prove
 from seaformer.export._job import Job, open_job
+from seaformer.export._manifest import manifest, publish, write_operator_map
 from seaformer.export._range import network_ranges, network_weights, require_range
 from seaformer.export._raw_input import with_input
 from seaformer.export._reference import write_reference
@@ -88,53 +81,86 @@ def export(
         return _make(job, scratch, steps)
 
 
-def _make(job: Job, scratch: Path, step: Steps) -> Artifact:
-    spec, components, model = job.spec, job.request.components, job.subject.expected
-    preprocessing = job.subject.preprocessing or IMAGENET
+@dataclass(frozen=True)
+class Prepared:
+    """A network as it is to be written, and what it is compared with.
+
+    Attributes:
+        preprocessing: of its images.
+        calibration: of a precision that needs images.
+        eager: the network as it was before any rewrite, with the tail of the scope.
+        cases: inputs with its answers, those of components among them.
+        image: what the network itself takes, (1, C, H, W).
+        result: the rewritten network, without tail and pre-processing.
+        graph_rules: for formats that capture a graph.
+        network: the rewritten network with both.
+    """
+
+    preprocessing: Preprocessing
+    calibration: Calibration | None
+    eager: nn.Module
+    cases: tuple[_verify.Case, ...]
+    image: torch.Tensor
+    result: Rewrite
+    graph_rules: tuple[GraphRule, ...]
+    network: nn.Module
+
+
+def prepare(job: Job, step: Steps) -> Prepared:
+    """Everything that comes before a file is written. The network's channels are as they were."""
+    model, preprocessing = job.subject.expected, job.subject.preprocessing or IMAGENET
     calibration = _calibration(job, preprocessing)
     step("answers of the PyTorch model")
     eager = _ended(job, model)
     cases = _cases(job, eager, preprocessing, calibration)
-    photograph = cases[0].name
-    cases += _component_cases(job, model, cases) if components else ()
+    cases += _component_cases(job, model, cases) if job.request.components else ()
     _verify.require_finite(with_input(model, preprocessing), cases)
     image = torch.from_numpy(_verify.network_input(cases[0].image, preprocessing))
-    result, graph_rules = _rewritten(job, image, step)
-    parts = _components.require_parts(spec.name, result.network, image) if components else ()
+    result, rules = _rewritten(job, image, step)
     network = with_input(_ended(job, result.network), preprocessing)
-    notes = _verify.blind_notes(cases) + _range_notes(job, network, cases, preprocessing)
-    spreads = _equalised(job, network, calibration)
+    return Prepared(preprocessing, calibration, eager, cases, image, result, rules, network)
+
+
+def _make(job: Job, scratch: Path, step: Steps) -> Artifact:
+    model, made = job.subject.expected, prepare(job, step)
+    components, cases, network = job.request.components, made.cases, made.network
+    parts: tuple[_components.Part, ...] = ()
+    if components:
+        parts = _components.require_parts(job.spec.name, made.result.network, made.image)
+    photograph = cases[0].name
+    notes = _verify.blind_notes(cases) + _range_notes(job, network, cases, made.preprocessing)
+    spreads = equalised(job, network, made.calibration)
     notes += channel_notes(spreads)
-    notes += tuple(filter(None, [_components.left_out(model, image)] if components else []))
+    notes += tuple(filter(None, [_components.left_out(model, made.image)] if components else []))
     path = scratch / job.file
     with quiet():
         example = torch.from_numpy(cases[0].image)
-        request = WriteRequest(network, example, path, job.precision, step, parts, graph_rules)
-        request = replace(request, once=_once(job, result.network))
-        facts = job.writer.write(_completed(request, job, calibration))
+        request = WriteRequest(network, example, path, job.precision, step, parts, made.graph_rules)
+        request = replace(request, once=_once(job, made.result.network))
+        facts = job.writer.write(completed(request, job, made.calibration))
         step("verify against the PyTorch model")
         verify = partial(job.writer.verify, path, precision=job.precision, network=network)
         parity = verify(cases)
         _verify.require(parity, job.file, job.precision)
-        proved = _proved_sizes(job, eager, verify, step)
+        proved = _proved_sizes(job, made.eager, verify, step)
         parity = verify((*cases, *proved.cases)) if proved.cases else parity
     parity = replace(parity, checks=(*parity.checks, *facts.checks))
     step("write the manifest")
     shown = [case for case in cases if case.name.rpartition(":")[2] == photograph]
     reference = write_reference(scratch / f"{job.file}{REFERENCE}", photograph, shown)
     artifact = replace(
-        _manifest(job, path, facts, parity),
+        manifest(job, path, facts, parity),
         reference=reference,
-        operator_map=_write_operator_map(scratch / f"{job.file}{OPERATORS}", facts),
-        rewrites={**result.applied, **{n: len(p) for n, p in facts.rewritten.items()}},
+        operator_map=write_operator_map(scratch / f"{job.file}{OPERATORS}", facts),
+        rewrites={**made.result.applied, **{n: len(p) for n, p in facts.rewritten.items()}},
         notes=(*facts.notes, *notes, *proved.notes),
         free_axes=proved.axes,
         steps=step.costs(),
-        kinds=result.kinds,
+        kinds=made.result.kinds,
         quantization=facts.quantization and replace(facts.quantization, channels=spreads),
     )
     files.write_json(manifest_path(path), codec.to_json(artifact))
-    _publish(artifact, scratch, job.out)
+    publish(artifact, scratch, job.out)
     return load_artifact(job.out / job.file)
 
 
@@ -195,7 +221,7 @@ def _calibration(job: Job, preprocessing: Preprocessing) -> Calibration | None:
     return open_calibration(job.request.calibration, job.spec.input_shape, preprocessing)
 
 
-def _equalised(
+def equalised(
     job: Job, network: nn.Module, calibration: Calibration | None
 ) -> tuple[ChannelSpread, ...]:
     """The network, in place, with channels on one scale; not that of a graph from a file."""
@@ -205,7 +231,7 @@ def _equalised(
         return equalise(network, tuple(islice(calibration.arrays(raw=True), ENOUGH_IMAGES)))
 
 
-def _completed(request: WriteRequest, job: Job, calibration: Calibration | None) -> WriteRequest:
+def completed(request: WriteRequest, job: Job, calibration: Calibration | None) -> WriteRequest:
     """With what the job states about the file."""
     return replace(
         request,
@@ -263,53 +289,3 @@ def _range_notes(
         images = {c.name: _verify.network_input(c.image, preprocessing) for c in cases}
         weights, computed = graph.weights(), graph.ranges(images)
     return require_range(weights, computed, job.precision)
-
-
-def _publish(artifact: Artifact, scratch: Path, out: Path) -> None:
-    """The model file goes last: a manifest without it is refused, a file without is not used."""
-    names = list(dict.fromkeys(Path(m.file).parts[0] for m in artifact.methods if m.file))
-    names += [side.file for side in (artifact.reference, artifact.operator_map) if side]
-    names += [side.file for side in artifact.external]
-    for name in (*names, manifest_path(Path(artifact.file)).name, artifact.file):
-        files.publish(scratch / name, out / name)
-
-
-def _write_operator_map(path: Path, facts: FileFacts) -> SideFile | None:
-    if not facts.graphs:
-        return None
-    files.write_json(path, codec.to_json(OperatorMap(MAP_SCHEMA, facts.graphs)))
-    return SideFile(path.name, files.sha256_file(path))
-
-
-def _manifest(job: Job, path: Path, facts: FileFacts, parity: Parity) -> Artifact:
-    external = [path.parent / name for name in facts.external]
-    return Artifact(
-        schema=SCHEMA,
-        file=job.file,
-        spec=job.spec,
-        format=job.engine.format,
-        precision=job.precision.name,
-        scope=job.request.scope,
-        sha256=joint_sha256(path, facts.external),
-        size_bytes=sum(files.size_bytes(each) for each in (path, *external)),
-        external=tuple(SideFile(each.name, files.sha256_file(each)) for each in external),
-        methods=facts.methods,
-        exporter=facts.exporter,
-        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        parity=parity,
-        tools=tool_versions(job.engine.tools),
-        operators=facts.operators,
-        opset=facts.opset,
-        delegation=facts.delegation,
-        rewritten={n: tuple(dict.fromkeys(p)) for n, p in facts.rewritten.items()},
-        no_rewrite=job.request.no_rewrite,
-        origin=job.subject.origin,
-        checkpoint=job.subject.checkpoint,
-        preprocessing=job.subject.preprocessing,
-        labels=job.subject.labels,
-    )
-
-
-def tool_versions(names: Sequence[str]) -> dict[str, str]:
-    """Versions of the packages that made a file, and of this one."""
-    return {"seaformer": __version__} | {name: metadata.version(name) for name in names}

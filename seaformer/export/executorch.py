@@ -32,6 +32,18 @@ from seaformer.export.rewrites._graph import rewrite_graph
 if TYPE_CHECKING:
     from seaformer.export.quantize.executorch import FakeQuantised
 
+# How a script without seaformer runs a file.
+REPRODUCE = """
+from executorch.runtime import Runtime
+
+
+def run(path, image):
+    method = Runtime.get().load_program(path).load_method("forward")
+    half = method.metadata.input_tensor_meta(0).dtype() == 5  # ScalarType::Half
+    tensor = torch.from_numpy(image)
+    return [each.numpy() for each in method.execute([tensor.half() if half else tensor])]
+"""
+
 
 def write(request: WriteRequest) -> FileFacts:
     """Capture with ``torch.export``, lower to XNNPACK, serialise."""

@@ -35,6 +35,15 @@ OPSET = 17
 # The oldest whose Resize places samples as PyTorch does, the newest that torch 2.13 traces to.
 OPSETS = (11, 20)
 INPUT = "image"
+# How a script without seaformer runs a file.
+REPRODUCE = """
+import onnxruntime
+
+
+def run(path, image):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: image})
+"""
 
 
 def write(request: WriteRequest) -> FileFacts:
