@@ -14,13 +14,14 @@ def check_integers(integers: QuantizeOptions, precision: str) -> None:
         check_observer(integers.observer)
     if _calibrated(precision):
         names = [name.strip() for name in integers.int8_keep.split(",")]
-        check_max_drop(AUTO in names, integers.max_drop)
+        check_max_drop(AUTO in names, integers.max_drop, integers.data)
         return
     options = {
         "--calibration": integers.calibration,
         "--observer": integers.observer,
         "--int8-keep": integers.int8_keep,
         "--max-drop": integers.max_drop,
+        "--data": integers.data,
     }
     for option, value in options.items():
         if value not in (None, ""):

@@ -82,8 +82,14 @@ MaxDrop = Annotated[
     typer.Option(
         "--max-drop",
         metavar="POINTS",
-        help="int8: points of same class that auto may leave lost [1], or the file is refused",
+        help="int8: points that auto may leave lost [1], or the file is refused",
         show_default=False,
+    ),
+]
+JudgingData = Annotated[
+    str,
+    typer.Option(
+        "--data", metavar="DIR", help="int8: a data set whose metric --max-drop counts in points"
     ),
 ]
 Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
@@ -131,6 +137,7 @@ class QuantizeOptions:
     observer: Observer = ""
     int8_keep: Int8Keep = ""
     max_drop: MaxDrop = None
+    data: JudgingData = ""
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def export_requests(
             observer=own.observer or None,
             keep=tuple(_list(own.int8_keep)),
             max_drop=own.max_drop,
+            data=own.data or None,
         )
         for name in names
         for format in _list(formats)

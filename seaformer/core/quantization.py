@@ -18,7 +18,8 @@ ENOUGH_IMAGES = 32  # fewer are accepted with a warning
 PHOTOGRAPHS = "the shipped photographs"
 NOISE = "noise"
 AUTO = "auto"  # in place of a module's name: a search chooses more of them
-MAX_DROP = 1.0  # points of same class that a search may leave lost
+MAX_DROP = 1.0  # points that a search may leave lost
+SAME_CLASS = "same class"  # what is lost where no data set judges
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Keep:
     Attributes:
         names: their paths.
         auto: whether a search adds to them.
-        max_drop: the points of same class that may be lost; ``None`` for ``MAX_DROP``, which a
+        max_drop: the points that may be lost; ``None`` for ``MAX_DROP``, which a
             file may exceed.
     """
 
@@ -68,20 +69,22 @@ class Keep:
 
 @dataclass(frozen=True)
 class Score:
-    """A fake-quantised model beside the float model, on a few calibration images.
+    """A fake-quantised model beside the float model, on a few images.
 
     Attributes:
         sqnr_db: power of the first output over that of the difference; ``None`` where equal.
         same_class: percentage of positions with the class of the float model.
+        lost: points of the metric of a data set, below the float model's; ``None`` without a set.
     """
 
     sqnr_db: float | None
     same_class: float
+    lost: float | None = None
 
     @property
     def drop(self) -> float:
-        """Points of same class that are lost."""
-        return 100.0 - self.same_class
+        """Points that are lost: of the metric, or of same class."""
+        return 100.0 - self.same_class if self.lost is None else self.lost
 
     @property
     def ratio_db(self) -> float:
@@ -102,12 +105,14 @@ class Sensitivity:
     """What a search for modules in float measured.
 
     Attributes:
-        max_drop: the points of same class that were allowed to be lost.
-        images: how many calibration images were compared.
+        max_drop: the points that were allowed to be lost.
+        images: how many images were compared.
         before: with the modules in float that were named.
         after: with those that the search added as well.
         added: the modules that it added, in that order.
         candidates: every module alone, the one of the largest effect first.
+        metric: what the points are of: ``SAME_CLASS`` on calibration images, or the metric of
+            the validation images in the folder ``data``.
     """
 
     max_drop: float
@@ -116,6 +121,8 @@ class Sensitivity:
     after: Score
     added: tuple[str, ...]
     candidates: tuple[Candidate, ...]
+    metric: str = SAME_CLASS
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,8 +188,10 @@ def check_observer(name: str) -> None:
         raise unknown("observer", name, OBSERVERS)
 
 
-def check_max_drop(auto: bool, max_drop: float | None) -> None:
-    """Raise ``UsageError`` for a limit without a search, and for one that is not a share."""
+def check_max_drop(auto: bool, max_drop: float | None, data: str | None = None) -> None:
+    """Raise ``UsageError`` for a limit or data without a search, and for no share."""
+    if data and not auto:
+        raise UsageError(f"--data requires --int8-keep {AUTO} (got --data {data}).")
     if max_drop is None:
         return
     if not auto:

@@ -60,6 +60,7 @@ class ExportRequest:
     observer: str | None = None
     keep: tuple[str, ...] = ()
     max_drop: float | None = None
+    data: str | None = None
     dynamic: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -159,7 +160,7 @@ def check_quantization(request: ExportRequest) -> None:
                 f"--components is not supported for {request.precision}.",
                 hint="Leave --components away.",
             )
-        check_max_drop(AUTO in request.keep, request.max_drop)
+        check_max_drop(AUTO in request.keep, request.max_drop, request.data)
         return
     able = ",".join(row.name for row in precisions() if row.calibrated)
     options = {
@@ -167,6 +168,7 @@ def check_quantization(request: ExportRequest) -> None:
         "--observer": request.observer,
         "--int8-keep": request.keep or None,
         "--max-drop": request.max_drop,
+        "--data": request.data,
     }
     for option, value in options.items():
         if value is not None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from seaformer.core.files import safe_name
 from seaformer.core.preprocessing import FLOAT
 from seaformer.core.spec import AVERAGED, CHECKPOINT, SEEDED, WITH_BACKBONE, ModelSpec
 
 _LONGEST_TAIL = 60  # of the rules in a file's name
+_LONGEST_DATA = 20  # of the name of a data set's folder
 _DIGITS = 8  # of a digest in a file's name
 
 
@@ -26,14 +28,15 @@ def stem(
     observer: str = "",
     keep: Sequence[str] = (),
     max_drop: float | None = None,
+    data: str = "",
     dynamic: Sequence[str] = (),
 ) -> str:
     """``model__HxW__precision``, then what is not the default.
 
     That is the number of classes and the weights where they are not those of ``default``, what
     goes in, the scope, the parts, the opset asked for, the calibration images (a digest) and the
-    observer asked for, the modules kept in float and the loss allowed, the axes left free, and what
-    was not rewritten.
+    observer asked for, the modules kept in float, the loss allowed and the data it is counted on,
+    the axes left free, and what was not rewritten.
     """
     tail = ""
     if default is not None:
@@ -47,6 +50,7 @@ def stem(
     tail += f"__{observer}" if observer else ""
     tail += f"__keep-{_joined(keep)}" if keep else ""
     tail += "" if max_drop is None else f"__drop-{max_drop:g}"
+    tail += f"__on-{safe_name(data)[:_LONGEST_DATA]}" if data else ""
     tail += f"__dynamic-{'+'.join(dynamic)}" if dynamic else ""
     tail += f"__no-{_joined(no_rewrite)}" if no_rewrite else ""
     return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"

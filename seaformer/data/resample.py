@@ -49,6 +49,19 @@ def bilinear(planes: npt.NDArray[Any], *steps: Size) -> Floats:
     return resized
 
 
+def best_class(scores: npt.NDArray[Any], inside: Size, size: Size) -> npt.NDArray[np.int64]:
+    """The class with the best of scores (K, h, w), resized to ``inside``, the input's size, and
+    to ``size``, the image's; one class at a time, so that memory stays small."""
+    rows, columns = matrices((scores.shape[-2], scores.shape[-1]), inside, size)
+    best = np.full(size, -np.inf, dtype=np.float32)
+    chosen = np.zeros(size, dtype=np.int64)
+    for number, plane in enumerate(scores.astype(np.float32, copy=False)):
+        resized = rows @ plane @ columns.T
+        better = resized > best
+        best[better], chosen[better] = resized[better], number
+    return chosen
+
+
 def resize_pixels(image: Pixels, size: Size) -> Pixels:
     """An image (H, W, 3) in 8 bits, bilinear, rounded to the nearest value."""
     if image.shape[:2] == size:

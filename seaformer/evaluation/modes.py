@@ -14,7 +14,14 @@ import numpy.typing as npt
 
 from seaformer.core.errors import UsageError
 from seaformer.data.official import official_test
-from seaformer.data.resample import Floats, bilinear, matrices, resize_labels, resize_pixels
+from seaformer.data.resample import (
+    Floats,
+    best_class,
+    bilinear,
+    matrices,
+    resize_labels,
+    resize_pixels,
+)
 from seaformer.data.transforms import aligned, size_within
 from seaformer.evaluation.predictor import Array, Pixels, Predictor
 
@@ -57,7 +64,7 @@ def class_map(predictor: Predictor, image: Pixels, mode: Mode) -> ClassMap:
             raise UsageError(f"{predictor.name} gives classes: windows and scales require scores.")
         return resize_labels(answers[0][0].reshape(answers[0][0].shape[-2:]), size).astype(np.int64)
     if len(answers) == 1:
-        return _best(answers[0][0], answers[0][1], size)
+        return best_class(answers[0][0], answers[0][1], size)
     return _average(answers, size)
 
 
@@ -110,18 +117,6 @@ def _slide(predictor: Predictor, image: Pixels, mode: Mode) -> Floats:
 def _starts(side: int, mode: Mode) -> list[int]:
     count = max(side - mode.window + mode.stride - 1, 0) // mode.stride + 1
     return [max(min(i * mode.stride, side - mode.window), 0) for i in range(count)]
-
-
-def _best(scores: Array, inside: Size, size: Size) -> ClassMap:
-    """The class with the best score, one class at a time."""
-    rows, columns = matrices((scores.shape[-2], scores.shape[-1]), inside, size)
-    best = np.full(size, -np.inf, dtype=np.float32)
-    chosen = np.zeros(size, dtype=np.int64)
-    for number, plane in enumerate(scores.astype(np.float32, copy=False)):
-        resized = rows @ plane @ columns.T
-        better = resized > best
-        best[better], chosen[better] = resized[better], number
-    return chosen
 
 
 def _average(answers: list[tuple[Array, Size, bool]], size: Size) -> ClassMap:

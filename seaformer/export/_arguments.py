@@ -42,6 +42,7 @@ def export_model(
     observer: str | None = None,
     keep: Sequence[str] = (),
     max_drop: float | None = None,
+    data: Path | str | None = None,
     dynamic: Sequence[str] = (),
     out: Path | str = "artifacts",
     progress: Progress | None = None,
@@ -79,6 +80,7 @@ def export_model(
             them searches for more.
         max_drop: of that search, the points of same class that may be lost: 1 when absent. A file
             that loses more than the number given is refused.
+        data: of that search, a data set: points of mIoU or top-1 on its validation images count.
         dynamic: axes of the input that an ONNX file leaves free: ``batch``, ``height``, ``width``.
         out: the folder the file, its manifest and its reference output go to.
         progress: called with the name of each step as it begins.
@@ -122,6 +124,7 @@ def export_model(
         observer=observer,
         keep=tuple(keep),
         max_drop=max_drop,
+        data=None if data is None else str(data),
         dynamic=tuple(dynamic),
     )
     return export(request, out, progress, module)

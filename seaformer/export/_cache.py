@@ -121,6 +121,7 @@ def cache_key(request: ExportRequest) -> str:
             "checkpoint": _checkpoint_digest(request.checkpoint),
             "backbone": _checkpoint_digest(request.backbone),
             "calibration": _calibration_digest(request.calibration),
+            "data": _calibration_digest(request.data),
         },
         "tools": {name: _version(name) for name in engine_of(request.format).tools},
         "sources": _digest_without_rules(),

@@ -57,6 +57,7 @@ class Job:
             observer=request.observer or "",
             keep=request.keep,
             max_drop=request.max_drop,
+            data=Path(request.data).name if request.data else "",
             dynamic=request.dynamic,
         )
         return name + self.engine.suffix

@@ -47,6 +47,7 @@ from seaformer.export.quantize._calibration import Calibration, open_calibration
 from seaformer.export.quantize._cases import calibrated_cases
 from seaformer.export.quantize._equalise import channel_notes, equalise
 from seaformer.export.quantize._observers import DEFAULT_OBSERVER
+from seaformer.export.quantize._task import open_task
 from seaformer.export.rewrites import select_graph_rules, select_rules
 from seaformer.export.rewrites._apply import Rewrite, rewrite
 from seaformer.export.rewrites._graph import GraphRule
@@ -218,7 +219,10 @@ def _calibration(job: Job, preprocessing: Preprocessing) -> Calibration | None:
     """The images that a calibrated precision needs, read and checked."""
     if not job.precision.calibrated:
         return None
-    return open_calibration(job.request.calibration, job.spec.input_shape, preprocessing)
+    calibration = open_calibration(job.request.calibration, job.spec.input_shape, preprocessing)
+    if not job.request.data:
+        return calibration
+    return replace(calibration, task=open_task(job.request.data, job.spec, preprocessing))
 
 
 def equalised(

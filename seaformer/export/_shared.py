@@ -65,5 +65,6 @@ def network_of(request: ExportRequest) -> ExportRequest:
         observer=free.observer,
         keep=free.keep,
         max_drop=free.max_drop,
+        data=free.data,
         dynamic=free.dynamic,
     )

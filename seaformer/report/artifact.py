@@ -82,6 +82,7 @@ def sensitivity_lines(quantization: Quantization | None) -> list[str]:
     width = max(len(name) for name, _ in shown)
     lines = [
         f"     in float {name:{width}}  SQNR {_decibels(one)}, same class {one.same_class:6.2f} %"
+        + ("" if one.lost is None else f", {result.metric} lost {one.lost:+.2f}")
         for name, one in shown
     ]
     more = len(rows) - len(shown)

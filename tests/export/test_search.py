@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from PIL import Image
 
+from seaformer.agreement.images import normalised
 from seaformer.commands._integers import check_calibrated, check_integers
 from seaformer.commands._options import QuantizeOptions
 from seaformer.core.artifact import load_artifact
@@ -20,6 +24,7 @@ from seaformer.core.quantization import Keep
 from seaformer.core.quiet import quiet
 from seaformer.core.request import ExportRequest
 from seaformer.data.preprocessing import IMAGENET
+from seaformer.evaluation.order import EvalOrder, evaluate_order
 from seaformer.export import export_request
 from seaformer.export.quantize import QUANTIZERS
 from seaformer.export.quantize._calibration import open_calibration
@@ -209,3 +214,54 @@ def test_the_command_refuses_a_limit_without_a_search() -> None:
     with pytest.raises(UsageError, match="--sqnr is for --precision int8"):
         check_calibrated("--sqnr", "fp32")
     check_integers(QuantizeOptions(int8_keep="stem, auto", max_drop=2.0), "fp32,int8")
+
+
+def labelled(folder: Path, images: int = 4) -> Path:
+    """A set in ADE20K's layout whose labels are the classes that the float network gives."""
+    network, generator = nets.Uneven().eval(), np.random.default_rng(1)
+    for split in ("training", "validation"):
+        for kind in ("images", "annotations"):
+            (folder / kind / split).mkdir(parents=True)
+        for number in range(images):
+            small = generator.integers(0, 256, (6, 8, 3)).astype(np.uint8)
+            image = Image.fromarray(small).resize((64, 64))
+            image.save(folder / "images" / split / f"{number}.png")
+            tensor = torch.from_numpy(normalised(np.asarray(image), IMAGENET))
+            with torch.no_grad():
+                scores = F.interpolate(network(tensor), size=(64, 64), mode="bilinear")
+            mask = scores.argmax(1)[0].numpy().astype(np.uint8)
+            Image.fromarray(mask).save(folder / "annotations" / split / f"{number}.png")
+    names = ["a", "b", "c", "d", "e"]
+    (folder / "classes.json").write_text(json.dumps({"schema": 1, "names": names}))
+    return folder
+
+
+def test_points_are_those_that_eval_counts_where_a_data_set_judges(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "set")
+    made = export_request(request(max_drop=3.0, data=str(data)), tmp_path / "out")
+    assert made.file == "uneven__64x64__int8__keep-auto__drop-3__on-set.onnx"
+    assert made.quantization is not None
+    result = made.quantization.sensitivity
+    assert result is not None
+    assert (result.metric, result.data, result.images) == ("mIoU", "set", 4)
+    assert result.added == ("uneven",)
+    assert result.before.lost is not None
+    assert result.after.lost is not None
+    assert result.before.lost > 3 >= result.after.lost
+    assert any("mIoU lost +" in note and "on 4 images of set" in note for note in made.notes)
+    base = export_request(request(precision="fp32", keep=()), tmp_path / "out")
+    rows = evaluate_order(EvalOrder(data), (base, made))
+    assert rows[0].miou == pytest.approx(100)
+    assert rows[1].difference is not None
+    assert -rows[1].difference.miou == pytest.approx(result.after.lost, abs=0.5)
+
+
+def test_a_data_set_that_cannot_judge_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "set", images=1)
+    with pytest.raises(UsageError, match="--data requires --int8-keep auto"):
+        export_request(request(keep=(), data=str(data)), tmp_path / "out")
+    names = [str(number) for number in range(7)]
+    (data / "classes.json").write_text(json.dumps({"schema": 1, "names": names}))
+    with pytest.raises(UsageError, match=r"has 7 classes, uneven 5\."):
+        export_request(request(data=str(data)), tmp_path / "out")
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())

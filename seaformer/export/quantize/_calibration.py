@@ -25,6 +25,7 @@ from seaformer.core.quantization import (
     Sensitivity,
 )
 from seaformer.export.quantize._observers import Array
+from seaformer.export.quantize._task import TaskData
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 MOST = 256  # of a larger folder, so many are taken at even distances
@@ -34,13 +35,17 @@ _NOISE_IMAGES = 3  # for a network that does not take colours
 
 @dataclass(frozen=True)
 class Calibration:
-    """What ranges are measured on; ``arrays`` are made anew at every pass."""
+    """What ranges are measured on; ``arrays`` are made anew at every pass.
+
+    ``task`` is what a search for modules in float is judged by, where a data set was named.
+    """
 
     source: str
     images: tuple[CalibrationImage, ...]
     pixels: tuple[Pixels, ...]
     noise: tuple[Array, ...]
     preprocessing: Preprocessing
+    task: TaskData | None = None
 
     def arrays(self, *, raw: bool) -> Iterator[Array]:
         """The images as the file takes them; as the network behind it does without ``raw``."""
@@ -56,6 +61,12 @@ class Calibration:
         total = len(self.noise) + len(self.pixels)
         chosen = {i * total // count for i in range(count)}
         return tuple(array for i, array in enumerate(self.arrays(raw=raw)) if i in chosen)
+
+    def searched(self, count: int, *, raw: bool) -> tuple[Array, ...]:
+        """What a search runs: the images of the data set, or at most ``count`` of its own."""
+        if self.task is not None:
+            return tuple(self.task.arrays(raw=raw))
+        return self.sample(count, raw=raw)
 
     def described(
         self,

@@ -1,24 +1,34 @@
 """Sensitivity search: which modules stay in float, so that few positions change their class.
 
 Every candidate is measured alone: the fake-quantised model with that one in float, beside the float
-model, on a few calibration images. Then they are added, the one of the largest effect first, each
-where it still raises the signal-to-noise ratio, until the loss is small enough. How a model with
-some modules in float is made, and run, is the quantizer's.
+model, on a few calibration images or on those of a data set, whose metric counts then. Then they
+are added, the one of the largest effect first, each where it still raises the signal-to-noise
+ratio, until the loss is small enough. How a model with some modules in float is made, and run, is
+the quantizer's.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from seaformer.core.errors import ParityError, UsageError
-from seaformer.core.quantization import AUTO, MAX_DROP, Candidate, Keep, Score, Sensitivity
+from seaformer.core.quantization import (
+    AUTO,
+    MAX_DROP,
+    SAME_CLASS,
+    Candidate,
+    Keep,
+    Score,
+    Sensitivity,
+)
 from seaformer.export.quantize._kept import is_kept
 from seaformer.export.quantize._observers import Array
 from seaformer.export.quantize._proof import sqnr_db
+from seaformer.export.quantize._task import TaskData
 
 IMAGES = 4
 # A module with more operators in integers is searched by its children: this part of all, and never
@@ -41,10 +51,21 @@ class Network:
     modules: tuple[str, ...]
     answers: Answers
     expected: Sequence[Array]
+    task: TaskData | None = None
 
     def score(self, kept: tuple[str, ...]) -> Score:
         """Beside the float model."""
-        return score(self.answers(kept), self.expected)
+        seen = self.answers(kept)
+        compared = score(seen, self.expected)
+        if self.task is None:
+            return compared
+        lost = self.task.points(self.expected) - self.task.points(seen)
+        return replace(compared, lost=lost)
+
+    @property
+    def metric(self) -> str:
+        """What points are of."""
+        return SAME_CLASS if self.task is None else self.task.metric
 
 
 def score(seen: Sequence[Array], expected: Sequence[Array]) -> Score:
@@ -109,8 +130,11 @@ def search(network: Network, keep: Keep, step: Callable[[str], None]) -> Sensiti
     limit = MAX_DROP if keep.max_drop is None else keep.max_drop
     added, after = _added(network, keep.names, results, before=before, limit=limit, step=step)
     if keep.max_drop is not None and after.drop > limit:
-        raise _exceeded(after, keep, added, results)
-    return Sensitivity(limit, len(network.expected), before, after, added, tuple(results))
+        raise _exceeded(after, keep, added, results, network.metric)
+    folder = "" if network.task is None else network.task.data.folder.name
+    return Sensitivity(
+        limit, len(network.expected), before, after, added, tuple(results), network.metric, folder
+    )
 
 
 def _added(
@@ -138,11 +162,11 @@ def _added(
 
 
 def _exceeded(
-    after: Score, keep: Keep, added: Sequence[str], results: Sequence[Candidate]
+    after: Score, keep: Keep, added: Sequence[str], results: Sequence[Candidate], metric: str
 ) -> ParityError:
     floats = ", ".join((*keep.names, *added)) or "nothing"
     return ParityError(
-        f"--max-drop allows {keep.max_drop:g} points of same class, and {after.drop:.2f} are lost "
+        f"--max-drop allows {keep.max_drop:g} points of {metric}, and {after.drop:.2f} are lost "
         f"with {floats} in float; {results[0].module} has the largest effect.",
         hint="Nothing was kept. Calibrate on more images of your own, or allow more.",
     )
@@ -156,8 +180,13 @@ def search_note(result: Sensitivity | None) -> tuple[str, ...]:
     chosen = f"{AUTO} keeps {', '.join(result.added) or 'nothing'} in float"
     note = (
         f"{chosen}: same class {before.same_class:.2f} -> {after.same_class:.2f} %, "
-        f"SQNR {_shown(before)} -> {_shown(after)}, on {result.images} calibration images"
+        f"SQNR {_shown(before)} -> {_shown(after)}"
     )
+    if result.data:
+        note += f", {result.metric} lost {before.drop:+.2f} -> {after.drop:+.2f} points"
+        note += f", on {result.images} images of {result.data}"
+    else:
+        note += f", on {result.images} calibration images"
     if after.drop > result.max_drop:
         note += f"; {after.drop:.2f} points are lost and nothing else helps"
     return (note,)

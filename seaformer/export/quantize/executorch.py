@@ -88,8 +88,9 @@ def quantise(
     result, kept = None, keep.names
     if keep.auto:
         spreads = _observers(prepared)
-        images = calibration.sample(IMAGES, raw=True)
-        result = search(observed_network(prepared, images, _module_of), keep, step)
+        images = calibration.searched(IMAGES, raw=True)
+        network = observed_network(prepared, images, _module_of)
+        result = search(replace(network, task=calibration.task), keep, step)
         kept = (*kept, *result.added)
         prepared = _prepared(program, observer, kept)
         with torch.no_grad():

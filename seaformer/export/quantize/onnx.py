@@ -100,14 +100,14 @@ def quantise(
 
 def _network(model: onnx.ModelProto, ranges: dict[str, Range], calibration: Calibration) -> Network:
     """The graph as what a search measures: files with modules in float, run pair by pair."""
-    images = calibration.sample(IMAGES, raw=False)
+    images = calibration.searched(IMAGES, raw=False)
 
     def answers(kept: tuple[str, ...]) -> list[Array]:
         return _first_outputs(_placed(model, ranges, kept), images)
 
     nodes = [node for node in model.graph.node if node.op_type in OPERATORS]
     modules = tuple(module_of(node.name) for node in nodes)
-    return Network(modules, answers, _first_outputs(model, images))
+    return Network(modules, answers, _first_outputs(model, images), calibration.task)
 
 
 def _first_outputs(model: onnx.ModelProto, images: Iterable[Array]) -> list[Array]:
