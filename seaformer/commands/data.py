@@ -11,6 +11,7 @@ from seaformer.commands._options import AsJson
 from seaformer.commands._print import next_step, notice, print_json, say
 
 app = typer.Typer(help="Make a data set, or check one.", no_args_is_help=True)
+_FEW = 50  # images: fewer may lack one of at most 12 classes
 Kind = Annotated[
     str, typer.Option("--kind", help="layout, where several fit: ade20k, cityscapes, coco, ...")
 ]
@@ -37,6 +38,8 @@ def synth(
         print_json(codec.to_json(made) | {"folder": str(made.folder)})
         return
     say(f"{made.folder}: {made.train} images to train, {made.val} to validate.")
+    if images < _FEW:
+        notice("With so few images some classes may be in none; data check reports those.")
     next_step(f"seaformer data check {shlex.quote(str(folder))}")
 
 

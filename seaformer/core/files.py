@@ -182,9 +182,16 @@ def check_dir(path: Path) -> None:
 
     Raises ``UsageError`` where it cannot.
     """
+    with without_empty(path):
+        make_dir(path)
+
+
+@contextmanager
+def without_empty(path: Path) -> Iterator[None]:
+    """Afterwards folders that did not exist before, and hold nothing, are gone again."""
     absent = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        make_dir(path)
+        yield
     finally:
         for folder in absent:
             with suppress(OSError):

@@ -78,17 +78,22 @@ def files_in(folder: Path, suffixes: Iterable[str] = IMAGES) -> list[Path]:
 
 
 def pair(images: Iterable[Path], masks: Mapping[str, Path], key: Callable[[Path], str]) -> Listing:
-    """Each image with the mask of its key."""
-    samples, unlabelled, seen = [], [], set()
+    """Each image with the mask of its key; two images of one mask are a fault."""
+    samples, unlabelled = [], []
+    seen: dict[str, Path] = {}
+    fault = ""
     for image in images:
         name = key(image)
-        seen.add(name)
+        if name in seen and name in masks:
+            fault = fault or f"{seen[name].name} and {image.name} share the mask {masks[name].name}"
+            continue
+        seen[name] = image
         if name in masks:
             samples.append(Sample(image, masks[name]))
         else:
             unlabelled.append(image.name)
     orphans = tuple(masks[name].name for name in masks if name not in seen)
-    return Listing(tuple(samples), tuple(unlabelled), orphans)
+    return Listing(tuple(samples), tuple(unlabelled), orphans, fault=fault)
 
 
 def _by_stem(root: Path, folder: str, end: str = "") -> Listing:

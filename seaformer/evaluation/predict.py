@@ -130,7 +130,7 @@ def predict(
     step = progress or (lambda _: None)
     frames: list[Frame] = []
     skipped: list[Skip] = []
-    with ExitStack() as stack:
+    with files.without_empty(options.out), ExitStack() as stack:
         scratch = stack.enter_context(files.staging(options.out))
         for place, source in enumerate(sources):
             step(f"{place + 1} of {len(sources)}: {source.path.name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,13 +52,17 @@ class SmallDisk:
 
     def seaformer(self, kilobytes: int, *arguments: object) -> tuple[Done, list[str]]:
         """Run a command in it; what it printed, and the files left on the disk."""
+        return self.run(kilobytes, *PROGRAM, *arguments)
+
+    def run(self, kilobytes: int, *command: object) -> tuple[Done, list[str]]:
+        """As ``seaformer``, of any program."""
         script = (
             f'mount -t tmpfs -o size={kilobytes}k tmpfs "$0" && cd "$0" || exit 99\n'
             'left=$1; shift; "$@"; code=$?; find . -type f > "$left"; exit $code\n'
         )
         left = self.folder.with_suffix(".left")
         places = (str(self.folder), str(left))
-        argv = [*PRIVATE, "sh", "-c", script, *places, *PROGRAM, *map(str, arguments)]
+        argv = [*PRIVATE, "sh", "-c", script, *places, *map(str, command)]
         finished = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         return done(finished), left.read_text().split()
 
@@ -97,3 +102,29 @@ def test_a_full_disk_at_the_end_of_a_bench_leaves_no_half_result(
     assert len(stored(tmp_path / "results")) == 1
     kept.unlink()
     assert {Path(name).parts[0] for name in left} <= {"devices"}  # whole or absent, like all files
+
+
+_TWO_CHECKPOINTS = """
+import torch
+from pathlib import Path
+from seaformer.core.errors import SeaFormerError
+from seaformer.training.checkpoints import load, save
+
+path = Path("run/state.pth")
+save(path, {"iteration": 1, "network": torch.ones(100_000)})  # 0.4 MB
+try:
+    save(path, {"iteration": 2, "network": torch.ones(200_000)})
+except SeaFormerError as error:
+    print(error.message)
+before = load(path)
+print(before["iteration"], int(before["network"].sum()))
+"""
+
+
+def test_a_disk_that_is_full_at_a_checkpoint_keeps_the_one_before(small_disk: SmallDisk) -> None:
+    result, left = small_disk.run(1000, sys.executable, "-c", _TWO_CHECKPOINTS)
+    assert result.code == 0, result.err
+    full, kept = result.out.splitlines()
+    assert full == "The disk is full: run/state.pth could not be written."
+    assert kept == "1 100000"
+    assert left == ["./run/state.pth"]

@@ -156,3 +156,13 @@ def test_impossible_requests_are_refused(tmp_path: Path, shapes: Path) -> None:
     (tmp_path / "images" / "training").mkdir(parents=True)
     with pytest.raises(DataError, match="1 class or more"):
         open_set(tmp_path)
+
+
+def test_two_images_of_one_mask_are_refused_by_name(tmp_path: Path) -> None:
+    folder = synthesise(tmp_path / "set", 4, seed=1).folder
+    images = folder / "images" / "validation"
+    (first,) = images.iterdir()
+    Image.open(first).save(first.with_suffix(".png"))
+    name = first.stem
+    with pytest.raises(DataError, match=rf"{name}\.jpg and {name}\.png share the mask {name}\.png"):
+        open_set(folder, "val")

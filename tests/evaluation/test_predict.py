@@ -165,6 +165,9 @@ def test_a_video_becomes_a_video_and_one_that_ends_early_keeps_its_frames(
     junk.write_bytes(b"no video" * 100)
     with pytest.raises(UsageError, match="is not a video that can be read"):
         run(opened(colours), PredictOptions(out=tmp_path / "out"), junk)
+    with pytest.raises(UsageError, match="Nothing was predicted"):
+        run(opened(colours), PredictOptions(out=tmp_path / "new" / "out"), junk)
+    assert not (tmp_path / "new").exists()
     limited = run(opened(colours), PredictOptions(out=tmp_path / "few", limit=2), whole)
     assert len(limited.frames) == 2
 
