@@ -47,8 +47,9 @@ class RunOptions:
 
 
 def run_training(
-    model: str, data: str, out: str, run: RunOptions, how: Distillation | None = None
-) -> None:
+    model: str, data: str, out: str, run: RunOptions, how: Distillation | None = None,
+    *, qat: bool = False,
+) -> None:  # fmt: skip
     """Train, with progress on stderr, and print where the checkpoint is."""
     from seaformer.training.loop import TrainPlan, train
 
@@ -56,7 +57,7 @@ def run_training(
         model=model, data=data, out=out, iterations=run.iters, recipe=run.recipe,
         corrected=run.corrected, batch=run.batch, lr=run.lr, scale_lr=run.scale_lr, seed=run.seed,
         checkpoint=run.checkpoint, backbone=run.backbone, every=run.every, workers=run.workers,
-        log=run.log, distillation=how,
+        log=run.log, distillation=how, qat=qat,
     )  # fmt: skip
     with steps() as step:
         result = train(plan, resume=run.resume, progress=_progress(step), notice=notice)

@@ -16,6 +16,10 @@ def train(
     data: Data,
     out: Out,
     run: RunOptions,
+    qat: Annotated[
+        bool,
+        typer.Option("--qat", help="round like an int8 file, and learn from the float network"),
+    ] = False,
 ) -> None:
     """Train a model on a data set by its official recipe; --resume continues exactly."""
-    run_training(model, data, out, run)
+    run_training(model, data, out, run, qat=qat)

@@ -25,7 +25,7 @@ from seaformer.data.preprocessing import preprocessing_of
 from seaformer.data.sets import open_set
 from seaformer.models import create_model, model_spec
 from seaformer.models._blocks import Network
-from seaformer.training import checkpoints, distillation, preflight
+from seaformer.training import checkpoints, distillation, preflight, qat
 from seaformer.training.checkpoints import RunFolder
 from seaformer.training.detection import detection, expect_background
 from seaformer.training.distillation import Distillation, Distilling, teacher_of
@@ -62,7 +62,8 @@ OBJECTIVES: dict[str, Callable[[Recipe], Objective]] = {
 class TrainPlan:
     """What a run is. 0 and empty values are the recipe's; ``batch`` is of all processes.
 
-    With ``distillation`` the model is a student, and learns from a teacher too.
+    With ``distillation`` the model is a student, and learns from a teacher too; with ``qat`` it
+    rounds like an int8 file and learns from what it was.
     """
 
     model: str
@@ -81,6 +82,7 @@ class TrainPlan:
     workers: int = 0
     log: str = CSV
     distillation: Distillation | None = None
+    qat: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
     """The row of the plan, with the plan's own values in it."""
     recipe = recipe_of(name, plan.recipe)
     recipe = corrected(recipe) if plan.corrected else recipe
-    spec = model_spec(name)
+    spec, distils = model_spec(name), plan.distillation is not None
+    recipe = qat.qat_recipe(recipe, spec, plan.checkpoint, distils=distils) if plan.qat else recipe
     if spec.task != data.task:
         raise UsageError(
             f"{name} is a model of {spec.task}, and {plan.data} a data set of {data.task}."
@@ -236,6 +239,8 @@ class _Run:
     def _objective(self) -> Objective:
         """What is minimised: the task's loss, or the losses of a student."""
         how, recipe = self.plan.distillation, self.recipe
+        if self.plan.qat:
+            return qat.Quantising(self.network, self.accelerator.device)
         if how is not None:
             teacher = teacher_of(how, self.network, recipe.crop, self.plan.seed)
             return Distilling(self.network, teacher, recipe, how, self.accelerator.device)
