@@ -145,10 +145,16 @@ def random_resized_crop(
 
 
 def evaluation_crop(image: Pixels, size: Size = (224, 224), short_side: int = 256) -> Pixels:
-    """ImageNet's test: bicubic, the shorter side to ``short_side``, then the centre."""
+    """ImageNet's test: bicubic, the shorter side to ``short_side``, then the centre.
+
+    ``short_side`` is of a square centre; an image is enlarged to cover one that is not.
+    """
     height, width = _size(image)
     shorter = min(height, width)
     resized = (short_side * height // shorter, short_side * width // shorter)
+    if size[0] != size[1]:
+        factor = max(size[0] / height, size[1] / width) * short_side / min(size)
+        resized = (max(int(height * factor), size[0]), max(int(width * factor), size[1]))
     return _centre(_smooth(image, resized, Image.Resampling.BICUBIC), size)
 
 

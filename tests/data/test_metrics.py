@@ -84,6 +84,19 @@ def test_sizes_follow_the_recipe() -> None:
     assert evaluation_crop(np.zeros((300, 400, 3), np.uint8)).shape == (224, 224, 3)
 
 
+@pytest.mark.parametrize("image", [(100, 100), (100, 300), (300, 100), (7, 5)])
+@pytest.mark.parametrize("size", [(64, 96), (96, 64), (64, 64), (32, 320)])
+def test_a_central_crop_of_any_shape_is_the_middle_of_the_image(
+    image: tuple[int, int], size: tuple[int, int]
+) -> None:
+    pixels = np.zeros((*image, 3), np.uint8)
+    pixels[image[0] // 2 :, image[1] // 2 :] = 200
+    crop = evaluation_crop(pixels, size, round(min(size) * 256 / 224))
+    assert crop.shape == (*size, 3)
+    assert crop[0, 0, 0] < 50
+    assert crop[-1, -1, 0] > 150
+
+
 def test_augmentation_repeats_with_its_seed() -> None:
     rng = np.random.default_rng(3)
     image = rng.integers(0, 256, (60, 80, 3)).astype(np.uint8)
