@@ -23,7 +23,7 @@ from seaformer.data.sets import Picture, read
 from seaformer.data.transforms import evaluation_crop
 from seaformer.evaluation.modes import Mode, class_map
 from seaformer.evaluation.precision import ImageBoxes, average_precision
-from seaformer.evaluation.predictor import Predictor
+from seaformer.evaluation.predictor import ARGMAX, Predictor
 
 RESAMPLES = 1000
 _WORKERS, _AHEAD = 2, 4
@@ -140,6 +140,11 @@ def _check(data: DataSet, one: Predictor, mode: Mode) -> None:
         raise UsageError(f"--window and --multi-scale are for segmentation, not for {data.task}.")
     if one.task != data.task:
         raise UsageError(f"{one.name} is for {one.task}; this evaluation is of {data.task}.")
+    if data.task == CLASSIFICATION and one.scope == ARGMAX:
+        raise UsageError(
+            f"{one.name} ends with the best class alone: top-1 and top-5 require scores.",
+            hint="Export it with --scope logits.",
+        )
     if scaled and one.size and not mode.window:
         height, width = one.size
         hint = f"Add windows of its size: --window {height} --stride {height}"

@@ -262,6 +262,14 @@ def test_windows_and_scales_are_refused_where_they_have_no_effect(shapes: DataSe
     assert row.mode == "windows of 64 every 64"
 
 
+def test_a_classifier_that_ends_with_the_class_is_refused_by_name(tmp_path: Path) -> None:
+    kinds = open_set(synthesise(tmp_path / "kinds", 10, 1, "classification").folder, "train")
+    one = replace(linear(kinds.classes), task="classification", scope="argmax")
+    with pytest.raises(UsageError, match="linear ends with the best class alone") as caught:
+        evaluate_set(kinds, [one], [WHOLE], limit=1)
+    assert "--scope logits" in caught.value.hint
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("format", ["onnx", "executorch"])
 def test_a_file_in_half_precision_takes_the_images_of_any(format: str, tmp_path: Path) -> None:
