@@ -119,11 +119,17 @@ def check_set(
     if absent := [name for name, count in shown.items() if not count]:
         complete = all(each.read == each.images for each in splits)
         if complete:
-            problems.append(f"{len(absent)} classes are in no mask ({', '.join(absent[:3])}).")
+            problems.append(_absent(absent, layout.task))
     return DataCheck(
         str(root), layout.kind, layout.title, layout.task, classes, tuple(splits),
         tuple(problems), shown,
     )  # fmt: skip
+
+
+def _absent(names: list[str], task: str) -> str:
+    many, noun = len(names) > 1, "mask" if task == SEGMENTATION else "image"
+    text = f"{len(names)} classes are in no {noun}" if many else f"1 class is in no {noun}"
+    return f"{text} ({', '.join(names[:3])})."
 
 
 def _is_empty(listing: Listing) -> bool:
@@ -187,7 +193,7 @@ def _check_sample(sample: Sample, data: DataSet, tally: _Tally) -> None:
         with open_regular(sample.image) as stream, Image.open(stream) as image:
             size = image.size
             image.convert("RGB")  # the whole file, so that a truncated one is noticed
-    except (DataError, OSError, SyntaxError, ValueError):
+    except (DataError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         tally.add("cannot be read", _unreadable(sample))
         return
     if size != (mask.shape[1], mask.shape[0]):

@@ -92,6 +92,26 @@ def test_a_broken_set_is_described_by_kind(copied: Path) -> None:
     assert len(data.samples) == 2
 
 
+def test_an_image_whose_header_has_absurd_sides_is_reported(copied: Path) -> None:
+    (image, *_) = sorted((copied / "images" / "training").iterdir())
+    content = bytearray(image.read_bytes())
+    sides = content.index(b"\xff\xc0") + 5  # height and width of a JPEG's first frame
+    content[sides : sides + 4] = b"\xff" * 4
+    image.write_bytes(content)
+    assert f"train: 1 file cannot be read ({image.name})." in check_set(copied).faults
+
+
+def test_a_class_without_images_is_reported_in_the_words_of_the_task(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        save(tmp_path / split / "dog/a.png", np.zeros((4, 4, 3)))
+        for name in ("cat", "eel"):
+            (tmp_path / split / name).mkdir()
+    assert "2 classes are in no image (cat, eel)." in check_set(tmp_path).problems
+    for split in ("train", "val"):
+        (tmp_path / split / "eel").rmdir()
+    assert "1 class is in no image (cat)." in check_set(tmp_path).problems
+
+
 def test_raw_labels_of_cityscapes_are_refused_with_the_line_that_converts_them(
     tmp_path: Path,
 ) -> None:
