@@ -6,6 +6,7 @@ from pathlib import Path
 
 from seaformer.core.errors import SeaFormerError
 from seaformer.core.files import free_bytes
+from seaformer.data.check import spaced
 from seaformer.data.dataset import SEGMENTATION, DataSet
 from seaformer.data.sets import read
 from seaformer.models import zoo_entry
@@ -22,8 +23,7 @@ def check(data: DataSet, folder: Path, model: str) -> None:
     Raises ``DataError`` for a mask that cannot be trained on, ``SeaFormerError`` for a full disk.
     """
     if data.task == SEGMENTATION:
-        step = max(len(data.samples) // MASKS, 1)
-        for sample in data.samples[::step][:MASKS]:
+        for sample in spaced(data.samples, MASKS):
             read(data, sample)
     needed, free = zoo_entry(model).params * _FLOAT * _COPIES, free_bytes(folder)
     if free < needed:

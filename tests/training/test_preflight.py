@@ -12,6 +12,7 @@ from PIL import Image
 from seaformer.core.errors import DataError, SeaFormerError
 from seaformer.data.sets import open_set
 from seaformer.data.synth import synthesise
+from seaformer.training import preflight
 from seaformer.training.loop import TrainPlan, train
 
 
@@ -21,7 +22,11 @@ def plan(tmp_path: Path) -> TrainPlan:
     return TrainPlan("seaformer_t.synth", str(tmp_path / "set"), str(tmp_path / "run"), 2, batch=1)
 
 
-def test_a_mask_of_other_labels_ends_a_run_before_it_begins(plan: TrainPlan) -> None:
+@pytest.mark.parametrize("read", [64, 3])
+def test_a_mask_of_other_labels_ends_a_run_before_it_begins(
+    plan: TrainPlan, monkeypatch: pytest.MonkeyPatch, read: int
+) -> None:
+    monkeypatch.setattr(preflight, "MASKS", read)  # of 5: they are spread over the whole set
     mask = open_set(plan.data, "train").samples[-1].mask
     assert mask is not None
     Image.fromarray(np.full(np.asarray(Image.open(mask)).shape, 99, np.uint8)).save(mask)
