@@ -11,13 +11,14 @@ from typer.testing import CliRunner
 
 from seaformer.cli import app
 from seaformer.core.accuracy import Accuracy
+from seaformer.core.measurement import MethodRun
 from seaformer.core.runs import Runs
 from seaformer.report import make_report
 from seaformer.report.accuracy import accuracy_rows
 from seaformer.report.table import build
 from seaformer.store.accuracy import append
 from tests.fakes.accuracies import accuracy as made_accuracy
-from tests.fakes.measurements import measurement
+from tests.fakes.measurements import measurement, process
 
 SIZE = (1, 3, 512, 512)  # of the measurements made up
 
@@ -47,6 +48,15 @@ def test_accuracy_is_beside_the_latency_of_the_same_file(tmp_path: Path) -> None
         assert "38.50–41.25" in made[name], name
         assert f"{float(latency):.2f}" in made[name], name
         assert "<b>|set" not in made[name], name
+
+
+def test_a_file_that_took_no_time_is_in_the_table_and_not_in_the_picture(tmp_path: Path) -> None:
+    timed = measurement(1, methods={"forward": MethodRun((0, 0), (process(2),))})
+    runs = Runs((timed,), accuracies=(accuracy(1, artifact_sha256=timed.artifact_sha256),))
+    made = {file.name: file.text for file in make_report(tmp_path, runs).files}
+    (row,) = csv.DictReader(made["tables/accuracy.csv"].splitlines())
+    assert row["median_ms"] == "0"
+    assert "evaluated-title" not in made["report.html"]
 
 
 def test_a_picture_has_a_point_for_each_file_with_both(tmp_path: Path) -> None:

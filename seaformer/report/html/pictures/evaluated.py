@@ -91,8 +91,8 @@ def _points(rows: Sequence[AccuracyRow]) -> list[_Point]:
 
 def _point(row: AccuracyRow) -> _Point | None:
     one, latency, value = row.accuracy, row.latency, row.accuracy.value
-    if latency is None or latency.median_ms is None or value is None:
-        return None
+    if latency is None or not latency.median_ms or value is None:
+        return None  # no time is on no logarithmic axis
     low, high = one.miou_low, one.miou_high
     low, high = (value, value) if low is None or high is None else (low, high)
     return _Point(one, latency, latency.median_ms, value, low, high)
