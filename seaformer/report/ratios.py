@@ -27,7 +27,7 @@ def ratio_sentences(measurements: Iterable[Measurement]) -> list[str]:
     Measurements are alike that were made on one device, with one plan, of one model, size and
     scope, and differ in engine or precision alone.
     """
-    timed = [one for one in measurements if one.source == MEASURED and _METHOD in one.methods]
+    timed = [one for one in measurements if one.source == MEASURED and _has_figure(one)]
     sentences = []
     for varies, fixed in (("runtime", "precision"), ("precision", "runtime")):
         groups: dict[str, list[tuple[str, Measurement]]] = {}
@@ -44,8 +44,19 @@ def ratio_sentences(measurements: Iterable[Measurement]) -> list[str]:
     return sentences
 
 
-def fastest_sentences(measurements: Iterable[Measurement]) -> list[str]:
+def sentences(measurements: Sequence[Measurement]) -> list[str]:
+    """Every sentence below the rows of a bench, no figure in two of them.
+
+    Of two rows that a ratio compares it is known from there which is the fastest.
+    """
+    compared = fastest_sentences(measurements, of_pairs=False)
+    return [*ratio_sentences(measurements), *tail_sentences(measurements), *compared]
+
+
+def fastest_sentences(measurements: Iterable[Measurement], *, of_pairs: bool = True) -> list[str]:
     """Which engine and precision is the fastest for each model, by how much, and if it is certain.
+
+    Without ``of_pairs`` where more than two are compared, or ``ratio_sentences`` has none.
 
     Of measurements on one device with one plan, where at least two files of a model differ in
     engine or precision. On an emulated core the fewest instructions decide, which have no noise.
@@ -59,7 +70,18 @@ def fastest_sentences(measurements: Iterable[Measurement]) -> list[str]:
         f"{key[0]}: {_fastest(_named(group))}"
         for key, group in groups.items()
         if len({name for name, _ in group}) > 1
+        and (of_pairs or not _has_one_ratio([one for _, one in group]))
     ]
+
+
+def _has_one_ratio(group: Sequence[Measurement]) -> bool:
+    """Whether two measurements are all, and ``ratio_sentences`` compares them."""
+    return len(group) == 2 and bool(ratio_sentences(group))
+
+
+def _has_figure(one: Measurement) -> bool:
+    run = one.methods.get(_METHOD)
+    return run is not None and bool(run.samples_ns or run.counts)
 
 
 def _named(group: Sequence[tuple[str, Measurement]]) -> dict[str, Measurement]:
@@ -71,7 +93,7 @@ def _named(group: Sequence[tuple[str, Measurement]]) -> dict[str, Measurement]:
 
 
 def _fastest(group: Mapping[str, Measurement]) -> str:
-    valid = {name: one for name, one in group.items() if one.valid and _METHOD in one.methods}
+    valid = {name: one for name, one in group.items() if one.valid and _has_figure(one)}
     out = [name for name in group if name not in valid]
     without = f" Not valid, so left out: {', '.join(out)}." if out else ""
     runs = {name: one.methods[_METHOD] for name, one in valid.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from seaformer.core.measurement import Measurement
+from seaformer.core.measurement import Measurement, MethodRun
 from seaformer.core.plan import tail_method
 from seaformer.core.ratio import ratio_of_medians
 from seaformer.report.ratios import fastest_sentences, ratio_sentences, tail_sentences
@@ -66,10 +66,30 @@ def test_a_measurement_that_is_not_valid_is_named_instead() -> None:
     assert sentence.endswith("not compared, because executorch and onnxruntime are not valid.")
 
 
+def below(*rows: Measurement) -> list[str]:
+    """The lines below the table of a bench that begin with the model."""
+    lines = plain(run_page(rows)).splitlines()
+    return [line for line in lines if line.startswith("seaformer_t.ade20k 512x512")]
+
+
 def test_the_sentences_are_below_the_table_of_a_bench_and_the_fastest_is_last() -> None:
-    *_, ratio, fastest = plain(run_page([measurement(1), onnx(2, 16.0)])).rstrip().splitlines()
-    assert ratio.startswith("seaformer_t.ade20k 512x512 fp32: executorch")
+    ncnn = measurement(3, runtime="ncnn", methods={"forward": method(18.0)})
+    *ratios, fastest = below(measurement(1), onnx(2, 16.0), ncnn)
+    assert [line.split(" is ")[0] for line in ratios] == [
+        f"seaformer_t.ade20k 512x512 fp32: {name}" for name in ("executorch", "ncnn")
+    ]
     assert fastest.startswith("seaformer_t.ade20k 512x512: onnxruntime fp32 is the fastest;")
+
+
+def test_of_two_rows_the_ratio_or_the_fastest_is_named_and_not_both() -> None:
+    (ratio,) = below(measurement(1), onnx(2, 16.0))
+    assert ratio.startswith("seaformer_t.ade20k 512x512 fp32: executorch is 1.25x slower than")
+    (invalid,) = below(measurement(1, flags=(OFF_CORE,)), onnx(2, 16.0))
+    assert invalid.endswith("not compared, because executorch is not valid.")
+    (both,) = below(measurement(1), onnx(2, 16.0, precision="fp16"))
+    assert both.startswith("seaformer_t.ade20k 512x512: onnxruntime fp16 is the fastest;")
+    (counts,) = below(emulated(1), emulated(2, **ONNX))
+    assert "executes the fewest instructions" in counts
 
 
 def test_the_fastest_valid_engine_and_precision_of_each_model_is_named() -> None:
@@ -104,6 +124,13 @@ def test_two_files_of_one_engine_and_precision_are_both_compared() -> None:
     slower = ratio_sentences(rows)
     assert len(slower) == 2
     assert all("slower than onnxruntime (fixed.onnx)" in sentence for sentence in slower)
+
+
+def test_a_run_without_samples_is_left_out() -> None:
+    rows = [measurement(1, methods={"forward": MethodRun((), ())}), onnx(2, 16.0)]
+    assert ratio_sentences(rows) == []
+    (sentence,) = fastest_sentences(rows)
+    assert sentence.endswith("is not known, because only onnxruntime fp32 is valid.")
 
 
 def test_a_difference_within_noise_is_called_that() -> None:

@@ -14,7 +14,7 @@ from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report import words
 from seaformer.report.accuracy import HEADER, accuracy_rows, cells
 from seaformer.report.components import Component, components
-from seaformer.report.ratios import fastest_sentences, ratio_sentences, tail_sentences
+from seaformer.report.ratios import sentences
 from seaformer.report.renderers import STDOUT, _emulated, _estimated
 from seaformer.report.renderers._columns import (
     MODEL,
@@ -74,9 +74,7 @@ def run_page(measurements: Sequence[Measurement]) -> list[Block]:
     blocks: list[Block] = []
     for device in dict.fromkeys(one.device.id for one in measurements):
         blocks += page(table_of(one for one in measurements if one.device.id == device))
-    sentences = ratio_sentences(measurements) if len(measurements) > 1 else []
-    sentences += tail_sentences(measurements) + fastest_sentences(measurements)
-    return [*blocks, *(Line(each, hang=2) for each in sentences)]
+    return [*blocks, *(Line(each, hang=2) for each in sentences(measurements))]
 
 
 def report_page(report: Report, most: int | None = None) -> list[Block]:
