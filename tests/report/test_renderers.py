@@ -6,6 +6,7 @@ import csv as reader
 import io
 import re
 import xml.etree.ElementTree as Xml
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -207,6 +208,15 @@ def test_the_csv_of_emulated_rows_holds_every_count_and_no_time() -> None:
     assert (line["instructions"], line["l1_misses"], line["counts_spread"]) == ("", "", "")
 
 
+def test_the_csv_of_emulated_rows_has_the_digits_of_a_tiny_error() -> None:
+    run = counted()
+    assert run.output is not None
+    tiny = replace(run, output=replace(run.output, max_abs=3.14159265e-08))
+    (line,) = parsed(csv.table(table_of([emulated(methods={"forward": tiny})]), emulated=True))
+    assert line["output_max_abs"] == "3.14159e-08"
+    assert float(line["counts_spread"]) == pytest.approx(300 / 264_728_048, rel=1e-5)
+
+
 def test_the_csv_of_measured_rows_has_no_column_of_counts() -> None:
     assert not {"instructions", "l1_misses", "executed"} & set(csv.COLUMNS)
 
@@ -336,6 +346,13 @@ def test_many_bars_are_told_in_few_words_beside_the_picture() -> None:
     many = report_of([measurement(n, model=f"model_{n:02d}.x") for n in range(1, 31)])
     assert "and 22 more." in svg.alternative(many, most=8)
     assert "more" not in svg.alternative(many)
+
+
+def test_a_picture_names_the_rows_that_it_has_no_bar_for() -> None:
+    many = report_of([measurement(n, model=f"model_{n:02d}.x") for n in range(1, 44)])
+    assert "Example CPU 9 (the first 40 of 43 rows)" in svg.picture(many)
+    assert "; and 3 more." in svg.alternative(many)
+    assert "and 35 more." in svg.alternative(many, most=8)
 
 
 def test_the_same_measurements_give_the_same_bytes() -> None:

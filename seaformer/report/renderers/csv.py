@@ -1,9 +1,9 @@
 """CSV files, made with pandas: one row per method, or one row per process.
 
-Units are in the column names; a figure that does not exist is an empty cell; times are rounded
-to a nanosecond so that the same samples give the same bytes everywhere. Emulated rows have counts
-and no column of times. Every cell is text before pandas gets it, so that no column is guessed to be
-of another type.
+Units are in the column names; a figure that does not exist is an empty cell; times are rounded to a
+nanosecond so that the same samples give the same bytes everywhere, and an output's error to six
+digits. Emulated rows have counts and no column of times. Every cell is text before pandas gets it,
+so that no column is guessed to be of another type.
 """
 
 from __future__ import annotations
@@ -100,6 +100,9 @@ EMULATED_COLUMNS = (
 )
 
 
+_TINY = ("output_max_abs", "counts_spread")
+
+
 def render(report: Report) -> dict[str, str]:
     """Every row by its source, the newest valid ones, and the processes of measured rows."""
     measured = report.table.of(MEASURED)
@@ -174,9 +177,16 @@ def _column(name: str) -> Callable[[ResultRow], Cell]:
         return lambda row: _cpus(row.cpus)
     if name in _MISSES:
         return lambda row: getattr(row.counts and row.counts.caches, name, None)
+    if name in _TINY:
+        return lambda row: _digits(getattr(row, name))
     if name in _COUNTS:
         return lambda row: getattr(row.counts, name) if row.counts else None
     return attrgetter(name)
+
+
+def _digits(value: float | None) -> str | None:
+    """A figure that may be far below a millionth and is not rounded to nothing."""
+    return None if value is None or not math.isfinite(value) else f"{value:.6g}"
 
 
 def _flag(flag: Flag) -> str:

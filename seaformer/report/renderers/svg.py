@@ -40,12 +40,16 @@ def render(report: Report) -> dict[str, str]:
 
 
 def picture(report: Report) -> str:
-    """The newest row of every key that has a latency, device after device."""
-    sections = [(one.device.model, drawn(one)) for one in report.devices]
-    sections = [(name, rows) for name, rows in sections if rows]
+    """The newest row of every key that has a latency, device after device.
+
+    Of each device the first ``MOST_BARS``, and how many more there are.
+    """
+    sections = [(one.device.model, drawn(one), _left_out(one)) for one in report.devices]
+    sections = [section for section in sections if section[1]]
     body, top = [], 12
-    for name, rows in sections:
-        body.append(_section(name, rows, top))
+    for name, rows, left_out in sections:
+        more = f" (the first {len(rows)} of {len(rows) + left_out} rows)" if left_out else ""
+        body.append(_section(name + more, rows, top))
         top += _HEAD + _ROW * len(rows) + 22
     if not sections:
         body, top = [_words(20, 36, "No latency has been measured yet.")], 60
@@ -65,9 +69,17 @@ def picture(report: Report) -> str:
 
 def drawn(section: DeviceSection) -> list[ResultRow]:
     """The rows of one device that get a bar: measured, whole network, newest of their key."""
+    return _timed(section)[:MOST_BARS]
+
+
+def _left_out(section: DeviceSection) -> int:
+    return max(len(_timed(section)) - MOST_BARS, 0)
+
+
+def _timed(section: DeviceSection) -> list[ResultRow]:
     rows = section.table.of(MEASURED).method(FORWARD).rows
     measured = tuple(row for row in rows if row.median_ms is not None and row.failure is None)
-    return list(newest(ResultTable(measured)).rows[:MOST_BARS])
+    return list(newest(ResultTable(measured)).rows)
 
 
 def alternative(report: Report, most: int | None = None) -> str:
@@ -80,7 +92,7 @@ def alternative(report: Report, most: int | None = None) -> str:
     ]
     if not bars:
         return "No latency has been measured yet."
-    rest = len(bars) - len(bars[:most])
+    rest = len(bars) - len(bars[:most]) + sum(map(_left_out, report.devices))
     more = [f"and {rest} more"] if rest else []
     return words.clean("Bars of median latency. " + "; ".join([*bars[:most], *more]) + ".")
 
