@@ -68,19 +68,32 @@ def write_report(
 ) -> ReportFiles:
     """Rebuild every file of the report, each atomically; one that is up to date is left alone.
 
-    Raises ``UsageError`` when the folder cannot be written to.
+    One that nothing is left for, such as a table of evaluations that are gone, is deleted. Raises
+    ``UsageError`` when the folder cannot be written to.
     """
     made = make_report(root, runs, zoo, estimates)
     for file in made.files:
         if _on_disk(root, file) != file.text:
             files.write_text(root / file.name, file.text)
+    for name in _left_behind(made):
+        with files.os_errors(name):
+            files.remove(root / name)
     return made
 
 
 def stale(root: Path, runs: Runs, zoo: Iterable[ZooRow] = ()) -> list[str]:
-    """The names of files that ``write_report`` would change or create."""
+    """The names of files that ``write_report`` would change, create or delete."""
     made = make_report(root, runs, zoo)
-    return [file.name for file in made.files if _on_disk(root, file) != file.text]
+    changed = [file.name for file in made.files if _on_disk(root, file) != file.text]
+    return [*changed, *_left_behind(made)]
+
+
+def _left_behind(made: ReportFiles) -> list[str]:
+    """Files of an earlier report that this one has nothing for."""
+    from seaformer.report.renderers import file_names
+
+    names = {file.name for file in made.files}
+    return [name for name in file_names() if name not in names and (made.root / name).is_file()]
 
 
 def _on_disk(root: Path, file: ReportFile) -> str | None:

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from seaformer.core.errors import UsageError
-from seaformer.report import make_report
+from seaformer.report import make_report, write_report
 from seaformer.report import stale as stale_files
 from seaformer.report.zoo import ZooRow, zoo_rows
+from seaformer.store.accuracy import append
 from seaformer.store.results import ResultStore
+from seaformer.store.summaries import load_summarised
+from tests.fakes.accuracies import accuracy
 from tests.fakes.measurements import emulated, failed, measurement
 from tests.fakes.reports import write_report_of
 
@@ -69,6 +72,17 @@ def test_a_report_goes_stale_with_a_new_run_an_edit_or_a_missing_file(results: P
     (results / "report.md").write_text("a number typed by hand")
     (results / "tables" / "latest.csv").unlink()
     assert stale(results) == ["tables/latest.csv", "report.md"]
+
+
+def test_a_table_that_nothing_is_left_for_goes_with_the_next_report(results: Path) -> None:
+    record = append(results, accuracy(1))
+    write_report(results, load_summarised(ResultStore(results)))
+    assert (results / "tables" / "accuracy.csv").exists()
+    record.unlink()
+    assert stale(results) == ["report.html", "report.md", "tables/accuracy.csv"]
+    write_report_of(results)
+    assert not (results / "tables" / "accuracy.csv").exists()
+    assert stale(results) == []
 
 
 def test_a_file_that_is_right_is_not_written_again(results: Path) -> None:

@@ -38,6 +38,11 @@ def renderer(name: str) -> Renderer:
     return cast(Renderer, RENDERERS.load(name))
 
 
+def file_names() -> list[str]:
+    """Every file that the renderers may make, whether or not there is something for it."""
+    return [file for name in RENDERERS.names() for file in renderer(name).FILES]
+
+
 def documents(report: Report) -> Iterator[tuple[str, str]]:
     """Name and text of every file the renderers make of ``report``."""
     for name in RENDERERS.names():
