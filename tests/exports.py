@@ -91,18 +91,18 @@ def shared(name: str, make: Callable[[Path], str]) -> str:
 
 @functools.cache
 def free() -> Artifact:
-    """An ONNX file that leaves batch, height and width free, in multiples of 16."""
+    """An ONNX file that leaves batch, height and width free, in multiples of 16; by the command."""
 
     def export(folder: Path) -> str:
-        from seaformer.core.free import AXES
-        from seaformer.export import export_model
         from tests import nets
 
-        net, shape = nets.Sixteenths(), (1, 3, 64, 96)
-        return str(
-            export_model(
-                net, shape=shape, format="onnx", dynamic=AXES, input="uint8", out=folder
-            ).path
-        )
+        argv = [sys.executable, "-m", "seaformer", "export", "--json", "--format", "onnx"]
+        argv += ["--module", f"{nets.__file__}:Sixteenths", "--name", "sixteenths"]
+        argv += ["--shape", "1x3x64x96", "--dynamic", "Width, batch,height", "--input", "uint8"]
+        argv += ["--out", str(folder)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        assert done.returncode == 0, done.stderr
+        (document,) = json.loads(done.stdout)
+        return str(document["path"])
 
     return load_artifact(shared("free", export))

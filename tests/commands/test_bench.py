@@ -48,6 +48,18 @@ def test_a_bench_prints_a_table_and_the_next_command(
     assert (tmp_path / "here" / "report.md").exists()
 
 
+def test_a_tail_is_a_row_beside_its_network(exported: CommandExport, tmp_path: Path) -> None:
+    told = seaformer("bench", exported.onnx, "--tail", "argmax", *QUICK, "--json", cwd=tmp_path)
+    assert told.code in MEASURED, told.err
+    (document,) = told.documents
+    assert list(document["methods"]) == ["forward", "tail:argmax"]
+    tail = document["methods"]["tail:argmax"]
+    assert len(tail["samples_ns"]) == 20
+    assert (tail["output"]["passed"], tail["output"]["argmax_agreement"]) == (True, 1.0)
+    told = seaformer("results", "show", document["id"], cwd=tmp_path)
+    assert "seaformer_t.ade20k:tail:argmax" in told.out
+
+
 @pytest.mark.slow
 def test_a_model_without_a_file_is_exported_once_into_the_cache(tmp_path: Path) -> None:
     cache = tmp_path / "cache"

@@ -10,6 +10,7 @@ import pytest
 from seaformer.core import files
 from seaformer.core.artifact import manifest_path
 from seaformer.export.rewrites import list_graph_rules, list_rules
+from tests import exports
 from tests.commands.program import seaformer
 from tests.exports import CommandExport
 
@@ -48,6 +49,14 @@ def test_rewrites_are_listed_with_what_they_apply_to_and_why(tmp_path: Path) -> 
     assert {rule.name for rule in list_graph_rules()} <= set(lines)
     assert "xnnpack, float16" in lines["gelu-tanh"]
     assert "every format" in lines["sea-attention"]
+
+
+def test_axes_are_left_free_by_name_in_any_order() -> None:
+    artifact = exports.free()
+    assert artifact.path.name.endswith("__dynamic-batch+height+width.onnx")
+    assert [axis.name for axis in artifact.free_axes] == ["batch", "height", "width"]
+    shown = seaformer("inspect", artifact.path, cwd=artifact.path.parent)
+    assert "free: batch, height (multiples of 16) and width (multiples of 16)" in shown.out
 
 
 def test_an_unknown_rewrite_is_refused_with_the_nearest(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from tests.commands.program import seaformer
         ("bench --variant t --format executorc", 2, ("Did you mean executorch?",)),
         ("export --variant t --format ,", 2, ("No format",)),
         ("export --variant t --precision fp23", 2, ("Did you mean fp32?",)),
+        ("export --variant t --format onnx --dynamic depth", 2, ("Unknown axis 'depth'", "batch")),
+        ("export --variant t --dynamic batch", 2, ("--dynamic is not supported for executorch",)),
         ("export --variant t --precision fp32, --size 1x1", 3, ("32 to 4096 pixels",)),
         ("export --variant t --scope logit", 2, ("Did you mean logits?",)),
         (
