@@ -83,6 +83,12 @@ def ground(driver: Driver) -> tuple[int, ...]:
     return tuple(int(number) for number in numbers)
 
 
+def test_a_run_may_have_more_samples_than_a_call_has_arguments(driver: Driver) -> None:
+    script = "return histogram(new Array(300000).fill(7e6).fill(9e6, 1))[1].textContent"
+    note = driver.execute_script(script)
+    assert note == "Histogram of 300000 samples from 7.000 to 9.000 ms."
+
+
 def test_opening_the_page_asks_for_the_page_and_nothing_else(driver: Driver, page: Path) -> None:
     chromium.requests(driver)
     driver.get("about:blank")

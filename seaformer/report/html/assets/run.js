@@ -33,8 +33,9 @@ const plainTable = (caption, header, lines) => {
 };
 
 const histogram = (samples) => {
-  const low = Math.min(...samples);
-  const high = Math.max(...samples);
+  // Not Math.min(...samples): a run may have more samples than a call may have arguments.
+  const low = samples.reduce((least, one) => Math.min(least, one));
+  const high = samples.reduce((most, one) => Math.max(most, one));
   const bins = new Array(60).fill(0);
   for (const sample of samples) {
     bins[Math.min(59, Math.floor(((sample - low) / (high - low || 1)) * 60))] += 1;
