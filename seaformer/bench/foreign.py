@@ -33,6 +33,7 @@ from seaformer.core.artifact import (
     beside,
     load_artifact,
     manifest_path,
+    model_path,
 )
 from seaformer.core.engine import engines, runner_engine
 from seaformer.core.errors import CorruptArtifact, UsageError
@@ -89,7 +90,7 @@ def open_file(
     it does not take.
     """
     path = expanded(path)
-    bare = path.with_name(path.name.removesuffix(".json"))
+    bare = model_path(path)
     inside = bare.parent.name.endswith(".parts") and beside(bare.parent) is not None
     described = manifest_path(bare).exists() or inside
     if described or not bare.exists():

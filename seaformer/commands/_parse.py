@@ -191,7 +191,7 @@ def artifact_files(
     ``UsageError`` when nothing else is there.
     """
     from seaformer.bench.foreign import FileOptions, open_files
-    from seaformer.core.artifact import beside
+    from seaformer.core.artifact import beside, model_path
     from seaformer.core.files import expanded
 
     named = [expanded(path) for path in paths]
@@ -201,7 +201,7 @@ def artifact_files(
         raise UsageError(
             f"{named[0]} is not a model: it belongs to {owner}.", hint=f"seaformer bench {owner}"
         )
-    files = dict.fromkeys(path.with_name(path.name.removesuffix(".json")) for path in models)
+    files = dict.fromkeys(map(model_path, models))
     return open_files(files, options or FileOptions(), progress)
 
 

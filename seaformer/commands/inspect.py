@@ -19,13 +19,12 @@ def inspect(
     """Print what a model file holds: input, output, pre-processing, classes, operators, sizes."""
     from seaformer.agreement.images import normalisation
     from seaformer.core import codec
-    from seaformer.core.artifact import check_file, load_artifact, manifest_path
+    from seaformer.core.artifact import check_file, load_artifact, manifest_path, model_path
     from seaformer.core.files import expanded
     from seaformer.report.model_file import model_file_page
     from seaformer.runtime import describe_file
 
-    path = expanded(file)
-    path = path.with_name(path.name.removesuffix(".json"))
+    path = model_path(expanded(file))
     known = manifest_path(path).exists() or not path.exists()
     manifest = load_artifact(path) if known else None
     if manifest is not None:

@@ -16,7 +16,7 @@ from seaformer.core.checkpoint import LoadedCheckpoint
 from seaformer.core.checksums import check_sha256
 from seaformer.core.cost import StepCost
 from seaformer.core.engine import engines
-from seaformer.core.errors import CorruptArtifact
+from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.core.foreign import Foreign
 from seaformer.core.free import FreeAxis
 from seaformer.core.manifest import check_manifest
@@ -269,6 +269,17 @@ def manifest_path(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
+def model_path(path: Path) -> Path:
+    """The model file that ``path`` names, by itself or by its manifest.
+
+    Raises ``UsageError`` for a folder without a name of its own, such as ``.`` or ``/``.
+    """
+    name = path.name.removesuffix(".json")
+    if not name:
+        raise UsageError(f"{path} is not a model file.", hint="Name one: artifacts/model.onnx")
+    return path.with_name(name)
+
+
 def beside(path: Path) -> Path | None:
     """The artifact that ``path`` belongs to by its name; ``None`` where it belongs to none.
 
@@ -286,9 +297,7 @@ def load_artifact(path: Path | str, *, check: bool = True) -> Artifact:
     Raises ``CorruptArtifact`` when either is missing or unreadable, ``ChecksumMismatch`` when the
     file is not the one described, ``SchemaTooNew`` when a newer seaformer wrote it.
     """
-    path = files.expanded(path)
-    if path.suffix == ".json":
-        path = path.with_suffix("")
+    path = model_path(files.expanded(path))
     if not path.exists():
         raise CorruptArtifact(
             f"{path} does not exist.", hint="Export it first: seaformer export --variant t"

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from seaformer.agreement.images import network_tensor
-from seaformer.core.artifact import FORWARD, Artifact, load_artifact, manifest_path
+from seaformer.core.artifact import FORWARD, Artifact, load_artifact, manifest_path, model_path
 from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.core.files import expanded
 from seaformer.core.free import check_sizes, fixed_size
@@ -128,7 +128,7 @@ def located(path: Path | str | Artifact) -> Artifact | Path:
     if isinstance(path, Artifact):
         return path
     path = expanded(path)
-    bare = path.with_name(path.name.removesuffix(".json"))
+    bare = model_path(path)
     if manifest_path(bare).exists() or not bare.exists():
         return load_artifact(bare)
     return bare
