@@ -30,6 +30,8 @@ def draw(report: Report) -> Picture:
         "on one core of a Snapdragon 865; its shares are printed without decimals and add up to "
         "99. What the whole takes beyond the sum of its parts is in the tables."
     )
+    if len(groups) > _MOST:
+        note += f" {_MOST} of {len(groups)} networks are drawn."
     drawing = _drawn(report, groups[:_MOST]) if groups else None
     sources = tuple(dict.fromkeys(rows[0].source for rows in groups[:_MOST]))
     return Picture("components", "Shares of the parts", note, drawing, missing, (*sources, "paper"))
