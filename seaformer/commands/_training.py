@@ -15,6 +15,7 @@ from seaformer.commands._print import next_step, notice, say, steps
 
 if TYPE_CHECKING:
     from seaformer.training.distillation import Distillation
+    from seaformer.training.loop import TrainResult
 
 Data = Annotated[str, typer.Option(help="folder of the data set")]
 Out = Annotated[str, typer.Option(help="folder of the run")]
@@ -62,8 +63,16 @@ def run_training(
     with steps() as step:
         result = train(plan, resume=run.resume, progress=_progress(step), notice=notice)
     say(f"{result.checkpoint}: loss {result.loss:.4f} after {result.iterations} iterations")
-    path = shlex.quote(str(result.checkpoint))
-    next_step(f"seaformer export --model {model} --checkpoint {path}")
+    next_step(export_line(model, result))
+
+
+def export_line(model: str, result: TrainResult) -> str:
+    """The command that exports a trained model, with its classes where they are not the model's."""
+    from seaformer.models import model_spec
+
+    line = f"seaformer export --model {model} --checkpoint {shlex.quote(str(result.checkpoint))}"
+    own = model_spec(model).classes == result.classes
+    return line if own else f"{line} --classes {result.classes}"
 
 
 def _progress(step: Callable[[str], None]) -> Callable[[int, int, float], None]:

@@ -87,11 +87,12 @@ class TrainPlan:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where a run ended: its last loss, and the checkpoint."""
+    """Where a run ended: its last loss, the checkpoint, and for how many classes that is."""
 
     iterations: int
     loss: float
     checkpoint: Path
+    classes: int
 
 
 def train(
@@ -282,7 +283,7 @@ class _Run:
                 if iteration % recipe.every == 0 or iteration == recipe.iterations:
                     self._save(iteration, loss)
                 progress(iteration, recipe.iterations, loss)
-        return TrainResult(iteration, loss, self.run.weights)
+        return TrainResult(iteration, loss, self.run.weights, self.data.classes)
 
     def _step(self, iteration: int, members: Any) -> Entry:
         recipe, seed = self.recipe, self.plan.seed

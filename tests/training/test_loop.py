@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+from seaformer.commands._training import export_line
 from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.data.synth import synthesise
 from seaformer.models import create_model
 from seaformer.training.checkpoints import RunFolder, load, load_state, save
 from seaformer.training.distillation import Distillation
-from seaformer.training.loop import TrainPlan, open_run, train
+from seaformer.training.loop import TrainPlan, TrainResult, open_run, train
 from seaformer.training.parallel import enough_values
 from seaformer.training.recipes import recipe_of
 
@@ -51,6 +52,15 @@ def test_a_run_that_was_stopped_continues_to_the_same_losses(tmp_path: Path) -> 
 
     (tmp_path / "b" / "log.csv").write_bytes(logs[1].encode()[:40] + b"\xff")  # a disk's fault
     assert train(other, resume=True) == replace(result, checkpoint=tmp_path / "b" / "last.pth")
+
+
+@pytest.mark.parametrize(("classes", "options"), [(12, ""), (2, " --classes 2")])
+def test_the_next_command_exports_for_the_classes_of_the_data(
+    tmp_path: Path, classes: int, options: str
+) -> None:
+    path = tmp_path / "a run" / "last.pth"
+    line = export_line("seaformer_t.synth", TrainResult(1, 0.5, path, classes))
+    assert line == f"seaformer export --model seaformer_t.synth --checkpoint '{path}'{options}"
 
 
 def test_a_folder_of_another_run_is_refused_by_what_differs(tmp_path: Path) -> None:
