@@ -6,6 +6,7 @@ the same size.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ def accuracy_rows(report: Report) -> tuple[AccuracyRow, ...]:
     """Every evaluation that no newer one replaces, once for each device its file was timed on."""
     latest: dict[tuple[object, ...], Accuracy] = {}
     for one in report.accuracies:
-        file = (one.model, one.input_shape, one.format, one.precision, one.scope)
+        file = (one.model, one.input_shape, one.format, one.precision, one.scope, one.artifact_file)
         latest[(*file, one.data, one.split, one.mode, one.weights)] = one
     unknown: list[ResultRow | None] = [None]
     timed: dict[tuple[object, ...], list[ResultRow]] = {}
@@ -58,8 +59,17 @@ def _is_of(row: ResultRow, one: Accuracy) -> bool:
     return not row.model.startswith(f"{one.model}[")
 
 
+def _kind(one: Accuracy) -> str:
+    return f"{one.format or 'eager'} {one.precision} {one.scope}"
+
+
+def _alike(one: Accuracy) -> tuple[object, ...]:
+    return (one.model, one.input_shape, _kind(one), one.data, one.split, one.mode, one.weights)
+
+
 def cells(rows: tuple[AccuracyRow, ...]) -> Iterator[tuple[str, ...]]:
-    """One cell for each of ``HEADER``."""
+    """One cell for each of ``HEADER``; files that are alike in all else are named."""
+    alike = Counter(_alike(one) for one in {row.accuracy.id: row.accuracy for row in rows}.values())
     for row in rows:
         one, latency = row.accuracy, row.latency
         low, high = one.miou_low, one.miou_high
@@ -67,7 +77,7 @@ def cells(rows: tuple[AccuracyRow, ...]) -> Iterator[tuple[str, ...]]:
         yield (
             words.clean(one.model),
             "x".join(map(str, one.input_shape[2:])),
-            words.clean(f"{one.format or 'eager'} {one.precision} {one.scope}"),
+            words.clean(_kind(one) + f" ({one.artifact_file})" * (alike[_alike(one)] > 1)),
             words.clean(f"{one.data} {one.split}"),
             words.clean(one.mode),
             f"{one.images:,}",

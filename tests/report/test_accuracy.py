@@ -14,7 +14,7 @@ from seaformer.core.accuracy import Accuracy
 from seaformer.core.measurement import MethodRun
 from seaformer.core.runs import Runs
 from seaformer.report import make_report
-from seaformer.report.accuracy import accuracy_rows
+from seaformer.report.accuracy import accuracy_rows, cells
 from seaformer.report.table import build
 from seaformer.store.accuracy import append
 from tests.fakes.accuracies import accuracy as made_accuracy
@@ -57,6 +57,25 @@ def test_a_file_that_took_no_time_is_in_the_table_and_not_in_the_picture(tmp_pat
     (row,) = csv.DictReader(made["tables/accuracy.csv"].splitlines())
     assert row["median_ms"] == "0"
     assert "evaluated-title" not in made["report.html"]
+
+
+def test_two_files_that_differ_in_their_ranges_alone_are_two_rows(tmp_path: Path) -> None:
+    files = ("t__int8.onnx", "t__int8__mse.onnx", "t__int8.onnx")
+    records = [
+        accuracy(n, precision="int8", artifact_file=file, miou=10.0 * n)
+        for n, file in enumerate(files, 1)
+    ]
+    runs = Runs(accuracies=(*records, accuracy(4, artifact_file="t.onnx")))
+    made = {file.name: file.text for file in make_report(tmp_path, runs).files}
+    rows = list(csv.DictReader(made["tables/accuracy.csv"].splitlines()))
+    assert {(row["artifact_file"], row["miou"]) for row in rows} == {
+        ("t__int8.onnx", "30"), ("t__int8__mse.onnx", "20"), ("t.onnx", "40"),
+    }  # fmt: skip
+    shown = {row[2] for row in cells(accuracy_rows(build(runs)))}
+    assert shown == {
+        "onnx int8 logits (t__int8.onnx)", "onnx int8 logits (t__int8__mse.onnx)",
+        "onnx fp32 logits",
+    }  # fmt: skip
 
 
 def test_a_picture_has_a_point_for_each_file_with_both(tmp_path: Path) -> None:
