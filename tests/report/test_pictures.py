@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seaformer.core.plan import RunPlan
 from seaformer.report.html.pictures import accuracy, components
+from seaformer.report.renderers import svg
 from seaformer.report.zoo import zoo_rows
 from tests.fakes.measurements import measurement, method
 from tests.fakes.reports import report_of
@@ -26,3 +27,16 @@ def test_a_picture_of_parts_states_how_many_networks_it_leaves_out() -> None:
     made = [measurement(n, model=f"model_{n:02d}.x", methods=parts) for n in range(1, 13)]
     assert "10 of 12 networks are drawn" in components.draw(report_of(made)).note
     assert "are drawn" not in components.draw(report_of(made[:10])).note
+
+
+def test_many_bars_are_told_in_few_words_beside_the_picture() -> None:
+    many = report_of([measurement(n, model=f"model_{n:02d}.x") for n in range(1, 31)])
+    assert "and 22 more." in svg.alternative(many, most=8)
+    assert "more" not in svg.alternative(many)
+
+
+def test_a_picture_names_the_rows_that_it_has_no_bar_for() -> None:
+    many = report_of([measurement(n, model=f"model_{n:02d}.x") for n in range(1, 44)])
+    assert "Example CPU 9 (the first 40 of 43 rows)" in svg.picture(many)
+    assert "; and 3 more." in svg.alternative(many)
+    assert "and 35 more." in svg.alternative(many, most=8)

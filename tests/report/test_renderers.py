@@ -342,19 +342,6 @@ def test_an_axis_ends_at_a_round_number(value: float, limit: float) -> None:
     assert svg.nice_limit(value) == limit
 
 
-def test_many_bars_are_told_in_few_words_beside_the_picture() -> None:
-    many = report_of([measurement(n, model=f"model_{n:02d}.x") for n in range(1, 31)])
-    assert "and 22 more." in svg.alternative(many, most=8)
-    assert "more" not in svg.alternative(many)
-
-
-def test_a_picture_names_the_rows_that_it_has_no_bar_for() -> None:
-    many = report_of([measurement(n, model=f"model_{n:02d}.x") for n in range(1, 44)])
-    assert "Example CPU 9 (the first 40 of 43 rows)" in svg.picture(many)
-    assert "; and 3 more." in svg.alternative(many)
-    assert "and 35 more." in svg.alternative(many, most=8)
-
-
 def test_the_same_measurements_give_the_same_bytes() -> None:
     for render in (markdown.document, svg.picture):
         assert render(report()) == render(report())
