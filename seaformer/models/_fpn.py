@@ -15,6 +15,17 @@ from torch import Tensor, nn
 from seaformer.models._blocks import ConvBN, resized
 
 
+class NearestDouble(nn.Module):
+    """A map at twice its size, every value four times, cut to the size of a finer map.
+
+    A map of stride 2 is half the finer one rounded up, so this is the nearest-neighbour resize.
+    """
+
+    def forward(self, x: Tensor, finer: Tensor) -> Tensor:
+        """B C h w and B C H W to B C H W."""
+        return F.interpolate(x, size=finer.shape[-2:], mode="nearest")
+
+
 class Pyramid(nn.Module):
     """Each map by a 1x1, with the next coarser one added, then a 3x3."""
 
@@ -22,13 +33,13 @@ class Pyramid(nn.Module):
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in widths)
         self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in widths)
+        self.twice = nn.ModuleList(NearestDouble() for _ in widths[1:])
 
     def forward(self, *maps: Tensor) -> list[Tensor]:
         """Maps from the largest down, in and out; a coarser one is repeated to a finer's size."""
         sums = [lateral(x) for lateral, x in zip(self.lateral, maps, strict=True)]
         for i in reversed(range(len(sums) - 1)):
-            coarse = F.interpolate(sums[i + 1], size=sums[i].shape[-2:], mode="nearest")
-            sums[i] = sums[i] + coarse
+            sums[i] = sums[i] + self.twice[i](sums[i + 1], sums[i])
         return [smooth(x) for smooth, x in zip(self.smooth, sums, strict=True)]
 
 

@@ -26,13 +26,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.core.spec import ModelSpec
 from seaformer.models._anchors import BOX
 from seaformer.models._backbone import SIZES, ContextBranch, SeaFormerRow, Stem
 from seaformer.models._blocks import Network
+from seaformer.models._fpn import NearestDouble
 from seaformer.models._official import backbone_keys, renamed
 from seaformer.models._plus_networks import PlusRow, SeaFormerPlus, context_branch, own_keys, plus
 from seaformer.models._tags import (
@@ -55,17 +55,6 @@ class RetinaNetRow:
     backbone: SeaFormerRow
     channels: int = 256
     depth: int = 4
-
-
-class NearestDouble(nn.Module):
-    """A map at twice its size, every value four times, cut to the size of a finer map.
-
-    A map of stride 2 is half the finer one rounded up, so this is the nearest-neighbour resize.
-    """
-
-    def forward(self, x: Tensor, finer: Tensor) -> Tensor:
-        """B C h w and B C H W to B C H W."""
-        return F.interpolate(x, size=finer.shape[-2:], mode="nearest")
 
 
 class Pyramid(nn.Module):

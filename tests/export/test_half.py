@@ -151,6 +151,36 @@ def test_two_resizes_that_share_an_empty_constant_load_and_agree_with_single(
     assert note.endswith("2 Cast nodes")
 
 
+def two_doublings(path: Path) -> None:
+    """Two nodes that share one constant ``scales``, and have no ``sizes``."""
+    scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32))
+    weight = numpy_helper.from_array(np.full((2, 2, 1, 1), 0.5, np.float32), "weight")
+    nodes = [
+        helper.make_node("Constant", [], ["twice"], "twice", value=scales),
+        helper.make_node("Conv", ["image", "weight"], ["mixed"], "mix"),
+        helper.make_node("Resize", ["mixed", "", "twice"], ["eight"], "first"),
+        helper.make_node("Resize", ["eight", "", "twice"], ["output"], "last"),
+    ]
+    ends = [("image", [1, 2, 4, 4]), ("output", [1, 2, 16, 16])]
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends]
+    graph = helper.make_graph(nodes, "two", infos[:1], infos[1:], [weight])
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, ir_version=8, opset_imports=opsets), str(path))
+
+
+def test_two_resizes_that_share_their_scales_are_a_valid_graph_that_agrees_with_single(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "two.onnx"
+    two_doublings(path)
+    x = images.noise(4, 4)[:, :2]
+    expected = ort.InferenceSession(str(path)).run(None, {"image": x})[0]
+    convert(path)
+    onnx.checker.check_model(onnx.load(str(path)), full_check=True)
+    seen = ort.InferenceSession(str(path)).run(None, {"image": x})[0]
+    assert np.abs(seen - expected).max() < 5e-3
+
+
 def test_every_node_of_a_converted_file_stands_behind_what_it_reads(half_onnx: Artifact) -> None:
     graph = onnx.load(str(half_onnx.path)).graph
     known = {value.name for value in (*graph.input, *graph.initializer)} | {""}

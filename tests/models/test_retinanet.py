@@ -12,8 +12,9 @@ from torch import Tensor
 from seaformer.core.errors import WeightsMismatch
 from seaformer.models import create_model, model_spec, zoo_entry
 from seaformer.models._anchors import BoxDecoder, anchors
+from seaformer.models._fpn import NearestDouble
 from seaformer.models._tags import ANCHORS_PER_PLACE, anchor_count
-from seaformer.models.retinanet import NearestDouble, RetinaHead, RetinaNet, official_keys
+from seaformer.models.retinanet import RetinaHead, RetinaNet, official_keys
 from tests.models.test_networks import photograph
 
 # In M and in per cent off the paper's (table 15); why L is short is said in the family's file.

@@ -8,6 +8,8 @@ Traps of onnxruntime 1.31's ``transformers.float16``, each closed here:
 - An empty ``roi`` or ``scales`` shared by two ``Resize`` gets two casts of one name, and the file
   does not load; on ARM the empty ``roi`` fails at run time. Both are removed where ``sizes`` is
   enough (onnxsim does so too, when it succeeds).
+- A ``scales`` without ``sizes`` that two ``Resize`` share (what repeats places) gets the same cast
+  twice, and the graph is not in SSA form. The second is dropped.
 - Names of casts are made from a tensor's name and can repeat; they are made unique.
 - Casts of inputs come after the nodes that read them; nodes are sorted, as the format demands.
 
@@ -29,6 +31,7 @@ def convert(path: Path) -> str:
     model = onnx.load(str(path))
     _only_sizes(model.graph)
     half = convert_float_to_float16(model, keep_io_types=True)
+    _drop_repeated_casts(half.graph)
     _unique_names(half.graph)
     _sort(half.graph)
     onnx.save(half, str(path))
@@ -41,6 +44,20 @@ def _only_sizes(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         if node.op_type == "Resize" and len(node.input) == 4 and node.input[3]:
             node.input[1] = node.input[2] = ""
+
+
+def _drop_repeated_casts(graph: onnx.GraphProto) -> None:
+    """Keep the first of the casts that make the same tensor of the same input."""
+    seen: set[tuple[str, str]] = set()
+    repeated = []
+    for index, node in enumerate(graph.node):
+        if node.op_type == "Cast":
+            ends = (node.input[0], node.output[0])
+            if ends in seen:
+                repeated.append(index)
+            seen.add(ends)
+    for index in reversed(repeated):
+        del graph.node[index]
 
 
 def _unique_names(graph: onnx.GraphProto) -> None:

@@ -1,4 +1,4 @@
-"""The pyramid of a detector."""
+"""Pyramids of features: that of a detector, and Semantic FPN."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seaformer.export.rewrites._rule import Rule, Shapes, Stage
-from seaformer.models.retinanet import NearestDouble
+from seaformer.models._fpn import NearestDouble
 
 
 class RepeatedDouble(nn.Module):
