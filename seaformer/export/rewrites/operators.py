@@ -18,6 +18,8 @@ from torch.fx import Node
 from seaformer.export.rewrites._graph import GraphRule, Nodes, Site, aten, operator
 from seaformer.export.rewrites.topformer import shares
 
+_MAP = 4  # axes of a tensor that XNNPACK may hold with its channels last
+
 
 def _constant(site: Site) -> Nodes:
     """What depends on no input is computed once."""
@@ -144,11 +146,18 @@ def _pool_inside(site: Site) -> Nodes:
 
 
 def _softmax(site: Site) -> Nodes:
-    rank = len(site.shape(site.x))
-    axis = site.arg(1) % rank
-    if axis == rank - 1:
+    """Over the last axis; of 4-D tensors in 3-D, which have no other layout."""
+    shape = list(site.shape(site.x))
+    rank, axis = len(shape), site.arg(1) % len(shape)
+    if axis == rank - 1 and rank != _MAP:
         return None
-    weights = site.call(aten.softmax.int, _moved(site, site.x, axis, rank), -1)
+    x = _moved(site, site.x, axis, rank)
+    shape[axis], shape[-1] = shape[-1], shape[axis]
+    if rank == _MAP:
+        x = site.call(aten.reshape.default, x, [shape[0] * shape[1], *shape[2:]])
+    weights = site.call(aten.softmax.int, x, -1)
+    if rank == _MAP:
+        weights = site.call(aten.reshape.default, weights, shape)
     return _moved(site, weights, axis, rank)
 
 
@@ -268,7 +277,7 @@ RULES = (
     GraphRule("graph-pool", ("aten::avg_pool2d",), _pool_inside,
         "XNNPACK takes an average pool only where padding does not count"),
     GraphRule("graph-softmax", ("aten::softmax",), _softmax,
-        "XNNPACK takes softmax over the last axis only"),
+        "XNNPACK takes softmax over what is last in memory, which may be the channels"),
     GraphRule("graph-attention", ("aten::scaled_dot_product_attention",), _attention,
         "XNNPACK multiplies 3-D batches only, and has no fused attention"),
     GraphRule("graph-matmul", ("aten::matmul",), _matmul,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from seaformer.core.engine import engine_of
 from seaformer.core.precision import BASE, find_precision
 from seaformer.core.quiet import quiet
+from seaformer.export import export_model
 from seaformer.export.rewrites import list_graph_rules, list_rules, select_graph_rules
 from seaformer.export.rewrites._graph import GraphRule, rewrite_graph
 
@@ -65,7 +67,11 @@ EXAMPLES: dict[str, list[tuple[Callable[[Function, Tensor], Tensor], int]]] = {
         (lambda _, x: F.adaptive_avg_pool2d(x, (5, 6)), 1),
     ],
     "graph-pool": [(lambda _, x: F.avg_pool2d(x, 2), 1)],
-    "graph-softmax": [(lambda _, x: x.softmax(1), 1)],
+    "graph-softmax": [
+        (lambda _, x: x.softmax(1), 1),
+        (lambda f, x: f.conv(x).softmax(3), 1),
+        (lambda _, x: x.flatten(2).softmax(1), 1),
+    ],
     "graph-attention": [
         (lambda _, x: F.scaled_dot_product_attention(tokens(x), tokens(x) * 2, tokens(x)), 1),
         (
@@ -115,6 +121,14 @@ def test_a_rule_alone_is_the_same_function_in_double_precision(rule: GraphRule) 
             expected, seen = network(x), program.module(check_guards=False)(x)
         assert expected.shape == seen.shape
         assert float((expected - seen).abs().max()) < EXACT * max(1.0, float(expected.abs().max()))
+
+
+def test_a_softmax_behind_a_convolution_is_over_its_own_axis_in_xnnpack(tmp_path: Path) -> None:
+    network = Function(lambda f, x: f.conv(x).softmax(3))
+    artifact = export_model(network, shape=(1, 8, 12, 16), format="executorch", out=tmp_path)
+    assert artifact.rewrites["graph-softmax"] == 1
+    assert artifact.delegation is not None
+    assert artifact.delegation.subgraphs == 1
 
 
 def test_no_rule_changes_what_is_whole_already() -> None:
