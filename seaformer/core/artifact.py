@@ -276,7 +276,7 @@ def model_path(path: Path) -> Path:
     """
     name = path.name.removesuffix(".json")
     if not name:
-        raise UsageError(f"{path} is not a model file.", hint="Name one: artifacts/model.onnx")
+        raise UsageError(f"{path} is not a model file.", hint="Name a file, not a folder.")
     return path.with_name(name)
 
 

@@ -24,16 +24,18 @@ class Network(nn.Module):
     in and out: they are exported and timed one by one. ``DAMPED`` are the ends of the names of
     layers whose norm (weights, where they have none) starts small when weights are seeded, so that
     residual sums stay bounded and no softmax collapses to one token; ``DAMPED_TO`` is the range
-    those norms start in. ``CLASSIFIER`` is the layer whose outputs are the classes,
-    ``OUTPUTS_PER_CLASS`` how many it has for each. ``SETTLED_AT`` is the side of the square images
-    that seeded norms are measured on: every map has more than one place there. ``OUTPUTS`` are the
-    names of what it answers with, in order. ``checkpoint`` is what its weights were read as.
+    those norms start in. ``CLASSIFIER`` is the layer whose outputs are the classes, with
+    ``MORE_CLASSIFIERS`` beside it, ``OUTPUTS_PER_CLASS`` how many it has for each. ``SETTLED_AT``
+    is the side of the square images that seeded norms are measured on: every map has more than one
+    place there. ``OUTPUTS`` are the names of what it answers with, in order. ``checkpoint`` is what
+    its weights were read as.
     """
 
     COMPONENTS: ClassVar[tuple[str, ...]]
     DAMPED: ClassVar[tuple[str, ...]] = ()
     DAMPED_TO: ClassVar[tuple[float, float]] = (0.2, 0.4)
     CLASSIFIER: ClassVar[str] = "head.classify"
+    MORE_CLASSIFIERS: ClassVar[tuple[str, ...]] = ()
     OUTPUTS_PER_CLASS: ClassVar[int] = 1
     SETTLED_AT: ClassVar[int] = 128
     OUTPUTS: ClassVar[tuple[str, ...]] = ("output",)

@@ -177,6 +177,7 @@ class Lvt(Classifier):
     """Image B 3 H W to logits B classes."""
 
     DAMPED = ("project", "fc2")
+    MORE_CLASSIFIERS = ("head.classify_places",)
     backbone: Backbone
 
     def __init__(self, row: LvtRow, classes: int) -> None:

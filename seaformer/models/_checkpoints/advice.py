@@ -91,14 +91,16 @@ def _fitting(
         family = FAMILIES.load(specs[0].family)
     except MissingExtra:
         return []
-    fitting = []
+    fitting: list[tuple[ModelSpec, int]] = []
     for spec in specs:
         with torch.device("meta"):
             network: Network = family.build(spec)
         fits = [fit(network, family, state, start) for start in starts]
         alike = [each for each in fits if _same_keys(each)]
         if not alike:
-            return []  # its neighbours of the same base have the same keys
+            if max(each.share for each in fits) > _NEARLY:
+                continue  # a neighbour of the same base has another head
+            return fitting
         outputs = _outputs_if_it_fits(network, alike[0])
         if outputs is not None and outputs % network.OUTPUTS_PER_CLASS == 0:
             fitting.append((spec, outputs // network.OUTPUTS_PER_CLASS))
@@ -110,9 +112,10 @@ def _same_keys(each: Fit) -> bool:
 
 
 def _outputs_if_it_fits(network: Network, each: Fit) -> int | None:
-    """The checkpoint's number of outputs, if all but the last layer is the model's."""
+    """The checkpoint's number of outputs, if all but the layers of classes is the model's."""
     expected, shapes = each.expected, each.shapes
-    last = [each.names[key] for key in each.names if key.startswith(f"{network.CLASSIFIER}.")]
+    layers = tuple(f"{name}." for name in (network.CLASSIFIER, *network.MORE_CLASSIFIERS))
+    last = [each.names[key] for key in each.names if key.startswith(layers)]
     if any(expected[key] != shapes[key] for key in expected if key not in last):
         return None
     if any(expected[key][1:] != shapes[key][1:] or not shapes[key] for key in last):
