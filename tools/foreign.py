@@ -149,8 +149,15 @@ def _exported(source: Source, folder: Path) -> Outcome:
             files[label] = export_request(request, folder)
         except SeaFormerError as error:
             print(error.message, flush=True)
-            files[label] = error.message.splitlines()[0]
+            files[label] = _reason(error.message)
     return Outcome(source.name, files)
+
+
+def _reason(message: str) -> str:
+    """The first line; of a proof that failed, the first case with its figures instead."""
+    first, *cases = message.splitlines()
+    failed = (case for case in cases if "[x]" in case)
+    return next((case.rpartition("[x] ")[2] for case in failed), first)
 
 
 def _page(outcomes: Sequence[Outcome], measured: Sequence[Measurement]) -> str:
@@ -206,16 +213,17 @@ def _error(file: Artifact | str) -> str:
 
 def _rules(outcome: Outcome) -> tuple[str, str]:
     file = outcome.files["executorch"]
-    applied = file.rewrites if isinstance(file, Artifact) else {}
-    return outcome.name, ", ".join(
-        f"`{name}` x{count}" for name, count in applied.items()
-    ) or "none"
+    if isinstance(file, str):
+        return outcome.name, "refused"
+    applied = (f"`{name}` x{count}" for name, count in file.rewrites.items())
+    return outcome.name, ", ".join(applied) or "none"
 
 
 def _outside(outcome: Outcome) -> tuple[str, str]:
     file = outcome.files["executorch"]
-    delegation = file.delegation if isinstance(file, Artifact) else None
-    operators = [op for op in delegation.outside if op.computes] if delegation else []
+    if isinstance(file, str) or file.delegation is None:
+        return outcome.name, "refused"
+    operators = (op for op in file.delegation.outside if op.computes)
     return outcome.name, ", ".join(f"{op.op} x{op.count}" for op in operators) or "nothing"
 
 
