@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,11 @@ from seaformer.core.bisection import WHOLE, Bisection, Gap, ModuleGap
 from seaformer.core.errors import UsageError
 from seaformer.core.request import ExportRequest
 from seaformer.export import bisect_request, export_request
+from seaformer.export._bisect.folder import script
 from seaformer.export._bisect.probe import Probed, plan_of
+from seaformer.export._job import open_job
+from seaformer.export._shared import Shared
+from seaformer.export._steps import Steps
 from seaformer.report.bisection import bisection_page
 from seaformer.report.terminal import lines
 from tests import nets
@@ -83,6 +89,17 @@ def test_a_network_s_own_operators_are_blamed_before_its_first_module(tmp_path: 
     found = bisect_request(request("Peak", "fp16", "executorch"), tmp_path)
     assert found.rows[0].before.departs(found.least_db)
     assert (found.first, found.smallest) == (WHOLE, WHOLE)
+
+
+def test_a_module_s_name_is_no_part_of_the_script_that_runs(tmp_path: Path) -> None:
+    hostile = 'a"""\nraise SystemExit(3)\n"""\\'
+    asked = request("gated", "fp16")
+    job = open_job(asked, tmp_path, Steps(None), None, Shared())
+    found = Bisection(hostile, "onnx", "fp16", 30.0, Gap(), (), "body", "", hostile)
+    module = ast.parse(script(found, job, "model.onnx"))
+    plain = ast.parse(script(replace(found, model="net", smallest="body"), job, "model.onnx"))
+    assert [type(each) for each in module.body] == [type(each) for each in plain.body]
+    assert "SystemExit" in str(ast.get_docstring(module))
 
 
 def test_a_page_fits_eighty_columns_whatever_the_modules_are_called() -> None:

@@ -131,8 +131,9 @@ def script(bisection: Bisection, job: Job, file: str) -> str:
 
     limit = finite_limit(job.precision)
     where = bisection.smallest if bisection.smallest != bisection.first else "this module"
+    title = f"{bisection.model}, {where}: {file} ({bisection.precision}) departs from eager."
     return _SCRIPT.format(
-        title=f"{bisection.model}, {where}: {file} ({bisection.precision}) departs from eager.",
+        title=_inert(title),
         package=job.engine.name,
         file=file,
         run=job.writer.REPRODUCE.strip() + "\n",  # type: ignore[attr-defined]
@@ -140,3 +141,8 @@ def script(bisection: Bisection, job: Job, file: str) -> str:
         limit="float('inf')" if limit is None else f"{limit:.0f}",
         ends="" if limit is None else f"({job.precision.dtype} ends at {limit:.0f})",
     )
+
+
+def _inert(text: str) -> str:
+    """Text that cannot end the docstring it is in: names of modules may come from a file."""
+    return text.encode("unicode_escape").decode("ascii").replace('"', "'")
