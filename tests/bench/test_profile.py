@@ -107,6 +107,7 @@ def profiled(request: pytest.FixtureRequest, host: HostTarget) -> tuple[Artifact
     return artifact, profile(host, PLAN, artifact, "seaformer bench --profile ops")
 
 
+@pytest.mark.slow
 def test_every_convolution_of_a_real_run_is_in_the_module_the_graph_says(
     profiled: tuple[Artifact, Profile],
 ) -> None:

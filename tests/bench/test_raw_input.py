@@ -27,6 +27,7 @@ def export(folder: Path, format: str, input: str, precision: str = "fp32") -> Ar
 
 
 @pytest.mark.parametrize("python", [False, True], ids=["cpp", "python"])
+@pytest.mark.slow
 def test_pixels_are_fed_and_the_row_stands_beside_that_of_floats(
     tmp_path: Path, python: bool
 ) -> None:

@@ -21,6 +21,7 @@ from tests.bench.test_foreign import PLAN, bench, cache, flags  # noqa: F401  a 
 from tests.exports import free, small
 
 
+@pytest.mark.slow
 def test_a_row_states_its_own_size_and_what_judged_it(tmp_path: Path) -> None:
     path = free().path
     own = open_file(path)

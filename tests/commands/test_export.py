@@ -77,6 +77,7 @@ def test_a_rewrite_that_is_left_out_is_named_below_the_file(tmp_path: Path) -> N
     assert "rewrites: fold-batch-norm x" in done.out
 
 
+@pytest.mark.slow
 def test_a_file_that_fails_does_not_lose_the_others_of_a_command(tmp_path: Path) -> None:
     options = ("--size", "64x64", "--format", "executorch,onnx", "--opset", "18", "--json")
     done = seaformer("export", "--variant", "t", *options, cwd=tmp_path)

@@ -6,6 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests import foreign
 from tests.commands.program import seaformer
 from tests.exports import CommandExport
@@ -35,6 +37,7 @@ def test_a_file_from_elsewhere_is_described_even_if_no_engine_here_reads_it(tmp_
     assert not any(line.startswith("pre-processing") for line in lines)
 
 
+@pytest.mark.slow
 def test_a_manifest_adds_the_model_its_proof_and_the_pre_processing(
     exported: CommandExport, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def reproduced(found: Bisection) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_module_that_integers_ruin_is_found_and_shown_by_a_script(tmp_path: Path) -> None:
     asked = request("Ruined", "int8")
     found = bisect_request(asked, tmp_path)

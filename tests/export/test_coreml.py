@@ -23,6 +23,7 @@ linux_only = pytest.mark.skipif(sys.platform == "darwin", reason="macOS verifies
 
 @linux_only
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_ml_program_is_verified_by_structure_and_says_so(
     tmp_path: Path, precision: PrecisionName
 ) -> None:
@@ -48,6 +49,7 @@ def test_ml_program_is_verified_by_structure_and_says_so(
 
 
 @linux_only
+@pytest.mark.slow
 def test_prediction_away_from_macos_is_one_clear_error(tmp_path: Path) -> None:
     artifact = export_model("seaformer_t", format="coreml", size=(64, 64), out=tmp_path)
     with quiet(), pytest.raises(DeviceError, match="cannot be run on this system"):

@@ -50,6 +50,7 @@ def test_classifier_is_one_delegate_with_nothing_that_computes_outside(
     assert artifact.delegation.outside_compute == 0
 
 
+@pytest.mark.slow
 def test_without_the_rewrite_the_report_names_what_fell_out_and_why(
     plain_artifact: Artifact,
 ) -> None:

@@ -180,6 +180,7 @@ def test_the_cache_knows_calibration_images_by_content(tmp_path: Path) -> None:
     assert cache_key(one) != before
 
 
+@pytest.mark.slow
 def test_the_command_takes_several_precisions_and_warns(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "seaformer", "export", "--precision", "fp32,int8"]
     argv += ["--module", f"{nets.__file__}:gated", "--shape", "1x3x64x64", "--format", "onnx"]
@@ -249,6 +250,7 @@ def test_the_manifest_lists_the_tensors_that_were_equalised(quantised: Artifact)
     assert any("channels of 1 tensors equalised" in note for note in quantised.notes)
 
 
+@pytest.mark.slow
 def test_a_module_that_is_kept_computes_in_float(tmp_path: Path, quantised: Artifact) -> None:
     made = export_request(request(keep=("depthwise", "stem")), tmp_path)
     assert made.file == "gated__64x64__int8__keep-depthwise+stem.onnx"

@@ -158,6 +158,7 @@ def test_the_factorys_weights_are_those_of_the_seed() -> None:
 
 
 @pytest.mark.parametrize("format", ["onnx", "executorch"])
+@pytest.mark.slow
 def test_children_are_components_with_what_flows_between_them(format: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = nets.Parts().eval()

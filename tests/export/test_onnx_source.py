@@ -83,6 +83,7 @@ def saved(make: Callable[[], Any]) -> Callable[[Path], Path]:
 
 
 @pytest.mark.parametrize("opset", [11, 20])
+@pytest.mark.slow
 def test_the_oldest_and_the_newest_opset_are_proved(opset: int, tmp_path: Path) -> None:
     path = foreign.save(foreign.convolution(opset=min(opset, 13)), tmp_path / "net.onnx")
     torch.manual_seed(0)

@@ -63,6 +63,7 @@ def test_a_file_that_computes_something_else_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_export_that_fails_keeps_the_older_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ def test_class_map_of_onnx_agrees_with_the_eager_class_map(tmp_path: Path) -> No
     assert artifact.methods[0].outputs[0].dtype == "int64"
 
 
+@pytest.mark.slow
 def test_another_number_of_classes_reaches_the_file(tmp_path: Path) -> None:
     artifact = export_model("seaformer_t", format="onnx", size=(64, 64), classes=7, out=tmp_path)
     assert artifact.methods[0].outputs[0].shape == (1, 7, 8, 8)
@@ -134,6 +136,7 @@ def test_an_output_folder_that_cannot_be_is_one_clear_error(tmp_path: Path) -> N
         export_model("seaformer_t", format="onnx", size=(64, 64), out=tmp_path / "file" / "out")
 
 
+@pytest.mark.slow
 def test_cache_gives_the_same_file_again_and_repairs_a_damaged_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def measured(target: Target, folder: Path, artifact: Artifact) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_gate_fails_on_a_model_exported_without_its_rewrites(
     executorch_artifact: Artifact, plain_artifact: Artifact, tmp_path: Path
 ) -> None:

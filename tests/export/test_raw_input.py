@@ -137,6 +137,7 @@ def test_what_cannot_be_is_refused(request_: ExportRequest, message: str, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_module_keeps_the_normalisation_that_was_stated(tmp_path: Path) -> None:
     def export(**fields: object) -> Artifact:
         request = _request(**MODULE | {"module": "tests.nets:Small"} | fields)

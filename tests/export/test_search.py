@@ -238,6 +238,7 @@ def labelled(folder: Path, images: int = 4) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_points_are_those_that_eval_counts_where_a_data_set_judges(tmp_path: Path) -> None:
     data = labelled(tmp_path / "set")
     made = export_request(request(max_drop=3.0, data=str(data)), tmp_path / "out")

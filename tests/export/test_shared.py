@@ -33,6 +33,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return models
 
 
+@pytest.mark.slow
 def test_files_of_one_model_are_made_of_one_network_and_one_trace(
     tmp_path: Path, built: list[str]
 ) -> None:
@@ -45,6 +46,7 @@ def test_files_of_one_model_are_made_of_one_network_and_one_trace(
     assert [each.sha256 for each in made] == [each.sha256 for each in alone]
 
 
+@pytest.mark.slow
 def test_another_model_or_other_rules_are_not_taken_for_the_one_before(
     tmp_path: Path, built: list[str]
 ) -> None:

@@ -31,6 +31,7 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Non
     return changed
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_rule_makes_the_files_stale_that_it_touches(
     edit: Callable[[str], None],
 ) -> None:

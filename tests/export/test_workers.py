@@ -25,6 +25,7 @@ DEAD = replace(BAD, model="dead", module="tests.export.deaths:dies")
 GIGABYTE = 10**9
 
 
+@pytest.mark.slow
 def test_processes_make_the_files_of_one_and_lose_only_what_fails(tmp_path: Path) -> None:
     steps: dict[int, list[str]] = defaultdict(list)
     requests = [DEAD, replace(DEAD, precision="fp16"), BAD, T]

@@ -141,6 +141,7 @@ def test_without_a_compiler_numpy_computes_the_same(monkeypatch: pytest.MonkeyPa
         _library.load.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_library_that_was_changed_is_built_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

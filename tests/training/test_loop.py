@@ -25,6 +25,7 @@ class StoppedError(Exception):
     """What a killed process leaves is what this leaves: nothing is saved on the way out."""
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_continues_to_the_same_losses(tmp_path: Path) -> None:
     synthesise(tmp_path / "set", 6, seed=1)
     plan = TrainPlan(

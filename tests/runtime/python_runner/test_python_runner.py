@@ -16,6 +16,7 @@ MS = 1_000_000
 
 
 @pytest.mark.parametrize("engine", ["executorch", "onnxruntime"])
+@pytest.mark.slow
 def test_both_runners_compute_the_same_from_the_same_seed(
     cpp: CppRunner, python: PythonRunner, models: Models, engine: str, tmp_path: Path
 ) -> None:
@@ -35,6 +36,7 @@ def test_both_runners_compute_the_same_from_the_same_seed(
     assert (ours.warmup.runs, len(ours.samples_ns)) == (1, 3)
 
 
+@pytest.mark.slow
 def test_half_program_takes_a_float32_file(
     python: PythonRunner, models: Models, tmp_path: Path
 ) -> None:
