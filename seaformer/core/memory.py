@@ -1,4 +1,4 @@
-"""The memory of this process, and making many records without looking for garbage meanwhile."""
+"""Memory of processes and of this machine; making many records without garbage collection."""
 
 from __future__ import annotations
 
@@ -58,8 +58,17 @@ def resident_bytes(pid: int) -> int:
 
 def available_bytes() -> int | None:
     """Memory that programs can take before the system begins to swap; ``None``: unknown."""
+    return _of_system("MemAvailable")
+
+
+def total_bytes() -> int | None:
+    """The memory of this machine; ``None``: unknown."""
+    return _of_system("MemTotal")
+
+
+def _of_system(key: str) -> int | None:
     with suppress(OSError):
-        return _kibibytes(_MEMORY.read_text(), "MemAvailable") or None
+        return _kibibytes(_MEMORY.read_text(), key) or None
     return None
 
 

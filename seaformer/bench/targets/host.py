@@ -23,7 +23,7 @@ from pathlib import Path
 from seaformer.android_bench.topology import parse_cpuinfo
 from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, RunnerRequest
 from seaformer.bench.target import PlainTarget, TargetOptions
-from seaformer.core import child
+from seaformer.core import child, memory
 from seaformer.core.engine import Engine, engine, timed_engines
 from seaformer.core.errors import DeviceError, RunnerFailed, SeaFormerError
 from seaformer.core.measurement import MEASURED, Cluster, Conditions, DeviceInfo, Flag
@@ -73,7 +73,7 @@ class HostTarget(PlainTarget):
             architecture=platform.machine(),
             cores=os.cpu_count() or 1,
             clusters=find_clusters(os.sched_getaffinity(0), model, _CPU, _text(_CPUINFO) or ""),
-            memory_bytes=_meminfo("MemTotal"),
+            memory_bytes=memory.total_bytes(),
         )
 
     def conditions(self, cpu: int) -> Conditions:
@@ -85,7 +85,7 @@ class HostTarget(PlainTarget):
             freq_khz=_number(frequency / "scaling_cur_freq"),
             max_freq_khz=_number(frequency / "cpuinfo_max_freq"),
             load=os.getloadavg()[0],
-            free_memory_bytes=_meminfo("MemAvailable"),
+            free_memory_bytes=memory.available_bytes(),
             free_space_bytes=shutil.disk_usage(Path.cwd()).free,
             temperature_c=_temperature(),
         )
@@ -226,14 +226,6 @@ def find_clusters(
         capacity = _number(folder / f"cpu{cpu}" / "cpu_capacity")
         groups.setdefault((parts.get(cpu, model), frequency, capacity), []).append(cpu)
     return tuple(Cluster(tuple(group), *kind) for kind, group in groups.items())
-
-
-def _meminfo(key: str) -> int | None:
-    with suppress(OSError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith(key + ":"):
-                return int(line.split()[1]) * 1024
-    return None
 
 
 def _temperature() -> float | None:
