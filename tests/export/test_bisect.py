@@ -68,7 +68,7 @@ def test_a_module_that_integers_ruin_is_found_and_shown_by_a_script(tmp_path: Pa
 def test_a_network_without_such_a_module_is_reported_as_that(tmp_path: Path) -> None:
     found = bisect_request(request("gated", "int8"), tmp_path / "out")
     assert found.first is None
-    assert not list(tmp_path.glob("out/*"))
+    assert not (tmp_path / "out").exists()
     text = "\n".join(
         "".join(span.text for span in line) for line in lines(bisection_page(found), 80)
     )

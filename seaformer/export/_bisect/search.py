@@ -102,7 +102,7 @@ def bisect_request(
     check_supported(job.writer, job.engine.format)
     target = job.out / f"{job.file}.bisect"
     check_free(target)
-    with files.staging(job.out) as scratch:
+    with files.without_empty(job.out), files.staging(job.out) as scratch:
         made = prepare_job(job, step)
         equalised(job, made.network, made.calibration)
         images = tuple(torch.from_numpy(c.image) for c in made.cases if c.method == "forward")
