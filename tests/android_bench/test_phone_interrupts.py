@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,16 @@ from tests.fakes.phone import FakePhone
 from tests.fakes.scripted import HELD, scripted_artifact
 
 LONG_S = 240  # a machine that does other things beside
+Connections = tuple[connection.Phone, connection.Phone]
+
+
+@pytest.fixture
+def connections(phone: FakePhone, workbench: Workbench) -> Iterator[Connections]:
+    """The phone as two benches see it."""
+    first, second = (workbench.target(phone)._phone for _ in range(2))
+    yield first, second
+    for each in (first, second):
+        each.close()
 
 
 def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
@@ -183,10 +194,10 @@ def test_resume_never_takes_a_phone_from_a_bench_that_is_alive(
 
 
 def test_a_lock_whose_beat_was_cut_is_taken_up_by_resume_when_it_stays_silent(
-    phone: FakePhone, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+    phone: FakePhone, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock_module, "_SILENT_SAME_S", 1.5)
-    owner, other = (workbench.target(phone)._phone for _ in range(2))
+    owner, other = connections
     dead = Lock(owner, "same")
     dead.take()
     (phone.root / "seaformer" / "lock" / "beat").write_text("")
@@ -194,15 +205,13 @@ def test_a_lock_whose_beat_was_cut_is_taken_up_by_resume_when_it_stays_silent(
         Lock(other, "same").take()
     Lock(other, "same").take(resume=True)
     assert not dead.ours()
-    for each in (owner, other):
-        each.close()
 
 
 def test_the_last_poll_of_a_pulled_cable_is_not_taken_for_a_bench_that_is_alive(
-    phone: FakePhone, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+    phone: FakePhone, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock_module, "_SILENT_SAME_S", 4)
-    owner, other = (workbench.target(phone)._phone for _ in range(2))
+    owner, other = connections
     dead = Lock(owner, "same")
     dead.take()
     beat = phone.root / "seaformer" / "lock" / "beat"
@@ -219,17 +228,15 @@ def test_the_last_poll_of_a_pulled_cable_is_not_taken_for_a_bench_that_is_alive(
     Lock(other, "same").take(resume=True)
     assert len(waited) > 2
     assert not dead.ours()
-    for each in (owner, other):
-        each.close()
 
 
 def test_a_lock_that_is_being_made_is_not_taken_away(
-    phone: FakePhone, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+    phone: FakePhone, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = phone.state.clock() + 100  # a phone that has run for longer than a lock may be silent
     monkeypatch.setattr(phone.state, "clock", lambda: later)
     phone.refresh()
-    first, second = (workbench.target(phone)._phone for _ in range(2))
+    first, second = connections
     lock = phone.root / "seaformer" / "lock"
     Lock(first, "one").take()
     texts = {file.name: file.read_text() for file in lock.iterdir()}
@@ -244,19 +251,18 @@ def test_a_lock_that_is_being_made_is_not_taken_away(
     with pytest.raises(DeviceBusy, match="in use by another bench"):
         Lock(second, "two").take()
     assert {file.name: file.read_text() for file in lock.iterdir()} == texts
-    for each in (first, second):
-        each.close()
 
 
 def test_an_owner_in_a_long_transfer_announces_it_and_is_not_taken_for_dead(
-    phone: FakePhone, workbench: Workbench, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    phone: FakePhone, workbench: Workbench, artifact: Artifact, connections: Connections,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     monkeypatch.setattr(connection, "_SHORT_S", 2.0)  # the bundle's half megabyte may take 2.1 s
     trial = workbench.run(phone, artifact)
     assert trial.row.valid
     (beat,) = [line for line in phone.commands if "+ $3" in line]
     assert beat.rstrip().rpartition(";")[0].endswith(" 2")
-    owner, other = (workbench.target(phone)._phone for _ in range(2))
+    owner, other = connections
     lock = Lock(owner, "same")
     lock.take()
     lock.beat(100)
@@ -264,5 +270,3 @@ def test_an_owner_in_a_long_transfer_announces_it_and_is_not_taken_for_dead(
         Lock(other, "same").take(resume=True)
     assert "free in 1" in caught.value.hint
     lock.leave()
-    for each in (owner, other):
-        each.close()
