@@ -24,6 +24,7 @@ from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._format import FileFacts, WriteRequest, unsupported
 from seaformer.export._ncnn import blobs
+from seaformer.export.quantize import find_quantizer
 from seaformer.runtime._ncnn import param
 
 _CONVERT_SECONDS = 900
@@ -45,27 +46,34 @@ def write(request: WriteRequest) -> FileFacts:
         files.remove(traced)
     network = param.read_param(request.path)
     _require_layers(network)
-    network = param.finished(network, [tuple(request.image.shape)], request.precision.name)
+    network = param.finished(network, [tuple(request.image.shape)], _converted(request).name)
     files.write_text(request.path, param.param_text(network))
     request.step("find the modules of its layers")
     of_file = blobs.blobs(request.path, request.image)
     of_modules = blobs.modules(request.model, request.image)
+    operators = blobs.operators(network, of_file, of_modules)
     if request.parts:
         network = replace(network, cuts=blobs.cuts(request.parts, of_file))
         files.write_text(request.path, param.param_text(network))
+    quantised = None
+    if quantizer := find_quantizer(param.NAME, request.precision):
+        request.step("calibrate and quantise")
+        network, quantised = quantizer.quantise(request, network, operators)
     return FileFacts(
         exporter="torch.jit.trace + pnnx",
         methods=_methods(request.path, network.methods),
         operators=dict(sorted(Counter(layer.type for layer in network.layers).items())),
-        notes=tuple(_notes(request.precision, network)),
-        graphs={FORWARD: blobs.operators(network, of_file, of_modules)},
+        notes=(*_notes(request.precision, network), *(quantised.notes if quantised else ())),
+        graphs={FORWARD: operators},
         external=(weights.name,),
+        quantization=quantised.quantization if quantised else None,
+        checks=(quantised.check,) if quantised else (),
     )
 
 
 def supports(precision: Precision) -> bool:
-    """Single precision, and half."""
-    return precision in (BASE, param.HALF)
+    """Single precision, half, and integers."""
+    return precision in (BASE, param.HALF) or bool(find_quantizer(param.NAME, precision))
 
 
 def verify(
@@ -87,10 +95,15 @@ def _traced(request: WriteRequest) -> bytes:
     return archive.getvalue()
 
 
+def _converted(request: WriteRequest) -> Precision:
+    """What pnnx writes: a network in integers is made of that in single precision."""
+    return BASE if request.precision.calibrated else request.precision
+
+
 def _convert(traced: Path, request: WriteRequest) -> None:
     """Run pnnx, whose other files go to the folder of the traced module and are removed."""
     shape = ",".join(map(str, request.image.shape))
-    half = int(request.precision is not BASE)
+    half = int(_converted(request) is not BASE)
     own = {
         "pnnxparam": "pnnx.param",
         "pnnxbin": "pnnx.bin",
@@ -138,7 +151,7 @@ def _notes(precision: Precision, network: param.Param) -> Iterator[str]:
 def _note(precision: Precision) -> str:
     if precision is BASE:
         return f"{precision.name}: every layer's mask (31=3) keeps ncnn from half precision"
-    half = precision.name
+    half = param.HALF.name
     return (
         f"{half}: weights float16, input and output float32; ncnn computes in float16 by its "
         f"options {half}_packed, {half}_storage and {half}_arithmetic, where the core has it"

@@ -54,6 +54,14 @@ class Spread:
         counts, _ = np.histogram(values, BINS, (-self.limit, self.limit))
         self.counts += counts
 
+    def mirrored(self) -> Spread:
+        """Every value and its negative: ranges of it are those of codes without a zero point."""
+        both = Spread()
+        both.greatest = max(-self.least, self.greatest)
+        both.least, both.limit = -both.greatest, self.limit
+        both.counts = self.counts + self.counts[::-1]
+        return both
+
     def _double(self) -> None:
         quarter = BINS // 4
         pairs = self.counts.reshape(-1, 2).sum(axis=1)

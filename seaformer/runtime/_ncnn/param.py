@@ -25,7 +25,7 @@ NAME = "ncnn"
 HALF = next(row for row in precisions() if row.dtype == "float16")
 _ROW = engine(NAME)
 _SIZES = (2, 11, 1, 0)  # keys of an Input layer: channels, depth, height, width
-_MASK = 31  # key of the features that a layer is to do without
+MASK = 31  # key of the features that a layer is to do without
 _NO_HALF = 0b11  # bit 0: no arithmetic in half precision, bit 1: no storage in it
 _INT8 = {"Convolution": 8, "ConvolutionDepthWise": 8, "InnerProduct": 8}  # key of the scales
 _NUMBERS = {  # key of how many weights; an array of them begins with a mark of its type
@@ -35,7 +35,7 @@ _NUMBERS = {  # key of how many weights; an array of them begins with a mark of 
     "DeconvolutionDepthWise": 6,
     "InnerProduct": 2,
 }
-_HALF_MARK, _INT8_MARK = 0x01306B47, 0x000D4B38
+HALF_MARK, INT8_MARK = 0x01306B47, 0x000D4B38
 _MARK_BYTES = 4
 _METHOD, _WHOLE = "#method", "forward"
 _CONVOLUTIONS = {"Convolution": (0, 1, 11, 6)}  # outputs, kernel width and height, weights
@@ -123,7 +123,7 @@ class Param:
         """What ncnn computes in by its own defaults, where the core can."""
         if any(layer.number(_INT8[layer.type]) for layer in self.layers if layer.type in _INT8):
             return INTEGERS
-        masked = all(layer.number(_MASK) & _NO_HALF == _NO_HALF for layer in self.layers)
+        masked = all(layer.number(MASK) & _NO_HALF == _NO_HALF for layer in self.layers)
         return BASE.name if masked else HALF.name
 
     def _input(self, layer: Layer) -> TensorDescription:
@@ -206,12 +206,16 @@ def finished(param: Param, shapes: Sequence[Sequence[int]], precision: str) -> P
     ncnn computes in half precision wherever a core has it, unless a layer's mask forbids it.
     """
     sizes = iter(shapes)
-    mask = {_MASK: str(_NO_HALF)} if precision == BASE.name else {}
+    mask = {MASK: str(_NO_HALF)} if precision == BASE.name else {}
     layers = (
-        replace(layer, values={**layer.values, **_stated(layer, sizes), **mask})
+        replace(layer, values={**_unmasked(layer), **_stated(layer, sizes), **mask})
         for layer in param.layers
     )
     return replace(param, layers=tuple(layers))
+
+
+def _unmasked(layer: Layer) -> dict[int, str]:
+    return {key: value for key, value in layer.values.items() if key != MASK}
 
 
 def _stated(layer: Layer, shapes: object) -> dict[int, str]:
@@ -264,7 +268,7 @@ def _weights(param: Param, path: Path) -> dict[str, int]:
     """How many numbers are stored in which type; what has no mark (biases, norms) is float32."""
     with path.open("rb") as file:
         mark = int.from_bytes(file.read(_MARK_BYTES), "little")
-    dtype, width = {_HALF_MARK: (HALF.dtype, 2), _INT8_MARK: ("int8", 1)}.get(mark, (BASE.dtype, 4))
+    dtype, width = {HALF_MARK: (HALF.dtype, 2), INT8_MARK: ("int8", 1)}.get(mark, (BASE.dtype, 4))
     counts = [
         layer.number(_NUMBERS[layer.type]) for layer in param.layers if layer.type in _NUMBERS
     ]
