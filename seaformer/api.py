@@ -29,8 +29,8 @@ from seaformer.estimate.counted import report_store
 from seaformer.estimate.run import CORE, open_estimator
 from seaformer.evaluation.network import NetworkOptions
 from seaformer.evaluation.order import EvalOrder, evaluate_order
+from seaformer.evaluation.outcome import Evaluation
 from seaformer.evaluation.record import Keeping
-from seaformer.evaluation.run import Evaluation
 from seaformer.export import cached_export
 from seaformer.models import find_models
 from seaformer.report import ReportFiles

@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from seaformer.commands._options import AsJson, Checkpoint, Ema, Results
+from seaformer.commands._options import AsJson, Checkpoint, Ema, Results, grouped
 from seaformer.commands._parse import colours, image_size
 from seaformer.commands._print import command_line, notice, print_json, say, steps
 
+if TYPE_CHECKING:
+    from seaformer.evaluation.outcome import Evaluation
+    from seaformer.evaluation.part import Part, Share
+    from seaformer.evaluation.work import Gather, Work
 
+
+@dataclass(frozen=True)
+class Parts:
+    """An evaluation in parts: several machines, several processes, or one that was killed."""
+
+    HEADING: ClassVar = "Parts"
+    shard: Annotated[str, typer.Option(metavar="I/N", help="of N parts the Ith: 1/4")] = ""
+    part: Annotated[
+        str, typer.Option(metavar="FILE", help="the counts of these images, instead of a result")
+    ] = ""
+    resume: Annotated[bool, typer.Option("--resume", help="continue the counts in --part")] = False
+    merge: Annotated[bool, typer.Option("--merge", help="FILE... are all parts: their result")] = (
+        False
+    )
+
+    def work(self) -> Work:
+        """As the options ask, and one share for each process of torchrun."""
+        from seaformer.core.errors import UsageError
+        from seaformer.core.files import expanded
+        from seaformer.evaluation.part import Share
+        from seaformer.evaluation.work import Work
+
+        part = expanded(self.part) if self.part else None
+        gather, share = torchrun()
+        if gather is None:
+            share = Share.parse(self.shard) if self.shard else share
+        elif self.shard:
+            raise UsageError("--shard is not for torchrun, which divides the images itself.")
+        return Work(share, part, self.resume, gather)
+
+
+def torchrun() -> tuple[Gather | None, Share]:
+    """How the processes of torchrun put their parts together; nothing in a process alone."""
+    import os
+
+    from seaformer.evaluation.part import Share, decoded, encoded
+
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return None, Share()
+    from seaformer.training.parallel import divided, gathered
+
+    def gather(part: Part) -> Sequence[Part] | None:
+        contents = gathered(encoded(part))
+        if contents is None:
+            return None
+        return [decoded(each, f"process {i}") for i, each in enumerate(contents)]
+
+    return gather, Share(*divided())
+
+
+@grouped
 def evaluate(
     files: Annotated[
         list[Path] | None,
@@ -37,15 +94,16 @@ def evaluate(
     std: Annotated[str, typer.Option(help="as --mean")] = "",
     results: Results = "",
     as_json: AsJson = False,
+    *,
+    parts: Parts,
 ) -> None:
     """Evaluate models and model files: mIoU, mAcc, aAcc, or top-1 and top-5, or COCO's AP.
 
     Each result is kept in the results folder, where report and compare read it.
     """
-    from seaformer.core import codec
     from seaformer.core.errors import UsageError
     from seaformer.evaluation.network import NetworkOptions
-    from seaformer.evaluation.order import EvalOrder, evaluate_order
+    from seaformer.evaluation.order import EvalOrder, evaluate_order, merge_parts
     from seaformer.evaluation.record import Keeping
     from seaformer.store.results import results_dir
 
@@ -59,14 +117,28 @@ def evaluate(
     order = EvalOrder(
         data, split, kind or None, limit, window, stride, multi_scale, options=options
     )
-    network = None
+    keeping = Keeping(results_dir(results or None), command_line())
+    if parts.merge:
+        if model or parts != Parts(merge=True):
+            raise UsageError("--merge takes files of --part, --data and --split alone.")
+        _print_rows(merge_parts(order, files or (), keeping), as_json=as_json)
+        return
+    work, network = parts.work(), None
     if model:
         from seaformer.models import network_maker
 
         network = network_maker(model, checkpoint or None, ema=ema)
     with steps() as step:
-        keeping = Keeping(results_dir(results or None), command_line())
-        rows = evaluate_order(order, files or (), network, step, keeping)
+        rows = evaluate_order(order, files or (), network, step, keeping, work=work)
+    if rows:
+        _print_rows(rows, as_json=as_json)
+    elif work.part is not None:
+        notice(f"{work.part}: part {work.share} of the images")
+
+
+def _print_rows(rows: Sequence[Evaluation], *, as_json: bool) -> None:
+    from seaformer.core import codec
+
     if as_json:
         print_json([codec.to_json(row) for row in rows])
         return

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seaformer.core.accuracy import FOLDER
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import UsageError
-from seaformer.core.files import check_dir
+from seaformer.core.files import check_dir, expanded
+from seaformer.data.dataset import DataSet
 from seaformer.data.sets import open_set
+from seaformer.evaluation import part as parts
 from seaformer.evaluation.modes import MULTI_SCALE, Mode, official
 from seaformer.evaluation.network import ModelSession, NetworkOptions, located
+from seaformer.evaluation.outcome import Evaluation, evaluations
+from seaformer.evaluation.part import Part
 from seaformer.evaluation.predictor import of_file, of_session
-from seaformer.evaluation.record import Keeping, Subject, keep, subject_of
-from seaformer.evaluation.run import Evaluation, Progress, evaluate_set
+from seaformer.evaluation.record import Keeping, keep
+from seaformer.evaluation.run import Pass, Progress, count_set
+from seaformer.evaluation.subject import Subject, subject_of
+from seaformer.evaluation.work import Work
 
 NetworkMaker = Callable[[int], ModelSession]
 
@@ -57,19 +63,66 @@ def evaluate_order(
     network: NetworkMaker | None = None,
     progress: Progress | None = None,
     keeping: Keeping | None = None,
+    *,
+    work: Work | None = None,
 ) -> tuple[Evaluation, ...]:
     """Evaluate a network, made for a number of classes, and files; the first is the base.
 
-    With ``keeping`` each result is stored as a record.
+    With ``keeping`` each result is stored as a record. A part of the images, which ``work``
+    asks for, gives none.
     """
-    named = tuple(files)
+    named, work = tuple(files), work or Work()
     if not named and network is None:
         raise UsageError("No model was named.", hint="Name files, or --model NAME.")
     if not named and order.options != NetworkOptions():
         raise UsageError("--size, --mean and --std are for model files, and none is named.")
+    work.check(network is not None)
     if keeping is not None:
         check_dir(keeping.results / FOLDER)
     data = open_set(order.data, order.split, order.kind)
+    part = _counted(order, data, named, network, progress=progress, work=work)
+    return () if part is None else finished(data, part, keeping)
+
+
+def merge_parts(
+    order: EvalOrder, files: Sequence[Path | str], keeping: Keeping | None = None
+) -> tuple[Evaluation, ...]:
+    """The results of parts that were counted apart, from their files.
+
+    Raises ``UsageError`` for parts that are not of one evaluation of this data, or not all of it.
+    """
+    if not files:
+        raise UsageError("No part was named.", hint="Name the files of --part.")
+    data, paths = open_set(order.data, order.split, order.kind), [expanded(one) for one in files]
+    part = parts.merged([parts.load(path) for path in paths], [path.name for path in paths])
+    whole = part.whole
+    if (
+        whole.images > len(data.samples)
+        or whole.classes != data.classes
+        or (whole.files != parts.names_digest(data, whole.images))
+    ):
+        raise UsageError(f"{paths[0].name} is not of the images in {data.folder} ({data.split}).")
+    return finished(data, part, keeping)
+
+
+def finished(data: DataSet, part: Part, keeping: Keeping | None) -> tuple[Evaluation, ...]:
+    """The results of all images, stored with ``keeping``."""
+    rows = evaluations(data, part)
+    if keeping is not None:
+        keep(keeping, data, part.whole.subjects, rows)
+    return rows
+
+
+def _counted(
+    order: EvalOrder,
+    data: DataSet,
+    named: Sequence[Artifact | Path | str],
+    network: NetworkMaker | None,
+    *,
+    progress: Progress | None,
+    work: Work,
+) -> Part | None:
+    """What all images gave; ``None`` in a process that has a part of them alone."""
     located_files = [located(one) for one in named]
     predictors = [of_file(one, order.options) for one in located_files]
     subjects = [subject_of(*pair) for pair in zip(located_files, predictors, strict=True)]
@@ -82,12 +135,8 @@ def evaluate_order(
         _mode(order, subject.model, data.dataset, fixed=predictor.size is not None)
         for subject, predictor in zip(subjects, predictors, strict=True)
     ]
-    rows = evaluate_set(
-        data, predictors, modes, limit=order.limit, seed=order.seed, progress=progress
-    )
-    if keeping is not None:
-        keep(keeping, data, subjects, rows)
-    return rows
+    how = Pass(order.limit, order.seed, work.share, progress=progress)
+    return work.go(how, lambda how: count_set(data, predictors, modes, subjects, how))
 
 
 def _mode(order: EvalOrder, model: str, dataset: str, *, fixed: bool) -> Mode:

@@ -6,11 +6,11 @@ arrays, because this folder does without torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,16 @@ from seaformer.evaluation.network import (
 Array = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
 Run = Callable[[Array], Array]
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class SideBySide(Protocol):
+    """Scores several items together; each may wait for the others' tensors."""
+
+    def __call__(self, score: Callable[[T], S], items: Sequence[T]) -> list[S]: ...
+
+
 LOGITS, ARGMAX = "logits", "argmax"
 
 
@@ -41,7 +51,8 @@ class Predictor:
     """``size`` is the input's (height, width), ``None`` where any is taken; ``scope`` is what the
     output is (``logits``, ``upsample``: scores; ``argmax``: classes); ``prepare`` makes the tensor
     of an image of the right size, and ``run`` gives the first output for it; ``find``, of a
-    detector, the boxes in an image of any size."""
+    detector, the boxes in an image of any size. A device takes the tensors of ``batch`` images at
+    once: ``side_by_side`` scores so many images together."""
 
     name: str
     task: str
@@ -50,6 +61,14 @@ class Predictor:
     prepare: Callable[[Pixels], Array]
     run: Run
     find: Callable[[Pixels], Boxes] | None = None
+    batch: int = 1
+    side_by_side: SideBySide | None = None
+
+    def each(self, score: Callable[[T], S], items: Sequence[T]) -> list[S]:
+        """``score`` of each item, which calls ``run`` as often as it likes."""
+        if self.side_by_side is None:
+            return [score(item) for item in items]
+        return self.side_by_side(score, items)
 
     def answer(self, image: Pixels) -> Array:
         """The output for an image of the right size, without the batch: (K, h, w), (h, w), (K,)."""

@@ -1,85 +1,57 @@
 """One pass over a data set: every predictor on every image, counts that add up, broken images out.
 
 Images are decoded ahead by a few threads, a bounded number at a time, so memory does not grow
-with the set. Intervals are by the Poisson bootstrap: each resample weighs each image by a
-Poisson(1) number as it passes, the same for all predictors (Chamandy et al. 2012).
+with the set. A pass may be over a share of the images (``part.py``) and may continue one that was
+stopped; what is counted is in ``tally.py``.
 """
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from functools import partial
+from typing import Any, TypeVar
 
 from seaformer.core.errors import DataError, UsageError
-from seaformer.core.stats import Interval
-from seaformer.data.dataset import CLASSIFICATION, DETECTION, SEGMENTATION, DataSet, Sample
-from seaformer.data.metrics import ClassCounts, in_top, mean_ious
+from seaformer.data.dataset import CLASSIFICATION, DETECTION, SEGMENTATION, DataSet
+from seaformer.data.metrics import ClassCounts, in_top
 from seaformer.data.sets import Picture, read
 from seaformer.data.transforms import evaluation_crop
 from seaformer.evaluation.modes import Mode, class_map
-from seaformer.evaluation.precision import ImageBoxes, average_precision
-from seaformer.evaluation.predictor import ARGMAX, Predictor
+from seaformer.evaluation.outcome import Evaluation, evaluations
+from seaformer.evaluation.part import SCHEMA, Part, Share, Whole, names_digest
+from seaformer.evaluation.precision import ImageBoxes
+from seaformer.evaluation.predictor import ARGMAX, Array, Predictor
+from seaformer.evaluation.subject import Subject
+from seaformer.evaluation.tally import Tally, tallies_of, weights_of
 
-RESAMPLES = 1000
 _WORKERS, _AHEAD = 2, 4
 _CROP = (224, 224)
+KEEP_SECONDS = 30.0
 Progress = Callable[[str], None]
+Keep = Callable[[Part], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Against the first predictor: mIoU less its mIoU, a 95 % interval over images, the share of
-    labelled pixels with the same class, and IoU less its IoU by class."""
+class Pass:
+    """Which images a pass is over, and what it continues.
 
-    base: str
-    miou: float
-    miou_ci95: Interval
-    argmax_agreement: float
-    iou: Mapping[str, float]
+    ``limit``: of the first so many (0: all); ``keep`` gets the part so far, at most every
+    ``keep_seconds``; ``before`` is a part of the same pass, whose images are not looked at again.
+    """
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """In per cent; ``None`` for what the task has not. ``broken`` are skipped files, with reasons
-    (at most 20 of them); ``mode`` is how images were fed."""
-
-    model: str
-    data: str
-    split: str
-    task: str
-    mode: str
-    images: int
-    skipped: int
-    miou: float | None = None
-    macc: float | None = None
-    aacc: float | None = None
-    miou_ci95: Interval | None = None
-    iou: Mapping[str, float] = field(default_factory=dict)
-    top1: float | None = None
-    top5: float | None = None
-    ap: float | None = None
-    difference: Difference | None = None
-    broken: tuple[str, ...] = ()
-
-
-class _Tally:
-    """What is counted for one predictor."""
-
-    def __init__(self, classes: int) -> None:
-        self.counts = ClassCounts.none(classes)
-        self.resampled = np.zeros((RESAMPLES, 3, classes))
-        self.same = 0
-        self.top1 = self.top5 = 0
-        self.found: list[ImageBoxes] = []
-
-    def add(self, counts: ClassCounts, weights: Any) -> None:
-        self.counts = self.counts + counts
-        self.resampled += weights[:, None, None] * counts.stacked()
+    limit: int = 0
+    seed: int = 0
+    share: Share = field(default_factory=Share)
+    before: Part | None = None
+    keep: Keep | None = None
+    keep_seconds: float = KEEP_SECONDS
+    progress: Progress | None = None
 
 
 def evaluate_set(
@@ -95,42 +67,142 @@ def evaluate_set(
 
     Raises ``DataError`` where none of them can be read, ``UsageError`` for a model of another task.
     """
+    subjects = [Subject(one.name, ()) for one in predictors]
+    order = Pass(limit, seed, progress=progress)
+    return evaluations(data, count_set(data, predictors, modes, subjects, order))
+
+
+def count_set(
+    data: DataSet,
+    predictors: Sequence[Predictor],
+    modes: Sequence[Mode],
+    subjects: Sequence[Subject],
+    order: Pass,
+) -> Part:
+    """What the predictors answer for the images of a pass, counted.
+
+    Raises ``UsageError`` for a model of another task, and where ``before`` is of another pass.
+    """
     for one, mode in zip(predictors, modes, strict=True):
         _check(data, one, mode)
-    samples = data.samples[: limit or None]
-    tallies = [_Tally(data.classes) for _ in predictors]
-    rng, images, broken = np.random.default_rng(seed), 0, []
-    for number, (sample, future) in enumerate(_decoded(data, samples), 1):
-        try:
-            picture = future.result()
-        except DataError as error:
-            broken.append(error.message)
-            continue
-        images += 1
-        _score(
-            data,
-            sample,
-            picture=picture,
-            predictors=predictors,
-            tallies=tallies,
-            modes=modes,
-            weights=rng.poisson(1, RESAMPLES),
-        )
-        if progress is not None:
-            progress(f"image {number:,} of {len(samples):,}")
-    _check_counted(data, tallies[0], images, broken)
-    return tuple(
-        _evaluation(
-            data,
-            one,
-            mode,
-            images=images,
-            broken=broken,
-            tally=tally,
-            base=(predictors[0], tallies[0]),
-        )
-        for one, tally, mode in zip(predictors, tallies, modes, strict=True)
+    return _Count(data, predictors, modes, _whole(data, predictors, modes, subjects, order)).go(
+        order
     )
+
+
+def _whole(
+    data: DataSet,
+    predictors: Sequence[Predictor],
+    modes: Sequence[Mode],
+    subjects: Sequence[Subject],
+    order: Pass,
+) -> Whole:
+    images = len(data.samples[: order.limit or None])
+    return Whole(
+        data.folder.absolute().name, data.dataset, data.split, data.task, data.classes, images,
+        names_digest(data, images), order.seed, tuple(subjects),
+        tuple(one.name for one in predictors),
+        tuple(_fed(data, *pair) for pair in zip(predictors, modes, strict=True)),
+    )  # fmt: skip
+
+
+class _Count:
+    """A pass at work: tallies of the predictors, images that were judged and that were broken."""
+
+    def __init__(
+        self, data: DataSet, predictors: Sequence[Predictor], modes: Sequence[Mode], whole: Whole
+    ) -> None:
+        self.data, self.predictors, self.modes, self.whole = data, predictors, modes, whole
+        self.tallies = [Tally(data.classes) for _ in predictors]
+        self.done = self.images = 0
+        self.broken: list[str] = []
+
+    def go(self, order: Pass) -> Part:
+        """Every image of the share that ``before`` has not, a few at a time."""
+        numbers = order.share.numbers(self.whole.images)
+        if order.before is not None:
+            self._continue(order.before, order.share)
+        batch, kept = max(one.batch for one in self.predictors), time.monotonic()
+        for chunk in _chunks(_decoded(self.data, numbers[self.done :], batch), batch):
+            self._score(chunk, order.seed)
+            if order.progress is not None:
+                order.progress(f"image {self.done:,} of {len(numbers):,}")
+            if order.keep is not None and time.monotonic() - kept >= order.keep_seconds:
+                order.keep(self._part(order.share))
+                kept = time.monotonic()
+        return self._part(order.share)
+
+    def _continue(self, before: Part, share: Share) -> None:
+        if (before.whole, before.shares, before.of) != (self.whole, (share.index,), share.of):
+            raise UsageError(
+                "What was counted before is of another evaluation: other data, files or options.",
+                hint="Leave --resume out to begin again.",
+            )
+        self.tallies = tallies_of(before.counted, self.data.classes, "what was counted before")
+        self.done, self.images = before.done, before.images
+        self.broken = list(before.broken)
+
+    def _part(self, share: Share) -> Part:
+        counted = tuple(tally.document() for tally in self.tallies)
+        return Part(
+            SCHEMA, self.whole, (share.index,), share.of, self.done, self.images,
+            tuple(self.broken), counted,
+        )  # fmt: skip
+
+    def _score(self, chunk: Sequence[tuple[int, Future[Picture]]], seed: int) -> None:
+        """A few images: every predictor on those that can be read."""
+        self.done += len(chunk)
+        readable: list[tuple[int, Picture]] = []
+        for number, future in chunk:
+            try:
+                readable.append((number, future.result()))
+            except DataError as error:
+                self.broken.append(error.message)
+        if not readable:
+            return
+        self.images += len(readable)
+        pictures = [picture for _, picture in readable]
+        numbers = [number for number, _ in readable]
+        first: Sequence[Any] | None = None
+        for one, tally, mode in zip(self.predictors, self.tallies, self.modes, strict=True):
+            answers = one.each(partial(_answer, one, mode), pictures)
+            first = answers if first is None else first
+            for number, picture, answer, base in zip(
+                numbers, pictures, answers, first, strict=True
+            ):
+                self._count(one, tally, picture, (answer, base), (number, seed))
+
+    def _count(
+        self, one: Predictor, tally: Tally, picture: Picture, answers: tuple[Any, Any],
+        place: tuple[int, int],
+    ) -> None:  # fmt: skip
+        """One answer; ``answers`` are this predictor's and the first one's."""
+        data, sample, (answer, base) = self.data, self.data.samples[place[0]], answers
+        if one.find is not None:
+            tally.boxes.append(ImageBoxes(sample.id, answer))
+        elif picture.mask is None:
+            _check_classes(one, len(answer), data)
+            tally.top1 += in_top(answer, sample.label or 0, 1)
+            tally.top5 += in_top(answer, sample.label or 0, 5)
+        else:
+            if int(answer.max()) >= data.classes:
+                _check_classes(one, int(answer.max()) + 1, data)
+            counted = picture.mask != data.ignore
+            tally.same += int(((answer == base) & counted).sum())
+            counts = ClassCounts.of(answer, picture.mask, data.classes, data.ignore)
+            tally.add(counts, weights_of(place[1], place[0]))
+
+
+def _answer(one: Predictor, mode: Mode, picture: Picture) -> Any:
+    """Boxes, scores by class (K,), or the class of each pixel (H, W)."""
+    if one.find is not None:
+        return one.find(picture.image)
+    if picture.mask is None:
+        size = one.size or _CROP
+        crop = evaluation_crop(picture.image, size, round(min(size) * 256 / 224))
+        scores: Array = one.answer(crop).reshape(-1)
+        return scores
+    return class_map(one, picture.image, mode)
 
 
 def _check(data: DataSet, one: Predictor, mode: Mode) -> None:
@@ -154,56 +226,24 @@ def _check(data: DataSet, one: Predictor, mode: Mode) -> None:
         )
 
 
-def _check_counted(data: DataSet, tally: _Tally, images: int, broken: Sequence[str]) -> None:
-    """Refuse a set of which nothing was judged."""
-    if not images:
-        raise DataError(f"{data.folder}: none of {len(broken):,} images can be used. {broken[0]}")
-    if data.task == SEGMENTATION and not tally.counts.labelled.any():
-        raise DataError(f"{data.folder}: no pixel of {images:,} images has a label of a class.")
-
-
-def _decoded(data: DataSet, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Future[Picture]]]:
-    """Samples in order with their pictures, a few of them read ahead."""
-    waiting: deque[tuple[Sample, Future[Picture]]] = deque()
+def _decoded(
+    data: DataSet, numbers: Sequence[int], batch: int
+) -> Iterator[tuple[int, Future[Picture]]]:
+    """Numbers in order with their pictures, a few of them read ahead."""
+    waiting: deque[tuple[int, Future[Picture]]] = deque()
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for sample in samples:
-            waiting.append((sample, pool.submit(read, data, sample)))
-            if len(waiting) > _AHEAD:
+        for number in numbers:
+            waiting.append((number, pool.submit(read, data, data.samples[number])))
+            if len(waiting) > max(_AHEAD, batch):
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()
 
 
-def _score(
-    data: DataSet,
-    sample: Sample,
-    *,
-    picture: Picture,
-    predictors: Sequence[Predictor],
-    tallies: Sequence[_Tally],
-    modes: Sequence[Mode],
-    weights: Any,
-) -> None:
-    first = None
-    for one, tally, mode in zip(predictors, tallies, modes, strict=True):
-        if one.find is not None:
-            tally.found.append(ImageBoxes(sample.id, one.find(picture.image)))
-            continue
-        if picture.mask is None:
-            size = one.size or _CROP
-            crop = evaluation_crop(picture.image, size, round(min(size) * 256 / 224))
-            scores = one.answer(crop).reshape(-1)
-            _check_classes(one, len(scores), data)
-            tally.top1 += in_top(scores, sample.label or 0, 1)
-            tally.top5 += in_top(scores, sample.label or 0, 5)
-            continue
-        guess = class_map(one, picture.image, mode)
-        if int(guess.max()) >= data.classes:
-            _check_classes(one, int(guess.max()) + 1, data)
-        counted = picture.mask != data.ignore
-        first = guess if first is None else first
-        tally.same += int(((guess == first) & counted).sum())
-        tally.add(ClassCounts.of(guess, picture.mask, data.classes, data.ignore), weights)
+def _chunks(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    """So many at a time, fewer at the end."""
+    while chunk := list(itertools.islice(items, size)):
+        yield chunk
 
 
 def _check_classes(one: Predictor, classes: int, data: DataSet) -> None:
@@ -211,53 +251,11 @@ def _check_classes(one: Predictor, classes: int, data: DataSet) -> None:
         raise UsageError(f"{one.name} has {classes} classes or more, {data.folder} {data.classes}.")
 
 
-def _evaluation(
-    data: DataSet,
-    one: Predictor,
-    mode: Mode,
-    *,
-    images: int,
-    broken: Sequence[str],
-    tally: _Tally,
-    base: tuple[Predictor, _Tally],
-) -> Evaluation:
-    resized = one.size if not mode.window else None
-    how = str(mode) + (f", resized to {resized[0]}x{resized[1]}" if resized else "")
-    named = (one.name, str(data.folder), data.split, data.task)
+def _fed(data: DataSet, one: Predictor, mode: Mode) -> str:
+    """How images were fed, in words."""
     if data.task == CLASSIFICATION:
-        return Evaluation(
-            *named, "bicubic, central crop", images, len(broken), broken=tuple(broken[:20]),
-            top1=100 * tally.top1 / images, top5=100 * tally.top5 / images,
-        )  # fmt: skip
+        return "bicubic, central crop"
     if data.task == DETECTION:
-        how = f"resized to {one.size[0]}x{one.size[1]}" if one.size else ""
-        return Evaluation(
-            *named, how, images, len(broken), broken=tuple(broken[:20]),
-            ap=average_precision(data, tally.found),
-        )  # fmt: skip
-    scores = tally.counts.scores()
-    iou = dict(zip(data.labels.names, scores.iou, strict=True))
-    return Evaluation(
-        *named, how, images, len(broken), scores.miou, scores.macc, scores.aacc,
-        _interval(mean_ious(tally.resampled)), iou,
-        difference=None if base[1] is tally else _difference(data, tally, base),
-        broken=tuple(broken[:20]),
-    )  # fmt: skip
-
-
-def _difference(data: DataSet, tally: _Tally, base: tuple[Predictor, _Tally]) -> Difference:
-    mine, theirs = tally.counts.scores(), base[1].counts.scores()
-    spread = mean_ious(tally.resampled) - mean_ious(base[1].resampled)
-    by_class = zip(data.labels.names, mine.iou, theirs.iou, strict=True)
-    return Difference(
-        base=base[0].name,
-        miou=mine.miou - theirs.miou,
-        miou_ci95=_interval(spread),
-        argmax_agreement=tally.same / max(int(tally.counts.labelled.sum()), 1),
-        iou={name: a - b for name, a, b in by_class},
-    )
-
-
-def _interval(values: Any) -> Interval:
-    low, high = np.nanquantile(100 * values, (0.025, 0.975))
-    return Interval(float(low), float(high))
+        return f"resized to {one.size[0]}x{one.size[1]}" if one.size else ""
+    resized = one.size if not mode.window else None
+    return str(mode) + (f", resized to {resized[0]}x{resized[1]}" if resized else "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -26,6 +27,33 @@ def processes() -> int:
 def is_first() -> bool:
     """Whether this process is the one that writes, also before the others are connected."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def divided() -> tuple[int, int]:
+    """The number of this process and how many torchrun started; (0, 1) without torchrun."""
+    number, count = (os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE"))
+    if number.isdecimal() and count.isdecimal() and int(number) < int(count):
+        return int(number), int(count)
+    return 0, 1
+
+
+def gathered(content: bytes) -> list[bytes] | None:
+    """What each process hands in, in their order, for the first; ``None`` for the others.
+
+    Processes that torchrun started meet by gloo; a slow one is waited for.
+    """
+    if not dist.is_initialized():
+        dist.init_process_group("gloo", timeout=timedelta(days=2))
+    sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(processes())]
+    dist.all_gather(sizes, torch.tensor([len(content)]))
+    longest = max(int(size) for size in sizes)
+    padded = torch.frombuffer(bytearray(content.ljust(longest, b"\0")), dtype=torch.uint8)
+    everyone = [torch.empty_like(padded) for _ in sizes]
+    dist.all_gather(everyone, padded)
+    dist.destroy_process_group()
+    if not is_first():
+        return None
+    return [bytes(each.numpy())[: int(size)] for each, size in zip(everyone, sizes, strict=True)]
 
 
 def total(count: Tensor) -> tuple[Tensor, int]:

@@ -26,8 +26,8 @@ from seaformer.data.sets import open_set, read
 from seaformer.data.synth import synthesise
 from seaformer.evaluation.modes import Mode, class_map
 from seaformer.evaluation.predictor import Array, Predictor, of_file
-from seaformer.evaluation.record import subject_of
 from seaformer.evaluation.run import evaluate_set
+from seaformer.evaluation.subject import subject_of
 from seaformer.store.accuracy import load
 from tests import exports
 
