@@ -26,7 +26,6 @@ BASE = (
     "markupsafe",
     "msgspec",
     "numpy",
-    "pandas",
     "pillow",
     "platformdirs",
     "rich",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CACHE_VARIABLE = "SEAFORMER_CACHE"
 _LONGEST_NAME = 200
+_SAFE = re.compile(rf"[A-Za-z0-9_+-][A-Za-z0-9._+-]{{0,{_LONGEST_NAME - 1}}}")
 _LARGEST_DOCUMENT = 64 << 20
 
 
@@ -52,6 +53,8 @@ def cache_dir() -> Path:
 
 def safe_name(text: str) -> str:
     """``text`` as a file name on every system: other characters than ``A-Za-z0-9._+-`` are _."""
+    if _SAFE.fullmatch(text):
+        return text
     clean = re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:_LONGEST_NAME]
     return f"_{clean[1:]}" if clean.startswith(".") or not clean else clean
 

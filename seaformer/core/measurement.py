@@ -245,7 +245,7 @@ def summary(measurement: Measurement, method: str = "forward") -> Summary | None
     run = measurement.methods.get(method)
     if run is None or measurement.source != MEASURED:
         return None
-    return stats.summarise(run.by_process())
+    return stats.summarise_samples(run.samples_ns, [one.count for one in run.processes])
 
 
 def document(measurement: Measurement) -> dict[str, Any]:

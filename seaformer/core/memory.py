@@ -20,7 +20,8 @@ def no_collections() -> Iterator[None]:
     """Pause Python's search for reference cycles; reference counting continues.
 
     For work that makes hundreds of thousands of records, which have no cycles: each search goes
-    through all records so far.
+    through all records so far. Afterwards they count as old, so that the next search for what is
+    new does not begin with them.
     """
     searching = gc.isenabled()
     gc.disable()
@@ -28,6 +29,9 @@ def no_collections() -> Iterator[None]:
         yield
     finally:
         if searching:
+            if not gc.get_freeze_count():  # somebody else's frozen objects stay frozen
+                gc.freeze()
+                gc.unfreeze()  # into the oldest generation
             gc.enable()
 
 

@@ -10,9 +10,9 @@ gather samples at those ranks, which numpy does for all resamples at once.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import random
-import statistics
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 RESAMPLES = 2000
 
 _Floats = NDArray[np.float64]
-_Ranks = NDArray[np.int32]
+_Ranks = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,15 @@ def quantile(ordered: Sequence[float] | _Floats, q: float) -> float:
     """Linear interpolation between order statistics of an ascending sequence."""
     if not len(ordered):
         raise ValueError("no samples")
-    position = q * (len(ordered) - 1)
+    return _quantile_of_part(ordered, 0, q, len(ordered) - 1)
+
+
+def _quantile_of_part(part: Sequence[float] | _Floats, first: int, q: float, last: int) -> float:
+    """As ``quantile`` of a sequence from rank 0 to ``last``, of which ``part`` begins at
+    ``first``."""
+    position = q * last
     low = math.floor(position)
-    below, above = float(ordered[low]), float(ordered[min(low + 1, len(ordered) - 1)])
+    below, above = float(part[low - first]), float(part[min(low + 1, last) - first])
     return below + (above - below) * (position - low)
 
 
@@ -81,7 +87,7 @@ def median_ranks(n: int, count: int, rng: random.Random) -> tuple[_Ranks, _Ranks
     draw = rng.random
     drawn = np.array([draw() for _ in range(count)]) * cumulative[-1]
     which = np.minimum(cumulative.searchsorted(drawn, side="right"), len(cumulative) - 1)
-    lows = (which + first).astype(np.int32)
+    lows = (which + first).astype(np.intp)
     if n % 2:
         return lows, lows
     # Where the next draw lies above, it is the least of n - k others.
@@ -89,7 +95,7 @@ def median_ranks(n: int, count: int, rng: random.Random) -> tuple[_Ranks, _Ranks
         1 + int((n - 1 - low) * (1.0 - (1.0 - draw()) ** (2.0 / n))) if draw() < share else 0
         for low, share in zip(lows.tolist(), alone[which].tolist(), strict=True)
     ]
-    return lows, lows + np.array(beyond, dtype=np.int32)
+    return lows, lows + np.array(beyond, dtype=np.intp)
 
 
 @functools.lru_cache(maxsize=2048)
@@ -146,8 +152,26 @@ def median_interval(
 
 
 def _interval(estimates: _Floats) -> Interval:
-    estimates.sort()
-    return Interval(quantile(estimates, 0.025), quantile(estimates, 0.975))
+    """The 2.5 % and the 97.5 % quantile, as ``quantile`` finds them in the sorted estimates."""
+    last = len(estimates) - 1
+    below = math.floor(0.025 * last), math.floor(0.975 * last)
+    count = max(min(below[0] + 1, last), last - below[1]) + 1
+    ends = [_least(estimates, count), -_least(-estimates, count)[::-1]]
+    first = (0, last + 1 - count)
+    return Interval(*map(_quantile_of_part, ends, first, (0.025, 0.975), (last, last)))
+
+
+def _least(values: _Floats, count: int) -> _Floats:
+    """The ``count`` least of the values, in ascending order.
+
+    A sample of the values gives a bound for them, so that few are left to sort.
+    """
+    thinned = np.sort(values[:: max(len(values) // 100, 1)])
+    bound = thinned[min(2 * count * len(thinned) // len(values), len(thinned) - 1)]
+    few = values[values <= bound]
+    few = few if len(few) >= count else values.copy()
+    few.sort()
+    return few[:count]
 
 
 def resampled(
@@ -188,6 +212,10 @@ def _middle(rows: list[_Floats]) -> _Floats:
     Whole rows are compared with each other. There are as many as there were processes, three as a
     rule, and thousands of columns: 20 times as fast as ``np.sort(axis=0)``.
     """
+    if len(rows) == 3:
+        one, two, three = rows
+        middle = np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
+        return middle + middle
     even = len(rows) % 2 == 0
     for _ in range((len(rows) - 1) // 2):
         rows = _without_least(rows)
@@ -204,7 +232,7 @@ def _without_least(rows: Sequence[_Floats]) -> list[_Floats]:
     return kept
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=1024)
 def _ranks(
     n: int, processes: int, process: int, resamples: int, seed: int
 ) -> tuple[_Ranks, _Ranks]:
@@ -276,12 +304,22 @@ def _milliseconds(samples_ns: Sequence[int]) -> _Floats:
 
 def summarise(processes_ns: Sequence[Sequence[int]]) -> Summary | None:
     """Summarise raw samples in nanoseconds, one sequence per process; ``None`` without any."""
-    processes = [np.sort(_milliseconds(samples)) for samples in processes_ns if samples]
-    if not processes:
+    samples = tuple(itertools.chain.from_iterable(processes_ns))
+    return summarise_samples(samples, tuple(map(len, processes_ns)))
+
+
+def summarise_samples(samples_ns: Sequence[int], counts: Sequence[int]) -> Summary | None:
+    """As ``summarise``, of samples one process after another, of which ``counts`` each has."""
+    if not samples_ns:
         return None
+    samples = _milliseconds(samples_ns)
+    ends = zip(itertools.accumulate(counts), counts, strict=True)
+    processes = [samples[end - count : end] for end, count in ends if count]
+    for process in processes:
+        process.sort()
     medians = sorted(map(_median, processes))
-    every = np.sort(np.concatenate(processes))
-    median = statistics.median(medians)
+    every = np.sort(samples)
+    median = (medians[(len(medians) - 1) // 2] + medians[len(medians) // 2]) / 2
     return Summary(
         n=len(every),
         median_ms=median,

@@ -7,9 +7,28 @@ rows hold latencies; an emulated row holds counts and no milliseconds at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 
 from seaformer.core.counts import Counts
 from seaformer.core.measurement import Flag
+
+_KEY = attrgetter(
+    "device",
+    "device_name",
+    "target",
+    "source",
+    "model",
+    "height",
+    "width",
+    "format",
+    "precision",
+    "scope",
+    "method",
+    "core",
+    "threads",
+    "runner",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +104,12 @@ class ResultRow:
     output_agreement: float | None = None
     command: str = ""
     commit: str = ""
+
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """What makes two rows runs of the same thing."""
+        identity: tuple[object, ...] = _KEY(self)
+        return identity
 
     @property
     def size(self) -> str:

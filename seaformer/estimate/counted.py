@@ -14,6 +14,7 @@ from seaformer.core.counts import typical
 from seaformer.core.errors import SeaFormerError
 from seaformer.core.estimate import Estimate
 from seaformer.core.measurement import EMULATED, Measurement
+from seaformer.core.memory import no_collections
 from seaformer.estimate.calibration import calibrate, shipped
 from seaformer.estimate.evidence import family_of
 from seaformer.estimate.figures import FORWARD, LOGITS
@@ -46,8 +47,9 @@ def report_store(root: Path) -> ReportFiles:
 
     Raises ``UsageError`` when the folder cannot be written to.
     """
-    runs = load_summarised(ResultStore(root))
-    return write_report(root, runs, zoo_rows(), counted_estimates(runs.measurements))
+    with no_collections():
+        runs = load_summarised(ResultStore(root))
+        return write_report(root, runs, zoo_rows(), counted_estimates(runs.measurements))
 
 
 def _estimate(one: Measurement, core: str) -> Estimate | None:

@@ -6,11 +6,9 @@ Everything is derived from raw samples. How a table looks is in ``renderers/``.
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from seaformer.core.accuracy import Accuracy
@@ -100,7 +98,8 @@ def build(runs: Runs, zoo: Iterable[ZooRow] = ()) -> Report:
     zoo = tuple(zoo)
     newest = sorted(runs.measurements, key=lambda m: (m.created_at, m.id), reverse=True)
     place = {known.spec.name: index for index, known in enumerate(zoo)}
-    by_model = sorted(newest, key=lambda m: (place.get(m.model, len(place)), m.model, _within(m)))
+    ranks = {precision: rank(precision) for precision in {m.precision for m in newest}}
+    by_model = sorted(newest, key=lambda m: (place.get(m.model, len(place)), *_within(m, ranks)))
     rows_of = [(measurement, rows(measurement, runs.summary)) for measurement in by_model]
     groups: dict[tuple[str, str, str], tuple[DeviceInfo, list[ResultRow]]] = {}
     for device in (measurement.device for measurement in newest):
@@ -128,9 +127,9 @@ def build(runs: Runs, zoo: Iterable[ZooRow] = ()) -> Report:
     )
 
 
-def _within(m: Measurement) -> tuple[object, ...]:
-    """The place of a measurement among those of its model."""
-    return (m.input_shape, m.format, rank(m.precision), m.precision, m.scope)
+def _within(m: Measurement, ranks: Mapping[str, int]) -> tuple[object, ...]:
+    """The place of a measurement among those of the same place in the zoo."""
+    return (m.model, m.input_shape, m.format, ranks[m.precision], m.precision, m.scope)
 
 
 def latest_run(newest_first: Sequence[Measurement]) -> list[Measurement]:
@@ -139,7 +138,7 @@ def latest_run(newest_first: Sequence[Measurement]) -> list[Measurement]:
     for one in newest_first:
         if one.command != newest_first[0].command:
             break
-        kept.setdefault(key(rows(one)[0]), one)
+        kept.setdefault(rows(one)[0].key, one)
     return list(reversed(kept.values()))
 
 
@@ -170,7 +169,7 @@ def newest(table: ResultTable, *, valid_only: bool = False) -> ResultTable:
     seen = set()
     kept = []
     for row in table.rows:
-        identity = key(row)
+        identity = row.key
         if identity in seen or (valid_only and not row.valid):
             continue
         seen.add(identity)
@@ -194,30 +193,6 @@ def standing_alone(table: ResultTable) -> ResultTable:
 def is_part(row: ResultRow) -> bool:
     """A component: neither a whole network nor a tail."""
     return row.method != FORWARD and not is_tail(row.method)
-
-
-_KEY = attrgetter(
-    "device",
-    "device_name",
-    "target",
-    "source",
-    "model",
-    "height",
-    "width",
-    "format",
-    "precision",
-    "scope",
-    "method",
-    "core",
-    "threads",
-    "runner",
-)
-
-
-def key(row: ResultRow) -> tuple[object, ...]:
-    """What makes two rows runs of the same thing (see ``newest``)."""
-    identity: tuple[object, ...] = _KEY(row)
-    return identity
 
 
 def _has_figure(row: ResultRow) -> bool:
@@ -290,25 +265,31 @@ def _conditions(m: Measurement, run: MethodRun) -> _Fields:
 
 def _process_figures(m: Measurement, run: MethodRun) -> _Fields:
     """What the processes took, and how far their output was from the eager model's."""
-    cpus = tuple(sorted({cpu for process in run.processes for cpu in process.affinity}))
-    parts = sorted({c.part for c in m.device.clusters if set(c.cpus) & set(cpus)})
     if not run.processes:
         return {}
+    pinned = {cpu for affinity in {p.affinity for p in run.processes} for cpu in affinity}
+    parts = sorted({c.part for c in m.device.clusters if not pinned.isdisjoint(c.cpus)})
     timed, output = m.source == MEASURED, run.output
     peaks = [p.peak_rss_bytes for p in run.processes if p.peak_rss_bytes is not None]
     return {
-        "cpus": cpus,
+        "cpus": tuple(sorted(pinned)),
         "core_part": " + ".join(parts),
         "threads": max(process.threads for process in run.processes),
         "processes": len(run.processes),
         "peak_mb": max(peaks) / 1e6 if peaks else None,
-        "load_ms": statistics.median(p.load_ns for p in run.processes) / 1e6 if timed else None,
-        "first_ms": statistics.median(p.first_ns for p in run.processes) / 1e6 if timed else None,
+        "load_ms": _median_ms([p.load_ns for p in run.processes]) if timed else None,
+        "first_ms": _median_ms([p.first_ns for p in run.processes]) if timed else None,
         "n": len(run.samples_ns),
         "output_max_abs": _finite(output.max_abs) if output else None,
         "output_psnr_db": output.psnr_db if output else None,
         "output_agreement": output.argmax_agreement if output else None,
     }
+
+
+def _median_ms(times_ns: list[int]) -> float:
+    times_ns.sort()
+    low, high = times_ns[(len(times_ns) - 1) // 2], times_ns[len(times_ns) // 2]
+    return low / 1e6 if low == high else (low + high) / 2 / 1e6
 
 
 def _counts(run: MethodRun) -> _Fields:

@@ -27,6 +27,7 @@ from seaformer.report.html import svg
 
 _SHARED = PackageLoader("seaformer.report", "renderers/templates")
 _MARKS = re.compile(r"([\\`*\[\]|~]|^#)")
+_SPECIAL = re.compile(r"[\\`*\[\]|~#_&<>]")  # nothing is escaped in a text without them
 _ENDS = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
@@ -53,7 +54,10 @@ def markdown(package: str, name: str, page: object) -> str:
 
 def cell(text: str) -> Markup:
     """``text`` as Markdown that shows exactly these characters, on one line."""
-    plain = words.clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = words.clean(text)
+    if not _SPECIAL.search(plain):
+        return Markup(plain)
+    plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return Markup(_ENDS.sub(r"\\_", _MARKS.sub(r"\\\1", plain)))
 
 

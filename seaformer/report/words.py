@@ -6,6 +6,7 @@ is shown: no control characters, no line breaks, no lone surrogates.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -112,7 +113,12 @@ def published(value: float | None) -> str:
 
 def runtime(row: ResultRow) -> str:
     """What ran the file and its version; the format where the runtime has no name."""
-    return clean(f"{row.runtime or row.format} {row.runtime_version}")
+    return _runtime(row.runtime or row.format, row.runtime_version)
+
+
+@functools.lru_cache
+def _runtime(name: str, version: str) -> str:
+    return clean(f"{name} {version}")
 
 
 def model(row: ResultRow) -> str:
@@ -133,9 +139,14 @@ def validity(row: ResultRow) -> str:
 
 def core(row: ResultRow) -> str:
     """As requested and as it was: ``prime = cpu7 Cortex-A77``."""
-    cpus = ", ".join(f"cpu{cpu}" for cpu in row.cpus)
-    place = " ".join(part for part in (cpus, clean(row.core_part)) if part)
-    return f"{clean(row.core)} = {place}" if place else clean(row.core)
+    return _core(row.core, row.cpus, row.core_part)
+
+
+@functools.lru_cache
+def _core(core: str, cpus: tuple[int, ...], part: str) -> str:
+    numbers = ", ".join(f"cpu{cpu}" for cpu in cpus)
+    place = " ".join(text for text in (numbers, clean(part)) if text)
+    return f"{clean(core)} = {place}" if place else clean(core)
 
 
 def cluster(one: Cluster) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from seaformer.core import memory
 
 BYTES = 64 << 20
@@ -25,3 +27,24 @@ def test_a_number_of_proc_is_in_bytes_and_0_where_it_is_missing() -> None:
     text = "Name:\tpython\nVmHWM:\t    2048 kB\n"
     assert memory._kibibytes(text, "VmHWM") == 2 << 20
     assert memory._kibibytes(text, "VmPeak") == 0
+
+
+def test_what_is_made_without_collections_counts_as_old_afterwards() -> None:
+    with memory.no_collections():
+        assert not gc.isenabled()
+        with memory.no_collections():
+            records = [[number] for number in range(1000)]
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    young = {id(one) for one in gc.get_objects(generation=0)}
+    assert not young & {id(one) for one in records}
+
+
+def test_objects_that_somebody_froze_stay_frozen() -> None:
+    gc.freeze()
+    try:
+        with memory.no_collections():
+            pass
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()

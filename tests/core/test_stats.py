@@ -97,6 +97,14 @@ def test_the_interval_is_the_same_every_time_and_holds_the_median() -> None:
     assert found.low <= statistics.median(map(statistics.median, processes)) <= found.high
 
 
+@pytest.mark.parametrize("resamples", [1, 2, 19, 40, 41, 100, 101, 2000])
+def test_an_interval_is_two_quantiles_of_all_resampled_medians(resamples: int) -> None:
+    for processes in ([lognormal(30, 1), lognormal(31, 2), lognormal(8, 3)], [[5.0] * 9]):
+        low, high = np.quantile(stats.resampled(processes, resamples=resamples), [0.025, 0.975])
+        interval = stats.median_interval(processes, resamples=resamples)
+        assert (interval.low, interval.high) == pytest.approx((low, high), rel=1e-12)
+
+
 def test_a_summary_is_in_milliseconds_and_drops_no_sample() -> None:
     found = stats.summarise([(1_000_000, 2_000_000, 3_000_000), (), (5_000_000,) * 3])
     assert found is not None

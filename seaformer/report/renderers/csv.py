@@ -1,19 +1,20 @@
-"""CSV files, made with pandas: one row per method, or one row per process.
+"""CSV files: one row per method, or one row per process.
 
 Units are in the column names; a figure that does not exist is an empty cell; times are rounded to a
 nanosecond so that the same samples give the same bytes everywhere, and an output's error to six
-digits. Emulated rows have counts and no column of times. Every cell is text before pandas gets it,
-so that no column is guessed to be of another type.
+digits. Emulated rows have counts and no column of times.
 """
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
+import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-
-import pandas as pd
+from typing import Any
 
 from seaformer.core.counts import CacheMisses, Counts
 from seaformer.core.measurement import EMULATED, MEASURED, Flag
@@ -32,6 +33,8 @@ FILES = (
     "tables/accuracy.csv",
 )
 Cell = str | int | float | bool | None
+Made = Callable[[Any], Cell]
+Column = tuple[str, Made | None]  # a field of a noun, and what makes the cell of its value
 COLUMNS = (
     "source",
     "model",
@@ -106,9 +109,11 @@ _TINY = ("output_max_abs", "counts_spread")
 def render(report: Report) -> dict[str, str]:
     """Every row by its source, the newest valid ones, and the processes of measured rows."""
     measured = report.table.of(MEASURED)
+    lines = dict(zip(map(id, measured.rows), _lines(measured, COLUMNS), strict=True))
+    current = newest(measured, valid_only=True).rows
     documents = {
-        "tables/latency.csv": table(measured),
-        "tables/latest.csv": table(newest(measured, valid_only=True)),
+        "tables/latency.csv": _document(COLUMNS, lines.values()),
+        "tables/latest.csv": _document(COLUMNS, (lines[id(row)] for row in current)),
         "tables/emulated.csv": table(report.table.of(EMULATED), emulated=True),
         "tables/processes.csv": processes(report.processes),
     }
@@ -117,48 +122,80 @@ def render(report: Report) -> dict[str, str]:
         documents["tables/estimated.csv"] = table(estimated)
     rows = accuracy_rows(report)
     if rows:
-        documents["tables/accuracy.csv"] = _document(
-            {name: map(cell, rows) for name, cell in _ACCURACY.items()}
-        )
+        texts = {name: _texts(tuple(map(cell, rows))) for name, cell in _ACCURACY.items()}
+        documents["tables/accuracy.csv"] = _document(_ACCURACY, _across(texts, _ACCURACY))
     return documents
 
 
 def table(rows: ResultTable, *, emulated: bool = False) -> str:
     """One line per row, with the columns of a latency or of what an emulator counted."""
     names = EMULATED_COLUMNS if emulated else COLUMNS
-    return _document({name: map(_column(name), rows.rows) for name in names})
+    return _document(names, _lines(rows, names))
 
 
 def processes(rows: Sequence[Process]) -> str:
     """One line per fresh process."""
-    times = [_times(process.samples_ns) for process in rows]
-    cells: dict[str, Iterable[Cell]] = {
-        name: [figures[i] for figures in times] for i, name in enumerate(_TIMES)
-    }
-    cells |= {name: map(cell, rows) for name, cell in _PROCESS.items()}
-    return _document({name: cells[name] for name in PROCESS_COLUMNS})
+    figures = zip(*(_times(process.samples_ns) for process in rows), strict=True)
+    texts = dict(zip(_TIMES, map(_texts, figures), strict=False))
+    texts |= _columns([process.run for process in rows], _OF_RUN)
+    texts |= _of_rows([process.row for process in rows])
+    texts["process"] = [str(process.index) for process in rows]
+    return _document(PROCESS_COLUMNS, _across(texts, PROCESS_COLUMNS))
 
 
-def _document(columns: Mapping[str, Iterable[Cell]]) -> str:
-    written = {name: _texts(list(cells)) for name, cells in columns.items()}
-    frame = pd.DataFrame(written, columns=list(columns), dtype=object)
-    return str(frame.to_csv(index=False, lineterminator="\n"))
+def _of_rows(rows: Sequence[ResultRow]) -> dict[str, list[str]]:
+    """What the processes of a row have in common, made once for a row."""
+    groups = [list(same) for _, same in itertools.groupby(rows, key=id)]
+    columns = _columns([group[0] for group in groups], _OF_ROW)
+    for name, texts in columns.items():
+        pairs = zip(texts, groups, strict=True)
+        columns[name] = [text for text, group in pairs for _ in group]
+    return columns
 
 
-def _texts(cells: list[Cell]) -> list[str]:
-    """A column as text; where its cells are of one type and few of them differ, each is written
-    once."""
-    distinct = set(cells)
-    if len(set(map(type, cells)) - {type(None)}) != 1 or 2 * len(distinct) > len(cells):
-        return list(map(_text, cells))
-    texts = {cell: _text(cell) for cell in distinct}
-    return [texts[cell] for cell in cells]
+def _lines(rows: ResultTable, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    return _across(_columns(rows.rows, {name: _column(name) for name in names}), names)
+
+
+def _across(columns: Mapping[str, list[str]], names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    return zip(*(columns.get(name, []) for name in names), strict=True)
+
+
+def _columns(nouns: Sequence[object], columns: Mapping[str, Column]) -> dict[str, list[str]]:
+    """The columns as text, by name; each noun is read once, for all of them."""
+    read = attrgetter(*(field for field, _ in columns.values()))
+    values = zip(*map(read, nouns), strict=True)
+    pairs = zip(columns.items(), values, strict=False)  # no noun, no values
+    return {name: _texts(column, made) for (name, (_, made)), column in pairs}
+
+
+def _document(names: Iterable[str], lines: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _texts(values: tuple[Any, ...], made: Made | None = None) -> list[str]:
+    """The column that ``made`` makes of these values, or that they are, as text.
+
+    Where they are of one type and few of them differ, each is written once.
+    """
+    types = set(map(type, values)) - {type(None)}
+    distinct = set(values)
+    if len(types) == 1 and 2 * len(distinct) <= len(values):
+        texts = {value: _text(made(value) if made else value) for value in distinct}
+        return [texts[value] for value in values]
+    if made:
+        return [_text(made(value)) for value in values]
+    return list(map(_number if types == {float} else _text, values))
 
 
 def _text(cell: Cell) -> str:
     """One cell; what does not exist is empty."""
     if isinstance(cell, float):
-        return f"{cell:.6f}".rstrip("0").rstrip(".") if math.isfinite(cell) else ""
+        return _number(cell)
     if cell is None:
         return ""
     if isinstance(cell, str):
@@ -169,19 +206,25 @@ def _text(cell: Cell) -> str:
     return str(cell)
 
 
-def _column(name: str) -> Callable[[ResultRow], Cell]:
-    """What gives a row's cell of that column."""
+def _number(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _column(name: str) -> Column:
+    """What a row's cell of that column is made of."""
     if name == "flags":
-        return lambda row: "; ".join(map(_flag, row.flags))
+        return "flags", lambda flags: "; ".join(map(_flag, flags))
     if name == "cpus":
-        return lambda row: _cpus(row.cpus)
+        return "cpus", _cpus
     if name in _MISSES:
-        return lambda row: getattr(row.counts and row.counts.caches, name, None)
+        return "counts", lambda counts: getattr(counts and counts.caches, name, None)
     if name in _TINY:
-        return lambda row: _digits(getattr(row, name))
+        return name, _digits
     if name in _COUNTS:
-        return lambda row: getattr(row.counts, name) if row.counts else None
-    return attrgetter(name)
+        return "counts", lambda counts: getattr(counts, name) if counts else None
+    return name, None
 
 
 def _digits(value: float | None) -> str | None:
@@ -203,7 +246,7 @@ def _times(samples_ns: Sequence[int]) -> tuple[float | None, float | None, float
     return median, ordered[0] / 1e6, ordered[-1] / 1e6
 
 
-def _cpus(cpus: Sequence[int]) -> str:
+def _cpus(cpus: Iterable[int]) -> str:
     return " ".join(map(str, cpus))
 
 
@@ -213,28 +256,25 @@ def _over(value: int | None, unit: float) -> float | None:
 
 _FORMULA = ("=", "+", "-", "@")  # text that begins so is computed by a spreadsheet that opens it
 _TIMES = ("median_ms", "min_ms", "max_ms")
-_PROCESS: dict[str, Callable[[Process], Cell]] = {
-    "measurement_id": attrgetter("row.measurement_id"),
-    "device": attrgetter("row.device"),
-    "model": attrgetter("row.model"),
-    "format": attrgetter("row.format"),
-    "precision": attrgetter("row.precision"),
-    "scope": attrgetter("row.scope"),
-    "method": attrgetter("row.method"),
-    "process": attrgetter("index"),
-    "n": attrgetter("run.count"),
-    "load_ms": lambda process: process.run.load_ns / 1e6,
-    "first_ms": lambda process: process.run.first_ns / 1e6,
-    "warmup_runs": attrgetter("run.warmup_runs"),
-    "warmup_reason": attrgetter("run.warmup_reason"),
-    "stop_reason": attrgetter("run.stop_reason"),
-    "peak_mb": lambda process: _over(process.run.peak_rss_bytes, 1e6),
-    "threads": attrgetter("run.threads"),
-    "affinity": lambda process: _cpus(process.run.affinity),
-    "sample_cpus": lambda process: _cpus(sorted(set(process.run.sample_cpus))),
-    "freq_before_mhz": lambda process: _over(process.run.freq_before_khz or None, 1e3),
-    "freq_after_mhz": lambda process: _over(process.run.freq_after_khz or None, 1e3),
+_OF_ROW = {
+    name: _column(name)
+    for name in ("measurement_id", "device", "model", "format", "precision", "scope", "method")
 }
+_OF_RUN: dict[str, Column] = {
+    "load_ms": ("load_ns", lambda ns: ns / 1e6),
+    "first_ms": ("first_ns", lambda ns: ns / 1e6),
+    "warmup_runs": ("warmup_runs", None),
+    "warmup_reason": ("warmup_reason", None),
+    "stop_reason": ("stop_reason", None),
+    "peak_mb": ("peak_rss_bytes", lambda size: _over(size, 1e6)),
+    "threads": ("threads", None),
+    "affinity": ("affinity", _cpus),
+    "sample_cpus": ("sample_cpus", lambda cpus: _cpus(sorted(set(cpus)))),
+    "freq_before_mhz": ("freq_before_khz", lambda khz: _over(khz or None, 1e3)),
+    "freq_after_mhz": ("freq_after_khz", lambda khz: _over(khz or None, 1e3)),
+    "n": ("count", None),
+}
+PROCESS_COLUMNS = (*_OF_ROW, "process", "n", *_TIMES, *(name for name in _OF_RUN if name != "n"))
 
 
 def _of_latency(name: str) -> Callable[[AccuracyRow], Cell]:
@@ -260,5 +300,3 @@ _ACCURACY: dict[str, Callable[[AccuracyRow], Cell]] = {
                      "measurement_id")
     },
 }  # fmt: skip
-_BEFORE_TIMES = tuple(_PROCESS).index("load_ms")
-PROCESS_COLUMNS = (*tuple(_PROCESS)[:_BEFORE_TIMES], *_TIMES, *tuple(_PROCESS)[_BEFORE_TIMES:])

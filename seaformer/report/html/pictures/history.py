@@ -10,7 +10,7 @@ from seaformer.report import words
 from seaformer.report.html import svg
 from seaformer.report.html.markup import tag
 from seaformer.report.html.pictures.picture import Missing, Picture, device_label, in_words, label
-from seaformer.report.table import FORWARD, Report, key
+from seaformer.report.table import FORWARD, Report
 
 _MOST, _POINTS, _WIDE, _HIGH, _GAP = 12, 60, 460.0, 168.0, 36.0
 _UNDER, _WORD, _LINE = 36.0, 54.0, 13.0  # below the plot; room for one commit; for a figure
@@ -41,7 +41,7 @@ def _groups(report: Report) -> list[list[ResultRow]]:
     runs: dict[tuple[object, ...], list[ResultRow]] = {}
     for row in report.table.of(MEASURED, EMULATED).method(FORWARD).rows:
         if row.valid and _value(row) is not None:
-            runs.setdefault(key(row), []).append(row)
+            runs.setdefault(row.key, []).append(row)
     histories = [rows[:_POINTS][::-1] for rows in runs.values() if len(rows) > 1]
     return sorted(histories, key=lambda rows: rows[-1].created_at, reverse=True)
 
