@@ -41,6 +41,12 @@ def observers(incomplete: str) -> list[str]:
     return _list(incomplete, OBSERVERS)
 
 
+def cpus(incomplete: str) -> list[str]:
+    from seaformer.core.quantization import CPUS
+
+    return _beginning(incomplete, CPUS)
+
+
 def scopes(incomplete: str) -> list[str]:
     from seaformer.core.artifact import SCOPES
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from seaformer.commands._options import QuantizeOptions
 from seaformer.core.errors import UsageError
 from seaformer.core.precision import find_precision, precisions
-from seaformer.core.quantization import AUTO, check_max_drop, check_observer
+from seaformer.core.quantization import AUTO, check_cpu, check_max_drop, check_observer
 
 
 def check_integers(integers: QuantizeOptions, precision: str) -> None:
     """Raise ``UsageError`` for options of calibrated precisions where none is asked for."""
     if integers.observer:
         check_observer(integers.observer)
+    if integers.int8_for:
+        check_cpu(integers.int8_for)
     if _calibrated(precision):
         names = [name.strip() for name in integers.int8_keep.split(",")]
         check_max_drop(AUTO in names, integers.max_drop, integers.data)
@@ -22,6 +24,7 @@ def check_integers(integers: QuantizeOptions, precision: str) -> None:
         "--int8-keep": integers.int8_keep,
         "--max-drop": integers.max_drop,
         "--data": integers.data,
+        "--int8-for": integers.int8_for,
     }
     for option, value in options.items():
         if value not in (None, ""):

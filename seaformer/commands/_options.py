@@ -92,6 +92,15 @@ JudgingData = Annotated[
         "--data", metavar="DIR", help="int8: a data set whose metric --max-drop counts in points"
     ),
 ]
+Int8For = Annotated[
+    str,
+    typer.Option(
+        "--int8-for",
+        metavar="CPU",
+        help="int8: whose kernels the file is for: arm64 or x86_64 [arm64]",
+        autocompletion=_complete.cpus,
+    ),
+]
 Results = Annotated[str, typer.Option("--results", help="results folder [$SEAFORMER_RESULTS]")]
 AdbHost = Annotated[
     str, typer.Option("--adb-host", help="HOST[:PORT] of another machine's adb server")
@@ -138,6 +147,7 @@ class QuantizeOptions:
     int8_keep: Int8Keep = ""
     max_drop: MaxDrop = None
     data: JudgingData = ""
+    int8_for: Int8For = ""
 
 
 @dataclass(frozen=True)

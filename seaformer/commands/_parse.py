@@ -75,6 +75,7 @@ def export_requests(
             keep=tuple(_list(own.int8_keep)),
             max_drop=own.max_drop,
             data=own.data or None,
+            cpu=own.int8_for or None,
         )
         for name in names
         for format in _list(formats)

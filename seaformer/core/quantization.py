@@ -17,6 +17,7 @@ OBSERVERS = ("minmax", "percentile", "mse", "histogram")  # ``export/quantize/_o
 ENOUGH_IMAGES = 32  # fewer are accepted with a warning
 PHOTOGRAPHS = "the shipped photographs"
 NOISE = "noise"
+CPUS = ("arm64", "x86_64")  # whose kernels a file can be made for; the first is the default
 AUTO = "auto"  # in place of a module's name: a search chooses more of them
 MAX_DROP = 1.0  # points that a search may leave lost
 SAME_CLASS = "same class"  # what is lost where no data set judges
@@ -146,7 +147,7 @@ class Quantization:
         source: the folder of the calibration images, ``PHOTOGRAPHS`` or ``NOISE``.
         images: those images, in the order they were seen.
         observer: the rule that made ranges of the values seen.
-        cpu: whose kernels the file was made for, as ``platform.machine`` of Linux names it.
+        cpu: whose kernels the file was made for, one of ``CPUS``.
         scheme: types and granularity in words.
         kept: modules that compute in float.
         channels: tensors that were equalised, in the order that they are computed.
@@ -186,6 +187,12 @@ def check_observer(name: str) -> None:
     """Raise ``UnknownName`` with the nearest one."""
     if name not in OBSERVERS:
         raise unknown("observer", name, OBSERVERS)
+
+
+def check_cpu(name: str) -> None:
+    """Raise ``UnknownName`` with the nearest one."""
+    if name not in CPUS:
+        raise unknown("CPU", name, CPUS)
 
 
 def check_max_drop(auto: bool, max_drop: float | None, data: str | None = None) -> None:

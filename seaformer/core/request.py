@@ -14,7 +14,7 @@ from seaformer.core.errors import UsageError
 from seaformer.core.free import BATCH, listed, ordered
 from seaformer.core.precision import BASE, find_precision, precisions
 from seaformer.core.preprocessing import FLOAT, INPUTS
-from seaformer.core.quantization import AUTO, check_max_drop, check_observer
+from seaformer.core.quantization import AUTO, check_cpu, check_max_drop, check_observer
 from seaformer.core.registry import unknown
 from seaformer.core.spec import ModelSpec
 
@@ -35,7 +35,8 @@ class ExportRequest:
     ``calibration`` is a folder of images and ``observer`` the rule that makes ranges of them, for a
     precision that needs some; absent, the shipped photographs and the default rule. ``keep`` names
     modules that stay in float; ``auto`` among them searches for more, until at most ``max_drop``
-    points of same class are lost. ``dynamic`` names axes of the input that are left free.
+    points of same class are lost; ``cpu`` is whose kernels it is for. ``dynamic`` names axes of the
+    input that are left free.
     """
 
     model: str
@@ -61,6 +62,7 @@ class ExportRequest:
     keep: tuple[str, ...] = ()
     max_drop: float | None = None
     data: str | None = None
+    cpu: str | None = None
     dynamic: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -154,6 +156,8 @@ def check_quantization(request: ExportRequest) -> None:
     """Raise ``UsageError`` where options of quantisation and the rest do not go together."""
     if request.observer is not None:
         check_observer(request.observer)
+    if request.cpu is not None:
+        check_cpu(request.cpu)
     if find_precision(request.precision).calibrated:
         if request.components:
             raise UsageError(
@@ -169,6 +173,7 @@ def check_quantization(request: ExportRequest) -> None:
         "--int8-keep": request.keep or None,
         "--max-drop": request.max_drop,
         "--data": request.data,
+        "--int8-for": request.cpu,
     }
     for option, value in options.items():
         if value is not None:

@@ -29,6 +29,7 @@ def stem(
     keep: Sequence[str] = (),
     max_drop: float | None = None,
     data: str = "",
+    cpu: str = "",
     dynamic: Sequence[str] = (),
 ) -> str:
     """``model__HxW__precision``, then what is not the default.
@@ -36,7 +37,7 @@ def stem(
     That is the number of classes and the weights where they are not those of ``default``, what
     goes in, the scope, the parts, the opset asked for, the calibration images (a digest) and the
     observer asked for, the modules kept in float, the loss allowed and the data it is counted on,
-    the axes left free, and what was not rewritten.
+    the CPU asked for, the axes left free, and what was not rewritten.
     """
     tail = ""
     if default is not None:
@@ -51,6 +52,7 @@ def stem(
     tail += f"__keep-{_joined(keep)}" if keep else ""
     tail += "" if max_drop is None else f"__drop-{max_drop:g}"
     tail += f"__on-{safe_name(data)[:_LONGEST_DATA]}" if data else ""
+    tail += f"__for-{cpu}" if cpu else ""
     tail += f"__dynamic-{'+'.join(dynamic)}" if dynamic else ""
     tail += f"__no-{_joined(no_rewrite)}" if no_rewrite else ""
     return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"

@@ -43,6 +43,7 @@ def export_model(
     keep: Sequence[str] = (),
     max_drop: float | None = None,
     data: Path | str | None = None,
+    cpu: str | None = None,
     dynamic: Sequence[str] = (),
     out: Path | str = "artifacts",
     progress: Progress | None = None,
@@ -81,6 +82,7 @@ def export_model(
         max_drop: of that search, the points of same class that may be lost: 1 when absent. A file
             that loses more than the number given is refused.
         data: of that search, a data set: points of mIoU or top-1 on its validation images count.
+        cpu: of int8, whose kernels the file is for: ``arm64`` (when absent) or ``x86_64``.
         dynamic: axes of the input that an ONNX file leaves free: ``batch``, ``height``, ``width``.
         out: the folder the file, its manifest and its reference output go to.
         progress: called with the name of each step as it begins.
@@ -125,6 +127,7 @@ def export_model(
         keep=tuple(keep),
         max_drop=max_drop,
         data=None if data is None else str(data),
+        cpu=cpu,
         dynamic=tuple(dynamic),
     )
     return export(request, out, progress, module)

@@ -12,6 +12,7 @@ from seaformer.core.request import (
 )
 from seaformer.export._format import Format, check_opset
 from seaformer.export._subject import check_module_request
+from seaformer.export.quantize import check_quantizer_cpu
 from seaformer.export.rewrites import check_rules
 from seaformer.models import model_spec
 
@@ -28,4 +29,5 @@ def check_request(request: ExportRequest, writer: Format) -> None:
     check_dynamic(request.dynamic, request.format, request.scope, components=request.components)
     check_rules(request.no_rewrite)
     check_quantization(request)
+    check_quantizer_cpu(request)
     check_opset(writer, request)

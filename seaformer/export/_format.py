@@ -18,7 +18,7 @@ from seaformer.core.artifact import Delegation, Method, Parity
 from seaformer.core.errors import UnsupportedOperator, UsageError
 from seaformer.core.operators import GraphOperator
 from seaformer.core.precision import BASE, Precision
-from seaformer.core.quantization import Keep, Quantization
+from seaformer.core.quantization import CPUS, Keep, Quantization
 from seaformer.core.request import ExportRequest
 from seaformer.export._components import Part
 from seaformer.export._shared import Once, every_time
@@ -58,7 +58,7 @@ class WriteRequest:
     That is (1, 3, H, W) float32, or pixels. ``parts`` are its components, to be written as methods
     beside ``forward``; ``graph_rules`` are for formats that capture a graph; ``metadata`` for those
     whose files have some. ``graph`` is a file of the format that is written again as it is, in
-    place of ``model``, which computes what it does. ``calibration``, ``observer`` and
+    place of ``model``, which computes what it does. ``calibration``, ``observer``, ``cpu`` and
     ``keep`` (the modules that stay in float) are for a precision that needs them. ``dynamic`` names
     the axes of the input that the file leaves free. ``once`` keeps what depends on ``model``, and
     not on the precision, for further files of the same command.
@@ -76,6 +76,7 @@ class WriteRequest:
     opset: int | None = None
     calibration: Calibration | None = None
     observer: str = ""
+    cpu: str = CPUS[0]
     keep: Keep = field(default_factory=Keep)
     dynamic: tuple[str, ...] = ()
     once: Once = every_time

@@ -58,6 +58,7 @@ class Job:
             keep=request.keep,
             max_drop=request.max_drop,
             data=Path(request.data).name if request.data else "",
+            cpu=request.cpu or "",
             dynamic=request.dynamic,
         )
         return name + self.engine.suffix

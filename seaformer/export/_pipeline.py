@@ -28,7 +28,7 @@ from seaformer.core.artifact import (
     manifest_path,
 )
 from seaformer.core.preprocessing import Preprocessing, metadata_of
-from seaformer.core.quantization import ENOUGH_IMAGES, ChannelSpread, Keep
+from seaformer.core.quantization import CPUS, ENOUGH_IMAGES, ChannelSpread, Keep
 from seaformer.core.quiet import quiet
 from seaformer.core.request import OTHER_TASK, ExportRequest
 from seaformer.data.preprocessing import IMAGENET
@@ -244,6 +244,7 @@ def completed(request: WriteRequest, job: Job, calibration: Calibration | None) 
         opset=job.request.opset,
         calibration=calibration,
         observer=job.request.observer or DEFAULT_OBSERVER,
+        cpu=job.request.cpu or CPUS[0],
         keep=Keep.of(job.request.keep, job.request.max_drop),
         dynamic=job.request.dynamic,
     )

@@ -66,5 +66,6 @@ def network_of(request: ExportRequest) -> ExportRequest:
         keep=free.keep,
         max_drop=free.max_drop,
         data=free.data,
+        cpu=free.cpu,
         dynamic=free.dynamic,
     )

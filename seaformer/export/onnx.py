@@ -65,9 +65,7 @@ def write(request: WriteRequest) -> FileFacts:
     quantised = None
     if quantizer := find_quantizer("onnx", request.precision):
         request.step("calibrate and quantise")
-        quantised = quantizer.quantise(
-            request.path, request.calibration, request.observer, request.keep, request.step
-        )
+        quantised = quantizer.quantise(request)
         notes += quantised.notes
     if preprocessing is not None:
         prepend(request.path, preprocessing)

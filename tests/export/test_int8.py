@@ -326,3 +326,24 @@ def test_what_to_do_about_a_file_that_is_too_far_off(name: str, advice: str) -> 
     with pytest.raises(ParityError) as raised:
         require(parity, "a.onnx", find_precision(name))
     assert advice in raised.value.hint
+
+
+def test_a_file_for_x86_has_unsigned_activations_and_weights_of_seven_bits(tmp_path: Path) -> None:
+    made = export_request(request(cpu="x86_64"), tmp_path)
+    assert made.file == "gated__64x64__int8__for-x86_64.onnx"
+    assert made.quantization is not None
+    assert "activations unsigned, weights of 7 bits" in made.quantization.scheme
+    graph = onnx.load(str(made.path)).graph
+    arrays = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    weights = [each for each in arrays.values() if each.ndim == 4]
+    assert {each.dtype.name for each in weights} == {"int8"}
+    assert max(int(np.abs(each.astype(int)).max()) for each in weights) == 64
+    rounded = [node for node in graph.node if node.op_type == "QuantizeLinear"]
+    assert {arrays[node.input[2]].dtype.name for node in rounded} == {"uint8"}
+    assert (made.quantization.cpu, (made.parity.psnr_db or 0) > 35) == ("x86_64", True)
+    with pytest.raises(UsageError, match="--int8-for x86_64 is not supported for executorch"):
+        export_request(request("executorch", cpu="x86_64"), tmp_path)
+    with pytest.raises(UnknownName, match="Unknown CPU 'x86'"):
+        export_request(request(cpu="x86"), tmp_path)
+    with pytest.raises(UsageError, match="--int8-for is for --precision int8"):
+        export_request(request(precision="fp32", cpu="arm64"), tmp_path)

@@ -40,7 +40,7 @@ from seaformer.export.quantize._torch_noise import torch_noise
 from seaformer.export.quantize._torch_observer import RangeObserver
 from seaformer.export.quantize._torch_search import observed_network
 
-CPU = "arm64"  # XNNPACK has kernels for x86 besides, which compute the same
+CPUS = ("arm64",)  # XNNPACK has kernels for x86 besides, which compute the same
 SCHEME = "activations per tensor, weights per channel, both signed"
 _ATEN = torch.ops.aten
 _CONVOLUTIONS = (_ATEN.conv2d.default, _ATEN.convolution.default)
@@ -156,8 +156,8 @@ def prove(path: Path, fake: FakeQuantised, calibration: Calibration, observer: s
         answers,
         calibration.arrays(raw=True),
     )
-    note = f"int8: {SCHEME}, for {CPU}{kept_note(fake.kept)}"
-    made = calibration.described(observer, CPU, SCHEME, fake.kept, fake.sensitivity)
+    note = f"int8: {SCHEME}, for {CPUS[0]}{kept_note(fake.kept)}"
+    made = calibration.described(observer, CPUS[0], SCHEME, fake.kept, fake.sensitivity)
     made = replace(made, noise=fake.noise)
     return Quantised(made, (note, *search_note(fake.sensitivity)), check)
 

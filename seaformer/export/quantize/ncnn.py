@@ -37,7 +37,7 @@ from seaformer.export.quantize._search import IMAGES, Network, search, search_no
 from seaformer.runtime._ncnn.param import HALF, Layer, Param, finished, param_text
 from seaformer.runtime.ncnn import NcnnSession, open_session
 
-CPU = "arm64"  # x86 computes the same codes, and float32 in place of half precision
+CPUS = ("arm64",)  # x86 computes the same codes, and float32 in place of half precision
 _WHERE = "1x1 convolutions int8 (inputs per tensor, symmetric; weights per channel)"
 SCHEME = f"{_WHERE}, {HALF.name} elsewhere"
 
@@ -82,8 +82,8 @@ def quantise(
     noise = _noise(graph, chosen, calibration.sample(IMAGES, raw=False), path)
     made, check = _written(request, graph, chosen, calibration)
     count = f"{len(chosen)} of {len(layers)} 1x1 convolutions"
-    note = f"{request.precision.name}: {SCHEME}, for {CPU}; {count}{kept_note(kept)}"
-    described = calibration.described(request.observer, CPU, SCHEME, kept, result)
+    note = f"{request.precision.name}: {SCHEME}, for {CPUS[0]}; {count}{kept_note(kept)}"
+    described = calibration.described(request.observer, CPUS[0], SCHEME, kept, result)
     described = replace(described, noise=noise)
     return made, Quantised(described, (note, *search_note(result)), check)
 

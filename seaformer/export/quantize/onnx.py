@@ -1,9 +1,9 @@
 """ONNX Runtime: static quantisation of a finished graph, written as QuantizeLinear pairs (QDQ).
 
 Ranges come from our own observers, of the unoptimised graph; ONNX Runtime's quantizer places the
-pairs. Activations are int8 per tensor and weights int8 per output channel, both signed: what ARM
-kernels multiply (``cpu``). Without its optimisations ONNX Runtime computes such a graph in float32,
-pair by pair: that is the fake-quantised model which the file is compared with.
+pairs. Activations are coded per tensor and weights per output channel; which of them are signed is
+what the kernels of a CPU multiply (``CODES``). Without its optimisations ONNX Runtime computes such
+a graph in float32, pair by pair: the fake-quantised model which the file is compared with.
 
 onnxruntime 1.31: ``quantize_static`` keeps every activation of every image until the last one was
 run, and has no observer of squared error; so only its second half is used here.
@@ -11,9 +11,8 @@ run, and has no observer of squared error; so only its second half is used here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -24,7 +23,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 
 from seaformer.core.errors import UsageError
-from seaformer.core.quantization import Keep
+from seaformer.export._format import WriteRequest
 from seaformer.export._onnx.names import module_of
 from seaformer.export.quantize._calibration import Calibration
 from seaformer.export.quantize._kept import check_kept, is_kept, kept_note
@@ -34,9 +33,8 @@ from seaformer.export.quantize._proof import Quantised, require_fake
 from seaformer.export.quantize._search import IMAGES, Network, search, search_note
 from seaformer.runtime.onnxruntime import OnnxRuntimeSession
 
-SCHEME = "activations per tensor, weights per channel, both signed"
+_EACH = "activations per tensor, weights per channel"
 OLDEST_OPSET = 13  # of DequantizeLinear per channel
-CPU = "arm64"  # whose kernels multiply signed activations by signed weights
 # Operators that ONNX Runtime 1.31 executes on 8-bit values (QDQ transformer); each between two of
 # them that stays in float costs a DequantizeLinear and a QuantizeLinear.
 OPERATORS = frozenset(
@@ -67,23 +65,44 @@ OPERATORS = frozenset(
 )
 
 
-def quantise(
-    path: Path, calibration: Calibration, observer: str, keep: Keep, step: Callable[[str], None]
-) -> Quantised:
-    """Quantise an ONNX file in place, and compare it with its fake-quantised model."""
+@dataclass(frozen=True)
+class Codes:
+    """What kernels of a CPU multiply; ``reduced`` leaves a bit of each weight unused."""
+
+    activations: QuantType
+    reduced: bool
+    scheme: str
+
+
+# ARM multiplies signed by signed. x86 multiplies unsigned by signed; without VNNI it adds pairs of
+# products in 16 bits, which saturate unless weights have 7 bits.
+CODES = {
+    "arm64": Codes(QuantType.QInt8, False, f"{_EACH}, both signed"),
+    "x86_64": Codes(QuantType.QUInt8, True, f"{_EACH}, activations unsigned, weights of 7 bits"),
+}
+CPUS = tuple(CODES)
+
+
+def quantise(request: WriteRequest) -> Quantised:
+    """Quantise the file of a request in place, and compare it with its fake-quantised model."""
+    path, calibration, keep = request.path, request.calibration, request.keep
+    assert calibration is not None
     model = load_model_with_shape_infer(path)
     _check_opset(model)
     check_kept(keep.names, (module_of(node.name) for node in model.graph.node))
-    ranges = _ranges(model, calibration.arrays(raw=False), observer)
+    ranges = _ranges(model, calibration.arrays(raw=False), request.observer)
+    codes = CODES[request.cpu]
     result, kept = None, keep.names
     if keep.auto:
-        result = search(_network(model, ranges, calibration), keep, step)
+        result = search(_network(model, ranges, calibration, codes), keep, request.step)
         kept = (*kept, *result.added)
-    quantised = _placed(model, ranges, kept)
+    quantised = _placed(model, ranges, kept, codes)
     onnx.save(quantised, str(path))
     kinds = [node.op_type for node in quantised.graph.node]
     pairs, others = kinds.count("QuantizeLinear"), sum(not k.endswith("Linear") for k in kinds)
-    note = f"int8: {SCHEME}, for {CPU}; {pairs} QuantizeLinear around {others} operators"
+    note = (
+        f"int8: {codes.scheme}, for {request.cpu}; {pairs} QuantizeLinear around {others} operators"
+    )
     notes = (note + kept_note(kept), *search_note(result))
     file, fake = OnnxRuntimeSession(path), OnnxRuntimeSession(path, optimised=False)
     check = require_fake(
@@ -94,16 +113,18 @@ def quantise(
     )
     images = calibration.sample(IMAGES, raw=False)
     noise = onnx_noise(model, quantised, images, _session)
-    made = calibration.described(observer, CPU, SCHEME, kept, result)
+    made = calibration.described(request.observer, request.cpu, codes.scheme, kept, result)
     return Quantised(replace(made, noise=noise), notes, check)
 
 
-def _network(model: onnx.ModelProto, ranges: dict[str, Range], calibration: Calibration) -> Network:
+def _network(
+    model: onnx.ModelProto, ranges: dict[str, Range], calibration: Calibration, codes: Codes
+) -> Network:
     """The graph as what a search measures: files with modules in float, run pair by pair."""
     images = calibration.searched(IMAGES, raw=False)
 
     def answers(kept: tuple[str, ...]) -> list[Array]:
-        return _first_outputs(_placed(model, ranges, kept), images)
+        return _first_outputs(_placed(model, ranges, kept, codes), images)
 
     nodes = [node for node in model.graph.node if node.op_type in OPERATORS]
     modules = tuple(module_of(node.name) for node in nodes)
@@ -143,7 +164,7 @@ def _ranges(model: onnx.ModelProto, images: Iterable[Array], observer: str) -> d
 
 
 def _placed(
-    source: onnx.ModelProto, ranges: dict[str, Range], kept: tuple[str, ...]
+    source: onnx.ModelProto, ranges: dict[str, Range], kept: tuple[str, ...], codes: Codes
 ) -> onnx.ModelProto:
     """A copy of a graph with QuantizeLinear pairs, but for the modules that are kept."""
     model = onnx.ModelProto()
@@ -156,9 +177,9 @@ def _placed(
     quantizer = QDQQuantizer(
         model,
         True,
-        False,
+        codes.reduced,
         QuantType.QInt8,
-        QuantType.QInt8,
+        codes.activations,
         data,
         [],
         floats,
