@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seaformer.core.plan import RunPlan
     from seaformer.core.request import ExportRequest
 
-EVERY_FORMAT = "all"  # of those that can be timed
+EVERY_FORMAT = "all"  # of those that can be timed and whose packages are installed
 _LONGEST_SIZE = 30
 _LONGEST_TEXT = 80
 
@@ -41,7 +41,7 @@ def export_requests(
     from seaformer.core import engine
     from seaformer.core.request import ExportRequest
 
-    formats = ",".join(engine.timed_formats()) if formats == EVERY_FORMAT else formats
+    formats = ",".join(engine.installed_formats()) if formats == EVERY_FORMAT else formats
     size, classes = image_size(models.size), models.classes or None
     names = [_module_name(source, models)] if source.module else _zoo_names(source, models)
     _check_files(models, _list(formats), source, input)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Literal
 
 from seaformer.core.errors import RunnerFailed
@@ -35,7 +36,7 @@ class Wheel:
             package's folder is a CMake prefix. Empty: nothing is linked.
         linked: shared libraries that a linked runner opens by itself, for a bundle.
         opened: pattern of the shared library that the runner opens at run time; empty: none.
-        opened_as: the name of that library in a bundle.
+        opened_as: the name of that library in a bundle; with the wheel's version for ``{version}``.
         archived_as: where that library lies in the engine's archive for Android.
     """
 
@@ -185,6 +186,26 @@ ENGINES: tuple[Engine, ...] = (
         weights_suffix=".bin",
     ),
     Engine(
+        name="litert",
+        title="LiteRT",
+        format="litert",
+        suffix=".tflite",
+        noun="a LiteRT model",
+        tools=("torch", "ai-edge-litert", "litert-torch"),
+        extra="litert",
+        delegate="xnnpack",
+        components=False,
+        float_input="litert-torch converts a network of floats; an app fills the tensor",
+        fixed_sizes="litert-torch writes sizes into the file",
+        wheel=Wheel(
+            package="ai_edge_litert",
+            needed=("libLiteRt.so",),
+            opened="libLiteRt.so",
+            # The library states no version of its own: the runner reads it off the name.
+            opened_as="libLiteRt.so.{version}",
+        ),
+    ),
+    Engine(
         name="coreml",
         title="Core ML",
         format="coreml",
@@ -200,7 +221,7 @@ ENGINES: tuple[Engine, ...] = (
     ),
 )
 FormatName = Literal[
-    "onnx", "executorch", "ncnn", "coreml"
+    "onnx", "executorch", "ncnn", "litert", "coreml"
 ]  # the formats of the rows, for type checkers
 DEFAULT_FORMAT: FormatName = "executorch"
 DEFAULT_EXTRA = "export"
@@ -224,6 +245,19 @@ def formats() -> tuple[str, ...]:
 def timed_formats() -> tuple[str, ...]:
     """The formats that a bench can time."""
     return tuple(engine.format for engine in timed_engines())
+
+
+def installed_formats() -> tuple[str, ...]:
+    """The timed formats whose packages are all installed; every timed one where none is."""
+    installed = (row.format for row in timed_engines() if all(map(_is_installed, row.tools)))
+    return tuple(installed) or timed_formats()
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        return bool(metadata.version(distribution))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def default_formats() -> tuple[str, ...]:

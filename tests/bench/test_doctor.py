@@ -33,6 +33,8 @@ PACKAGES = {
     "coremltools": "9.0",
     "ncnn": "1.0.20261020",
     "pnnx": "20261020",
+    "ai-edge-litert": "2.3.0",
+    "litert-torch": "0.10.0",
 }
 PROGRAMS = {
     "c++": "c++ (Debian) 12.2.0",

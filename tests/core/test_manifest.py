@@ -38,7 +38,7 @@ CHANGES: list[tuple[tuple[Any, ...], Any, str]] = [
     (("reference", "outputs"), {"forward": ["/x"]}, r"reference\.outputs must be a bare"),
     (("reference", "stride"), 0, r"reference\.stride must be at least 1 \(got 0\)"),
     (("precision",), "fp99", r"precision must be one of fp32, fp16, int8 \(got 'fp99'\)"),
-    (("format",), "tnn", "format must be one of onnx, executorch, ncnn, coreml"),
+    (("format",), "tnn", "format must be one of onnx, executorch, ncnn, litert, coreml"),
     (("scope",), "boxes", "scope must be one of logits, upsample, argmax"),
     (("spec", "task"), "dreams", r"spec\.task must be one of segmentation"),
     (("spec", "classes"), 0, r"spec\.classes must be at least 1"),

@@ -12,6 +12,7 @@ from seaformer.core.engine import (
     FormatName,
     default_formats,
     formats,
+    installed_formats,
     timed_formats,
 )
 from seaformer.core.precision import BASE, DEFAULT_PRECISION, PrecisionName, names
@@ -31,5 +32,6 @@ def test_defaults_are_rows() -> None:
 def test_a_bench_times_what_one_extra_installs_unless_every_format_is_asked_for() -> None:
     assert default_formats() == ("onnx", "executorch")
     assert set(timed_formats()) > set(default_formats())
+    assert set(timed_formats()) >= set(installed_formats()) >= set(default_formats())
     requests = export_requests(ModelOptions(variant="t"), EVERY_FORMAT, seed=0)
-    assert tuple(request.format for request in requests) == timed_formats()
+    assert tuple(request.format for request in requests) == installed_formats()

@@ -154,7 +154,7 @@ def test_onnxruntime_profile_lands_in_the_file_asked_for(
 
 def test_version_names_engines_and_sources(cpp: CppRunner) -> None:
     told = json.loads(run_process([str(cpp.build.binary), "--version"]).stdout)
-    assert told["engines"] == ["executorch", "ncnn", "onnxruntime"]
+    assert told["engines"] == ["executorch", "litert", "ncnn", "onnxruntime"]
     assert told["linked"].keys() == {"executorch"}
     assert told["linked"]["executorch"].startswith("1.")
     assert told["runner"]["build_id"] == cpp.build.build_id
@@ -193,7 +193,7 @@ def test_a_model_that_is_no_model_gets_one_sentence(
         "empty.bin": (b"", "is empty."),
         "text.bin": (
             b"hello" * 100,
-            "is neither an ExecuTorch program, an ncnn network nor an ONNX model.",
+            "is neither an ExecuTorch program, a LiteRT model, an ncnn network nor an ONNX model.",
         ),
         "damaged.bin": (bytes(damaged), "damaged.bin"),
         "other.bin": (other.read_bytes(), f"Use --engine {ENGINES[1 - ENGINES.index(engine)]}."),

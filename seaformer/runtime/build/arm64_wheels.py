@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seaformer.core import files
-from seaformer.core.engine import Engine, Wheel
+from seaformer.core.engine import DEFAULT_EXTRA, Engine, Wheel
 from seaformer.core.errors import SeaFormerError
 from seaformer.runtime.build.engines import (
     EngineFiles,
@@ -25,7 +25,8 @@ from seaformer.runtime.build.engines import (
 )
 from seaformer.runtime.build.wheels import download, pinned, requirement, unpack, wheel_version
 
-PLATFORM = "manylinux_2_28_aarch64"
+# pip takes each tag as it is, none that is older.
+PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64")
 
 
 def engine_versions(say: Callable[[str], None]) -> tuple[EngineFiles, ...]:
@@ -38,6 +39,7 @@ def engine_versions(say: Callable[[str], None]) -> tuple[EngineFiles, ...]:
     return installed_engines() or tuple(
         EngineFiles(row.name, wheel_version(_wheel(row, wheel, None, say)))
         for row, wheel in wheel_engines()
+        if row.extra == DEFAULT_EXTRA
     )
 
 
@@ -107,6 +109,6 @@ def _wheel(row: Engine, wheel: Wheel, version: str | None, say: Callable[[str], 
         return cached
     say(f"Downloading {needed} for aarch64 (about 20 MB).")
     with files.staging(home) as scratch:
-        got = download(row, needed, scratch, platform=PLATFORM)
+        got = download(row, needed, scratch, platforms=PLATFORMS)
         files.publish(got, home / got.name)
         return home / got.name

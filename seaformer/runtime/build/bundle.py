@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core import codec, files
+from seaformer.core.engine import DEFAULT_EXTRA, timed_engines
 from seaformer.core.errors import ChecksumMismatch, CorruptArtifact, SeaFormerError
 from seaformer.runtime.build.elf import PAGE_BYTES, page_bytes
 from seaformer.runtime.build.engines import (
@@ -153,12 +154,17 @@ def bundled_engines(engines: Sequence[EngineFiles]) -> tuple[BundledEngine, ...]
     """Everything that a runner built with these engines has, as a bundle lists it."""
     libraries = {row.name: wheel.opened_as for row, wheel in wheel_engines()}
     libraries |= {row.name: source.opened_as for row, source in source_engines()}
-    not_built = {row.name for row, _ in source_engines() if files_of(row.name, engines) is None}
+    absent = {
+        row.name
+        for row in timed_engines()
+        if row.extra != DEFAULT_EXTRA and files_of(row.name, engines) is None
+    }
     bundled = []
-    for name in (each for each in built_in(engines) if each not in not_built):
+    for name in (each for each in built_in(engines) if each not in absent):
         own = files_of(name, engines) or EngineFiles(name)
         version = public_version(own.version) if own.version else None
-        bundled.append(BundledEngine(name, version, libraries[name] if own.library else ""))
+        library = libraries[name].format(version=version) if own.library else ""
+        bundled.append(BundledEngine(name, version, library))
     return tuple(bundled)
 
 
@@ -171,7 +177,7 @@ def opened_parts(engines: Sequence[EngineFiles]) -> Iterator[tuple[Path, str]]:
     for row, wheel in wheel_engines():
         own = files_of(row.name, engines)
         if own is not None and own.library is not None:
-            yield own.library, wheel.opened_as
+            yield own.library, wheel.opened_as.format(version=public_version(own.version or ""))
 
 
 def copy_parts(parts: Iterable[tuple[Path, str]], folder: Path) -> None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from platform import machine
 
 from seaformer.core import child, files
-from seaformer.core.engine import Engine, Wheel
+from seaformer.core.engine import DEFAULT_EXTRA, Engine, Wheel
 from seaformer.core.errors import MissingExtra, SeaFormerError
 from seaformer.runtime.build.engines import EngineFiles, files_in, wheel_engines
 
@@ -37,13 +37,13 @@ def fetched_engines() -> tuple[EngineFiles, ...]:
 
 
 def fetch_engines(say: Say) -> tuple[EngineFiles, ...]:
-    """Every engine for this machine, downloaded now where the cache has none.
+    """Every engine of the ``export`` extra for this machine, downloaded where the cache has none.
 
     Raises ``MissingExtra`` with the line that installs them when pip cannot have them.
     """
     home = files.make_dir(_home())
     for row, wheel in wheel_engines():
-        if _newest(wheel) is None:
+        if row.extra == DEFAULT_EXTRA and _newest(wheel) is None:
             say(f"Fetching {wheel.package}, once: it is not installed.")
             with files.staging(home) as scratch:
                 path = download(row, requirement(wheel.package), scratch)
@@ -60,7 +60,8 @@ def requirement(package: str) -> str:
     except metadata.PackageNotFoundError:  # run from a checkout that is not installed
         lines = []
     bare = (line.partition(";")[0].strip() for line in lines)
-    return next((line for line in bare if re.match(rf"{package}\b(?!-)", line)), package)
+    name = package.replace("_", "[-_]")
+    return next((line for line in bare if re.match(rf"{name}\b(?!-)", line)), package)
 
 
 def pinned(requirement: str) -> str:
@@ -69,15 +70,15 @@ def pinned(requirement: str) -> str:
     return version.group(1) if version else "*"
 
 
-def download(row: Engine, requirement: str, folder: Path, *, platform: str | None = None) -> Path:
-    """The wheel of a requirement, for this machine or for a platform tag of another one.
+def download(row: Engine, requirement: str, folder: Path, *, platforms: Sequence[str] = ()) -> Path:
+    """The wheel of a requirement, for this machine or for platform tags of another one.
 
     Raises ``MissingExtra`` with pip's own last words when it is not available.
     """
     argv = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q"]
     argv += ["--disable-pip-version-check", "-d", str(folder), requirement]
-    if platform is not None:
-        argv += ["--platform", platform]
+    if platforms:
+        argv += [word for tag in platforms for word in ("--platform", tag)]
         argv += ["--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"]
     try:
         done = child.run(argv, _DOWNLOAD_SECONDS)
@@ -87,7 +88,7 @@ def download(row: Engine, requirement: str, folder: Path, *, platform: str | Non
     if done.returncode == 0 and wheel is not None:
         return wheel
     reason = " ".join(done.stderr.split("\n")[-_TAIL_LINES:]).strip()
-    where = f" for {platform}" if platform else ""
+    where = f" for {platforms[0]}" if platforms else ""
     raise MissingExtra(
         f"{requirement}{where} is not installed and pip could not fetch it: {reason or 'no wheel'}",
         hint=f"With a network: pip install 'seaformer[{row.extra}]'",

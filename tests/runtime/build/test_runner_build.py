@@ -38,7 +38,7 @@ def test_a_second_build_is_the_first_one(cpp: CppRunner) -> None:
     said: list[str] = []
     assert build_host_runner(said.append) == cpp.build == find_host_runner()
     assert said == []
-    assert cpp.build.engines == ("executorch", "ncnn", "onnxruntime")
+    assert cpp.build.engines == ("executorch", "litert", "ncnn", "onnxruntime")
     linked, opened = (files_of(name, cpp.build.files) for name in ("executorch", "onnxruntime"))
     assert linked is not None
     assert linked.version
@@ -63,7 +63,7 @@ def test_two_builders_at_once_give_one_build_with_the_engine_there_is(
     assert [path.name for path in cache.iterdir() if path.is_dir()] == [build.build_id]
     made = sorted(path.name for path in build.binary.parent.iterdir())
     assert made == ["build.log", "runner.json", "seaformer_runner"]
-    assert build.engines == ("ncnn", "onnxruntime")  # both are opened when they are used
+    assert build.engines == ("litert", "ncnn", "onnxruntime")  # all are opened when they are used
     assert files_of("executorch", build.files) is None
     assert CppRunner(build)("onnxruntime", models.onnx).report.engine.name == "onnxruntime"
     code, kind, message = CppRunner(build)("executorch", models.pte).error

@@ -1,0 +1,1 @@
+"""What the LiteRT format needs besides its file: half precision."""

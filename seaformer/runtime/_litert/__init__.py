@@ -1,0 +1,1 @@
+"""LiteRT's files: what a ``.tflite`` reports of itself."""
