@@ -7,7 +7,7 @@ are here so that a phone can hold one, and have no published weights.
 
 What the text leaves open and the official code does, done here too: no norm ends the encoder; Naive
 and PUP keep the class token through the layers and drop it afterwards, MLA drops it before them;
-position embeddings are resized bilinearly. Auxiliary heads (training only) are not here. Further
+position embeddings are resized bilinearly. Auxiliary heads are `training/auxiliary.py`'s. Further
 layouts of checkpoints are in ``_setr_layouts.py``.
 
 PaddleViT's SETR (``setr_naive_l_paddlevit``) is fudan-zvg's: it drops the class token before the

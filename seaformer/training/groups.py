@@ -19,6 +19,7 @@ from seaformer.training.recipes import NameRule, Recipe
 
 # Networks without official names: where theirs would be, of SeaFormer's.
 _OWN = (("spatial.", "decode_head."), ("head.", "decode_head."), ("neck.", "neck."))
+AUXILIARY = "auxiliary_head."  # heads that only training has: the name is official already
 _TABLE = ".table"  # position embeddings
 
 
@@ -61,7 +62,8 @@ def official_names(network: Network) -> dict[str, str]:
     keys: dict[str, str] = FAMILIES.load(network.spec.family).official_keys(network)
     if all(ours == theirs for ours, theirs in keys.items()):
         return {name: _as_official(name) for name, _ in network.named_parameters()}
-    return {name: keys[name] for name, _ in network.named_parameters()}
+    names = (name for name, _ in network.named_parameters())
+    return {name: name if name.startswith(AUXILIARY) else keys[name] for name in names}
 
 
 def _as_official(name: str) -> str:

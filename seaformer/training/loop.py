@@ -20,15 +20,15 @@ from seaformer.core import codec, files
 from seaformer.core.errors import Diverged, UsageError
 from seaformer.core.registry import missing
 from seaformer.core.spec import ModelSpec
-from seaformer.data.dataset import CLASSIFICATION, DETECTION, SEGMENTATION, DataSet
+from seaformer.data.dataset import DETECTION, DataSet
 from seaformer.data.preprocessing import preprocessing_of
 from seaformer.data.sets import open_set
 from seaformer.models import create_model, model_spec
 from seaformer.models._blocks import Network
-from seaformer.training import checkpoints, distillation, preflight, qat
+from seaformer.training import auxiliary, checkpoints, distillation, preflight, qat
 from seaformer.training.checkpoints import RunFolder
-from seaformer.training.detection import detection, expect_background
-from seaformer.training.distillation import Distillation, Distilling, teacher_of
+from seaformer.training.detection import expect_background
+from seaformer.training.distillation import Distillation
 from seaformer.training.feeding import (
     Augmented,
     Batches,
@@ -40,7 +40,8 @@ from seaformer.training.feeding import (
 )  # fmt: skip
 from seaformer.training.groups import groups
 from seaformer.training.logs import CSV, TENSORBOARD, CsvLog, Entry, Log, TensorBoardLog, check_kind
-from seaformer.training.losses import Loss, Objective, classification, segmentation
+from seaformer.training.losses import Loss
+from seaformer.training.objectives import has_heads, objective_of
 from seaformer.training.optimisers import optimiser
 from seaformer.training.parallel import enough_values, is_first, synchronise_norms
 from seaformer.training.recipes import Recipe, corrected, recipe_of
@@ -51,11 +52,6 @@ _LARGEST_RATE = 1e30  # AdamW divides it by 0.1, and float32 ends at 3e38
 _LARGEST = {"iters": 10**9, "batch": 1 << 16, "every": 10**9}
 Progress = Callable[[int, int, float], None]
 Notice = Callable[[str], None]
-OBJECTIVES: dict[str, Callable[[Recipe], Objective]] = {
-    SEGMENTATION: segmentation,
-    CLASSIFICATION: classification,
-    DETECTION: detection,
-}
 
 
 @dataclass(frozen=True)
@@ -223,29 +219,24 @@ class _Run:
         )  # fmt: skip
         self.length = Length(recipe.iterations, epoch_length(len(data.samples), recipe.batch))
         self.schedule = fitted(recipe, self.length)
-        self.groups = groups(self.network, recipe, recipe.lr)
         self.draws = Draws(plan.seed)
         regularise(self.network, recipe, self.draws)
+        if has_heads(recipe, plan.distillation, rounds=plan.qat):
+            auxiliary.attach(self.network, plan.seed)
+        self.groups = groups(self.network, recipe, recipe.lr)
         if self.share.processes > 1:
             synchronise_norms(self.network)
         if data.task == DETECTION and not plan.checkpoint:
             expect_background(self.network)
-        self.objective = self._objective()
+        self.objective = objective_of(
+            self.network, recipe, plan.distillation, rounds=plan.qat, seed=plan.seed,
+            device=self.accelerator.device,
+        )  # fmt: skip
         self.averaged: dict[str, Any] = {}
         self.network.train()
         prepared = self.accelerator.prepare(self.network, optimiser(recipe, self.groups))
         self.wrapped, self.optimiser = prepared
         self.first, self.loss = self._restore()
-
-    def _objective(self) -> Objective:
-        """What is minimised: the task's loss, or the losses of a student."""
-        how, recipe = self.plan.distillation, self.recipe
-        if self.plan.qat:
-            return qat.Quantising(self.network, self.accelerator.device)
-        if how is not None:
-            teacher = teacher_of(how, self.network, recipe.crop, self.plan.seed)
-            return Distilling(self.network, teacher, recipe, how, self.accelerator.device)
-        return OBJECTIVES[self.data.task](recipe)
 
     def _restore(self) -> tuple[int, float]:
         """The iteration to begin with, and the loss before it: the state of the last checkpoint."""

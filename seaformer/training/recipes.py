@@ -69,7 +69,8 @@ class Recipe:
     ``undecayed`` leaves norms and biases out of weight decay. ``average``: the mean loss is over
     ``all`` pixels, or over those that are ``labelled``. ``depth_rule`` is whether stochastic depth
     grows within each ``stage`` or over the ``network``. ``randaugment`` is its magnitude, 0: none.
-    ``pretrained``: it begins with a backbone trained on ImageNet.
+    ``pretrained``: it begins with a backbone trained on ImageNet. ``auxiliary`` is the factor of
+    the loss of each auxiliary head, 0: there are none.
     """
 
     name: str = ""
@@ -95,6 +96,7 @@ class Recipe:
     stochastic_depth: float = 0.1
     depth_rule: str = STAGE
     clip: float = 0.0
+    auxiliary: float = 0.0
     ema: float = 0.0
     smoothing: float = 0.0
     mixup: float = 0.0
@@ -130,6 +132,7 @@ _SETR = Recipe(
     rules=(_HEAD,),
     schedule=Schedule(power=0.9, floor=1e-4, warmup=0),
     stochastic_depth=0.0,
+    auxiliary=0.4,
 )
 _SYNTH = replace(_SEAFORMER, undecayed=True, average=LABELLED, pretrained=False, stochastic_depth=0)
 _IMAGENET = Recipe(
