@@ -7,6 +7,7 @@ Each process takes its part of a batch, so that the batch is the same over any n
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from seaformer.agreement.images import normalised
+from seaformer.core.errors import DataError, SeaFormerError
 from seaformer.core.preprocessing import Preprocessing
 from seaformer.data import transforms
 from seaformer.data.dataset import CLASSIFICATION, DETECTION, DataSet, Sample
@@ -79,14 +81,20 @@ class Batches(Sampler[list[Key]]):
         return len(self._iterations)
 
 
-class Augmented(Dataset[Item]):
+class Augmented(Dataset[Item | DataError]):
     """A data set as a recipe trains on it; a key gives the same item whenever it is read."""
 
     def __init__(self, data: DataSet, recipe: Recipe, pre: Preprocessing, seed: int) -> None:
         self.data, self.recipe, self.pre, self.seed = data, recipe, pre, seed
 
-    def __getitem__(self, key: Key) -> Item:
-        iteration, place, number = key
+    def __getitem__(self, key: Key) -> Item | DataError:
+        """The item, or the error of its file: raised in a worker it would arrive as a traceback."""
+        try:
+            return self._item(*key)
+        except DataError as error:
+            return error
+
+    def _item(self, iteration: int, place: int, number: int) -> Item:
         rng = np.random.default_rng([self.seed, _AUGMENT, iteration, place])
         sample = self.data.samples[number]
         if self.data.task == CLASSIFICATION:
@@ -158,18 +166,37 @@ def erase(values: transforms.Floats, chance: float, rng: np.random.Generator) ->
         values[:, top : top + h, left : left + w] = rng.standard_normal((3, h, w))
 
 
-def loader(items: Augmented, batches: Batches, workers: int) -> DataLoader[Item]:
-    """Reads in ``workers`` processes, two batches ahead of what is used in each."""
-    return DataLoader(
+def loaded(items: Augmented, batches: Batches, workers: int) -> Iterator[list[Item]]:
+    """Every batch, read in ``workers`` processes, two batches ahead of what is used in each.
+
+    Raises ``DataError`` for a file that cannot be read.
+    """
+    loader: DataLoader[Item | DataError] = DataLoader(
         items,
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_together,
         generator=torch.Generator(),  # not torch's own, whose state others rely on
     )
+    for members in loader:
+        if broken := next((each for each in members if isinstance(each, DataError)), None):
+            raise broken
+        yield members
 
 
-def _together(items: list[Item]) -> list[Item]:
+@contextmanager
+def workers_alive(hint: str) -> Iterator[None]:
+    """Turn the end of a worker, which torch raises wherever the code is, into an error."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        sentence = "A process that reads images was ended from outside, as is done to save memory."
+        raise SeaFormerError(sentence, hint=hint) from error
+
+
+def _together(items: list[Item | DataError]) -> list[Item | DataError]:
     return items
 
 

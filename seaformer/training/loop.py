@@ -36,7 +36,8 @@ from seaformer.training.feeding import (
     Share,
     batch_of,
     epoch_length,
-    loader,
+    loaded,
+    workers_alive,
 )  # fmt: skip
 from seaformer.training.groups import groups
 from seaformer.training.logs import CSV, TENSORBOARD, CsvLog, Entry, Log, TensorBoardLog, check_kind
@@ -266,7 +267,8 @@ class _Run:
         items = Augmented(self.data, recipe, preprocessing_of(self.network.spec), self.plan.seed)
         with ExitStack() as stack:
             logs = [stack.enter_context(closing(log)) for log in self._logs()]
-            for members in loader(items, batches, self.plan.workers):
+            stack.enter_context(workers_alive("Continue with --resume, with fewer --workers."))
+            for members in loaded(items, batches, self.plan.workers):
                 entry = self._step(iteration, members)
                 for log in logs:
                     log.write(entry)

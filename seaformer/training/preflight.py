@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from seaformer.core.errors import SeaFormerError
-from seaformer.core.files import free_bytes
+from seaformer.core.files import free_bytes, size_bytes
 from seaformer.data.check import spaced
 from seaformer.data.dataset import SEGMENTATION, DataSet
 from seaformer.data.sets import read
 from seaformer.models import zoo_entry
+from seaformer.training.checkpoints import RunFolder
 
 MASKS = 64  # that are read, spread over the set; all of them: ``seaformer data check``
 # Weights in the state and beside it, two moments of the optimiser, averaged weights twice; and the
@@ -25,10 +26,16 @@ def check(data: DataSet, folder: Path, model: str) -> None:
     if data.task == SEGMENTATION:
         for sample in spaced(data.samples, MASKS):
             read(data, sample)
-    needed, free = zoo_entry(model).params * _FLOAT * _COPIES, free_bytes(folder)
+    needed, free = zoo_entry(model).params * _FLOAT * _COPIES, free_bytes(folder) + _held(folder)
     if free < needed:
         raise SeaFormerError(
             f"{folder} must have room for two checkpoints, {needed / 1e6:,.0f} MB "
             f"(got {free / 1e6:,.0f} MB).",
             hint="Free some space or name another folder with --out.",
         )
+
+
+def _held(folder: Path) -> int:
+    """Bytes of the checkpoint that is there already, of a run that continues."""
+    run = RunFolder(folder)
+    return sum(size_bytes(path) for path in (run.state, run.weights) if path.exists())

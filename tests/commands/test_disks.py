@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from seaformer.data.synth import synthesise
 from tests.commands.program import PROGRAM, QUICK, TINY, Done, done, seaformer, stored
 from tests.exports import CommandExport
 
@@ -128,3 +129,46 @@ def test_a_disk_that_is_full_at_a_checkpoint_keeps_the_one_before(small_disk: Sm
     assert full == "The disk is full: run/state.pth could not be written."
     assert kept == "1 100000"
     assert left == ["./run/state.pth"]
+
+
+_TRAINING = """
+import sys
+from seaformer.core.errors import SeaFormerError
+from seaformer.training.loop import TrainPlan, train
+
+data, whole = sys.argv[1:]
+plan = TrainPlan("seaformer_t.synth", data, "run", 2, batch=2, every=1)
+rest = open("rest", "wb", buffering=0)
+
+def fill(done, of, loss):
+    if done == 1:
+        try:
+            while True:
+                rest.write(bytes(4096))
+        except OSError:
+            pass
+
+try:
+    train(plan, progress=fill)
+except SeaFormerError as error:
+    print(error.message)
+rest.truncate(0)
+print(train(plan, resume=True).loss)
+print(train(TrainPlan("seaformer_t.synth", data, whole, 2, batch=2, every=1)).loss)
+"""
+
+
+def test_a_training_that_filled_the_disk_continues_from_its_checkpoint(
+    small_disk: SmallDisk, tmp_path: Path
+) -> None:
+    data = synthesise(tmp_path / "a set", 6, seed=1).folder
+    command = (sys.executable, "-c", _TRAINING, data, tmp_path / "whole")
+    result, left = small_disk.run(100_000, *command)
+    assert result.code == 0, result.err
+    full, continued, whole = result.out.splitlines()
+    assert full.startswith("The disk is full: run/")
+    assert continued == whole
+    assert sorted(left) == [
+        "./rest",
+        *(f"./run/{x}" for x in ("last.pth", "log.csv", "run.json", "state.pth")),
+    ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from seaformer.core.errors import Diverged, UsageError
+from seaformer.core.errors import DataError, Diverged, SeaFormerError, UsageError
 from seaformer.data.synth import synthesise
-from seaformer.training import checkpoints
+from seaformer.training import checkpoints, preflight
 from seaformer.training.checkpoints import RunFolder
 from seaformer.training.loop import TrainPlan, train
 
@@ -152,3 +154,40 @@ def test_a_rate_far_too_high_diverges_before_any_checkpoint(shapes: str, tmp_pat
 def test_rates_out_of_range_are_refused(shapes: str, tmp_path: Path, lr: float) -> None:
     with pytest.raises(UsageError, match="--lr must be above 0"):
         train(TrainPlan(MODEL, shapes, str(tmp_path / "run"), 1, lr=lr))
+
+
+def test_a_worker_that_dies_ends_the_run_with_a_sentence_and_it_continues(
+    shapes: str, tmp_path: Path
+) -> None:
+    plan = TrainPlan(MODEL, shapes, str(tmp_path / "run"), 4, batch=2, every=1, workers=1)
+
+    def kill(done: int, of: int, loss: float) -> None:
+        if done == 1:
+            (worker,) = multiprocessing.active_children()
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.join()
+
+    with pytest.raises(SeaFormerError, match="reads images was ended from outside") as caught:
+        train(plan, progress=kill)
+    assert "--resume" in caught.value.hint
+    assert train(plan, resume=True).iterations == 4
+    assert len(losses(tmp_path / "run")) == 4
+
+
+def test_a_broken_image_that_a_worker_reads_is_named_as_without_workers(
+    shapes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "a set"
+    shutil.copytree(shapes, copied)
+    for image in (copied / "images/training").iterdir():
+        image.write_bytes(image.read_bytes()[:300])
+    monkeypatch.setattr(preflight, "spaced", lambda *_: [])  # so that it is met later
+    sentences = []
+    for workers in (0, 1):
+        out = str(tmp_path / f"run{workers}")
+        with pytest.raises(DataError) as caught:
+            train(TrainPlan(MODEL, str(copied), out, 2, batch=1, workers=workers))
+        sentences.append(caught.value.message)
+    assert sentences[0] == sentences[1]
+    assert "Traceback" not in sentences[1]
