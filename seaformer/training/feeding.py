@@ -90,11 +90,12 @@ class Augmented(Dataset[Item | DataError]):
     def __getitem__(self, key: Key) -> Item | DataError:
         """The item, or the error of its file: raised in a worker it would arrive as a traceback."""
         try:
-            return self._item(*key)
+            return self.item(*key)
         except DataError as error:
             return error
 
-    def _item(self, iteration: int, place: int, number: int) -> Item:
+    def item(self, iteration: int, place: int, number: int) -> Item:
+        """The item. Raises ``DataError`` for a file that cannot be read."""
         rng = np.random.default_rng([self.seed, _AUGMENT, iteration, place])
         sample = self.data.samples[number]
         if self.data.task == CLASSIFICATION:

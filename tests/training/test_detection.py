@@ -78,7 +78,7 @@ def test_boxes_follow_their_image_into_the_input(tmp_path: Path, size: tuple[int
     items = Augmented(data, recipe_of("seaformer_t.coco", RECIPE), plain, seed=0)
     flips = set()
     for iteration in range(8):
-        image, boxes = items[(iteration, 0, 0)]
+        image, boxes = items.item(iteration, 0, 0)
         assert image.shape == (3, *SIZE)
         assert boxes.shape == (1, 5)
         x1, y1, x2, y2, label = boxes[0].tolist()
