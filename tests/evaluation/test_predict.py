@@ -172,6 +172,29 @@ def test_a_video_becomes_a_video_and_one_that_ends_early_keeps_its_frames(
     assert len(limited.frames) == 2
 
 
+def test_a_video_that_is_cut_off_keeps_the_frames_before_and_is_reported(
+    colours: Path, tmp_path: Path
+) -> None:
+    av = pytest.importorskip("av")
+    rng = np.random.default_rng(0)
+    with av.open(str(tmp_path / "cut.mp4"), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for _ in range(6):
+            noise = rng.integers(0, 255, (64, 96, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        container.mux(stream.encode(None))
+    whole = (tmp_path / "cut.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    done = run(opened(colours), PredictOptions(out=tmp_path / "out"), tmp_path / "cut.mp4")
+    frames = len(done.frames)
+    assert 1 <= frames < 6
+    (skip,) = done.skipped
+    assert f"after frame {frames}" in skip.reason
+    assert (tmp_path / "out/cut.overlay.mp4").stat().st_size > 0
+    assert len(list((tmp_path / "out/cut.frames").glob("*.mask.png"))) == frames
+
+
 def test_the_command_prints_a_table_or_json_and_names_what_is_wrong(
     colours: Path, tmp_path: Path
 ) -> None:
