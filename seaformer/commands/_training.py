@@ -41,6 +41,9 @@ class RunOptions:
     checkpoint: Annotated[str, typer.Option(help="weights to begin with")] = ""
     backbone: Annotated[str, typer.Option(help="weights of the backbone to begin with")] = ""
     every: Annotated[int, typer.Option(help="iterations between checkpoints")] = 0
+    mixed: Annotated[
+        str, typer.Option(help="forward passes in half: bf16, or fp16 on a GPU; float when absent")
+    ] = ""
     workers: Annotated[int, typer.Option(min=0, help="processes that read images")] = 0
     log: Annotated[
         str, typer.Option(help="csv, or tensorboard beside it; both in the run's folder")
@@ -58,7 +61,7 @@ def run_training(
         model=model, data=data, out=out, iterations=run.iters, recipe=run.recipe,
         corrected=run.corrected, batch=run.batch, lr=run.lr, scale_lr=run.scale_lr, seed=run.seed,
         checkpoint=run.checkpoint, backbone=run.backbone, every=run.every, workers=run.workers,
-        log=run.log, distillation=how, qat=qat,
+        log=run.log, distillation=how, qat=qat, mixed=run.mixed,
     )  # fmt: skip
     with steps() as step:
         result = train(plan, resume=run.resume, progress=_progress(step), notice=notice)

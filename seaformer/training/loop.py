@@ -18,14 +18,13 @@ import torch
 
 from seaformer.core import codec, files
 from seaformer.core.errors import Diverged, UsageError
-from seaformer.core.registry import missing
 from seaformer.core.spec import ModelSpec
 from seaformer.data.dataset import DETECTION, DataSet
 from seaformer.data.preprocessing import preprocessing_of
 from seaformer.data.sets import open_set
 from seaformer.models import create_model, model_spec
 from seaformer.models._blocks import Network
-from seaformer.training import auxiliary, checkpoints, distillation, preflight, qat
+from seaformer.training import auxiliary, checkpoints, distillation, mixed, preflight, qat
 from seaformer.training.checkpoints import RunFolder
 from seaformer.training.detection import expect_background
 from seaformer.training.distillation import Distillation
@@ -60,7 +59,7 @@ class TrainPlan:
     """What a run is. 0 and empty values are the recipe's; ``batch`` is of all processes.
 
     With ``distillation`` the model is a student, and learns from a teacher too; with ``qat`` it
-    rounds like an int8 file and learns from what it was.
+    rounds like an int8 file and learns from what it was; ``mixed`` is of ``mixed.KINDS``.
     """
 
     model: str
@@ -80,6 +79,7 @@ class TrainPlan:
     log: str = CSV
     distillation: Distillation | None = None
     qat: bool = False
+    mixed: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,12 +202,8 @@ class _Run:
     def __init__(
         self, plan: TrainPlan, recipe: Recipe, data: DataSet, spec: ModelSpec, run: RunFolder
     ) -> None:
-        try:
-            from accelerate import Accelerator
-        except ModuleNotFoundError as error:
-            raise missing("accelerate", "seaformer train", "train") from error
         self.plan, self.recipe, self.data, self.run = plan, recipe, data, run
-        self.accelerator: Any = Accelerator()
+        self.accelerator = mixed.accelerator(plan.mixed)
         self.share = Share(self.accelerator.process_index, self.accelerator.num_processes)
         if recipe.batch % self.share.processes:
             raise UsageError(
@@ -248,6 +244,7 @@ class _Run:
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.averaged = dict(state["averaged"])
+            mixed.restore(self.accelerator, state.get("scaling", {}))
             return int(state["iteration"]), float(state.get("loss", math.nan))
 
     def _logs(self) -> list[Log]:
@@ -334,6 +331,7 @@ class _Run:
             "averaged": self.averaged,
             "iteration": iteration,
             "loss": loss,
+            "scaling": mixed.scaling(self.accelerator),
         }
         checkpoints.save(self.run.state, content)
         weights: dict[str, Any] = {"state_dict": state}

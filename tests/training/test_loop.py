@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from seaformer.commands._training import export_line
-from seaformer.core.errors import CorruptArtifact, UsageError
+from seaformer.core.errors import CorruptArtifact, UsageError, UserError
 from seaformer.data.synth import synthesise
 from seaformer.models import create_model
 from seaformer.training.checkpoints import RunFolder, load, load_state, save
@@ -121,3 +122,46 @@ def test_recipes_are_the_official_rows() -> None:
     assert recipe_of("seaformer_t.ade20k").lr == 3e-4
     assert recipe_of("seaformerpp_b.ade20k").lr == 2.5e-4
     assert recipe_of("setr_mla_l.cityscapes_768").lr == 0.002
+
+
+def test_half_precision_trains_near_float_and_resumes_exactly(tmp_path: Path) -> None:
+    synthesise(tmp_path / "set", 6, seed=1)
+    plan = TrainPlan(
+        "seaformer_t.synth", str(tmp_path / "set"), str(tmp_path / "a"), 2, batch=2, every=1,
+        mixed="bf16",
+    )  # fmt: skip
+
+    def stop(done: int, of: int, loss: float) -> None:
+        if done == 1:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train(plan, progress=stop)
+    train(plan, resume=True)
+    train(replace(plan, out=str(tmp_path / "b")))
+    assert (tmp_path / "a/log.csv").read_text() == (tmp_path / "b/log.csv").read_text()
+    train(replace(plan, out=str(tmp_path / "c"), mixed=""))
+    half, whole = (csv_losses(tmp_path / name) for name in "ac")
+    assert half != whole
+    assert half[0] == pytest.approx(whole[0], rel=0.02)
+    assert (
+        load(tmp_path / "a/last.pth")["state_dict"]["stem.conv.conv.weight"].dtype is torch.float32
+    )
+
+
+def csv_losses(folder: Path) -> list[float]:
+    rows = csv.DictReader((folder / "log.csv").read_text().splitlines())
+    return [float(row["loss"]) for row in rows]
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a GPU here")
+@pytest.mark.parametrize(
+    ("mixed", "sentence"), [("fp16", "requires a GPU"), ("fp8", "kind of mixed precision")]
+)
+def test_mixed_precision_that_is_not_here_is_refused(
+    tmp_path: Path, mixed: str, sentence: str
+) -> None:
+    synthesise(tmp_path / "set", 6, seed=1)
+    plan = TrainPlan("seaformer_t.synth", str(tmp_path / "set"), str(tmp_path / "run"), mixed=mixed)
+    with pytest.raises(UserError, match=sentence):
+        train(plan)
