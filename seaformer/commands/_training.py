@@ -42,7 +42,7 @@ class RunOptions:
     backbone: Annotated[str, typer.Option(help="weights of the backbone to begin with")] = ""
     every: Annotated[int, typer.Option(help="iterations between checkpoints")] = 0
     mixed: Annotated[
-        str, typer.Option(help="forward passes in half: bf16, or fp16 on a GPU; float when absent")
+        str, typer.Option(help="forward passes in bfloat16, or on a GPU float16; float when absent")
     ] = ""
     workers: Annotated[int, typer.Option(min=0, help="processes that read images")] = 0
     log: Annotated[

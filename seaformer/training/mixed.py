@@ -7,11 +7,13 @@ from typing import Any
 import torch
 
 from seaformer.core.errors import UsageError
+from seaformer.core.precision import precisions
 from seaformer.core.registry import missing, unknown
 
-# accelerate's names. ``fp16`` scales the loss, which accelerate does on a GPU alone.
-KINDS = ("bf16", "fp16")
-_SCALED = KINDS[1]
+BFLOAT, HALF = "bfloat16", "float16"  # HALF scales the loss, which accelerate does on a GPU alone
+KINDS = (BFLOAT, HALF)
+# How accelerate calls them: of a type that exports have too, as they do.
+_NAMES = {BFLOAT: "bf16"} | {row.dtype: row.name for row in precisions() if row.dtype == HALF}
 
 
 def accelerator(mixed: str) -> Any:
@@ -21,8 +23,8 @@ def accelerator(mixed: str) -> Any:
     """
     if mixed and mixed not in KINDS:
         raise unknown("kind of mixed precision", mixed, KINDS)
-    if mixed == _SCALED and not torch.accelerator.is_available():
-        raise UsageError(f"--mixed {mixed} requires a GPU.", hint=f"On a CPU: --mixed {KINDS[0]}")
+    if mixed == HALF and not torch.accelerator.is_available():
+        raise UsageError(f"--mixed {mixed} requires a GPU.", hint=f"On a CPU: --mixed {BFLOAT}")
     try:
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
@@ -31,7 +33,7 @@ def accelerator(mixed: str) -> Any:
     # accelerate 1.13: the precision of a process' first run is that of all later ones, and another
     # is refused; there is no public name for this.
     AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=mixed or None)
+    return Accelerator(mixed_precision=_NAMES.get(mixed))
 
 
 def scaling(accelerator: Any) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_half_precision_trains_near_float_and_resumes_exactly(tmp_path: Path) ->
     synthesise(tmp_path / "set", 6, seed=1)
     plan = TrainPlan(
         "seaformer_t.synth", str(tmp_path / "set"), str(tmp_path / "a"), 2, batch=2, every=1,
-        mixed="bf16",
+        mixed="bfloat16",
     )  # fmt: skip
 
     def stop(done: int, of: int, loss: float) -> None:
@@ -156,7 +156,7 @@ def csv_losses(folder: Path) -> list[float]:
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a GPU here")
 @pytest.mark.parametrize(
-    ("mixed", "sentence"), [("fp16", "requires a GPU"), ("fp8", "kind of mixed precision")]
+    ("mixed", "sentence"), [("float16", "requires a GPU"), ("float8", "kind of mixed precision")]
 )
 def test_mixed_precision_that_is_not_here_is_refused(
     tmp_path: Path, mixed: str, sentence: str
