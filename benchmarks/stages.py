@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 
 from seaformer.data.metrics import ClassCounts
@@ -22,7 +21,7 @@ from seaformer.data.preprocessing import preprocessing_of
 from seaformer.data.sets import open_set, read
 from seaformer.evaluation.modes import class_map, official
 from seaformer.evaluation.predictor import Array, of_session
-from seaformer.evaluation.run import RESAMPLES
+from seaformer.evaluation.tally import Tally, weights_of
 from seaformer.models import create_model, network_maker
 from seaformer.training.feeding import Augmented, batch_of
 from seaformer.training.groups import groups
@@ -86,7 +85,7 @@ def evaluated(folder: str, model: str, images: int) -> Stages:
     session = network_maker(model)(data.classes)
     one, mode = of_session(session), official(model, data.dataset)
     samples = [data.samples[i % len(data.samples)] for i in range(images)]
-    resampled, rng = np.zeros((RESAMPLES, 3, data.classes)), np.random.default_rng(0)
+    tally = Tally(data.classes)
     stages = Stages(f"evaluation of {model}", images)
     network = 0.0
 
@@ -98,7 +97,7 @@ def evaluated(folder: str, model: str, images: int) -> Stages:
         return answer
 
     timed = type(one)(one.name, one.task, one.scope, one.size, one.prepare, run)
-    for sample in samples:
+    for number, sample in enumerate(samples):
         with stages.stage("read"):
             picture = read(data, sample)
         with stages.stage("network"):
@@ -106,7 +105,7 @@ def evaluated(folder: str, model: str, images: int) -> Stages:
         assert picture.mask is not None
         with stages.stage("count, with intervals"):
             counts = ClassCounts.of(guess, picture.mask, data.classes, data.ignore)
-            resampled += rng.poisson(1, RESAMPLES)[:, None, None] * counts.stacked()
+            tally.add(counts, weights_of(0, number))
     stages.taken["resize, twice, and compare"] = stages.taken["network"] - network
     stages.taken["network"] = network
     return stages
