@@ -28,7 +28,7 @@ from seaformer.models import trained
 from seaformer.models.trained import TrainedWeights, trained_weights
 from seaformer.training import checkpoints
 from seaformer.training.checkpoints import RunFolder
-from seaformer.training.distillation import Distillation
+from seaformer.training.distillation import DEFAULT_METHOD, Distillation, method_of
 from seaformer.training.loop import TrainPlan
 
 _BETWEEN = 20  # iterations to a row of the curve
@@ -99,12 +99,15 @@ def _command(plan: TrainPlan) -> str:
 
 
 def _teaching(how: Distillation) -> list[str]:
-    words = ["--teacher", how.teacher, "--method", how.method]
+    """The options of a distillation that are not the defaults, or not the method's."""
+    row, words = method_of(how.method), ["--teacher", how.teacher]
     words += ["--teacher-checkpoint", how.checkpoint] if how.checkpoint else []
     words += ["--teacher-ema"] if how.ema else []
-    words += ["--teacher-resolution", how.resolution]
+    words += ["--method", how.method] if how.method != DEFAULT_METHOD else []
+    words += ["--teacher-resolution", how.resolution] if how.resolution != row.resolution else []
     for name, weight in vars(how.weights).items():
-        words += [f"--weight-{name}", f"{weight:g}"]
+        if weight != getattr(row.weights, name):
+            words += [f"--weight-{name}", f"{weight:g}"]
     return words
 
 
