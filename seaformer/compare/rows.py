@@ -1,14 +1,15 @@
 """Two sets of measurements, row by row: what got worse, what got better, what is only in one.
 
 A row is one method of one model, size, format, precision, scope, core and number of threads on one
-device. Of the base the newest valid measurement of a row counts; of the new side the newest one,
-valid or not, because a run that fails now must not hide behind an older one. What is a regression
-is decided in ``judgement``.
+device, and of one variant of the file where a side has several. Of the base the newest valid
+measurement of a row counts; of the new side the newest one, valid or not, because a run that fails
+now must not hide behind an older one. What is a regression is decided in ``judgement``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from seaformer.compare.accuracy import judge_accuracy
@@ -28,6 +29,7 @@ from seaformer.core.errors import MeasurementRefused, Regression, UsageError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import MEASURED, Measurement, short_commit
 from seaformer.core.registry import unknown
+from seaformer.core.stem import variant
 
 HOST = "host"
 _DECIDING = ("outcome", "latency", "instructions", *METRICS, "accuracy")
@@ -63,7 +65,8 @@ class Side:
 class RowKey:
     """What must be the same on both sides. ``device`` is ``host`` for every computer.
 
-    Two computers are still distinguished: their times are only advice (``verdict``). An evaluation
+    Two computers are still distinguished: their times are only advice (``verdict``). ``variant`` is
+    of the file (another observer, a rule left out), where a side has more than one. An evaluation
     has the source ``accuracy``, and in the place of a device the data and how images were fed.
     """
 
@@ -77,11 +80,13 @@ class RowKey:
     device: str
     core: str
     threads: int
+    variant: str = ""
 
     @property
     def name(self) -> str:
         """One line: ``seaformer_t.ade20k 512x512 executorch fp32 logits, host``."""
         method = "" if self.method == "forward" else f" {self.method}"
+        method += f" ({self.variant})" if self.variant else ""
         network = f"{self.model} {self.size} {self.format} {self.precision} {self.scope}{method}"
         if self.source == ACCURACY:
             return f"{network} on {self.device}"
@@ -156,8 +161,11 @@ def compare(
                 f"{name} has no measurement: {side.label}{_skipped(side)}.",
                 hint="Make one: seaformer bench --variant t --threads 1",
             )
-    before, after = _rows(base, valid_first=True), _rows(new, valid_first=False)
-    scores = [{_accuracy_key(one): one for one in side.accuracies} for side in (base, new)]
+    split = _split(base) | _split(new)
+    before, after = _rows(base, split, valid_first=True), _rows(new, split, valid_first=False)
+    scores = [
+        {_within(_accuracy_key(one), split): one for one in side.accuracies} for side in (base, new)
+    ]
     keys = [rows.keys() | more.keys() for rows, more in zip((before, after), scores, strict=True)]
     common = sorted(keys[0] & keys[1])
     if not common:
@@ -208,11 +216,25 @@ def gate(comparison: Comparison, *, missing: bool = False) -> None:
         )
 
 
-def _rows(side: Side, *, valid_first: bool) -> dict[RowKey, Measurement]:
+def _split(side: Side) -> set[RowKey]:
+    """Keys, less the variant, of which one side has files of more than one."""
+    every = [key for one in side.measurements for key in _keys(one)]
+    every += map(_accuracy_key, side.accuracies)
+    counts = Counter(replace(key, variant="") for key in set(every))
+    return {key for key, count in counts.items() if count > 1}
+
+
+def _within(key: RowKey, split: Collection[RowKey]) -> RowKey:
+    """The key, with its variant only where that is needed: one file each may be compared."""
+    whole = replace(key, variant="")
+    return key if whole in split else whole
+
+
+def _rows(side: Side, split: Collection[RowKey], *, valid_first: bool) -> dict[RowKey, Measurement]:
     """The measurement of each row; later ones replace earlier ones."""
     by_key: dict[RowKey, Measurement] = {}
     for one in sorted(side.measurements, key=lambda m: (m.created_at, m.id)):
-        for key in _keys(one):
+        for key in (_within(key, split) for key in _keys(one)):
             held = by_key.get(key)
             if valid_first and held is not None and held.valid and not one.valid:
                 continue
@@ -235,6 +257,7 @@ def _keys(one: Measurement) -> Sequence[RowKey]:
             device=HOST if on_host else _device(one),
             core=one.plan.core,
             threads=one.plan.threads,
+            variant=variant(one.artifact_file, one.model, one.precision, one.scope),
         )
         for method in methods
     ]
@@ -260,6 +283,7 @@ def _accuracy_key(one: Accuracy) -> RowKey:
         device=f"{one.data} {one.split}, {one.mode}",
         core="",
         threads=1,
+        variant=variant(one.artifact_file, one.model, one.precision, one.scope),
     )
 
 

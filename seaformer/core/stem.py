@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
-from seaformer.core.files import safe_name
 from seaformer.core.preprocessing import FLOAT
 from seaformer.core.spec import AVERAGED, CHECKPOINT, SEEDED, WITH_BACKBONE, ModelSpec
 
 _LONGEST_TAIL = 60  # of the rules in a file's name
-_LONGEST_DATA = 20  # of the name of a data set's folder
 _DIGITS = 8  # of a digest in a file's name
+_OF_NO_TIME = re.compile(r"components|w[0-9a-f]{8}(-ema)?|seed\d+|backbone-[0-9a-f]{8}")
 
 
 def stem(
@@ -51,11 +51,25 @@ def stem(
     tail += f"__{observer}" if observer else ""
     tail += f"__keep-{_joined(keep)}" if keep else ""
     tail += "" if max_drop is None else f"__drop-{max_drop:g}"
-    tail += f"__on-{safe_name(data)[:_LONGEST_DATA]}" if data else ""
+    tail += f"__on-{data}" if data else ""
     tail += f"__for-{cpu}" if cpu else ""
     tail += f"__dynamic-{'+'.join(dynamic)}" if dynamic else ""
     tail += f"__no-{_joined(no_rewrite)}" if no_rewrite else ""
     return f"{spec.name}__{spec.height}x{spec.width}__{precision}{tail}"
+
+
+def variant(file: str, model: str, precision: str, scope: str) -> str:
+    """What distinguishes a file from others of its model, precision and scope: ``percentile``.
+
+    The part of its name that ``stem`` adds for it; empty for a default and for a file that was not
+    named here. Weights and methods for components leave a network's latency as it is.
+    """
+    name, _, _ = file.rpartition(".")
+    beginning = re.match(rf"{re.escape(model)}__\d+x\d+__{re.escape(precision)}__", name)
+    if beginning is None:
+        return ""
+    parts = name[beginning.end() :].split("__")
+    return " ".join(part for part in parts if part != scope and not _OF_NO_TIME.fullmatch(part))
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from seaformer.core.counts import Counts
 from seaformer.core.measurement import Flag
+from seaformer.core.stem import variant
 
 _KEY = attrgetter(
     "device",
@@ -24,6 +25,7 @@ _KEY = attrgetter(
     "format",
     "precision",
     "scope",
+    "variant",
     "method",
     "core",
     "threads",
@@ -110,6 +112,11 @@ class ResultRow:
         """What makes two rows runs of the same thing."""
         identity: tuple[object, ...] = _KEY(self)
         return identity
+
+    @cached_property
+    def variant(self) -> str:
+        """What distinguishes the file from others of its model, precision and scope."""
+        return variant(self.artifact_file, self.model, self.precision, self.scope)
 
     @property
     def size(self) -> str:

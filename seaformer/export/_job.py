@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from seaformer.core import files
 from seaformer.core.engine import Engine, engine_of
 from seaformer.core.errors import UsageError
 from seaformer.core.precision import Precision, find_precision, precisions
@@ -23,6 +25,8 @@ from seaformer.export._shared import Shared
 from seaformer.export._steps import Steps
 from seaformer.export._subject import Subject, is_graph_file, module_subject, zoo_subject
 from seaformer.export.quantize._calibration import calibration_digest
+
+_LONGEST_DATA = 20  # of the name of a data set's folder
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Job:
     def spec(self) -> ModelSpec:
         return self.subject.spec
 
-    @property
+    @cached_property
     def file(self) -> str:
         request = self.request
         more = (request.scope, request.components, request.no_rewrite)
@@ -57,7 +61,7 @@ class Job:
             observer=request.observer or "",
             keep=request.keep,
             max_drop=request.max_drop,
-            data=Path(request.data).name if request.data else "",
+            data=_data_name(request.data) if request.data else "",
             cpu=request.cpu or "",
             dynamic=request.dynamic,
         )
@@ -66,6 +70,12 @@ class Job:
     def key(self, what: str, *more: Any) -> tuple[Any, ...]:
         """Of a result that depends on the network, its tail and ``more``, and not on the format."""
         return (what, self.request.scope, bool(self.request.dynamic), *more)
+
+
+def _data_name(folder: str) -> str:
+    """The folder's name and a digest of its images: two folders may bear one name."""
+    name = files.safe_name(files.expanded(folder).resolve().name)[:_LONGEST_DATA]
+    return f"{name}-{calibration_digest(folder)[:8]}"
 
 
 def open_job(

@@ -164,7 +164,8 @@ def rows(
 def newest(table: ResultTable, *, valid_only: bool = False) -> ResultTable:
     """The first row of every key.
 
-    A key is device, model, size, format, precision, scope, method, core, threads, runner, source.
+    A key is device, model, size, format, precision, scope, variant of the file, method, core,
+    threads, runner, source.
     """
     seen = set()
     kept = []

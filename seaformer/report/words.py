@@ -122,8 +122,14 @@ def _runtime(name: str, version: str) -> str:
 
 
 def model(row: ResultRow) -> str:
-    """The model, and the method where it is not the whole network."""
-    return clean(row.model if row.method == "forward" else f"{row.model}:{row.method}")
+    """The model, the method where it is not the whole network, and the variant of the file."""
+    method = "" if row.method == "forward" else f":{row.method}"
+    return clean(f"{row.model}{method}{variant(row)}")
+
+
+def variant(row: ResultRow) -> str:
+    """`` (percentile)`` behind a model whose file differs from others of its precision."""
+    return f" ({row.variant})" if row.variant else ""
 
 
 def validity(row: ResultRow) -> str:

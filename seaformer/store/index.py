@@ -18,6 +18,7 @@ from seaformer.core.counts import typical
 from seaformer.core.errors import ArtifactError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import MEASURED, SCHEMA, Measurement
+from seaformer.core.stem import variant
 from seaformer.store import database
 from seaformer.store.database import storable
 from seaformer.store.results import RunFile, read_run, run_files
@@ -29,6 +30,7 @@ _BATCH = 500
 class IndexEntry:
     """What a list shows of one stored measurement; ``path`` is relative to the results folder.
 
+    ``variant`` is what distinguishes the file from others of its model, precision and scope;
     ``median_ms`` is the median of process medians of the whole network (or of the one method
     measured); ``instructions`` of one inference where they were counted.
     """
@@ -53,13 +55,15 @@ class IndexEntry:
     median_ms: float | None
     instructions: int | None
     artifact_sha256: str
+    variant: str
     size_bytes: int
 
     @property
     def key(self) -> tuple[object, ...]:
         """What makes two measurements repeats of each other."""
-        network = (self.model, self.size, self.format, self.precision, self.scope, self.methods)
-        return (self.source, self.device, self.device_name, self.core, self.threads, *network)
+        where = (self.source, self.device, self.device_name, self.core, self.threads)
+        file = (self.model, self.size, self.format, self.precision, self.scope, self.variant)
+        return (*where, *file, self.methods)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Listing:
 _COLUMNS = tuple(field.name for field in fields(IndexEntry))
 _VALID = _COLUMNS.index("valid")
 _LAYOUT = database.Layout(
-    2 * 1000 + SCHEMA,
+    3 * 1000 + SCHEMA,
     [
         ("files", "path TEXT PRIMARY KEY, size_bytes INTEGER, changed_ns INTEGER, reason TEXT"),
         ("entries", f"{', '.join(_COLUMNS)}, PRIMARY KEY (path)"),
@@ -195,5 +199,8 @@ def _entry(measurement: Measurement, file: RunFile) -> IndexEntry:
         median_ms=statistics.median(medians) / 1e6 if timed else None,
         instructions=counted.instructions if counted else None,
         artifact_sha256=measurement.artifact_sha256,
+        variant=variant(
+            measurement.artifact_file, measurement.model, measurement.precision, measurement.scope
+        ),
         size_bytes=file.size_bytes,
     )

@@ -48,6 +48,25 @@ def test_a_slower_phone_row_is_a_regression_and_the_gate_says_which() -> None:
         gate(found)
 
 
+def _of_file(number: int, variant: str, median_ms: float = 20.0) -> Measurement:
+    name = f"seaformer_t.ade20k__512x512__fp32{variant}.pte"
+    return replace(on_phone(number, median_ms), artifact_file=name)
+
+
+def test_two_files_of_one_precision_are_compared_each_with_its_own() -> None:
+    base = Side("old", (_of_file(1, ""), _of_file(2, "__no-axial", 30.0)))
+    new = Side("new", (_of_file(3, "", 21.0), _of_file(4, "__no-axial", 30.0)))
+    found = compare(base, new)
+    outcomes = {row.key.variant: bool(row.of(REGRESSION)) for row in found.rows}
+    assert outcomes == {"": True, "no-axial": False}
+    assert "(no-axial)" in found.rows[1].key.name
+
+
+def test_a_file_with_a_rule_left_out_is_compared_with_the_one_file_of_the_other_side() -> None:
+    (row,) = compare(Side("old", (_of_file(1, ""),)), Side("new", (_of_file(2, "__no-x"),))).rows
+    assert not row.key.variant
+
+
 @pytest.mark.parametrize(
     ("median_ms", "verdict"), [(20.0, SAME), (20.4, SAME), (19.8, SAME), (19.0, BETTER)]
 )

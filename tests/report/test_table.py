@@ -10,6 +10,7 @@ import pytest
 from seaformer.core import codec
 from seaformer.core.measurement import Conditions, summary
 from seaformer.core.table import ResultTable
+from seaformer.report import words
 from seaformer.report.components import components
 from seaformer.report.table import current, newest, rows, table_of
 from tests.fakes.measurements import (
@@ -123,6 +124,22 @@ def test_each_device_has_its_own_rows_also_when_two_share_an_id() -> None:
     found = report_of([measurement(1), measurement(2, device=other), emulated(3), measurement(4)])
     assert [section.device for section in found.devices] == [HOST, EMULATOR, other]
     assert [len(section.table.rows) for section in found.devices] == [2, 1, 1]
+
+
+def test_files_that_differ_in_an_observer_or_a_rule_are_rows_of_their_own() -> None:
+    names = ("", "__percentile", "__no-axial", "__components")
+    made = [
+        measurement(i, artifact_file=f"seaformer_t.ade20k__512x512__fp32{name}.onnx")
+        for i, name in enumerate(names, 1)
+    ]
+    kept = newest(table_of(reversed(made))).rows
+    assert [row.measurement_id for row in kept] == [made[i].id for i in (3, 2, 1)]
+    shown = [
+        "seaformer_t.ade20k",
+        "seaformer_t.ade20k (no-axial)",
+        "seaformer_t.ade20k (percentile)",
+    ]
+    assert [words.model(row) for row in kept] == shown
 
 
 def test_the_newest_row_of_a_key_stands_for_it() -> None:

@@ -28,6 +28,13 @@ def test_the_newest_of_every_key_stay(store: ResultStore) -> None:
     assert pruned(store, keep=3) == []
 
 
+def test_a_file_made_in_another_way_is_not_a_repeat(store: ResultStore) -> None:
+    names = ("", "__percentile")
+    files = [f"seaformer_t.ade20k__512x512__fp32{name}.onnx" for name in names]
+    filled(store, *(measurement(n, artifact_file=file) for n, file in enumerate(files, 1)))
+    assert pruned(store, keep=1) == []
+
+
 def test_failures_go_when_a_newer_run_is_valid_and_only_then(store: ResultStore) -> None:
     filled(store, failed(1), measurement(2, flags=(OFF_CORE,)), measurement(3), failed(4))
     filled(store, replace(failed(5), model="seaformer_s.ade20k"))

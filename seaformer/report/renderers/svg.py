@@ -85,8 +85,9 @@ def _timed(section: DeviceSection) -> list[ResultRow]:
 def alternative(report: Report, most: int | None = None) -> str:
     """The picture in words, or its first ``most`` bars and how many more there are."""
     bars = [
-        f"{row.model} with {words.runtime(row)} {row.precision} on {section.device.model}: "
-        f"{words.ms(row.median_ms)} ms{'' if row.valid else ' (not valid)'}"
+        f"{row.model} with {words.runtime(row)} {row.precision}{words.variant(row)} "
+        f"on {section.device.model}: {words.ms(row.median_ms)} ms"
+        f"{'' if row.valid else ' (not valid)'}"
         for section in report.devices
         for row in drawn(section)
     ]
@@ -129,7 +130,9 @@ def _bar(row: ResultRow, y: int, scale: float) -> str:
     median = row.median_ms or 0.0
     low, high = row.ci95_low_ms or median, row.ci95_high_ms or median
     scope = "" if row.scope == "logits" else f" {row.scope}"
-    label = f"{row.model} {row.size}, {words.runtime(row)} {row.precision}{scope}"
+    label = (
+        f"{row.model} {row.size}, {words.runtime(row)} {row.precision}{scope}{words.variant(row)}"
+    )
     value = f"{words.ms(median)} ms ({words.interval(row)}){'' if row.valid else ' not valid'}"
     x1, x2 = _LABEL + low * scale, _LABEL + high * scale
     end = _LABEL + max(median, high) * scale + 8

@@ -53,7 +53,7 @@ def zoo_row(report: Report, row: ResultRow) -> ZooRow | None:
 def label(row: ResultRow) -> str:
     """``seaformer_t.ade20k executorch 1.5.1 fp32 upsample``."""
     scope = "" if row.scope == "logits" else f" {row.scope}"
-    return f"{row.model} {words.runtime(row)} {row.precision}{scope}"
+    return f"{row.model} {words.runtime(row)} {row.precision}{scope}{words.variant(row)}"
 
 
 def in_words(sentences: Sequence[str], most: int = 40) -> str:
