@@ -6,8 +6,9 @@ They take and give the same nouns, write to the same store and raise the same er
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import product
 from pathlib import Path
-from typing import overload
 
 from seaformer.bench.fleet import BenchOrder, Fleet
 from seaformer.bench.foreign import FileOptions, described_file, open_file
@@ -18,13 +19,14 @@ from seaformer.compare.sides import load_side
 from seaformer.compare.verdict import Limits
 from seaformer.core import engine
 from seaformer.core.artifact import Artifact
+from seaformer.core.errors import UsageError
 from seaformer.core.estimate import Estimate
 from seaformer.core.measurement import Measurement
-from seaformer.core.notebook import table as html_table
 from seaformer.core.plan import RunPlan, Stop, Warmup, default_runs
 from seaformer.core.precision import BASE
 from seaformer.core.preprocessing import FLOAT
 from seaformer.core.request import ExportRequest, check_input
+from seaformer.core.runs import Measurements
 from seaformer.estimate.counted import report_store
 from seaformer.estimate.run import CORE, open_estimator
 from seaformer.evaluation.network import NetworkOptions
@@ -41,32 +43,6 @@ from seaformer.store.results import ResultStore, results_dir
 Model = str | Path | Artifact
 _SUFFIXES = tuple(each.suffix for each in engine.engines())
 Progress = Callable[[str], None]
-
-
-class Measurements(Sequence[Measurement]):
-    """The measurements of one bench, in the order of the artifacts; a table in a notebook."""
-
-    def __init__(self, measurements: Iterable[Measurement]) -> None:
-        self._all = tuple(measurements)
-
-    @overload
-    def __getitem__(self, index: int) -> Measurement: ...
-    @overload
-    def __getitem__(self, index: slice) -> Measurements: ...
-    def __getitem__(self, index: int | slice) -> Measurement | Measurements:
-        return Measurements(self._all[index]) if isinstance(index, slice) else self._all[index]
-
-    def __len__(self) -> int:
-        return len(self._all)
-
-    def __iter__(self) -> Iterator[Measurement]:
-        return iter(self._all)
-
-    def __repr__(self) -> str:
-        return f"Measurements of {', '.join(one.artifact_file for one in self._all) or 'nothing'}"
-
-    def _repr_html_(self) -> str:
-        return html_table(self._all)
 
 
 def bench(
@@ -108,8 +84,8 @@ def bench(
             manifest.
         device: ``host``, ``emulator[:CORE]``, ``phone``, serials, ``HOST:PORT``, or ``all``.
         format: of models given by name; those of the ``export`` extra when absent.
-        precision, size, scope, components, checkpoint, classes, ema, backbone, input: as in
-            ``export_model``.
+        precision, scope, checkpoint, classes, ema, backbone, input: of models given by name, as in
+            ``export_model``; size, components: of files too.
         threads, core: 1 is the calling thread, without a pool; ``prime``, ``big``, ``little``, a
             core's number, or a list for several threads.
         warmup, runs: exact numbers; ``None`` is the adaptive rule.
@@ -121,8 +97,9 @@ def bench(
         results: the store's folder; ``$SEAFORMER_RESULTS`` or ``./results`` when absent.
         command, progress: kept in every measurement; called with a sentence as each step begins.
 
-    Returns the measurements; a run that failed is one with a ``failure``. Raises the error of the
-    first device that could not be used.
+    Returns the measurements; a run that failed is one with a ``failure``. Raises ``UsageError`` for
+    a choice for models by name where there are files alone, and the error of the first device that
+    could not be used.
 
         >>> measured = bench("seaformer_t", format="onnx", size=(64, 64),
         ...                  warmup=1, runs=3, repeats=1, force=True)
@@ -147,18 +124,15 @@ def bench(
     engines = _engines(models, _names(format))
     options = TargetOptions(adb_host, resume=resume, force=force, notice=step, engines=engines)
     order = BenchOrder(plan, ResultStore(results_dir(results)), command, (), options)
+    making = _Making(
+        _names(format), _names(precision), size, scope, components, checkpoint, classes, seed, ema,
+        backbone, input,
+    )  # fmt: skip
+    making.check_used(models, _Making(()))
     targets = list_targets(device, options)
     about = about or FileOptions(size=size, seed=seed, here="host" in targets)
     fleet = Fleet(targets, order, step)
-    artifacts = [
-        artifact
-        for model in models
-        for artifact in _artifacts(
-            model, formats=_names(format), precisions=_names(precision), size=size, scope=scope,
-            components=components, checkpoint=checkpoint, classes=classes, seed=seed, ema=ema,
-            backbone=backbone, input=input, about=about, step=step,
-        )
-    ]  # fmt: skip
+    artifacts = [each for model in models for each in making.artifacts(model, about, step)]
     outcomes = fleet.run(artifacts)
     for outcome in outcomes:
         if outcome.error is not None:
@@ -250,16 +224,11 @@ def estimate(
     """
     step = progress or (lambda _: None)
     models, formats = tuple(_several(models)), _names(format)
+    making = _Making(formats, _names(precision), size, components=components)
+    making.check_used(models, _Making((engine.DEFAULT_FORMAT,)))
     estimator = open_estimator(core, calibration, _engines(models, formats), step, step)
-    artifacts = [
-        artifact
-        for model in models
-        for artifact in _artifacts(
-            model, formats=formats, precisions=_names(precision), size=size, scope="logits",
-            components=components, checkpoint=None, classes=None, seed=0, ema=False,
-            backbone=None, input=FLOAT, about=FileOptions(size=size), step=step,
-        )
-    ]  # fmt: skip
+    about = FileOptions(size=size)
+    artifacts = [each for model in models for each in making.artifacts(model, about, step)]
     return tuple(estimator.estimate(a, components=components, progress=step) for a in artifacts)
 
 
@@ -297,53 +266,74 @@ def _engines(models: Iterable[Model], formats: Sequence[str]) -> tuple[str, ...]
     for model in models:
         if isinstance(model, Artifact):
             names.append(model.runtime)
-        elif Path(model).suffix in _SUFFIXES:
+        elif _is_file(model):
             names.append(engine_for(Path(model)).name)
         else:
             names += (engine.engine_of(each).name for each in formats or engine.default_formats())
     return tuple(dict.fromkeys(names))
 
 
-def _artifacts(
-    model: Model,
-    *,
-    formats: Sequence[str],
-    precisions: Sequence[str],
-    size: tuple[int, int] | None,
-    scope: str,
-    components: bool,
-    checkpoint: Path | str | None,
-    classes: int | None,
-    seed: int,
-    ema: bool,
-    backbone: Path | str | None,
-    input: str,
-    about: FileOptions,
-    step: Progress,
-) -> Iterator[Artifact]:
-    """An artifact as it is, any file, or every file of the models of a name."""
-    if isinstance(model, Artifact):
-        yield described_file(model, about)
-        return
-    if isinstance(model, Path) or Path(model).suffix in _SUFFIXES:
-        yield open_file(Path(model), about, step)
-        return
-    for name in find_models(model):
-        for format in formats or engine.default_formats():
-            for precision in precisions:
-                request = ExportRequest(
-                    model=name,
-                    format=format,
-                    precision=precision,
-                    size=size,
-                    scope=scope,
-                    components=components,
-                    checkpoint=None if checkpoint is None else str(checkpoint),
-                    classes=classes,
-                    seed=seed,
-                    ema=ema,
-                    backbone=None if backbone is None else str(backbone),
-                    input=input,
+def _is_file(model: Model) -> bool:
+    return not isinstance(model, str) or Path(model).suffix in _SUFFIXES
+
+
+@dataclass(frozen=True)
+class _Making:
+    """How files are made of models by name; all but sizes and components are of no use to files."""
+
+    formats: tuple[str, ...]
+    precisions: tuple[str, ...] = (BASE.name,)
+    size: tuple[int, int] | None = None
+    scope: str = "logits"
+    components: bool = False
+    checkpoint: Path | str | None = None
+    classes: int | None = None
+    seed: int = 0
+    ema: bool = False
+    backbone: Path | str | None = None
+    input: str = FLOAT
+
+    def check_used(self, models: Sequence[Model], usual: _Making) -> None:
+        """Raise ``UsageError`` where only files are named, for what differs from ``usual``."""
+        if not models or not all(map(_is_file, models)):
+            return
+        named = {"formats": "format", "precisions": "precision"}
+        for field in fields(self):
+            both = field.name in ("size", "components", "seed")
+            if not both and getattr(self, field.name) != getattr(usual, field.name):
+                raise UsageError(
+                    f"{named.get(field.name, field.name)} is for models by name: a file is timed "
+                    "as it is.",
+                    hint="Name models, or leave it out.",
                 )
-                check_input(input, format)
+
+    def artifacts(self, model: Model, about: FileOptions, step: Progress) -> Iterator[Artifact]:
+        """An artifact as it is, any file, or every file of the models of a name."""
+        if isinstance(model, Artifact):
+            yield described_file(model, about)
+        elif isinstance(model, Path) or _is_file(model):
+            yield open_file(Path(model), about, step)
+        else:
+            pairs = product(
+                find_models(model), self.formats or engine.default_formats(), self.precisions
+            )
+            for name, format, precision in pairs:
+                request = self._request(name, format, precision)
+                check_input(self.input, format)
                 yield cached_export(request, step)
+
+    def _request(self, name: str, format: str, precision: str) -> ExportRequest:
+        return ExportRequest(
+            model=name,
+            format=format,
+            precision=precision,
+            size=self.size,
+            scope=self.scope,
+            components=self.components,
+            checkpoint=None if self.checkpoint is None else str(self.checkpoint),
+            classes=self.classes,
+            seed=self.seed,
+            ema=self.ema,
+            backbone=None if self.backbone is None else str(self.backbone),
+            input=self.input,
+        )

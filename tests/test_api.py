@@ -15,6 +15,7 @@ import seaformer
 from seaformer import api
 from seaformer.core.errors import UsageError
 from seaformer.core.measurement import Flag
+from seaformer.core.runs import Measurements
 from seaformer.store.results import ResultStore
 from tests import requirements
 from tests.fakes.measurements import emulated, failed, measurement
@@ -52,6 +53,16 @@ def test_the_example_of_a_function_works(
     (example,) = finder.find(functions[name], name, globs=functions)
     assert example.examples
     assert doctest.DocTestRunner().run(example).failed == 0
+
+
+def test_a_choice_for_models_by_name_is_refused_beside_files_alone(tmp_path: Path) -> None:
+    file = tmp_path / "some.onnx"
+    for choice in ({"precision": "fp16"}, {"format": "onnx"}, {"checkpoint": "w.pth"}):
+        (name,) = choice
+        with pytest.raises(UsageError, match=f"{name} is for models by name"):
+            api.bench(file, results=tmp_path, **choice)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="precision is for models by name"):
+        api.estimate(file, precision="fp16")
 
 
 def test_a_verb_can_be_called_however_its_package_was_imported() -> None:
@@ -96,7 +107,7 @@ def test_a_notebook_shows_latency_or_instructions_and_why_a_row_is_not_valid() -
 
 def test_a_notebook_shows_no_foreign_markup() -> None:
     hostile = replace(measurement(1), model="<script>alert(1)</script>")
-    shown = api.Measurements([hostile, measurement(2)])
+    shown = Measurements([hostile, measurement(2)])
     assert "<script>" not in shown._repr_html_()
     assert shown._repr_html_().count("<tr>") == 3
     assert (len(shown), shown[:1][0], list(shown)[1]) == (2, hostile, measurement(2))

@@ -255,8 +255,12 @@ def write_bytes(path: Path, content: Buffer) -> None:
 
 
 def create_text(path: Path, text: str) -> None:
-    """Write a new text file atomically. Raises ``UsageError`` when the name is taken."""
-    content = text.encode("utf-8", "backslashreplace")
+    """As ``create_bytes``, of a text; lone surrogates as ``write_text`` writes them."""
+    create_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def create_bytes(path: Path, content: Buffer) -> None:
+    """Write a new file atomically. Raises ``UsageError`` when the name is taken."""
     with _written(path, content) as scratch, os_errors(str(path)):
         try:
             os.link(scratch, path)  # unlike a rename, a link never replaces what is there

@@ -81,8 +81,9 @@ def _below(folder: Path, out: Path) -> Iterator[Path]:
 
 
 def stem(name: Path) -> str:
-    """A file's name without its suffix."""
-    return name.name.removesuffix(name.suffix) or name.name
+    """A file's name without its suffix; the whole name where only dots are left (``..jpg``)."""
+    bare = name.name.removesuffix(name.suffix)
+    return bare if bare.strip(".") else name.name
 
 
 def _unique(name: str, taken: set[str]) -> str:

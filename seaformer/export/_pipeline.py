@@ -24,6 +24,7 @@ from seaformer.core.artifact import (
     REFERENCE,
     Artifact,
     Parity,
+    Reference,
     load_artifact,
     manifest_path,
 )
@@ -78,7 +79,11 @@ def export(
     """As ``export_request``; of a request with a ``module`` the one given, where there is one."""
     steps, folder = Steps(progress), files.expanded(out)
     job = open_job(request, folder, steps, module, shared or Shared())
-    with files.staging(job.out) as scratch, files.os_errors(f"The export to {job.out}"):
+    with (
+        files.without_empty(job.out),
+        files.staging(job.out) as scratch,
+        files.os_errors(f"The export to {job.out}"),
+    ):
         return _make(job, scratch, steps)
 
 
@@ -123,35 +128,26 @@ def prepare(job: Job, step: Steps) -> Prepared:
 
 
 def _make(job: Job, scratch: Path, step: Steps) -> Artifact:
-    model, made = job.subject.expected, prepare(job, step)
-    components, cases, network = job.request.components, made.cases, made.network
-    parts: tuple[_components.Part, ...] = ()
-    if components:
-        parts = _components.require_parts(job.spec.name, made.result.network, made.image)
-    photograph = cases[0].name
-    notes = _verify.blind_notes(cases) + _range_notes(job, network, cases, made.preprocessing)
-    spreads = equalised(job, network, made.calibration)
-    notes += channel_notes(spreads)
-    notes += tuple(filter(None, [_components.left_out(model, made.image)] if components else []))
-    path = scratch / job.file
+    made, path = prepare(job, step), scratch / job.file
+    parts = _parts(job, made)
+    notes = _verify.blind_notes(made.cases)
+    notes += _range_notes(job, made.network, made.cases, made.preprocessing)
+    spreads = equalised(job, made.network, made.calibration)
+    notes += (*channel_notes(spreads), *_part_notes(job, made))
     with quiet():
-        example = torch.from_numpy(cases[0].image)
-        request = WriteRequest(network, example, path, job.precision, step, parts, made.graph_rules)
+        example = torch.from_numpy(made.cases[0].image)
+        request = WriteRequest(
+            made.network, example, path, job.precision, step, parts, made.graph_rules
+        )
         request = replace(request, once=_once(job, made.result.network))
         facts = job.writer.write(completed(request, job, made.calibration))
         step("verify against the PyTorch model")
-        verify = partial(job.writer.verify, path, precision=job.precision, network=network)
-        parity = verify(cases)
-        _verify.require(parity, job.file, job.precision)
-        proved = _proved_sizes(job, made.eager, verify, step)
-        parity = verify((*cases, *proved.cases)) if proved.cases else parity
+        parity, proved = _proof(job, path, made, step)
     parity = replace(parity, checks=(*parity.checks, *facts.checks))
     step("write the manifest")
-    shown = [case for case in cases if case.name.rpartition(":")[2] == photograph]
-    reference = write_reference(scratch / f"{job.file}{REFERENCE}", photograph, shown)
     artifact = replace(
         manifest(job, path, facts, parity),
-        reference=reference,
+        reference=_reference(job, scratch, made.cases),
         operator_map=write_operator_map(scratch / f"{job.file}{OPERATORS}", facts),
         rewrites={**made.result.applied, **{n: len(p) for n, p in facts.rewritten.items()}},
         notes=(*facts.notes, *notes, *proved.notes),
@@ -163,6 +159,36 @@ def _make(job: Job, scratch: Path, step: Steps) -> Artifact:
     files.write_json(manifest_path(path), codec.to_json(artifact))
     publish(artifact, scratch, job.out)
     return load_artifact(job.out / job.file)
+
+
+def _parts(job: Job, made: Prepared) -> tuple[_components.Part, ...]:
+    """The network's components, where they are asked for."""
+    if not job.request.components:
+        return ()
+    return _components.require_parts(job.spec.name, made.result.network, made.image)
+
+
+def _part_notes(job: Job, made: Prepared) -> tuple[str, ...]:
+    """Why components are left out, where some are."""
+    if not job.request.components:
+        return ()
+    return tuple(filter(None, [_components.left_out(job.subject.expected, made.image)]))
+
+
+def _proof(job: Job, path: Path, made: Prepared, step: Steps) -> tuple[Parity, Proved]:
+    """How far the file agrees, at its own size and at others that it leaves free."""
+    verify = partial(job.writer.verify, path, precision=job.precision, network=made.network)
+    parity = verify(made.cases)
+    _verify.require(parity, job.file, job.precision)
+    proved = _proved_sizes(job, made.eager, verify, step)
+    return verify((*made.cases, *proved.cases)) if proved.cases else parity, proved
+
+
+def _reference(job: Job, scratch: Path, cases: Sequence[_verify.Case]) -> Reference:
+    """The expected answer to the first photograph, as a file."""
+    photograph = cases[0].name
+    shown = [case for case in cases if case.name.rpartition(":")[2] == photograph]
+    return write_reference(scratch / f"{job.file}{REFERENCE}", photograph, shown)
 
 
 def _cases(

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from seaformer.core import child, codec, errors, memory
+from seaformer.core import child, codec, errors, files, memory
 from seaformer.core.artifact import Artifact, load_artifact
 from seaformer.core.errors import ExportError, SeaFormerError
 from seaformer.core.registry import missing
@@ -62,8 +62,11 @@ def export_all(
     if jobs == 1 or len(requests) == 1:
         yield from _one_by_one(requests, out, progress)
         return
-    with temporary_folder("exports") as folder:
-        yield from _Pool(requests, Path(out), jobs, progress, folder).run()
+    home = files.expanded(out)
+    # Made here, so that no worker whose export fails takes it away from the others.
+    with files.without_empty(home), temporary_folder("exports") as folder:
+        files.make_dir(home)
+        yield from _Pool(requests, home, jobs, progress, folder).run()
 
 
 def _one_by_one(

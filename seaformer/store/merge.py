@@ -112,15 +112,15 @@ def plan_merge(store: ResultStore, sources: Sequence[Path]) -> MergePlan:
 
 
 def merge(plan: MergePlan, store: ResultStore) -> None:
-    """Copy what the plan lists, file by file; each is whole or absent.
+    """Copy what the plan lists, file by file, byte by byte; each is whole or absent.
 
     Raises ``UsageError`` when a name is taken by another file: nothing is overwritten.
     """
     for copy in plan.copies:
-        files.create_text(copy.target, copy.source.read_text(encoding="utf-8"))
+        files.create_bytes(copy.target, copy.source.read_bytes())
         store.remember(copy.device)
     for record in plan.evaluations:
-        files.create_text(record.target, record.source.read_text(encoding="utf-8"))
+        files.create_bytes(record.target, record.source.read_bytes())
 
 
 @dataclass

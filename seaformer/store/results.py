@@ -66,11 +66,16 @@ def run_files(root: Path) -> Iterator[RunFile]:
 
 
 def _json_files(folder: str) -> Iterator[os.DirEntry[str]]:
-    """Whatever is named ``*.json`` and not hidden, at any depth; links to folders are left out."""
+    """Whatever is named ``*.json`` and not hidden, at any depth; links to folders are left out.
+
+    A folder that cannot be read is among them, so that reading it reports why.
+    """
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if _is_folder(entry):
-                if not entry.is_symlink():
+                if not os.access(entry.path, os.R_OK | os.X_OK):
+                    yield entry
+                elif not entry.is_symlink():
                     yield from _json_files(entry.path)
             elif entry.name.endswith(".json") and not entry.name.startswith("."):
                 yield entry

@@ -114,6 +114,15 @@ def test_two_inputs_of_one_name_are_two_outputs_and_folders_are_kept(
     assert skip.reason.endswith("broken.png is not an image that can be read.")
 
 
+def test_a_name_of_dots_is_a_name(colours: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("..png", "...png"):
+        halves().save(tmp_path / "in" / name, format="PNG")
+    done = run(opened(colours), PredictOptions(out=tmp_path / "out"), tmp_path / "in")
+    assert len(done.frames) == 2
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
 def test_outputs_stay_in_their_folder(colours: Path, tmp_path: Path) -> None:
     (tmp_path / "in/sub").mkdir(parents=True)
     halves().save(tmp_path / "in/sub/a.png")

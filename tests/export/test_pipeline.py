@@ -58,7 +58,7 @@ def test_a_file_that_computes_something_else_is_refused_and_leaves_nothing(
 
     monkeypatch.setattr(_pipeline, "rewrite", wrong)
     with pytest.raises(ParityError, match=r"-\[x\] china.jpg") as caught:
-        export_model("seaformer_t", format="onnx", size=(64, 64), out=tmp_path)
+        export_model("seaformer_t", format="onnx", size=(64, 64), out=tmp_path / "out")
     assert caught.value.exit_code == 3
     assert list(tmp_path.iterdir()) == []
 

@@ -33,6 +33,15 @@ def test_a_merge_copies_what_is_new_byte_by_byte(store: ResultStore, tmp_path: P
     assert plan_merge(store, [theirs.root]).copies == ()
 
 
+def test_a_merge_leaves_the_ends_of_lines_as_they_are(store: ResultStore, tmp_path: Path) -> None:
+    theirs = ResultStore(tmp_path / "theirs")
+    (path,) = filled(theirs, measurement(1))
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    plan = plan_merge(store, [theirs.root])
+    merge(plan, store)
+    assert plan.copies[0].target.read_bytes() == path.read_bytes()
+
+
 def test_a_merge_takes_a_single_file_and_many_sources(store: ResultStore, tmp_path: Path) -> None:
     one = filled(ResultStore(tmp_path / "a"), measurement(1))[0]
     filled(ResultStore(tmp_path / "b"), measurement(1), measurement(2))

@@ -31,6 +31,18 @@ def test_what_is_appended_is_loaded_oldest_first(store: ResultStore) -> None:
     assert store.load() == Runs((made[1], made[2], made[0]))
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_a_folder_that_cannot_be_read_is_reported(store: ResultStore) -> None:
+    folder = store.append(measurement()).parent
+    folder.chmod(0)
+    try:
+        for damaged in (store.load().damaged, list_results(store.root).damaged):
+            assert [one.path for one in damaged] == ["runs/host-example"]
+            assert "Permission denied" in damaged[0].reason
+    finally:
+        folder.chmod(0o755)
+
+
 def test_a_file_lies_under_its_device_and_is_named_so_that_people_can_read_it(
     store: ResultStore,
 ) -> None:
