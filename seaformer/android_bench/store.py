@@ -98,6 +98,12 @@ class Store:
         self._folders.add(home)
         return home
 
+    def drop(self, items: Iterable[FileToPush]) -> None:
+        """Remove files from the phone."""
+        names = [item.sha256 for item in items]
+        self._verified.difference_update(names)
+        self._phone.run(["rm", "-f", *(f"{self._place.cache}/{name}" for name in names)])
+
     def forget(self) -> None:
         """After a reboot: check every file again."""
         self._verified.clear()

@@ -169,6 +169,13 @@ def read_tensor(path: Path, dtype: str) -> Array:
     return np.fromfile(path, dtype=np.dtype(dtype).newbyteorder("<"))
 
 
+def written_as(array: Array) -> Array:
+    """As the runner reads it: float32 for floating numbers of any width, else the array's type."""
+    return array.astype(
+        np.dtype("<f4") if array.dtype.kind == "f" else array.dtype.newbyteorder("<")
+    )
+
+
 def _reference(artifact: Artifact) -> dict[str, Array]:
     assert artifact.reference is not None
     path = artifact.path.parent / artifact.reference.file
@@ -191,7 +198,5 @@ def _reference(artifact: Artifact) -> dict[str, Array]:
 
 
 def _write(path: Path, array: Array) -> None:
-    """float32 for floating numbers of any width, else the type that the model takes."""
-    dtype = np.dtype("<f4") if array.dtype.kind == "f" else array.dtype.newbyteorder("<")
     with files.os_errors(str(path)):
-        path.write_bytes(array.astype(dtype).tobytes())
+        path.write_bytes(written_as(array).tobytes())

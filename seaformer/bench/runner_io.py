@@ -42,6 +42,7 @@ class RunnerRequest:
     that leaves some free. ``external`` are files in or below the model's folder that hold its
     weights: the engine opens them, the runner has no flag for them. With a ``tail`` that is timed,
     on the logits of one inference, and not the network; the outputs are its class map and these.
+    Of several ``items`` each input file and each output file holds one tensor after another.
     """
 
     engine: str
@@ -60,6 +61,7 @@ class RunnerRequest:
     shapes: tuple[tuple[int, ...], ...] = ()
     external: tuple[str, ...] = ()
     tail: Tail | None = None
+    items: int = 1
 
     def argv(self) -> list[str]:
         """The flags; the program itself goes before them."""
@@ -76,6 +78,8 @@ class RunnerRequest:
         if self.output_dir is not None:
             argv += ["--output-dir", self.output_dir]
         argv += _warmup_flags(self.warmup) + _stop_flags(self.stop)
+        if self.items > 1:
+            argv += ["--items", str(self.items)]
         if self.profile_ops is not None:
             argv += ["--profile-ops", self.profile_ops]
         if self.tail is not None:
@@ -87,7 +91,7 @@ class RunnerRequest:
         slow, warmup, stop = patience, self.warmup, self.stop
         warm = warmup.max_seconds if warmup.runs is None else warmup.runs * slow.run_s
         timed = stop.max_seconds if stop.runs is None else stop.runs * slow.run_s
-        return slow.load_s + slow.run_s + warm + timed
+        return slow.load_s + slow.run_s + warm + timed + (self.items - 1) * slow.run_s
 
 
 def _warmup_flags(rule: Warmup) -> list[str]:

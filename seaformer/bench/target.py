@@ -115,6 +115,15 @@ class BlockTarget(Protocol):
         ...
 
 
+@runtime_checkable
+class AnswerTarget(Protocol):
+    """A target that keeps nothing of a request that is for its outputs alone."""
+
+    def answer(self, request: RunnerRequest) -> RunnerReport:
+        """As ``Target.run``, in any state of the machine, and without a trace on it."""
+        ...
+
+
 TARGETS = Registry("seaformer.bench.targets", noun="device")
 # Those whose state a user's options are about: they are asked to resume, to force.
 _REMOTE = ("phone", "ssh")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from seaformer.commands._options import AsJson, Checkpoint, Ema, Results, grouped
+from seaformer.commands import _complete
+from seaformer.commands._options import AdbHost, AsJson, Checkpoint, Ema, Results, grouped
 from seaformer.commands._parse import colours, image_size
 from seaformer.commands._print import command_line, notice, print_json, say, steps
 
@@ -21,9 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parts:
-    """An evaluation in parts: several machines, several processes, or one that was killed."""
+    """Where files run; and parts: several machines, several processes, or a run that was killed."""
 
-    HEADING: ClassVar = "Parts"
+    HEADING: ClassVar = "Devices and parts"
+    device: Annotated[
+        str,
+        typer.Option(
+            help="host, emulator[:CORE], phone, a serial, ssh:HOST; several: A,B",
+            autocompletion=_complete.devices,
+        ),
+    ] = "host"
+    adb_host: AdbHost = ""
     shard: Annotated[str, typer.Option(metavar="I/N", help="of N parts the Ith: 1/4")] = ""
     part: Annotated[
         str, typer.Option(metavar="FILE", help="the counts of these images, instead of a result")
@@ -46,7 +55,17 @@ class Parts:
             share = Share.parse(self.shard) if self.shard else share
         elif self.shard:
             raise UsageError("--shard is not for torchrun, which divides the images itself.")
-        return Work(share, part, self.resume, gather)
+        work = Work(share, part, self.resume, gather)
+        return work if self.device == "host" else self._on_devices(work)
+
+    def _on_devices(self, work: Work) -> Work:
+        """With the devices, whose counts are kept after each batch: a cable is pulled easily."""
+        from seaformer.bench.answers import choose_devices
+        from seaformer.bench.target import TargetOptions
+
+        options = TargetOptions(adb_host=self.adb_host, resume=self.resume, notice=notice)
+        devices = choose_devices(self.device, options, notice)
+        return replace(work, devices=devices, keep_seconds=0.0)
 
 
 def torchrun() -> tuple[Gather | None, Share]:

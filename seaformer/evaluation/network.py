@@ -107,17 +107,21 @@ class Network:
 
 
 def open_network(
-    path: Path | str | Artifact, options: NetworkOptions = NetworkOptions()
+    path: Path | str | Artifact,
+    options: NetworkOptions = NetworkOptions(),
+    session: Session | None = None,
 ) -> Network:
     """An exported file with its manifest, or any other that an engine runs.
+
+    ``session`` runs it, else this machine does.
 
     Raises ``ArtifactError`` for a file that cannot be run, ``MissingExtra`` without its engine,
     ``UsageError`` for what it does not take.
     """
     file = located(path)
     if isinstance(file, Artifact):
-        return _from_artifact(file, options)
-    return from_file(file.resolve(), options)
+        return _from_artifact(file, options, session)
+    return from_file(file.resolve(), options, session)
 
 
 def located(path: Path | str | Artifact) -> Artifact | Path:
@@ -166,7 +170,9 @@ def from_session(session: ModelSession, options: NetworkOptions = NetworkOptions
     )
 
 
-def _from_artifact(artifact: Artifact, options: NetworkOptions) -> Network:
+def _from_artifact(
+    artifact: Artifact, options: NetworkOptions, session: Session | None = None
+) -> Network:
     spec = artifact.spec
     own = (spec.height, spec.width)
     if len(spec.input_shape) != 4 or spec.input_shape[1] != _COLOURS:
@@ -179,7 +185,7 @@ def _from_artifact(artifact: Artifact, options: NetworkOptions) -> Network:
     preprocessing = _stated(artifact.preprocessing or IMAGENET, options, artifact.file)
     return Network(
         title=artifact.file,
-        session=Cast(load_session(artifact), artifact.method(FORWARD).inputs[0].dtype),
+        session=Cast(session or load_session(artifact), artifact.method(FORWARD).inputs[0].dtype),
         size=size,
         preprocessing=preprocessing,
         labels=_labels(options, artifact.labels),
@@ -189,7 +195,9 @@ def _from_artifact(artifact: Artifact, options: NetworkOptions) -> Network:
     )
 
 
-def from_file(path: Path, options: NetworkOptions = NetworkOptions()) -> Network:
+def from_file(
+    path: Path, options: NetworkOptions = NetworkOptions(), session: Session | None = None
+) -> Network:
     """A file without a manifest; what its metadata states is taken from there."""
     model = describe_file(path)
     tensor = _image_input(model)
@@ -200,7 +208,7 @@ def from_file(path: Path, options: NetworkOptions = NetworkOptions()) -> Network
         preprocessing = replace(preprocessing, input=RAW_NHWC if nhwc else RAW)
     elif preprocessing.raw:
         preprocessing = replace(preprocessing, input=FLOAT)
-    opened = RUNTIMES.load(model.engine).open_session(path)
+    opened = session or RUNTIMES.load(model.engine).open_session(path)
     return Network(
         title=model.file,
         session=Cast(opened, tensor.dtype),

@@ -17,10 +17,11 @@ from seaformer.evaluation.modes import MULTI_SCALE, Mode, official
 from seaformer.evaluation.network import ModelSession, NetworkOptions, located
 from seaformer.evaluation.outcome import Evaluation, evaluations
 from seaformer.evaluation.part import Part
-from seaformer.evaluation.predictor import of_file, of_session
+from seaformer.evaluation.predictor import Predictor, of_file, of_session, on_device
 from seaformer.evaluation.record import Keeping, keep
 from seaformer.evaluation.run import Pass, Progress, count_set
 from seaformer.evaluation.subject import Subject, subject_of
+from seaformer.evaluation.together import Device
 from seaformer.evaluation.work import Work
 
 NetworkMaker = Callable[[int], ModelSession]
@@ -124,8 +125,33 @@ def _counted(
 ) -> Part | None:
     """What all images gave; ``None`` in a process that has a part of them alone."""
     located_files = [located(one) for one in named]
-    predictors = [of_file(one, order.options) for one in located_files]
-    subjects = [subject_of(*pair) for pair in zip(located_files, predictors, strict=True)]
+    paths = [one.path if isinstance(one, Artifact) else one for one in located_files]
+    with work.devices(paths) as devices:
+        pairs = [(one, device) for device in devices for one in located_files]
+        opened = [_opened(*pair, order.options) for pair in pairs]
+        return _count_all(order, data, opened, network, progress=progress, work=work)
+
+
+def _opened(
+    file: Artifact | Path, device: Device | None, options: NetworkOptions
+) -> tuple[Predictor, Subject]:
+    if device is None:
+        one = of_file(file, options)
+        return one, subject_of(file, one)
+    one = on_device(file, device, options)
+    return one, replace(subject_of(file, one), device=device.name)
+
+
+def _count_all(
+    order: EvalOrder,
+    data: DataSet,
+    opened: Sequence[tuple[Predictor, Subject]],
+    network: NetworkMaker | None,
+    *,
+    progress: Progress | None,
+    work: Work,
+) -> Part | None:
+    predictors, subjects = [one for one, _ in opened], [subject for _, subject in opened]
     if network is not None:
         session = network(data.classes)
         spec = session.spec

@@ -7,7 +7,7 @@ arrays, because this folder does without torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -29,6 +29,8 @@ from seaformer.evaluation.network import (
     from_session,
     open_network,
 )
+from seaformer.evaluation.together import Device, Together
+from seaformer.runtime import Session
 
 Array = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
@@ -76,13 +78,25 @@ class Predictor:
         return output
 
 
-def of_file(file: Artifact | Path | str, options: NetworkOptions | None = None) -> Predictor:
-    """A model file, run on this machine.
+def on_device(file: Artifact | Path, device: Device, options: NetworkOptions) -> Predictor:
+    """A model file, run on a device; its name ends with the device's."""
+    session = Together(device.open(file, options.size))
+    one = of_file(file, options, session)
+    name = f"{one.name} on {device.name}"
+    return replace(one, name=name, batch=session.batch, side_by_side=session.each)
+
+
+def of_file(
+    file: Artifact | Path | str,
+    options: NetworkOptions | None = None,
+    session: Session | None = None,
+) -> Predictor:
+    """A model file, run on this machine, or by ``session``.
 
     What no manifest states, the output of an image without content shows: scores by class, a map
     of scores, or a map of classes. Raises ``UsageError`` for a file with an output of another kind.
     """
-    network = open_network(file, options or NetworkOptions())
+    network = open_network(file, options or NetworkOptions(), session)
     if network.task == DETECTION:
         return _detector(network)
     run = partial(_first_output, network)

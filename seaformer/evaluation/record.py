@@ -52,6 +52,7 @@ def _record(
         weights=subject.weights,
         artifact_file=subject.file,
         artifact_sha256=subject.sha256,
+        device=subject.device,
         data=Path(data.folder).absolute().name,
         dataset=data.dataset,
         split=row.split,

@@ -13,7 +13,7 @@ from seaformer.evaluation.predictor import Predictor
 
 @dataclass(frozen=True)
 class Subject:
-    """A network, or a file where ``format`` is not empty."""
+    """A network, or a file where ``format`` is not empty; ``device`` is empty for this machine."""
 
     model: str
     input_shape: tuple[int, ...]
@@ -23,6 +23,7 @@ class Subject:
     weights: str = ""
     file: str = ""
     sha256: str = ""
+    device: str = ""
 
 
 def subject_of(file: Artifact | Path, predictor: Predictor) -> Subject:

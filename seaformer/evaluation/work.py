@@ -6,6 +6,7 @@ What was counted is written every half minute, so that a run that was killed con
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,8 +15,15 @@ from seaformer.core.files import check_dir
 from seaformer.evaluation import part as parts
 from seaformer.evaluation.part import Part, Share
 from seaformer.evaluation.run import KEEP_SECONDS, Pass
+from seaformer.evaluation.together import Device
 
 Gather = Callable[[Part], Sequence[Part] | None]
+Devices = Callable[[Sequence[Path]], AbstractContextManager[Sequence[Device | None]]]
+
+
+def here(files: Sequence[Path]) -> AbstractContextManager[Sequence[Device | None]]:
+    """This machine alone."""
+    return nullcontext((None,))
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,9 @@ class Work:
 
     ``part`` is the file of the counts; without it a share must be gathered: ``gather`` takes the
     part of each process and gives all of them to the first, ``None`` to the others. ``resume``
-    continues the counts in ``part``, which are written every ``keep_seconds``.
+    continues the counts in ``part``, which are written every ``keep_seconds``. ``devices`` opens
+    those on which the files named to it run beside this machine, or instead of it; ``None`` is
+    this machine.
     """
 
     share: Share = field(default_factory=Share)
@@ -32,6 +42,7 @@ class Work:
     resume: bool = False
     gather: Gather | None = None
     keep_seconds: float = KEEP_SECONDS
+    devices: Devices = here
 
     def check(self, has_network: bool) -> None:
         """Raise ``UsageError`` for options that do not go together, before any work."""

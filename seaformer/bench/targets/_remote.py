@@ -124,6 +124,20 @@ class RemoteTarget:
                 self._after_restart()
             return self._run(request, self._session.lock.token)
 
+    def answer(self, request: RunnerRequest) -> RunnerReport:
+        """As ``run``, hot or cool; inputs and outputs are removed from the device."""
+        assert self._session.lock is not None
+        with self._session.failures_kept():
+            if self._session.restarted:
+                self._after_restart()
+            folder = self._session.job_folder(self._requests.key(request))
+            result = self._run_job(request, folder, self._session.lock.token, None)
+            report = check_bundle(RunnerReport.parse(result.stdout), self._bundle)
+            report = self._requests.pulled(request, report, folder)
+            stop_job(self._phone, folder)
+            self._requests.drop(request)
+            return report
+
     def events(self) -> tuple[Flag, ...]:
         """Reconnects, restarts, waits for a cooler device, runs of an earlier bench."""
         events, self._events = self._events, []
@@ -149,7 +163,9 @@ class RemoteTarget:
         power_mw = self._heat.mean_power_mw(result.power_mw)
         return replace(report, throttled=throttled, coarse_power_mw=power_mw)
 
-    def _run_job(self, request: RunnerRequest, folder: str, token: str, cpu: int) -> JobResult:
+    def _run_job(
+        self, request: RunnerRequest, folder: str, token: str, cpu: int | None
+    ) -> JobResult:
         job = Job(
             folder,
             self._requests.argv(request, folder),
@@ -165,8 +181,11 @@ class RemoteTarget:
             raise failure.error()
         return result
 
-    def _prepare(self, cpu: int) -> None:
-        """Before a start: the core is online, and the device cool unless forced."""
+    def _prepare(self, cpu: int | None) -> None:
+        """Before a start: the core is online, and the device cool unless forced; nothing without
+        a core, where no time is taken."""
+        if cpu is None:
+            return
         self._heat.require_online(cpu)
         if not self._options.force:
             assert self._session.lock is not None

@@ -102,6 +102,10 @@ class RemoteRequests:
             pull_files(self._phone, folder, targets)
         return replace(report, outputs=tuple(outputs))
 
+    def drop(self, request: RunnerRequest) -> None:
+        """Removes the inputs of a request from the device."""
+        self._store.drop([self._file(Path(path)) for path in request.inputs])
+
     def _with_external(self, request: RunnerRequest) -> str:
         """The model's path in a folder of its own, with the files that hold its weights."""
         model = Path(request.model)

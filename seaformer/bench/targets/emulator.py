@@ -104,6 +104,10 @@ class EmulatorTarget(PlainTarget):
         """Run one request in a fresh emulator; the report carries a count for each sample."""
         return self._run(request, None)
 
+    def answer(self, request: RunnerRequest) -> RunnerReport:
+        """As ``run``, without counting, which is faster."""
+        return EmulatorTarget(self._bundle, self._qemu, self._core).run(request)
+
     def run_blocks(self, request: RunnerRequest) -> tuple[RunnerReport, tuple[Block, ...]]:
         """As ``run``, and every block that the last sample executed.
 

@@ -75,6 +75,7 @@ def _parser() -> _Parser:
     add("--cpus", type=_cpu_list, default=[])
     add("--input", nargs="+", action="extend", type=Path, default=[])
     add("--shape", nargs="+", action="extend", type=_shape, default=[])
+    add("--items", type=at_least_one, default=1)
     add("--seed", type=_number(int, 0, 2**63 - 1), default=0)
     add("--output-dir", type=Path)
     add("--warmup", type=count)
@@ -100,6 +101,8 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
     flags = _parser().parse_args(argv)
     if not flags.version and (flags.engine is None or flags.model is None):
         raise RunnerProblem(USAGE, "--engine and --model are needed.")
+    if flags.items > 1:
+        raise RunnerProblem(USAGE, "--items is for the C++ runner, which is not built here.")
     if flags.tail:
         raise RunnerProblem(USAGE, "--tail is timed by the C++ runner, which is not built here.")
     if flags.min_secs > flags.max_secs or flags.warmup_min_secs > flags.warmup_max_secs:

@@ -2,7 +2,8 @@
 // registers itself (registry.h). An engine runs one method of one model in this process and owns
 // every buffer the runtime sees. No timing and no printing in an engine.
 //
-// Order of calls: prepare, (methods | load), set_inputs, then run as often as wanted.
+// Order of calls: prepare, (methods | load), set_inputs, then run as often as wanted; set_inputs again
+// for other tensors.
 // After a call failed, only the destructor may follow.
 #pragma once
 
@@ -43,7 +44,8 @@ class Engine {
   // Valid after load; shapes are concrete.
   [[nodiscard]] virtual const std::vector<TensorSpec>& inputs() const = 0;
 
-  // Takes the tensors over, one per inputs() and of its spec. They stay as they are.
+  // Takes the tensors over, one per inputs() and of its spec, in the place of those of before. They
+  // stay as they are.
   [[nodiscard]] virtual Status set_inputs(std::vector<Tensor> tensors) = 0;
 
   // Gives back what the last run left, so that freeing it is not timed. Never fails.

@@ -196,6 +196,8 @@ class ExecutorchEngine final : public Engine {
   }
 
   Status set_inputs(std::vector<Tensor> tensors) override {
+    values_.clear();
+    bound_.clear();
     inputs_ = std::move(tensors);
     for (size_t i = 0; i < inputs_.size(); ++i) {
       bound_.emplace_back(&inputs_[i], scalar_types_[i]);

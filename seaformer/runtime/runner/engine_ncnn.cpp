@@ -66,7 +66,7 @@ class NcnnEngine final : public Engine {
 
   ~NcnnEngine() override {
     before_run();
-    for (Mat* mat : input_mats_) api_.mat_destroy(mat);
+    release_inputs();
     if (net_ != nullptr) api_.net_destroy(net_);
   }
 
@@ -112,6 +112,8 @@ class NcnnEngine final : public Engine {
   }
 
   Status set_inputs(std::vector<Tensor> tensors) override {
+    release_inputs();
+    before_run();
     for (const Tensor& tensor : tensors) {
       Mat* mat = create(tensor.spec.shape);
       const auto& shape = tensor.spec.shape;
@@ -168,6 +170,11 @@ class NcnnEngine final : public Engine {
   }
 
  private:
+  void release_inputs() {
+    for (Mat* mat : input_mats_) api_.mat_destroy(mat);
+    input_mats_.clear();
+  }
+
   // Extracts one blob and frees it; *duration_ns is what that took.
   Status time_blob(Extractor* extractor, const std::string& blob, int64_t* duration_ns) {
     Mat* mat = nullptr;

@@ -57,7 +57,7 @@ class OnnxRuntimeEngine final : public Engine {
 
   ~OnnxRuntimeEngine() override {
     before_run();
-    for (ort::Value* value : input_values_) ort_.call<ort::ReleaseValue>(value);
+    release_inputs();
     if (session_ != nullptr) ort_.call<ort::ReleaseSession>(session_);
     if (options_ != nullptr) ort_.call<ort::ReleaseOptions>(options_);
     // The environment stays: it is the process's, like the library.
@@ -108,6 +108,8 @@ class OnnxRuntimeEngine final : public Engine {
   }
 
   Status set_inputs(std::vector<Tensor> tensors) override {
+    release_inputs();
+    before_run();
     inputs_ = std::move(tensors);
     ort::MemInfo* memory = nullptr;
     if (auto* s = ort_.call<ort::CpuMemory>(0, 0, &memory)) return failed(s);
@@ -163,6 +165,11 @@ class OnnxRuntimeEngine final : public Engine {
   }
 
  private:
+  void release_inputs() {
+    for (ort::Value* value : input_values_) ort_.call<ort::ReleaseValue>(value);
+    input_values_.clear();
+  }
+
   // Reads and releases a status that is not null.
   Status failed(ort::OrtStatus* status) {
     lacks_operator_ = ort_.call<ort::GetErrorCode>(status) == ort::kCodeNotImplemented;

@@ -13,6 +13,7 @@ namespace seaformer {
 namespace {
 
 constexpr int64_t kLongestSide = 1 << 15;
+constexpr int64_t kMostItems = 1 << 16;
 
 using Setter = std::function<Status(const std::string& value)>;
 
@@ -91,6 +92,7 @@ std::map<std::string, Setter> value_flags(int64_t cpus, const std::vector<std::s
       {"--cpus", [=](const std::string& value) { return parse_cpu_list(value, &f->cpus); }},
       {"--shape",
        [=](const std::string& value) { return parse_shape(value, &f->shapes.emplace_back()); }},
+      {"--items", integer("--items", 1, kMostItems, &f->items)},
       {"--seed", integer("--seed", 0, INT64_MAX, &f->seed)},
       {"--input",
        [=](const std::string& value) { return text("--input", &f->inputs.emplace_back())(value); }},
@@ -132,6 +134,9 @@ Status check_together(const Flags& f, const std::vector<std::string>& engines) {
   }
   if (!f.tail.empty() && (f.threads != 1 || !f.profile_ops.empty())) {
     return usage_error("--tail takes one thread and no --profile-ops.");
+  }
+  if (f.items > 1 && (f.inputs.empty() || f.output_dir.empty() || !f.tail.empty())) {
+    return usage_error("--items takes --input and --output-dir, and no --tail.");
   }
   if (f.warmup.fixed_runs < 0 && f.warmup.min_secs > f.warmup.max_secs) {
     return usage_error("--warmup-min-secs is more than --warmup-max-secs.");
@@ -238,6 +243,8 @@ std::string usage_text(const std::vector<std::string>& engines) {
   --cpus 7 | 0-3,6         pin the process before loading
   --input FILE ...         raw little-endian tensors: float32 for float inputs of any width,
                            the model's own type for others; absent: random from --seed
+  --items N                each input file holds N tensors, one after another: a timed inference of
+                           each, whose outputs are one after another too; --runs has no effect
   --shape 1,3,64,64 ...    sizes of the inputs in their order, for a model that leaves some free
   --output-dir DIR         write output_<i>.bin of the last timed inference
 

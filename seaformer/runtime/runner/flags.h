@@ -23,6 +23,7 @@ struct Flags {
   std::vector<int> cpus;         // ascending, no repeats; empty: affinity is left as it is
   std::vector<std::string> inputs;  // raw tensor files in the order of the model's inputs
   std::vector<std::vector<int64_t>> shapes;  // of the inputs in order; empty: the model's own
+  int64_t items = 1;             // tensors in each input file, one inference for each
   uint64_t seed = 0;             // for random inputs, used where no file is given
   std::string output_dir;        // empty: outputs are not written
   WarmupRule warmup;

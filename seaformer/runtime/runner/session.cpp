@@ -75,7 +75,8 @@ Status check_method(const Flags& flags, const std::vector<std::string>& methods)
   return model_error(flags.model + " has no method '" + flags.method + "': it has " + known + ".");
 }
 
-Status feed(const Flags& flags, Engine* engine, Report* report) {
+// Gives the engine the tensors of one item; the report gets those of the first.
+Status feed(const Flags& flags, int64_t item, Engine* engine, Report* report) {
   const std::vector<TensorSpec>& specs = engine->inputs();
   if (!flags.inputs.empty() && flags.inputs.size() != specs.size()) {
     return model_error("Method '" + flags.method + "' takes " + std::to_string(specs.size()) +
@@ -85,10 +86,11 @@ Status feed(const Flags& flags, Engine* engine, Report* report) {
   for (size_t i = 0; i < specs.size(); ++i) {
     if (flags.inputs.empty()) {
       tensors[i] = random_tensor(specs[i], flags.seed, i);
-    } else if (Status status = read_tensor(flags.inputs[i], specs[i], &tensors[i]); !status.ok()) {
+    } else if (Status status = read_tensor(flags.inputs[i], specs[i], {item, flags.items}, &tensors[i]);
+               !status.ok()) {
       return status;
     }
-    report->inputs.push_back({specs[i], flags.inputs.empty() ? "random" : "file"});
+    if (item == 0) report->inputs.push_back({specs[i], flags.inputs.empty() ? "random" : "file"});
   }
   return engine->set_inputs(std::move(tensors));
 }
@@ -109,16 +111,40 @@ Status warm_up(const Flags& flags, Engine* engine, Report* report) {
   return ok_status();
 }
 
+Status keep_outputs(const Flags& flags, int64_t item, Engine* engine, Report* report) {
+  std::vector<Tensor> tensors;
+  if (Status status = engine->outputs(&tensors); !status.ok()) return status;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    OutputReport output{tensors[i].spec, ""};
+    if (!flags.output_dir.empty()) {
+      output.file = flags.output_dir + "/output_" + std::to_string(i) + ".bin";
+      if (Status status = write_tensor(output.file, item > 0, tensors[i]); !status.ok()) {
+        return status;
+      }
+    }
+    if (item == 0) report->outputs.push_back(std::move(output));
+  }
+  return ok_status();
+}
+
 Status take_samples(const Flags& flags, Engine* engine, Report* report) {
-  StopJudge judge(flags.stop);
+  StopRule rule = flags.stop;
+  if (flags.items > 1) rule.fixed_runs = flags.items;
+  StopJudge judge(rule);
   report->sample_cpus.reserve(judge.samples_ns().capacity());
   report->freq_before_khz = cpu_freq_khz(current_cpu());
   engine->record(true);
-  while (!judge.finished()) {
+  for (int64_t item = 0; !judge.finished(); ++item) {
+    if (flags.items > 1 && item > 0) {
+      if (Status status = feed(flags, item, engine, report); !status.ok()) return status;
+    }
     int64_t duration_ns = 0;
     if (Status status = timed_run(engine, flags.marker, &duration_ns); !status.ok()) return status;
     report->sample_cpus.push_back(current_cpu());
     judge.add(duration_ns);
+    if (flags.items > 1) {
+      if (Status status = keep_outputs(flags, item, engine, report); !status.ok()) return status;
+    }
   }
   engine->record(false);
   report->freq_after_khz = cpu_freq_khz(current_cpu());
@@ -126,20 +152,6 @@ Status take_samples(const Flags& flags, Engine* engine, Report* report) {
   report->stop_reason = judge.reason();
   if (const auto interval = median_interval(judge.samples_ns())) {
     report->ci_half_width_rel = interval->half_width_rel();
-  }
-  return ok_status();
-}
-
-Status keep_outputs(const Flags& flags, Engine* engine, Report* report) {
-  std::vector<Tensor> tensors;
-  if (Status status = engine->outputs(&tensors); !status.ok()) return status;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    OutputReport output{tensors[i].spec, ""};
-    if (!flags.output_dir.empty()) {
-      output.file = flags.output_dir + "/output_" + std::to_string(i) + ".bin";
-      if (Status status = write_tensor(output.file, tensors[i]); !status.ok()) return status;
-    }
-    report->outputs.push_back(std::move(output));
   }
   return ok_status();
 }
@@ -168,13 +180,15 @@ Status run_session(const Flags& flags, Engine* engine, Report* report) {
   report->markers = flags.marker && kHasMarkers;
   report->profile_file = flags.profile_ops;
   if (Status status = load(flags, engine, report); !status.ok()) return status;
-  if (Status status = feed(flags, engine, report); !status.ok()) return status;
+  if (Status status = feed(flags, 0, engine, report); !status.ok()) return status;
   if (Status status = warm_up(flags, engine, report); !status.ok()) return status;
   if (Status status = take_samples(flags, engine, report); !status.ok()) return status;
   report->threads_effective = engine->effective_threads();
   report->os_threads = os_threads();
   report->peak_rss_bytes = peak_rss_bytes();
-  if (Status status = keep_outputs(flags, engine, report); !status.ok()) return status;
+  if (flags.items == 1) {
+    if (Status status = keep_outputs(flags, 0, engine, report); !status.ok()) return status;
+  }
   return engine->write_profile();
 }
 

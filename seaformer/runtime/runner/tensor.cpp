@@ -48,17 +48,24 @@ uint64_t split_mix(uint64_t state) {
   return state ^ (state >> 31);
 }
 
-Status read_file(const std::string& path, size_t wanted, const TensorSpec& spec,
+// The bytes of one place; the file has those of all places and no more.
+Status read_file(const std::string& path, size_t wanted, Place place, const TensorSpec& spec,
                  std::vector<std::byte>* out) {
   const File file(std::fopen(path.c_str(), "rb"));
   if (!file) return model_error("Input file " + path + ": " + std::strerror(errno) + ".");
+  const size_t before = static_cast<size_t>(place.item) * wanted;
+  const size_t all = static_cast<size_t>(place.of) * wanted;
+  if (fseeko(file.get(), static_cast<off_t>(before), SEEK_SET) != 0) {
+    return model_error("Input file " + path + ": " + std::strerror(errno) + ".");
+  }
   std::vector<std::byte> bytes(wanted + 1);
   const size_t seen = std::fread(bytes.data(), 1, bytes.size(), file.get());
   if (std::ferror(file.get()) != 0) return model_error("Input file " + path + " is unreadable.");
-  if (seen != wanted) {
-    return model_error("Input " + describe(spec) + " expects " + std::to_string(wanted) +
-                       " bytes, " + path + " has " +
-                       (seen > wanted ? "more" : std::to_string(seen)) + ".");
+  const bool last = place.item + 1 == place.of;
+  if (seen != (last ? wanted : bytes.size())) {
+    return model_error("Input " + describe(spec) + " expects " + std::to_string(all) + " bytes, " +
+                       path + " has " + (seen > wanted ? "more" : std::to_string(before + seen)) +
+                       ".");
   }
   bytes.pop_back();
   *out = std::move(bytes);
@@ -125,11 +132,11 @@ Status choose_shape(const std::vector<std::vector<int64_t>>& chosen, size_t inde
   return ok_status();
 }
 
-Status read_tensor(const std::string& path, const TensorSpec& spec, Tensor* out) {
+Status read_tensor(const std::string& path, const TensorSpec& spec, Place place, Tensor* out) {
   const bool convert = is_float(spec.dtype) && spec.dtype != DType::kFloat32;
   const size_t wanted = convert ? spec.elements() * sizeof(float) : spec.size_bytes();
   std::vector<std::byte> bytes;
-  if (Status status = read_file(path, wanted, spec, &bytes); !status.ok()) return status;
+  if (Status status = read_file(path, wanted, place, spec, &bytes); !status.ok()) return status;
   if (convert) {
     std::vector<std::byte> converted(spec.size_bytes());
     for (size_t i = 0; i < spec.elements(); ++i) {
@@ -167,8 +174,8 @@ Tensor random_tensor(const TensorSpec& spec, uint64_t seed, size_t input_index) 
   return tensor;
 }
 
-Status write_tensor(const std::string& path, const Tensor& tensor) {
-  std::FILE* file = std::fopen(path.c_str(), "wb");
+Status write_tensor(const std::string& path, bool behind, const Tensor& tensor) {
+  std::FILE* file = std::fopen(path.c_str(), behind ? "ab" : "wb");
   if (file == nullptr) return io_error(path + ": " + std::strerror(errno) + ".");
   const size_t written = std::fwrite(tensor.data.data(), 1, tensor.data.size(), file);
   const int problem = errno;

@@ -44,16 +44,24 @@ struct Tensor {
   std::vector<std::byte> data;
 };
 
-// Fills a tensor of `spec` from a raw file: float32 values for every float type (converted to the
-// model's), the model's own type otherwise. On failure (kModel) *out is unchanged.
-[[nodiscard]] Status read_tensor(const std::string& path, const TensorSpec& spec, Tensor* out);
+// One of the tensors that a raw file holds one after another.
+struct Place {
+  int64_t item = 0;
+  int64_t of = 1;
+};
+
+// Fills a tensor of `spec` from its place in a raw file: float32 values for every float type
+// (converted to the model's), the model's own type otherwise. On failure (kModel) *out is unchanged.
+[[nodiscard]] Status read_tensor(const std::string& path, const TensorSpec& spec, Place place,
+                                 Tensor* out);
 
 // Fills a tensor of `spec` with values that depend on (seed, input index, element) alone:
 // SplitMix64 of each, floats uniform in [-1, 1), integers in 0..9, booleans.
 [[nodiscard]] Tensor random_tensor(const TensorSpec& spec, uint64_t seed, size_t input_index);
 
-// Writes the raw bytes. On failure (kIo) the file may be missing or cut short.
-[[nodiscard]] Status write_tensor(const std::string& path, const Tensor& tensor);
+// Writes the raw bytes, `behind` those of the file or in a new one. On failure (kIo) the file may be
+// missing or cut short.
+[[nodiscard]] Status write_tensor(const std::string& path, bool behind, const Tensor& tensor);
 
 // Round to nearest even, with subnormals, infinities and NaN (IEEE 754 binary16).
 [[nodiscard]] uint16_t half_from_float(float value);

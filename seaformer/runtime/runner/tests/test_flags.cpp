@@ -146,4 +146,13 @@ TEST("the tail has a size, one thread and no profile") {
   }
 }
 
+TEST("items have files to come from and to go to") {
+  Flags flags;
+  CHECK(parse({"--items", "8", "--input", "a.bin", "--output-dir", "out"}, &flags).ok());
+  CHECK_EQ(flags.items, int64_t{8});
+  CHECK(message({"--items", "2", "--input", "a.bin"}).find("--items takes --input") == 0);
+  CHECK(message({"--items", "2", "--output-dir", "out"}).find("--items takes --input") == 0);
+  CHECK(message({"--items", "0"}).find("--items must be a whole number from 1") == 0);
+}
+
 RUN_TESTS()

@@ -61,7 +61,7 @@ TEST("half precision rounds to nearest even, with its edges") {
 TEST("a float32 file feeds a float16 input") {
   Tensor tensor;
   const TensorSpec spec{"x", DType::kFloat16, {1, 2}};
-  CHECK(seaformer::read_tensor(write("half.bin", {1.0F, -2.0F}), spec, &tensor).ok());
+  CHECK(seaformer::read_tensor(write("half.bin", {1.0F, -2.0F}), spec, {}, &tensor).ok());
   const uint16_t expected[] = {0x3C00, 0xC000};
   CHECK_EQ(tensor.data.size(), sizeof expected);
   CHECK_EQ(std::memcmp(tensor.data.data(), expected, sizeof expected), 0);
@@ -70,12 +70,30 @@ TEST("a float32 file feeds a float16 input") {
 TEST("a file of another length is refused with both lengths") {
   Tensor tensor;
   const TensorSpec spec{"x", DType::kFloat32, {1, 4}};
-  const auto status = seaformer::read_tensor(write("short.bin", {1.0F}), spec, &tensor);
+  const auto status = seaformer::read_tensor(write("short.bin", {1.0F}), spec, {}, &tensor);
   CHECK_EQ(status.message,
            std::string("Input 'x' float32 [1,4] expects 16 bytes, short.bin has 4."));
   CHECK(tensor.data.empty());
-  CHECK(!seaformer::read_tensor("absent.bin", spec, &tensor).ok());
-  CHECK(!seaformer::read_tensor(write("long.bin", {1, 2, 3, 4, 5}), spec, &tensor).ok());
+  CHECK(!seaformer::read_tensor("absent.bin", spec, {}, &tensor).ok());
+  CHECK(!seaformer::read_tensor(write("long.bin", {1, 2, 3, 4, 5}), spec, {}, &tensor).ok());
+}
+
+TEST("a file of several tensors is read place by place") {
+  const seaformer::TensorSpec spec{"x", seaformer::DType::kFloat32, {1, 2}};
+  const std::string path = write("two.bin", {1.0F, 2.0F, 3.0F, 4.0F});
+  seaformer::Tensor first, second;
+  CHECK(seaformer::read_tensor(path, spec, {0, 2}, &first).ok());
+  CHECK(seaformer::read_tensor(path, spec, {1, 2}, &second).ok());
+  float values[2];
+  std::memcpy(values, second.data.data(), sizeof values);
+  CHECK(values[0] == 3.0F && values[1] == 4.0F);
+  CHECK(!seaformer::read_tensor(path, spec, {0, 1}, &first).ok());
+  CHECK(!seaformer::read_tensor(path, spec, {2, 3}, &first).ok());
+  CHECK(seaformer::write_tensor("both.bin", false, first).ok());
+  CHECK(seaformer::write_tensor("both.bin", true, second).ok());
+  CHECK(seaformer::read_tensor("both.bin", spec, {0, 2}, &second).ok());
+  std::memcpy(values, second.data.data(), sizeof values);
+  CHECK(values[0] == 1.0F && values[1] == 2.0F);
 }
 
 TEST("random tensors depend on the seed and the input alone") {
