@@ -33,6 +33,7 @@ from seaformer.commands.report import report
 from seaformer.commands.reproduce import reproduce
 from seaformer.commands.results import app as results
 from seaformer.commands.runner import app as runner
+from seaformer.commands.sweep import SETTINGS, sweep
 from seaformer.commands.train import train
 from seaformer.core import console
 from seaformer.core.codec import shortened
@@ -69,6 +70,7 @@ for command in (
 ):
     app.command()(command)
 app.command("eval")(evaluate)
+app.command("sweep", context_settings=SETTINGS)(sweep)
 app.command(cls=EstimateCommand)(estimate)
 app.add_typer(results, name="results")
 app.add_typer(runner, name="runner")

@@ -6,17 +6,24 @@ other, so that an interrupted run loses one. ``--own-size`` exports at the model
 cache, where a bench finds the file. After an interruption the same command continues where it
 stopped: what the current sources proved is skipped (``--again`` exports it too, ``--missing`` skips
 what any sources proved). An export that is refused is recorded with its reason, as a failure.
+
+``--workers 2`` exports in processes of this machine, ``--scheduler ADDRESS`` on those of a Dask
+cluster (docs/sweeps.md); a worker that dies loses nothing, and this process alone writes the file.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import json
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from seaformer.core import codec
 from seaformer.core.artifact import Artifact, Delegation
 from seaformer.core.engine import timed_formats
 from seaformer.core.errors import ExportError, SeaFormerError
@@ -25,6 +32,8 @@ from seaformer.core.proof import Proof, add, read
 from seaformer.core.request import ExportRequest
 from seaformer.export import cache_folder, export_request, sources_digest
 from seaformer.models import find_models, model_spec, smallest_size
+from seaformer.sweep.cluster import cluster, each
+from seaformer.sweep.task import TaskOrder, perform
 
 FORMATS = ",".join(timed_formats())
 
@@ -41,11 +50,52 @@ def main() -> int:
 def _prove(given: argparse.Namespace) -> int:
     sources = sources_digest()[:16]
     refused = 0
-    for name in dict.fromkeys(name for glob in given.globs for name in find_models(glob)):
-        for format in given.formats.split(","):
-            trial = Trial(name, format, given.precision, given.scope, _size(given, name), sources)
-            if given.again or not trial.is_known(any_sources=given.missing):
-                refused += not trial.prove(keep=given.own_size)
+    trials = [
+        Trial(name, format, given.precision, given.scope, _size(given, name), sources)
+        for name in dict.fromkeys(name for glob in given.globs for name in find_models(glob))
+        for format in given.formats.split(",")
+    ]
+    if given.workers or given.scheduler:
+        known = [one.is_known(any_sources=given.missing) for one in trials]
+        due = [
+            one for one, is_known in zip(trials, known, strict=True) if given.again or not is_known
+        ]
+        return _prove_on_cluster(due, given)
+    for trial in trials:
+        if given.again or not trial.is_known(any_sources=given.missing):
+            proof = trial.proof(keep=given.own_size)
+            refused += _kept(proof, print_only=given.print)
+    return int(refused > 0)
+
+
+def _kept(proof: Proof, *, print_only: bool = False) -> bool:
+    """Write a proof, or print it as JSON; whether it is a failure."""
+    if print_only:
+        print(json.dumps(codec.to_json(proof)), flush=True)
+        return False
+    add(proof)
+    line = f"{proof.model} {proof.words}: {proof.height}x{proof.width}, {proof.seconds:.0f} s"
+    print(f"{line} {proof.failure}".rstrip(), flush=True)
+    return bool(proof.failure)
+
+
+def _prove_on_cluster(trials: Sequence[Trial], given: argparse.Namespace) -> int:
+    """Each trial in a process of a worker; 1 when one was refused or could not be tried."""
+    here = str(Path(__file__).resolve())
+    orders = {
+        f"{one.model} {one.format}": TaskOrder((here, *one.argv(given.own_size)), str(Path.cwd()))
+        for one in trials
+    }
+    refused = 0
+    with cluster(given.scheduler, given.workers) as client:
+        for ended in each(client, perform, orders, "prove"):
+            answer = ended.answer
+            if answer is None or answer.code != 0:
+                print(f"{ended.key} was not tried: {ended.error or (answer and answer.message)}")
+                refused += 1
+                continue
+            content = answer.output.strip().splitlines()[-1].encode()
+            refused += _kept(codec.decode(Proof, content, where=ended.key))
     return int(refused > 0)
 
 
@@ -59,6 +109,9 @@ def _arguments() -> argparse.Namespace:
     sizes.add_argument("--size", type=size, help="HxW; the smallest the model takes when absent")
     sizes.add_argument("--own-size", action="store_true", help="and keep the file in the cache")
     parser.add_argument("--again", action="store_true", help="also what is proved already")
+    parser.add_argument("--workers", type=int, default=0, help="processes of this machine")
+    parser.add_argument("--scheduler", default="", help="address of a Dask scheduler")
+    parser.add_argument("--print", action="store_true", help="JSON instead of the file")
     parser.add_argument("--missing", action="store_true", help="only what was never proved")
     return parser.parse_args()
 
@@ -95,19 +148,20 @@ class Trial:
             for proof in read().of(self.model)
         )
 
-    def prove(self, *, keep: bool) -> bool:
-        """Export once and record the outcome; False when the export was refused."""
+    def argv(self, keep: bool) -> tuple[str, ...]:
+        """The command line that tries this alone, and prints the proof."""
+        where = ("--own-size",) if keep else ("--size", f"{self.size[0]}x{self.size[1]}")
+        kind = ("--formats", self.format, "--precision", self.precision, "--scope", self.scope)
+        return (self.model, *kind, *where, "--again", "--print")
+
+    def proof(self, *, keep: bool) -> Proof:
+        """Export once; the outcome, also of an export that was refused."""
         began = time.perf_counter()
         try:
             artifact = self._export(keep)
         except ExportError as error:
-            proof = self._failed(error.message, time.perf_counter() - began)
-        else:
-            proof = self._proved(artifact, time.perf_counter() - began)
-        add(proof)
-        line = f"{proof.model} {proof.words}: {proof.height}x{proof.width}, {proof.seconds:.0f} s"
-        print(f"{line} {proof.failure}".rstrip(), flush=True)
-        return not proof.failure
+            return self._failed(error.message, time.perf_counter() - began)
+        return self._proved(artifact, time.perf_counter() - began)
 
     def _export(self, keep: bool) -> Artifact:
         own = ExportRequest(self.model, self.format, self.precision, scope=self.scope)

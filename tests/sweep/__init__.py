@@ -1,0 +1,1 @@
+"""Sweeps over processes of a Dask cluster."""
