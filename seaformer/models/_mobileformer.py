@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.models._blocks import ConvBN
-from seaformer.models._tokens import attend, to_map, to_tokens
+from seaformer.models._tokens import Attend, to_map, to_tokens
 
 MAP_HEADS, TOKEN_HEADS = 2, 4
 MLP_RATIO = 2
@@ -37,6 +37,7 @@ class ToTokens(nn.Module):
     def __init__(self, channels: int, token_channels: int) -> None:
         super().__init__()
         self.scale = float((channels // MAP_HEADS) ** -0.5)
+        self.attend = Attend(MAP_HEADS)
         self.gate = nn.Linear(token_channels, channels)
         self.to_q = nn.Linear(token_channels, channels)
         self.project = nn.Linear(channels, token_channels)
@@ -45,7 +46,7 @@ class ToTokens(nn.Module):
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
         """B C H W and B T C' to B T C'."""
         places = to_tokens(x)  # B N C
-        taken = attend(self.to_q(tokens) * self.scale, places, places, MAP_HEADS)  # B T C
+        taken = self.attend(self.to_q(tokens) * self.scale, places, places)  # B T C
         gated = taken * (2 * F.hardsigmoid(self.gate(tokens)))
         y: Tensor = self.norm(tokens + self.project(gated))
         return y
@@ -57,6 +58,7 @@ class AmongTokens(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.scale = float((channels // TOKEN_HEADS) ** -0.5)
+        self.attend = Attend(TOKEN_HEADS)
         self.to_q = nn.Linear(channels, channels)
         self.project = nn.Linear(channels, channels)
         self.norm1 = nn.LayerNorm(channels)
@@ -67,7 +69,7 @@ class AmongTokens(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """B T C to the same."""
-        taken = attend(self.to_q(tokens) * self.scale, tokens, tokens, TOKEN_HEADS)
+        taken = self.attend(self.to_q(tokens) * self.scale, tokens, tokens)
         tokens = self.norm1(tokens + self.project(taken))
         y: Tensor = self.norm2(tokens + self.fc2(self.activate(self.fc1(tokens))))
         return y
@@ -79,13 +81,14 @@ class ToMap(nn.Module):
     def __init__(self, channels: int, token_channels: int) -> None:
         super().__init__()
         self.scale = float((channels // MAP_HEADS) ** -0.5)
+        self.attend = Attend(MAP_HEADS)
         self.to_k = nn.Linear(token_channels, channels)
         self.to_v = nn.Linear(token_channels, channels)
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
         """B C H W and B T C' to B C H W."""
         k, v = self.to_k(tokens) * self.scale, self.to_v(tokens)  # B T C each
-        return x + to_map(attend(to_tokens(x), k, v, MAP_HEADS), *x.shape[-2:])
+        return x + to_map(self.attend(to_tokens(x), k, v), *x.shape[-2:])
 
 
 class Slopes(nn.Module):

@@ -36,6 +36,18 @@ def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, bias: Tensor | None = No
     return y.transpose(1, 2).reshape(batch, tokens, -1)
 
 
+class Attend(nn.Module):
+    """``attend`` as a module, so that a rewrite finds it: no engine takes all of its forms."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+        """B N C, B M C and B M C' to B N C'; q scaled already, ``bias`` heads N M."""
+        return attend(q, k, v, self.heads, bias)
+
+
 class Qkv(nn.Linear):
     """q, k and v of all heads by one layer of weights; q is scaled by the root of its width.
 

@@ -23,7 +23,7 @@ from seaformer.models._heads import Classifier as Head
 from seaformer.models._mobilenet import Classifier
 from seaformer.models._official import renamed
 from seaformer.models._tags import PaperLine, replaced, spec
-from seaformer.models._tokens import Offsets, Qkv, attend, to_map, to_tokens
+from seaformer.models._tokens import Attend, Offsets, Qkv, to_map, to_tokens
 
 MLP_RATIO = 4
 HEADS, KEY, VALUE, GRID = 8, 32, 128, 7
@@ -81,6 +81,7 @@ class AttentionBlock(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
         self.to_qkv = Qkv(channels, HEADS, KEY, VALUE, grouped=True)
         self.offsets = Offsets(HEADS, GRID)
+        self.attend = Attend(HEADS)
         self.project = nn.Linear(HEADS * VALUE, channels)
         self.scale1, self.scale2 = (Scale(channels, tokens=True) for _ in range(2))
         self.fc1 = nn.Linear(channels, channels * MLP_RATIO)
@@ -92,7 +93,7 @@ class AttentionBlock(nn.Module):
         size = (x.shape[-2], x.shape[-1])
         tokens = to_tokens(x)  # B N C
         q, k, v = self.to_qkv(self.norm1(tokens))
-        mixed = self.project(attend(q, k, v, HEADS, self.offsets(x, x)))
+        mixed = self.project(self.attend(q, k, v, self.offsets(x, x)))
         tokens = tokens + self.scale1(mixed)
         tokens = tokens + self.scale2(self.fc2(self.activate(self.fc1(self.norm2(tokens)))))
         return to_map(tokens, *size)

@@ -22,7 +22,7 @@ from seaformer.models._heads import Classifier as Head
 from seaformer.models._mobilenet import Classifier
 from seaformer.models._official import renamed
 from seaformer.models._tags import PaperLine, replaced, spec
-from seaformer.models._tokens import Offsets, attend, by_head, to_map, to_tokens
+from seaformer.models._tokens import Attend, Offsets, by_head, to_map, to_tokens
 from seaformer.models.efficientformer import Scale
 
 HEADS, VALUE = 8, 4  # the width of a value over that of a key
@@ -114,6 +114,7 @@ class HalvingAttention(nn.Module):
         self.to_v = ConvBN(channels_in, inner, bias=True)
         self.local = ConvBN(inner, inner, 3, 2, inner, bias=True)
         self.offsets = Offsets(HEADS, 2 * GRID)
+        self.attend = Attend(HEADS)
         self.activate = nn.GELU()
         self.project = ConvBN(inner, channels, bias=True)
 
@@ -123,7 +124,7 @@ class HalvingAttention(nn.Module):
         v = self.to_v(x)
         few, offsets = (q.shape[-2], q.shape[-1]), self.offsets(x, q)
         q, k = to_tokens(q * self.scale), to_tokens(self.to_k(x))
-        y = to_map(attend(q, k, to_tokens(v), HEADS, offsets), *few)
+        y = to_map(self.attend(q, k, to_tokens(v), offsets), *few)
         out: Tensor = self.project(self.activate(y + self.local(v)))
         return out
 

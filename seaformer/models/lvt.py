@@ -19,7 +19,7 @@ from seaformer.models._lvt_attention import RecursiveAttention, WindowAttention
 from seaformer.models._mobilenet import Classifier
 from seaformer.models._official import renamed
 from seaformer.models._tags import PaperLine, replaced, spec
-from seaformer.models._tokens import attend, to_map, to_tokens
+from seaformer.models._tokens import Attend, to_map, to_tokens
 
 POST_BLOCKS = 2
 REDUCTIONS = (1, 4, 2, 1)  # of keys and values, by stage; the first has windows
@@ -130,8 +130,8 @@ class ClassBlock(nn.Module):
 
     def __init__(self, channels: int, heads: int, ratio: int) -> None:
         super().__init__()
-        self.heads = heads
         self.scale = (channels // heads) ** -0.5
+        self.attend = Attend(heads)
         self.norm1 = nn.LayerNorm(channels)
         self.to_q = nn.Linear(channels, channels, bias=False)
         self.to_kv = nn.Linear(channels, 2 * channels, bias=False)
@@ -145,9 +145,18 @@ class ClassBlock(nn.Module):
         one, others = self.norm1(token), self.norm1(places)
         kv = self.to_kv(torch.cat([one, others], dim=1))  # B 1+N 2C
         k, v = kv[..., :channels], kv[..., channels:]
-        token = token + self.project(attend(self.to_q(one) * self.scale, k, v, self.heads))
+        token = token + self.project(self.attend(self.to_q(one) * self.scale, k, v))
         y: Tensor = token + self.mlp(self.norm2(token), 1, 1)
         return y
+
+
+class Largest(nn.Module):
+    """Of each channel the largest that any token has, as a pool."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B N C to B C."""
+        row = x.transpose(1, 2).unsqueeze(2)  # B C 1 N
+        return F.max_pool2d(row, (1, row.shape[-1])).flatten(1)
 
 
 class TokenHead(nn.Module):
@@ -160,6 +169,7 @@ class TokenHead(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.classify = nn.Linear(channels, classes)
         self.classify_places = nn.Linear(channels, classes)
+        self.largest = Largest()
 
     def forward(self, x: Tensor) -> Tensor:
         """B C H W to B classes."""
@@ -167,8 +177,7 @@ class TokenHead(nn.Module):
         token = self.table if len(x) == 1 else self.table.repeat(len(x), 1, 1)
         for block in self.blocks:
             token = block(token, places)
-        scores = self.classify_places(self.norm(places)).transpose(1, 2)  # B classes N
-        best = F.max_pool2d(scores.unsqueeze(2), (1, scores.shape[-1])).flatten(1)
+        best = self.largest(self.classify_places(self.norm(places)))  # B classes
         logits: Tensor = self.classify(self.norm(token)).flatten(1) + 0.5 * best
         return logits
 

@@ -19,6 +19,7 @@ from seaformer.core.errors import (
     ChecksumMismatch,
     CorruptArtifact,
     ExportError,
+    ParityError,
     SeaFormerError,
     ShapeError,
     UnsupportedOperator,
@@ -28,6 +29,7 @@ from seaformer.core.operators import load_operator_map
 from seaformer.core.precision import PrecisionName
 from seaformer.core.quiet import quiet
 from seaformer.export import export_model
+from seaformer.models._tokens import Attend, to_map, to_tokens
 from seaformer.runtime import describe_file, load_session
 from seaformer.runtime._ncnn import param
 from tests.nets import Gated, Parts, Small
@@ -43,6 +45,22 @@ class Rolled(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         spectrum: Tensor = torch.fft.fft2(image)
         return spectrum.real
+
+
+class Positioned(nn.Module):
+    """Attention whose scores have a constant added, with other numbers for each head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 5, 1)
+        self.attend = Attend(4)
+        self.register_buffer("bias", torch.randn(4, 16, 16) * 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """1 3 4 4 to 1 5 4 4."""
+        tokens = to_tokens(self.stem(image))
+        y: Tensor = self.head(to_map(self.attend(tokens, tokens, tokens, self.bias), 4, 4))
+        return y
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -185,6 +203,19 @@ def test_an_operator_that_pnnx_leaves_is_named_and_nothing_is_kept(tmp_path: Pat
     assert isinstance(caught.value, UnsupportedOperator)
     assert "fft" in caught.value.message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_each_head_adds_to_its_scores_is_computed_and_without_the_rewrite_refused(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    net = Positioned().eval()
+    artifact = export_model(net, shape=(1, 3, 4, 4), format="ncnn", out=tmp_path)
+    assert artifact.rewrites == {"ncnn-attend": 1}
+    with pytest.raises(ParityError):
+        export_model(
+            net, shape=(1, 3, 4, 4), format="ncnn", out=tmp_path, no_rewrite=("ncnn-attend",)
+        )
 
 
 def test_components_are_cut_out_of_the_same_file_and_layers_have_their_modules(
