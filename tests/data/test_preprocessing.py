@@ -60,7 +60,7 @@ def test_names_are_distinct_words_and_colours_six_digits() -> None:
         ("mobilevit_s.imagenet_256", "BGR", 0.0, ""),
         ("mobilenetv2_100.imagenet", "RGB", 127.5, ""),
         ("mobilenetv1_x050.imagenet", "RGB", 127.5, ""),
-        ("mobilenetv2_psp.cityscapes", "RGB", 123.675, ""),
+        ("mobilenetv2_psp.cityscapes", "RGB", 123.675, "within 2048x1024"),
     ],
 )
 def test_a_model_takes_what_its_weights_were_trained_on(
