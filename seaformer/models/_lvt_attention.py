@@ -18,6 +18,14 @@ DILATIONS = (1, 3, 5)
 ROUNDS = 2  # of attention with the same weights
 
 
+def shifted(x: Tensor) -> list[Tensor]:
+    """B C H W as each place of 3x3 windows around every place sees it, nine times that shape."""
+    height, width = x.shape[-2:]
+    padded = F.pad(x, (1, 1, 1, 1))
+    places = [divmod(i, WINDOW) for i in range(WINDOW * WINDOW)]
+    return [padded[..., top : top + height, left : left + width] for top, left in places]
+
+
 class WindowValues(nn.Conv2d):
     """Of each 3x3 window with stride 2 nine vectors, every place of a window by own weights."""
 
@@ -27,14 +35,16 @@ class WindowValues(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """B C H W to B 9 C h w."""
-        height, width = x.shape[-2:]
-        padded = F.pad(x, (1, 1, 1, 1))
-        values = []
-        for i, weight in enumerate(self.weight.chunk(WINDOW * WINDOW)):
-            top, left = divmod(i, WINDOW)
-            shifted = padded[..., top : top + height, left : left + width]
-            values.append(F.conv2d(shifted, weight, stride=STRIDE))
+        weights = self.weight.chunk(WINDOW * WINDOW)
+        shifts = shifted(x)
+        values = [F.conv2d(y, w, stride=STRIDE) for y, w in zip(shifts, weights, strict=True)]
         return torch.stack(values, dim=1)
+
+
+def place_weights(channels: int) -> Tensor:
+    """Weights that put nine vectors of a window at its nine places, channels*9 1 3 3."""
+    places = WINDOW * WINDOW
+    return torch.eye(places).reshape(places, 1, WINDOW, WINDOW).repeat(channels, 1, 1, 1)
 
 
 class Overlap(nn.Module):
@@ -42,15 +52,13 @@ class Overlap(nn.Module):
 
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:
         """B C*9 h w, the places of a window innermost, to B C H W."""
-        places = WINDOW * WINDOW
-        ones = torch.eye(places, dtype=x.dtype, device=x.device).reshape(places, 1, WINDOW, WINDOW)
-        channels = x.shape[1] // places
+        channels = x.shape[1] // (WINDOW * WINDOW)
         beyond = [
             side - (STRIDE * n - 1) for side, n in zip((height, width), x.shape[-2:], strict=True)
         ]
         return F.conv_transpose2d(
             x,
-            ones.repeat(channels, 1, 1, 1),
+            place_weights(channels).to(x),
             stride=STRIDE,
             padding=WINDOW // 2,
             output_padding=beyond,
@@ -65,7 +73,6 @@ class WindowAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.scale = (channels // heads) ** -0.5
-        self.pool = nn.AvgPool2d(STRIDE, STRIDE, ceil_mode=True)
         self.weigh = nn.Linear(channels, WINDOW**4 * heads)
         self.to_v = WindowValues(channels)
         self.overlap = Overlap()
@@ -75,7 +82,10 @@ class WindowAttention(nn.Module):
         """B N C to B N C."""
         batch, _, channels = x.shape
         places, image = WINDOW * WINDOW, to_map(x, height, width)
-        pooled = self.pool(image)  # B C h w
+        odd = height % STRIDE + width % STRIDE > 0
+        pooled = F.avg_pool2d(  # B C h w; XNNPACK takes no other form of it for even sides
+            image, STRIDE, STRIDE, ceil_mode=odd, count_include_pad=False
+        )
         small = pooled.shape[-2:]
         weights = self.weigh(to_tokens(pooled)).reshape(-1, places, places)  # B*M*heads 9 9
         weights = torch.softmax(weights * self.scale, dim=-1)

@@ -1,9 +1,9 @@
 """Attention among tokens in the form that pnnx converts to what it computes.
 
-ncnn has no axis of images. pnnx guesses which axis of a tensor is that one, and takes the heads of a
-3-D product for it: ncnn then computes the products image by image, and what is added to the scores,
-a constant with the heads in its channels, or a product with tokens that are a constant themselves,
-meets one head at most. With an axis of one image in front, the heads are channels everywhere.
+ncnn has no axis of images. pnnx guesses which axis of a tensor is that one, and takes the heads of
+a 3-D product for it: ncnn then computes image by image, and what is added to the scores, a constant
+with the heads in its channels, or a product with tokens that are a constant themselves, meets one
+head at most. With an axis of one image in front, the heads are channels everywhere.
 """
 
 from __future__ import annotations

@@ -63,6 +63,8 @@ EXAMPLES = {
     "token-positions": ("setr_naive_t", (64, 48)),
     "upsampling-gate": ("seaformerpp_t_kd", (128, 192)),
     "vit-attention": ("setr_naive_t", (64, 48)),
+    "window-overlap": ("lvt_cls.imagenet", (64, 96)),
+    "window-values": ("lvt_cls.imagenet", (64, 96)),
     "window-edges": ("seaformer_t_attention_local", (96, 160)),
 }
 # Only files in FP16 have these: 5e-4 per activation at most, and an epsilon of 1e-6.
