@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,6 +49,10 @@ def reproduce(
     model: Annotated[str, typer.Option(help="only these: a name or glob")] = "*",
     runtime: Annotated[str, typer.Option(help=" or ".join(timed_formats()))] = DEFAULT_FORMAT,
     again: Annotated[bool, typer.Option("--again", help="measure what is there already")] = False,
+    stored: Annotated[
+        bool, typer.Option("--stored", help="only what was measured already")
+    ] = False,
+    limit: Annotated[float, typer.Option(help="leave networks of more 10^9 MACs out")] = math.inf,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print the plan")] = False,
     format: Annotated[str, typer.Option(help="text, md or json")] = "text",
     wide: Wide = False,
@@ -79,6 +84,7 @@ def reproduce(
         outcome = run_works(
             works, device, store, run, cached_files(runtime),
             progress=step, say=notice, command=command_line(), again=again,
+            stored=stored, limit=limit,
         )  # fmt: skip
     _show(chosen, rows, outcome.answers, format, wide)
     next_step(f"seaformer report --results {shlex.quote(str(store.root))}")

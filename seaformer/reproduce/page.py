@@ -151,7 +151,11 @@ _RATIOS: Columns = (
 def notes(table: PaperTable, rows: Sequence[ReproducedRow]) -> list[str]:
     """What the table is and is not, below it."""
     done = [row for row in rows if row.measurement_id]
+    absent = sum(not row.planned.model for row in rows)
     lines = [f"{len(done)} of {words.counted(len(rows), 'line')} measured."]
+    if absent:
+        without = words.counted(absent, "line has", "lines have")
+        lines[0] += f" {without} no model, for the reason in the note."
     targets = {row.target for row in done}
     if "emulator" in targets:
         lines.append(

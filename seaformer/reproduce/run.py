@@ -10,6 +10,7 @@ Files come from a ``Factory``; torch is imported when one has to be exported.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,8 @@ from seaformer.store.results import ResultStore, read_run
 # fixed, per 10^9 multiply-accumulates in three processes. They are corrected by what the finished
 # ones took.
 _HOST_S, _EMULATED_S = (90.0, 10.0), (60.0, 250.0)
+_GIGA = 1e9
+NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ def measured_before(
 class Reproduction:
     """One run over all work on one target.
 
-    ``again`` measures what is there already.
+    ``again`` measures what is there already; ``stored`` measures nothing and exports nothing.
+    ``limit`` is the most multiply-accumulates, in 10^9, of a network that is not left out.
     """
 
     target: Target
@@ -110,13 +114,19 @@ class Reproduction:
     progress: Callable[[Progress], None] = lambda _: None
     command: str = ""
     again: bool = False
+    stored: bool = False
+    limit: float = math.inf
     answers: dict[Work, Answer] = field(default_factory=dict)
 
-    def run(self, works: Sequence[Work]) -> None:
+    def run(self, every: Sequence[Work]) -> None:
         """Fill ``answers``, one for each work; works of one model are neighbours (``work_of``).
 
         ``KeyboardInterrupt`` passes through; what was measured has been stored by then.
         """
+        works = [work for work in every if work.macs <= self.limit * _GIGA]
+        for work in every:
+            if work not in works:
+                self.answers[work] = Answer(work, reason=_left_out(work, self.limit))
         clock = _Clock({work: self._seconds(work) for work in works})
         for _, of_one in itertools.groupby(works, lambda work: work.model):
             before = list_results(self.store.root).entries
@@ -124,6 +134,9 @@ class Reproduction:
             made = list(self._files(of_one, clock, len(works)))
             fresh = [(work, file) for work, file in made if not self._resume(work, file, before)]
             clock.skip([work for work, _ in made if work not in [one for one, _ in fresh]])
+            if self.stored:
+                self.answers |= {work: Answer(work, reason=NOT_MEASURED) for work, _ in fresh}
+                continue
             self._measure(fresh, clock, len(works))
             clock.end([work for work, _ in fresh])
 
@@ -134,7 +147,11 @@ class Reproduction:
             tell = self._teller(f"{work.model} {work.precision}", clock, total)
             try:
                 tell("look for the file")
-                yield work, self.factory.make(work, tell)
+                known = self.factory.find(work) if self.stored else self.factory.make(work, tell)
+                if known is None:
+                    self.answers[work] = Answer(work, reason=NOT_MEASURED)
+                else:
+                    yield work, known
             except SeaFormerError as error:
                 clock.skip([work])
                 reason = f"not exported: {error.message}"
@@ -180,6 +197,10 @@ class Reproduction:
         )
 
 
+def _left_out(work: Work, limit: float) -> str:
+    return f"left out: {work.macs / _GIGA:.0f} G multiply-accumulates, above --limit {limit:g}"
+
+
 def _processes(tell: Callable[[str], None]) -> Callable[[str, int, int], None]:
     return lambda what, done, of: tell(f"process {min(done + 1, of)} of {of}: {what}")
 
@@ -217,8 +238,12 @@ def run_works(
     say: Callable[[str], None],
     command: str = "",
     again: bool = False,
+    stored: bool = False,
+    limit: float = math.inf,
 ) -> Outcome:
     """Open ``device`` and answer every work; Ctrl-C keeps the answers there are.
+
+    ``again``, ``stored`` and ``limit`` are those of ``Reproduction``.
 
     Raises the error of the device when it cannot be opened.
     """
@@ -230,6 +255,8 @@ def run_works(
         progress=progress,
         command=command,
         again=again,
+        stored=stored,
+        limit=limit,
     )
     try:
         reproduction.run(works)

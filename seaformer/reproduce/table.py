@@ -16,7 +16,7 @@ from seaformer.report import words
 from seaformer.report.components import Component, components
 from seaformer.report.table import rows as rows_of
 from seaformer.reproduce.plan import PERCENT, PlannedRow, Work
-from seaformer.reproduce.run import Answer
+from seaformer.reproduce.run import NOT_MEASURED, Answer
 
 MISSING = "no model of that name in the zoo"
 _NOTHING = words.NOTHING
@@ -70,7 +70,7 @@ def _row(line: PlannedRow, answer: Answer | None) -> ReproducedRow:
         return ReproducedRow(line, reason=line.absent or MISSING)
     if answer is None or answer.measurement is None:
         reason = answer.reason if answer else ""
-        return ReproducedRow(line, reason=reason or "not measured")
+        return ReproducedRow(line, reason=reason or NOT_MEASURED)
     one = answer.measurement
     by_method = rows_of(one)
     whole = next((row for row in by_method if row.method == line.method), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -131,6 +132,7 @@ class Bench:
     broken: dict[Work, Exception] = field(default_factory=dict)
     made: list[Work] = field(default_factory=list)
     steps: list[Progress] = field(default_factory=list)
+    files: dict[Work, Artifact] = field(default_factory=dict)
 
     def factory(self) -> Factory:
         def make(work: Work, tell: Callable[[str], None]) -> Artifact:
@@ -140,11 +142,13 @@ class Bench:
             self.made.append(work)
             name = f"{work.model}_{work.precision}"
             spec = replace(fake.SPEC, name=work.model)
-            return fake.artifact(self.root / "made", name, spec=spec, precision=work.precision)
+            folder = self.root / "made"
+            self.files[work] = fake.artifact(folder, name, spec=spec, precision=work.precision)
+            return self.files[work]
 
-        return Factory(find=lambda _: None, make=make)
+        return Factory(find=self.files.get, make=make)
 
-    def run(self, *works: Work, target: FakeTarget | None = None, **how: bool) -> list[Answer]:
+    def run(self, *works: Work, target: FakeTarget | None = None, **how: float) -> list[Answer]:
         self.target = target or FakeTarget()
         self.reproduction = Reproduction(
             target=self.target,
@@ -153,7 +157,9 @@ class Bench:
             factory=self.factory(),
             progress=self.steps.append,
             command="seaformer reproduce",
-            again=how.get("again", False),
+            again=bool(how.get("again")),
+            stored=bool(how.get("stored")),
+            limit=how.get("limit", math.inf),
         )
         self.reproduction.run(works)
         return list(self.reproduction.answers.values())
@@ -252,6 +258,27 @@ def test_after_an_interruption_it_goes_on_where_it_stopped(bench: Bench) -> None
     answers = bench.run(T, S)
     assert [answer.resumed for answer in answers] == [True, False]
     assert set(bench.target.files) == {"s_fp32"}
+
+
+def test_nothing_is_exported_or_measured_where_only_what_is_stored_is_asked_for(
+    bench: Bench,
+) -> None:
+    (before,) = bench.run(T)
+    bench.factory().make(B, lambda _: None)  # exported, and never measured
+    bench.made.clear()
+    known, missing, unmeasured = bench.run(T, S, B, stored=True)
+    assert (known.measurement, known.resumed) == (before.measurement, True)
+    assert [missing.reason, unmeasured.reason] == ["not measured", "not measured"]
+    assert (bench.made, bench.target.requests) == ([], [])
+
+
+def test_a_network_above_the_limit_is_left_out_and_says_so(bench: Bench) -> None:
+    small, large = replace(T, macs=10**9), replace(S, macs=3 * 10**11)
+    answers = {answer.work: answer for answer in bench.run(small, large, limit=60)}
+    assert answers[small].reason == ""
+    assert answers[large].reason == "left out: 300 G multiply-accumulates, above --limit 60"
+    assert answers[large].exit_code == 0
+    assert bench.made == [small]
 
 
 def test_the_time_of_an_export_is_in_the_guess_of_what_is_left(

@@ -78,6 +78,9 @@ def test_an_emulated_core_fills_instructions_and_no_time_anywhere() -> None:
 def test_a_line_without_a_model_has_no_figure_and_the_reason_why() -> None:
     found = reproduce_rows(LINES, ours(seaformer_t=measurement(1)))
     told = line_of(found, "ResNet18")
+    assert page.notes(TABLE, found)[0].endswith(
+        "of 35 lines measured. 2 lines have no model, for the reason in the note."
+    )
     assert told["note"] == "the paper does not describe the Lite-ASPP head"
     unknown = reproduce_rows(plan(TABLE, models=[]), {})
     assert line_of(unknown, "SeaFormer-T")["note"] == reproduction.MISSING
