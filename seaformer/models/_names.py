@@ -28,8 +28,9 @@ WORDS = {  # what other tools and papers call it: the models that are meant here
     "distil": "*_kd.*",
     "student": "*_kd.*",
 }
-# A width of 1 spelled as the other widths are.
-_FULL_WIDTH = {
+# A width of 1 spelled as the other widths are, and a network of one size without it.
+_OTHER_NAMES = {
+    "lvt": "lvt_cls",
     "mobilenetv2_x100": "mobilenetv2_100",
     "mobilenetv3_l_x100": "mobilenetv3_l",
     "mobilenetv3_s_x100": "mobilenetv3_s",
@@ -82,7 +83,8 @@ def spelled(text: str) -> str:
 
     ``t`` and ``SeaFormer-T`` are ``seaformer_t``; ``t++``, ``seaformer_t++`` and ``SeaFormer++_T``
     are ``seaformerpp_t``; ``t++kd`` is ``seaformerpp_t_kd``; ``seaformer*++*`` is every
-    SeaFormer++. ``mobilenetv2_x100`` is ``mobilenetv2_100``.
+    SeaFormer++. ``mobilenetv2_x100`` is ``mobilenetv2_100``, and
+    ``lvt`` is ``lvt_cls``.
     """
     text = re.sub(r"\s", "", text.lower())
     base, dot, tag = text.partition(".")
@@ -95,7 +97,7 @@ def spelled(text: str) -> str:
         base = bare + re.sub(r"^_?\(?kd\)?", "_kd", student)
     elif not plus:
         base = bare
-    return f"{_FULL_WIDTH.get(base, base)}{dot}{tag}"
+    return f"{_OTHER_NAMES.get(base, base)}{dot}{tag}"
 
 
 def from_variant(variant: str, tag: str = DEFAULT_TAG) -> str:

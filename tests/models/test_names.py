@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
+from seaformer import models
 from seaformer.core.errors import ShapeError, UnknownName, UsageError
 from seaformer.models import (
     _names,
@@ -157,6 +160,30 @@ def test_a_name_is_found_as_the_paper_and_the_command_line_spell_it(text: str, n
     assert resolve_name(text) == f"{name}.ade20k"
     assert find_models(text) == [f"{name}.ade20k"]
     assert list_models(f"{text}.ade20k") == [f"{name}.ade20k"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("efficientformer_l1", "efficientformer_l1.imagenet"),
+        ("EdgeViT-XXS", "edgevit_xxs.imagenet"),
+        ("mobilenetv4_s", "mobilenetv4_s.imagenet"),
+        ("repvit_m0_9", "repvit_m0_9.imagenet"),
+        ("LVT", "lvt_cls.imagenet"),
+        ("mobilenetv3_l_x075.imagenet", "mobilenetv3_l_x075.imagenet"),
+        ("mobilenetv2_x100", "mobilenetv2_100.imagenet"),
+    ],
+)
+def test_a_rival_is_found_without_the_tag_that_is_its_only_one(text: str, name: str) -> None:
+    assert find_models(text) == [name]
+
+
+def test_no_model_imports_the_transformers_library() -> None:
+    """It is what the tests compare with; an export must not need it."""
+    imports = re.compile(r"^\s*(import|from) (transformers|timm|torchvision)\b", re.MULTILINE)
+    sources = sorted(Path(models.__file__).parents[1].rglob("*.py"))
+    assert len(sources) > 100
+    assert [path.name for path in sources if imports.search(path.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize("glob", ["seaformer*++*", "SeaFormer++*", "*++*", "seaformerpp*"])
