@@ -155,7 +155,8 @@ class Largest(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """B N C to B C."""
-        row = x.transpose(1, 2).unsqueeze(2)  # B C 1 N
+        batch, tokens, channels = x.shape
+        row = x.transpose(1, 2).reshape(batch, channels, 1, tokens)
         return F.max_pool2d(row, (1, row.shape[-1])).flatten(1)
 
 
