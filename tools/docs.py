@@ -23,6 +23,7 @@ from seaformer.core.spec import PaperRow
 from seaformer.estimate import trials, worth
 from seaformer.models import list_models, model_spec
 from seaformer.models.trained import trained_weights
+from seaformer.report import curves
 from seaformer.report.differences import differences_markdown
 from seaformer.report.renderers.terminal import run_page
 from seaformer.report.terminal import plain
@@ -290,7 +291,10 @@ MAKERS: dict[str, Callable[..., str]] = {
     "estimates_here": lambda: worth.here(RESULTS),
 }
 
-PICTURES: dict[Path, Callable[[], str]] = {ROOT / "docs/pictures/estimate.svg": worth.drawing}
+PICTURES: dict[Path, Callable[[], str]] = {
+    ROOT / "docs/pictures/estimate.svg": worth.drawing,
+    ROOT / "docs/pictures/training.svg": curves.drawing,
+}
 
 
 if __name__ == "__main__":
