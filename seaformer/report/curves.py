@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from seaformer.models.trained import TrainedWeights, trained_weights
 
-_LEFT, _TOP, _WIDTH, _HEIGHT, _LEGEND, _BELOW = 44, 28, 520, 240, 190, 40
+_LEFT, _TOP, _WIDTH, _HEIGHT, _LEGEND, _BELOW = 44, 28, 520, 240, 220, 40
 _TICKS = (0.5, 1.0, 2.0, 4.0, 8.0)
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 _STYLE = """
