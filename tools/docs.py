@@ -22,8 +22,7 @@ from seaformer.core.proof import Proof, read
 from seaformer.core.spec import PaperRow
 from seaformer.estimate import trials, worth
 from seaformer.models import list_models, model_spec
-from seaformer.models.trained import trained_weights
-from seaformer.report import curves
+from seaformer.models.trained import curves, trained_weights
 from seaformer.report.differences import differences_markdown
 from seaformer.report.renderers.terminal import run_page
 from seaformer.report.terminal import plain
