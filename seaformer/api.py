@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
 
+from seaformer.bench.answers import choose_devices
 from seaformer.bench.fleet import BenchOrder, Fleet
 from seaformer.bench.foreign import FileOptions, described_file, open_file
 from seaformer.bench.target import TargetOptions, list_targets
@@ -33,6 +34,7 @@ from seaformer.evaluation.network import NetworkOptions
 from seaformer.evaluation.order import EvalOrder, evaluate_order
 from seaformer.evaluation.outcome import Evaluation
 from seaformer.evaluation.record import Keeping
+from seaformer.evaluation.work import Work
 from seaformer.export import cached_export
 from seaformer.models import find_models
 from seaformer.report import ReportFiles
@@ -184,6 +186,7 @@ def evaluate(
     mean: tuple[float, float, float] | None = None,
     std: tuple[float, float, float] | None = None,
     seed: int = 0,
+    device: str = "host",
     results: Path | str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Evaluation, ...]:
@@ -195,7 +198,7 @@ def evaluate(
         split, limit: which images, and how many at most (0: all); multi_scale: six, flipped too.
         window, stride: of sliding windows, in pixels; 0: whole images; ``None``: the official test.
         size, mean, std: of files that do not state them; R, G, B from 0 to 255.
-        seed: of the intervals' resamples.
+        seed: of the intervals' resamples; device: where files run, as of ``bench``; several: A,B.
         results: the store's folder, as of ``bench``; it keeps each result in ``accuracy/``.
         progress: called with a sentence for each image.
 
@@ -208,7 +211,9 @@ def evaluate(
         from seaformer.models import network_maker  # here: it brings torch
 
         network = network_maker(model, checkpoint, ema=ema)
-    return evaluate_order(order, _several(files), network, progress, Keeping(results_dir(results)))
+    work = None if device == "host" else Work(devices=choose_devices(device, progress=progress))
+    keeping = Keeping(results_dir(results))
+    return evaluate_order(order, _several(files), network, progress, keeping, work=work)
 
 
 def estimate(

@@ -74,9 +74,13 @@ def torchrun() -> tuple[Gather | None, Share]:
 
     from seaformer.evaluation.part import Share, decoded, encoded
 
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if not {"RANK", "WORLD_SIZE"} <= set(os.environ):
         return None, Share()
     from seaformer.training.parallel import divided, gathered
+
+    share = Share(*divided())
+    if share.of == 1:
+        return None, share
 
     def gather(part: Part) -> Sequence[Part] | None:
         contents = gathered(encoded(part))
@@ -84,7 +88,7 @@ def torchrun() -> tuple[Gather | None, Share]:
             return None
         return [decoded(each, f"process {i}") for i, each in enumerate(contents)]
 
-    return gather, Share(*divided())
+    return gather, share
 
 
 @grouped

@@ -14,6 +14,7 @@ import pytest
 
 from seaformer.bench.answers import choose_devices
 from seaformer.bench.target import TargetOptions
+from seaformer.core.cpu import find_emulated
 from seaformer.core.errors import RunnerFailed, UsageError
 from seaformer.data.dataset import DataSet
 from seaformer.data.sets import open_set
@@ -31,6 +32,7 @@ from seaformer.evaluation.work import Work
 from seaformer.store.accuracy import load
 from tests import arm
 from tests.android_bench.benches import left_behind
+from tests.fakes.board import FakeBoard
 from tests.fakes.phone import FakePhone
 from tests.requirements import require
 
@@ -107,6 +109,21 @@ def test_a_phone_is_as_accurate_as_this_machine_and_keeps_no_image(
     cached = [path.stat().st_size for path in (phone.root / "seaformer" / "cache").iterdir()]
     image = 4 * 3 * 64 * 96
     assert not [size for size in cached if size and size % image == 0]
+
+
+@pytest.mark.slow
+def test_a_board_behind_ssh_is_as_accurate_as_this_machine(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require((os.cpu_count() or 1) > 1, "fewer than 2 cores")
+    bundle, emulator = arm.needed(arm.bundle), arm.needed(arm.qemu).argv(find_emulated(arm.A76), ())
+    monkeypatch.setattr(
+        "seaformer.bench.targets.ssh.build_arm64_bundle", lambda say, libraries=(): bundle
+    )
+    with FakeBoard(tmp_path / "b", emulator) as board:
+        monkeypatch.setenv("PATH", f"{board.client}:{os.environ['PATH']}")
+        check(pair(folder, "ssh:board", tmp_path / "results"), "ssh:board")
+        assert board.left_behind() == []
 
 
 @pytest.mark.slow
