@@ -219,7 +219,8 @@ def evaluate(
 def estimate(
     models: Model | Iterable[Model], *, core: str = CORE, calibration: Path | str | None = None,
     format: str | Sequence[str] = engine.DEFAULT_FORMAT, precision: str | Sequence[str] = BASE.name,
-    size: tuple[int, int] | None = None, components: bool = False, progress: Progress | None = None,
+    size: tuple[int, int] | None = None, components: bool = False, operators: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Estimate, ...]:  # fmt: skip
     """Estimate latency on a core that is not at hand (docs/estimate.md); nothing is stored.
 
@@ -234,7 +235,8 @@ def estimate(
     estimator = open_estimator(core, calibration, _engines(models, formats), step, step)
     about = FileOptions(size=size)
     artifacts = [each for model in models for each in making.artifacts(model, about, step)]
-    return tuple(estimator.estimate(a, components=components, progress=step) for a in artifacts)
+    kinds = {"components": components, "operators": operators}
+    return tuple(estimator.estimate(each, **kinds, progress=step) for each in artifacts)
 
 
 def report(results: Path | str | None = None) -> ReportFiles:

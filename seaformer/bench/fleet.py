@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from seaformer.bench.code_blocks import block_target, write_blocks_of
+from seaformer.bench.operator_code import write_codes_of
 from seaformer.bench.profile import profile_each
 from seaformer.bench.run import Bench
-from seaformer.bench.target import Target, TargetOptions, open_target
+from seaformer.bench.target import PartTarget, Target, TargetOptions, open_target
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import MeasurementRefused, SeaFormerError
 from seaformer.core.measurement import Measurement
+from seaformer.core.operator_code import OperatorCodes
 from seaformer.core.plan import RunPlan
 from seaformer.core.profile import Profile
 from seaformer.store.results import ResultStore
@@ -43,13 +45,15 @@ class BenchOrder:
 class Outcome:
     """What became of one device; ``not_stored`` are among ``measured``.
 
-    ``refused`` are sentences about missing profiles, ``blocks`` about block profiles.
+    ``profiles`` have the times of operators, ``codes`` their instructions where a core is emulated.
+    ``refused`` are sentences about missing ones, ``blocks`` about block profiles.
     """
 
     device: str
     measured: tuple[Measurement, ...] = ()
     not_stored: tuple[Measurement, ...] = ()
     profiles: tuple[Profile, ...] = ()
+    codes: tuple[OperatorCodes, ...] = ()
     refused: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
     error: SeaFormerError | None = None
@@ -96,11 +100,23 @@ class Lane:
     ) -> Outcome:
         """The runs that are not measurements, after those that are."""
         timed, counted = (artifacts if kind in order.profiles else () for kind in ("ops", "blocks"))
-        profiles, refused = profile_each(target, order.plan, timed, order.command, self.say)
+        codes: tuple[OperatorCodes, ...] = ()
+        profiles: tuple[Profile, ...] = ()
+        if isinstance(target, PartTarget):  # emulated: times would be the emulator's
+            codes, refused = write_codes_of(
+                target,
+                order.plan,
+                timed,
+                order.store.root,
+                command=order.command,
+                progress=self.say,
+            )
+        else:
+            profiles, refused = profile_each(target, order.plan, timed, order.command, self.say)
         blocks = write_blocks_of(
             target, order.plan, counted, order.store.root, command=order.command, progress=self.say
         )
-        return Outcome(self.name, (), (), profiles, refused, tuple(blocks))
+        return Outcome(self.name, (), (), profiles, codes, refused, tuple(blocks))
 
 
 def open_lane(name: str, order: BenchOrder, say: Say) -> Lane:

@@ -43,6 +43,7 @@ class RunnerRequest:
     weights: the engine opens them, the runner has no flag for them. With a ``tail`` that is timed,
     on the logits of one inference, and not the network; the outputs are its class map and these.
     Of several ``items`` each input file and each output file holds one tensor after another.
+    With ``ticks`` a clock counts its own readings, which cut what an emulator counts into parts.
     """
 
     engine: str
@@ -57,6 +58,7 @@ class RunnerRequest:
     stop: Stop = field(default_factory=Stop)
     profile_ops: str | None = None
     marker: bool = False
+    ticks: bool = False
     library: str | None = None
     shapes: tuple[tuple[int, ...], ...] = ()
     external: tuple[str, ...] = ()
@@ -84,6 +86,7 @@ class RunnerRequest:
             argv += ["--profile-ops", self.profile_ops]
         if self.tail is not None:
             argv += self.tail.argv()
+        argv += ["--ticks"] if self.ticks else []
         return [*argv, "--marker"] if self.marker else argv
 
     def timeout_s(self, patience: Patience = Patience()) -> float:
@@ -113,17 +116,10 @@ def _stop_flags(rule: Stop) -> list[str]:
     if rule.runs is not None:
         return ["--runs", str(rule.runs)]
     return [
-        "--min-runs",
-        str(rule.min_runs),
-        "--min-secs",
-        repr(float(rule.min_seconds)),
-        "--max-runs",
-        str(rule.max_runs),
-        "--max-secs",
-        repr(float(rule.max_seconds)),
-        "--ci-width",
-        repr(float(rule.ci_half_width)),
-    ]
+        "--min-runs", str(rule.min_runs), "--min-secs", repr(float(rule.min_seconds)),
+        "--max-runs", str(rule.max_runs), "--max-secs", repr(float(rule.max_seconds)),
+        "--ci-width", repr(float(rule.ci_half_width)),
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)

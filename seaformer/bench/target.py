@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
-from seaformer.core.code_blocks import Block
+from seaformer.core.code_blocks import Block, CodePart
 from seaformer.core.cpu import format_cpu_list, parse_cpu_list, rank_clusters
 from seaformer.core.errors import NoDevice, UsageError
 from seaformer.core.measurement import Conditions, DeviceInfo, Flag
@@ -121,6 +121,16 @@ class AnswerTarget(Protocol):
 
     def answer(self, request: RunnerRequest) -> RunnerReport:
         """As ``Target.run``, in any state of the machine, and without a trace on it."""
+        ...
+
+
+@runtime_checkable
+class PartTarget(Protocol):
+    """A target that can also report the code between two readings of a clock."""
+
+    def run_parts(self, request: RunnerRequest) -> tuple[RunnerReport, tuple[CodePart, ...]]:
+        """As ``Target.run``, and the parts of the last sample in order; the first one ends with
+        the engine's first reading."""
         ...
 
 

@@ -50,6 +50,7 @@ from seaformer.core.plan import MOST_SEED
 if TYPE_CHECKING:
     from seaformer.bench.fleet import Outcome
     from seaformer.core.measurement import Measurement
+    from seaformer.core.operator_code import OperatorCodes
     from seaformer.core.profile import Profile
     from seaformer.core.request import ExportRequest
 
@@ -76,7 +77,8 @@ def bench(
         int, typer.Option(min=0, max=MOST_SEED, help="of the order and of seeded weights")
     ] = 0,
     profile: Annotated[
-        str, typer.Option(help="also: ops, time by operator; blocks, all code emulated; ops,blocks")
+        str,
+        typer.Option(help="also: ops, operator by operator; blocks, all code emulated; or both"),
     ] = "",
     tail: TailName = "",
     results: Results = "",
@@ -132,6 +134,7 @@ def _check_tails(requests: Iterable[ExportRequest], tail: str) -> None:
 def _show(outcomes: Sequence[Outcome], root: Path, as_json: bool, wide: bool) -> None:
     _show_measurements([each for one in outcomes for each in one.measured], root, as_json, wide)
     for one in outcomes:
+        _show_codes(one.codes, as_json, wide)
         _show_profiles(one.profiles, one.refused, root, as_json, wide)
         for line in one.blocks:
             notice(line)
@@ -146,6 +149,14 @@ def _show_measurements(measured: list[Measurement], root: Path, as_json: bool, w
         return
     show(run_page(measured), wide)
     next_step(f"seaformer report --results {shlex.quote(str(root))}")
+
+
+def _show_codes(codes: Iterable[OperatorCodes], as_json: bool, wide: bool) -> None:
+    """What operators executed on an emulated core, as tables on stdout; not beside JSON."""
+    from seaformer.report.operator_code import operator_code_page
+
+    for each in () if as_json else codes:
+        show(operator_code_page(each), wide)
 
 
 def _show_profiles(

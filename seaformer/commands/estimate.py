@@ -77,9 +77,12 @@ def estimate(
             autocompletion=_complete.formats,
         ),
     ] = DEFAULT_FORMAT,
-    core: Annotated[str, typer.Option(help="the core to estimate for: sd865, sd855")] = CORE,
+    core: Annotated[str, typer.Option(help="the core: sd865, sd855, rpi5")] = CORE,
     calibration: Annotated[str, typer.Option(help="a file of `estimate calibrate`")] = "",
     seed: Annotated[int, typer.Option(min=0, help="of seeded weights")] = 0,
+    operators: Annotated[
+        bool, typer.Option("--operators", help="each operator too, with its module")
+    ] = False,
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
@@ -87,6 +90,7 @@ def estimate(
 
     `seaformer estimate calibrate --help` is about the scales. docs/estimate.md has the method.
     """
+    from seaformer.core.errors import UsageError
     from seaformer.core.files import expanded
     from seaformer.estimate.run import open_estimator
     from seaformer.export import cached_export
@@ -94,6 +98,8 @@ def estimate(
     recorded = [expanded(path) for path in artifacts or [] if path.name.endswith(_BLOCKS)]
     model_files = [path for path in artifacts or [] if not path.name.endswith(_BLOCKS)]
     kind = input_kind(about.input or (), artifacts or ())
+    if operators and recorded:
+        raise UsageError(f"--operators needs a model file, not {recorded[0].name}.")
     requests = [] if artifacts else export_requests(models, format, seed, input=kind)
     with steps() as step:
         stated = file_options(about, models.size, ("emulator",), seed)
@@ -103,7 +109,10 @@ def estimate(
         for number, request in enumerate(requests):
             files.append(cached_export(request, titled(step, requests, number)))
         estimates = [
-            estimator.estimate(each, components=models.components, progress=step) for each in files
+            estimator.estimate(
+                each, components=models.components, operators=operators, progress=step
+            )
+            for each in files
         ]
         estimates += [estimator.estimate_file(path) for path in recorded]
     _show(estimates, files, as_json, wide)
@@ -111,7 +120,7 @@ def estimate(
 
 def calibrate(
     core: Annotated[
-        str, typer.Option(help="sd865, sd855, or a new name with --results or --rows")
+        str, typer.Option(help="sd865, sd855, rpi5, or a new name with --results or --rows")
     ] = CORE,
     leave_out: Annotated[
         str, typer.Option(help="families that it must not see: seaformer,topformer")

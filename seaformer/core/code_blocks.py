@@ -38,6 +38,14 @@ class Block:
         return self.count * len(self.words.split())
 
 
+@dataclass(frozen=True)
+class CodePart:
+    """A stretch of an inference: what it executed, as counts and as blocks that add up to them."""
+
+    counts: Counts
+    blocks: tuple[Block, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class BlockHead(RunHeader):
     """What ran where; ``counts`` is of the same inference, so the blocks add up to it."""

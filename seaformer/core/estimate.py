@@ -22,6 +22,22 @@ class PartEstimate:
 
 
 @dataclass(frozen=True)
+class OperatorEstimate:
+    """One operator as the engine executed it; ``module`` and ``exact`` as in ``OperatorTime``.
+
+    The last one of an estimate is what the engine executes between them, so that all add up.
+    """
+
+    name: str
+    kind: str
+    module: str
+    exact: bool
+    instructions: int
+    cycles: float | None
+    estimate_ms: float
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What one artifact is expected to take on one core, which may never have been at hand.
 
@@ -35,6 +51,7 @@ class Estimate:
         outside_because: why not, with the operators by name; the interval is wide then.
         published_ms: the published figure for this model on that core, never part of the estimate.
         versions: of QEMU, LLVM and the engine.
+        operators: on request, in the order in which they ran.
     """
 
     model: str
@@ -57,6 +74,7 @@ class Estimate:
     published_ms: float | None
     versions: Mapping[str, str]
     left_out: tuple[str, ...] = ()
+    operators: tuple[OperatorEstimate, ...] = ()
 
 
 @dataclass(frozen=True)

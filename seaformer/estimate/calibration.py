@@ -8,7 +8,7 @@ LLVM's model and on QEMU, so a calibration holds for the versions that it was ma
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core import codec, files, zoo
@@ -20,13 +20,26 @@ from seaformer.estimate.domain import Domain, domain_of, unsettled
 from seaformer.estimate.evidence import Evidence, evidence, family_of
 from seaformer.estimate.figures import Figure
 from seaformer.estimate.published import published, published_cores
-from seaformer.estimate.scale import Point, Scale, make_scale
+from seaformer.estimate.scale import WIDEST, Point, Scale, make_scale
 
 SCHEMA = 1
 _SHIPPED = Path(__file__).with_name("calibrations")
 _LEAST_ROWS = 3  # of a scale
 _PARTS = {"qemu": 1, "llvm": 1}  # leading numbers of a version that have to agree; of engines all
 _ALIKE = {"qemu": (("7",), ("8",))}  # in user mode a program executes its own code under both
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A core that has no row: the same microarchitecture as ``of``, at another clock."""
+
+    of: str
+    ghz: float
+    of_ghz: float
+
+
+# A Raspberry Pi 5 has Cortex-A76 cores at 2.4 GHz; the head of sd855's table has its clock.
+_BY_CLOCK = {"rpi5": Clock("sd855", 2.4, 2.84)}
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scales by engine, precision and what is counted; ``versions`` they hold for."""
+    """Scales by engine, precision and what is counted; ``versions`` they hold for.
+
+    ``derived_from`` is another core and how, where no latency of this one is known.
+    """
 
     schema: int
     core: str
@@ -59,6 +75,14 @@ class Calibration:
     versions: Mapping[str, str]
     scales: tuple[Scale, ...]
     rows: tuple[Row, ...]
+    derived_from: str = ""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why no estimate of this core is inside; nothing where latencies of it are known."""
+        if not self.derived_from:
+            return ()
+        return (f"no latency of {self.core} is known, its scale is that of {self.derived_from}",)
 
     def scale(self, engine: str, precision: str, by: str) -> Scale | None:
         """The scale of that engine and precision."""
@@ -103,7 +127,8 @@ def shipped(core: str) -> Calibration:
         known = ", ".join(shipped_cores())
         raise UsageError(
             f"No calibration covers the core {core!r}: there are calibrations of {known}.",
-            hint="Name one that you have made: --calibration FILE",
+            hint="Three measured models make one: seaformer estimate calibrate --core NAME "
+            "--results results, then --calibration FILE",
         )
     return load(_SHIPPED / f"{core}.json")
 
@@ -142,6 +167,8 @@ def calibrate(
     are enough for a scale. Raises ``UnknownName`` for a core without any row, or a family without
     evidence; ``UsageError`` where too few rows are left.
     """
+    if core in _BY_CLOCK and not figures:
+        return _by_clock(core, calibrate(_BY_CLOCK[core].of, leave_out))
     if core in published_cores() or not figures:
         figures = (*published(core), *figures)
     bound = _bound(figures, evidence())
@@ -166,6 +193,17 @@ def calibrate(
         scales=scales,
         rows=rows,
     )
+
+
+def _by_clock(core: str, known: Calibration) -> Calibration:
+    """Scales of the same core at another clock, with the widest interval."""
+    clock = _BY_CLOCK[core]
+    slower = clock.of_ghz / clock.ghz
+    scales = (
+        replace(scale, ns=scale.ns * slower, factor=WIDEST, errors={}) for scale in known.scales
+    )
+    how = f"{clock.of}, by clocks of {clock.of_ghz:g} and {clock.ghz:g} GHz"
+    return replace(known, core=core, scales=tuple(scales), derived_from=how)
 
 
 def summaries(calibration: Calibration) -> tuple[ScaleSummary, ...]:
@@ -257,8 +295,13 @@ def _scales(rows: Sequence[Row]) -> Iterable[Scale]:
     for engine, precision in dict.fromkeys((row.engine, row.precision) for row in inside):
         some = [row for row in inside if (row.engine, row.precision) == (engine, precision)]
         for by in (CYCLES, INSTRUCTIONS) if len(some) >= _LEAST_ROWS else ():
-            points = [Point(r.model, r.family, getattr(r, by), r.ms) for r in some]
-            yield make_scale(engine, precision, by, points)
+            base = [r for r in inside if (r.engine, r.precision) == (engine, BASE.name)]
+            like = _points(base, by) if precision != BASE.name else []
+            yield make_scale(engine, precision, by, _points(some, by), like)
+
+
+def _points(rows: Sequence[Row], by: str) -> list[Point]:
+    return [Point(r.model, r.family, getattr(r, by), r.ms) for r in rows]
 
 
 def _versions(counted: Iterable[Evidence]) -> dict[str, str]:

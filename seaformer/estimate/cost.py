@@ -53,6 +53,12 @@ class Cost:
     unpriced: int = 0
     unpriced_words: tuple[str, ...] = ()
 
+    @property
+    def total(self) -> float:
+        """Cycles of all instructions: those without a price cost what the others do on average."""
+        priced = self.instructions - self.unpriced
+        return self.cycles * self.instructions / priced if priced else float(self.instructions)
+
 
 def find_llvm() -> Llvm:
     """The newest LLVM on the PATH that is supported.
@@ -79,8 +85,16 @@ def check_core(llvm: Llvm) -> None:
 
 def price(blocks: Iterable[Block], llvm: Llvm) -> Cost:
     """What the blocks cost. Raises ``SeaFormerError`` where LLVM lacks the core's model."""
-    blocks = tuple(blocks)
-    rounds = _cycles_of({block.words for block in blocks}, llvm)
+    return price_each([tuple(blocks)], llvm)[0]
+
+
+def price_each(groups: Sequence[Sequence[Block]], llvm: Llvm) -> tuple[Cost, ...]:
+    """What each group of blocks costs; raises as ``price`` does."""
+    rounds = _cycles_of({block.words for blocks in groups for block in blocks}, llvm)
+    return tuple(_cost(blocks, rounds) for blocks in groups)
+
+
+def _cost(blocks: Sequence[Block], rounds: Mapping[str, int | None]) -> Cost:
     unpriced = [block for block in blocks if rounds[block.words] is None]
     unpriced.sort(key=lambda block: (-block.instructions, block.words))
     cycles = sum((rounds[block.words] or 0) * block.count for block in blocks) / ROUNDS

@@ -28,6 +28,7 @@ from seaformer.estimate.calibration import Calibration, load, shipped
 from seaformer.estimate.cost import Cost, Llvm, check_core, find_llvm, price
 from seaformer.estimate.domain import Subject, reasons
 from seaformer.estimate.evidence import evidence
+from seaformer.estimate.operators import codes_of, with_operators
 from seaformer.estimate.published import published, published_cores
 from seaformer.estimate.scale import WIDEST, Scale
 
@@ -50,9 +51,14 @@ class Estimator:
     llvm: Llvm | None = None
 
     def estimate(
-        self, artifact: Artifact, *, components: bool = False, progress: Progress | None = None
+        self,
+        artifact: Artifact,
+        *,
+        components: bool = False,
+        operators: bool = False,
+        progress: Progress | None = None,
     ) -> Estimate:
-        """The estimate of one artifact.
+        """The estimate of one artifact, of its components and of its operators on request.
 
         Raises ``UsageError`` for an engine that the calibration does not cover, ``ArtifactError``
         for other versions, ``RunnerFailed`` where the artifact does not run.
@@ -61,10 +67,10 @@ class Estimator:
         step(f"count {artifact.file}")
         profile = self._profile(artifact)
         whole = self.estimate_profile(profile, artifact.operators, artifact.delegation)
-        if not components:
-            return whole
-        parts = tuple(self._part(artifact, name, step) for name in artifact.components)
-        return replace(whole, components=parts)
+        if components:
+            parts = tuple(self._part(artifact, name, step) for name in artifact.components)
+            whole = replace(whole, components=parts)
+        return self._with_operators(whole, artifact, step) if operators else whole
 
     def estimate_file(self, path: Path) -> Estimate:
         """The estimate of a ``*.blocks.jsonl``; its operators are known where it is evidence.
@@ -111,7 +117,8 @@ class Estimator:
             cost.unpriced_words if cost else (),
         )
         domain = self.calibration.domain(scale.engine, scale.precision)
-        outside = (*precision_reasons, *reasons(subject, domain))
+        doubts = self.calibration.doubts
+        outside = (*doubts, *precision_reasons, *reasons(subject, domain))
         ms = scale.ms(_count(instructions, cost))
         factor = max(WIDEST, scale.factor) if outside else scale.factor
         return Estimate(
@@ -120,7 +127,7 @@ class Estimator:
             precision=head.precision,
             core=self.calibration.core,
             instructions=instructions,
-            cycles=_cycles(cost),
+            cycles=cost.total if cost else None,
             estimate_ms=ms,
             interval_ms=(ms / factor, ms * factor),
             inside=not outside,
@@ -138,9 +145,14 @@ class Estimator:
         )
 
     def _profile(self, artifact: Artifact, method: str = FORWARD) -> BlockProfile:
-        if self.target is None:
-            raise UsageError("An estimate of a model file needs an emulated core.")
-        return profile_of(self.target, artifact, method)
+        return profile_of(_needed(self.target), artifact, method)
+
+    def _with_operators(self, whole: Estimate, artifact: Artifact, step: Progress) -> Estimate:
+        step(f"count operators of {artifact.file}")
+        target = _needed(self.target)
+        path = _kept(target, artifact, "operators").with_suffix(".operators.json")
+        scale, _ = self._scale(whole.engine, whole.precision)
+        return with_operators(whole, codes_of(target, artifact, path), scale, self.llvm)
 
     def _part(self, artifact: Artifact, name: str, step: Progress) -> PartEstimate:
         step(f"count {name} of {artifact.file}")
@@ -149,7 +161,7 @@ class Estimator:
         scale, _ = self._scale(profile.head.runtime, profile.head.precision)
         instructions = profile.head.counts.instructions
         ms = scale.ms(_count(instructions, cost))
-        return PartEstimate(name, instructions, _cycles(cost), ms)
+        return PartEstimate(name, instructions, cost.total if cost else None, ms)
 
     def _cost(self, profile: BlockProfile) -> Cost | None:
         return None if self.llvm is None else price(profile.blocks, self.llvm)
@@ -249,17 +261,14 @@ def _kept(target: Target, artifact: Artifact, method: str) -> Path:
     return files.cache_dir() / "blocks" / f"{digest}.blocks.jsonl"
 
 
-def _cycles(cost: Cost | None) -> float | None:
-    """Cycles of all instructions: those without a price cost what the others do on average."""
-    if cost is None:
-        return None
-    priced = cost.instructions - cost.unpriced
-    return cost.cycles * cost.instructions / priced if priced else float(cost.instructions)
+def _needed(target: Target | None) -> Target:
+    if target is None:
+        raise UsageError("An estimate of a model file needs an emulated core.")
+    return target
 
 
 def _count(instructions: int, cost: Cost | None) -> float:
-    cycles = _cycles(cost)
-    return instructions if cycles is None else cycles
+    return instructions if cost is None else cost.total
 
 
 def _published(head: RunHeader, core: str) -> float | None:

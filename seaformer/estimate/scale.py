@@ -17,6 +17,7 @@ WIDEST = 2.0  # the factor of networks outside the domain, and the most of any i
 # Student's t, 95 %, for 1, 2, ... degrees of freedom: a 90 % interval has 5 % on each side.
 _T = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812)
 _NORMAL = 1.645
+_FEW_FAMILIES = 2
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,18 @@ def left_out_errors(points: Sequence[Point]) -> dict[str, float]:
     return errors
 
 
-def interval_factor(points: Sequence[Point]) -> float:
-    """The factor of a 90 % interval, from errors of families that were left out."""
+def interval_factor(points: Sequence[Point], like: Sequence[Point] = ()) -> float:
+    """The factor of a 90 % interval, from errors of families that were left out.
+
+    One or two families show little of how families differ: the interval is then no narrower than
+    that of ``like``, the rows of the same engine in single precision.
+    """
+    few = len({each.family for each in points}) <= _FEW_FAMILIES
+    least = interval_factor(like) if few and like else 1.0
+    return max(least, _own_factor(points))
+
+
+def _own_factor(points: Sequence[Point]) -> float:
     errors = left_out_errors(points)
     if not errors:
         return WIDEST
@@ -77,7 +88,7 @@ def interval_factor(points: Sequence[Point]) -> float:
     return min(math.exp(quantile * rms), WIDEST)
 
 
-def held(points: Sequence[Point]) -> int:
+def held(points: Sequence[Point], like: Sequence[Point] = ()) -> int:
     """How many rows lie in the interval of a scale that was made without their family."""
     count = 0
     for point in points:
@@ -85,18 +96,24 @@ def held(points: Sequence[Point]) -> int:
         others = [each for each in points if _group(each, points) != group]
         if others:
             error = math.log(fit(others) * point.count / 1e6 / point.ms)
-            count += abs(error) <= math.log(interval_factor(others))
+            alike = [each for each in like if each.family != point.family]
+            count += abs(error) <= math.log(interval_factor(others, alike))
     return count
 
 
-def make_scale(engine: str, precision: str, by: str, points: Sequence[Point]) -> Scale:
-    """The scale of rows that one engine ran in one precision; there is at least one."""
+def make_scale(
+    engine: str, precision: str, by: str, points: Sequence[Point], like: Sequence[Point] = ()
+) -> Scale:
+    """The scale of rows that one engine ran in one precision; there is at least one.
+
+    ``like`` as in ``interval_factor``.
+    """
     return Scale(
         engine=engine,
         precision=precision,
         by=by,
         ns=fit(points),
-        factor=interval_factor(points),
+        factor=interval_factor(points, like),
         families=tuple(sorted({each.family for each in points})),
         errors=left_out_errors(points),
     )

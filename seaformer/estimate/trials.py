@@ -22,6 +22,7 @@ from seaformer.report.zoo import markdown_table
 _CORES = ("sd865", "sd855")
 _SEEN = ("seaformer_", ".ade20k")
 _LINES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)  # cycles for a line, to be chosen from
+_BOUND = "a scale for each family, made of its own rows: no trial, a bound"
 _PENALTY = 5.0  # of a slope, in rows
 
 
@@ -51,6 +52,7 @@ def tried() -> str:
         seen = {m: e for m, e in errors[_CORES[0]].items() if _is_seen(m)}
         figures = (errors[_CORES[0]], seen, errors[_CORES[1]])
         lines.append((name, *map(_figures, figures)))
+    lines.append((_BOUND, *map(_figures, _bounds())))
     head = ("tried", f"{_CORES[0]}: mean, worst", "SeaFormer of these", f"{_CORES[1]}: mean, worst")
     return markdown_table(head, lines)
 
@@ -69,6 +71,10 @@ def all_trials() -> Iterator[tuple[str, Predict]]:
     for each in (0.5, 1.0):
         yield f"{each:g} cycles more for a parameter", _scaled(_with_parameters(each))
     yield "5000 cycles more for an operator", _scaled(_with_operators)
+    other = next(iter(_rival().values())).engine
+    yield f"geometric mean with cycles of {other}, each by its scale", _with_rival
+    yield f"cycles of {other} where nothing attends, with the scale of all", _rival_of_convolutions
+    yield "where nothing attends by rows of such alone", _by_kind
     yield "regression of the rest on size", _regressed(lambda e: math.log(e.cycles))
     yield "on instructions a cycle", _regressed(lambda e: math.log(e.instructions / e.cycles))
     yield "on MACs a cycle", _regressed(lambda e: math.log(e.macs / e.cycles))
@@ -105,6 +111,53 @@ def _by_family(rows: Sequence[Known], row: Known) -> float:
         for family in families
     ]
     return row.counted.cycles * math.exp(statistics.fmean(means))
+
+
+def _with_rival(rows: Sequence[Known], row: Known) -> float:
+    """Of rows that were counted with both engines; of others with the first alone."""
+    ours, theirs = _scaled(_cycles)(rows, row), _rivals(rows, row)
+    return ours if theirs is None else math.sqrt(ours * theirs)
+
+
+def _rival_of_convolutions(rows: Sequence[Known], row: Known) -> float:
+    theirs = None if _attends(row) else _rivals(rows, row)
+    return _scaled(_cycles)(rows, row) if theirs is None else theirs
+
+
+def _bounds() -> Iterator[dict[str, float]]:
+    """Errors of rows by a scale of their own family, that no other family can give."""
+    for core in _CORES:
+        errors = {}
+        for row in rows_of(core):
+            kin = [each for each in rows_of(core) if each.family == row.family]
+            errors[row.name] = _scaled(_cycles)(kin, row) / row.ms - 1
+        yield errors
+        if core == _CORES[0]:
+            yield {model: error for model, error in errors.items() if _is_seen(model)}
+
+
+def _by_kind(rows: Sequence[Known], row: Known) -> float:
+    alike = [each for each in rows if _attends(each) == _attends(row)]
+    return _scaled(_cycles)(alike or rows, row)
+
+
+def _rivals(rows: Sequence[Known], row: Known) -> float | None:
+    counted = _rival()
+    both = [Known(counted[r.name], r.family, r.ms) for r in rows if r.name in counted]
+    if row.name not in counted or not both:
+        return None
+    return _scaled(_cycles)(both, Known(counted[row.name], row.family, row.ms))
+
+
+@functools.cache
+def _rival() -> dict[str, Evidence]:
+    """What another engine executes, by model."""
+    some = (e for e in evidence() if e.precision == BASE.name and e.engine != ENGINE.name)
+    return {e.model: e for e in some}
+
+
+def _attends(row: Known) -> bool:
+    return any("softmax" in operator for operator in row.counted.operators)
 
 
 def _chosen(rows: Sequence[Known], row: Known) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from seaformer.core.estimate import (
     INSTRUCTIONS,
     Estimate,
+    OperatorEstimate,
     PartEstimate,
     ScaleRow,
     ScaleSummary,
@@ -22,6 +23,7 @@ NOTE = (
     "Computed from the code that an emulated {emulated} executes: nothing ran on a {core}. "
     "The interval is to hold 90 of 100 networks of families that the calibration has not seen."
 )
+TOP = 15
 DOMAINS = {True: "inside", False: "outside"}
 BY_INSTRUCTIONS = "Without LLVM, estimates are made of instructions alone."
 
@@ -58,6 +60,19 @@ _PART_COLUMNS: tuple[Column[_Part], ...] = (
     Column("share", lambda pair: words.percent(share(*pair)), right=True),
     Column("instr", lambda pair: words.instructions(pair[1].instructions), "M", right=True),
     Column("cycles", lambda pair: cycles(pair[1].cycles), "M", right=True),
+)
+_Operator = tuple[Estimate, OperatorEstimate]
+_KIND_COLUMNS: tuple[Column[_Operator], ...] = (
+    Column("kind", lambda pair: words.clean(pair[1].name), key=True),
+    Column("estimate", lambda pair: words.ms(pair[1].estimate_ms), "ms", right=True),
+    Column("share", lambda pair: words.percent(share(*pair)), right=True),
+    Column("instr", lambda pair: f"{pair[1].instructions / 1e6:.2f}", "M", right=True),
+    Column("cycles", lambda pair: cycles(pair[1].cycles), "M", right=True),
+)
+_OPERATOR_COLUMNS: tuple[Column[_Operator], ...] = (
+    Column("operator", lambda pair: words.clean(pair[1].name), key=True),
+    Column("module", lambda pair: words.clean(_module(pair[1])), rank=1),
+    *_KIND_COLUMNS[1:],
 )
 _SCALE_COLUMNS: tuple[Column[ScaleSummary], ...] = (
     Column("engine", lambda row: words.clean(row.engine)),
@@ -105,6 +120,35 @@ def signed(value: float | None) -> str:
     return words.NOTHING if value is None else f"{100 * value:+.1f} %"
 
 
+def operator_tables(row: Estimate, top: int = TOP) -> Iterator[Block]:
+    """The dearest operators, and all kinds; every line with its share of the whole."""
+    if not row.operators:
+        return
+    ordered = sorted(row.operators, key=lambda each: -each.estimate_ms)
+    shown, rest = ordered[:top], ordered[top:]
+    yield Line(f"Operators of {name(row)}, the first {len(shown)} of {len(ordered)}:", "italic")
+    lines = [*shown, *([_together(f"{len(rest)} more", "", rest)] if rest else [])]
+    yield Table(_OPERATOR_COLUMNS, [(row, each) for each in lines])
+    yield Line("By kind:", "italic")
+    kinds = dict.fromkeys(each.kind for each in ordered)
+    sums = [_together(kind, "", [o for o in ordered if o.kind == kind]) for kind in kinds]
+    sums.sort(key=lambda each: -each.estimate_ms)
+    yield Table(_KIND_COLUMNS, [(row, each) for each in sums])
+
+
+def _together(title: str, module: str, some: Sequence[OperatorEstimate]) -> OperatorEstimate:
+    counts = [each.cycles for each in some if each.cycles is not None]
+    return OperatorEstimate(
+        name=title,
+        kind=title,
+        module=module,
+        exact=True,
+        instructions=sum(each.instructions for each in some),
+        cycles=sum(counts) if counts else None,
+        estimate_ms=sum(each.estimate_ms for each in some),
+    )
+
+
 def estimate_page(estimates: Sequence[Estimate]) -> list[Block]:
     """A table per core, the components of each row, what is outside and why, what to try first."""
     blocks: list[Block] = []
@@ -114,6 +158,7 @@ def estimate_page(estimates: Sequence[Estimate]) -> list[Block]:
         blocks += [Line(sentence, hang=2) for sentence in _outside(rows)]
         for row in rows:
             blocks += _parts(row)
+            blocks += operator_tables(row)
         blocks += [Line(sentence, hang=2) for sentence in _first(rows)]
         note = NOTE.format(emulated=rows[0].emulated, core=core)
         blocks.append(Line(note, "dim"))
@@ -130,7 +175,13 @@ def cycles(count: float | None) -> str:
     return words.NOTHING if count is None else f"{count / 1e6:.2f}"
 
 
-def share(row: Estimate, part: PartEstimate) -> float:
+def _module(each: OperatorEstimate) -> str:
+    if not each.module:
+        return words.NOTHING
+    return each.module if each.exact else f"~ {each.module}"
+
+
+def share(row: Estimate, part: PartEstimate | OperatorEstimate) -> float:
     """The part's estimate over that of the whole."""
     return part.estimate_ms / row.estimate_ms
 

@@ -115,7 +115,7 @@ def test_the_rivals_alone_foretell_seaformers_published_latencies() -> None:
 
 
 def test_the_calibrations_of_the_package_are_what_calibrate_makes() -> None:
-    assert calibrations.shipped_cores() == ("sd855", "sd865")
+    assert calibrations.shipped_cores() == ("rpi5", "sd855", "sd865")
     for core in calibrations.shipped_cores():
         assert shipped(core) == calibrate(core), f"seaformer estimate calibrate --core {core}"
 
@@ -165,3 +165,22 @@ def test_what_no_calibration_covers_is_refused(tmp_path: Path) -> None:
     save(tmp_path / "e.json", empty)
     with pytest.raises(ArtifactError, match="has no scale"):
         load(tmp_path / "e.json")
+
+
+def test_a_core_without_latencies_has_the_scale_of_its_kin_by_the_clocks_and_says_so() -> None:
+    board, kin = shipped("rpi5"), shipped("sd855")
+    for scale, other in zip(board.scales, kin.scales, strict=True):
+        assert scale.ns == pytest.approx(other.ns * 2.84 / 2.4)
+        assert (scale.factor, scale.errors) == (WIDEST, {})
+    assert board.doubts == (
+        "no latency of rpi5 is known, its scale is that of sd855, by clocks of 2.84 and 2.4 GHz",
+    )
+    assert kin.doubts == ()
+
+
+def test_an_interval_of_two_families_is_no_narrower_than_that_in_single_precision() -> None:
+    near = (Point("a1", "a", 100.0, 10.0), Point("b1", "b", 100.0, 10.1))
+    wide = (*near, Point("c1", "c", 100.0, 12.0))
+    assert 1 < interval_factor(near) < interval_factor(wide) < WIDEST
+    assert interval_factor(near, wide) == interval_factor(wide)
+    assert interval_factor(wide, near) == interval_factor(wide)

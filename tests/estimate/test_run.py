@@ -13,6 +13,8 @@ from seaformer.core.estimate import CYCLES, INSTRUCTIONS
 from seaformer.estimate.calibration import shipped
 from seaformer.estimate.cost import find_llvm
 from seaformer.estimate.run import Estimator, profile_of
+from seaformer.report.estimate import estimate_page
+from seaformer.report.terminal.layout import plain
 from tests import arm
 from tests.bench.emulated import target
 from tests.exports import small
@@ -65,3 +67,32 @@ def test_an_engine_and_versions_that_the_calibration_does_not_cover_are_refused(
     old = replace(shipped("sd865"), versions={"executorch": "1.4.0"})
     with pytest.raises(ArtifactError, match=r"holds for executorch 1\.4\.0"):
         Estimator(old, on).estimate(small("executorch"))
+
+
+@pytest.mark.slow
+def test_operators_add_up_to_the_whole_and_are_repeated_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    on, artifact, calibration = target(), small("executorch"), shipped("rpi5")
+    monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path))
+    estimator = Estimator(calibration, on, arm.needed(find_llvm))
+    found = estimator.estimate(artifact, operators=True)
+    assert found.outside_because[0] == calibration.doubts[0]
+    assert found.cycles is not None
+    for name in ("instructions", "cycles", "estimate_ms"):
+        parts = sum(getattr(each, name) for each in found.operators)
+        assert parts == pytest.approx(getattr(found, name))
+    *operators, between = found.operators
+    assert between.name == "between operators"
+    assert abs(between.instructions) < 0.1 * found.instructions
+    assert {"stem.conv"} <= {each.module for each in operators if each.exact}
+    page = plain(estimate_page([found]))
+    assert "Operators of seaformer_t.ade20k" in page
+    assert "between operators" in page
+
+    def fails(*_: object) -> None:
+        raise AssertionError("emulated again")
+
+    monkeypatch.setattr(EmulatorTarget, "run_parts", fails)
+    monkeypatch.setattr(EmulatorTarget, "run_blocks", fails)
+    assert estimator.estimate(artifact, operators=True) == found

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seaformer.core.code_blocks import CodePart
 from seaformer.core.errors import RunnerFailed
+from seaformer.core.operator_code import summed
 
 Modules = list[str | None]
+TICK_NS = 1_000_000  # between two readings of a clock that counts them, as in runner/ticks.h
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,27 @@ def between_ns(runs: Sequence[Run]) -> int:
     """The median of what a run takes beyond its operators."""
     rests = (run.duration_ns - sum(event.duration_ns for event in run.events) for run in runs)
     return max(0, round(statistics.median(rests)))
+
+
+def cut(events: Sequence[Event], parts: Sequence[CodePart], before: int = 0) -> list[CodePart]:
+    """The code of each event: its times are readings of a clock, a part ends with each.
+
+    ``before`` readings an engine takes before the one that its run begins with. Raises
+    ``RunnerFailed`` where an event has none.
+    """
+    codes = []
+    for event in events:
+        first = (
+            round(event.start_ns / TICK_NS) + 1 + before
+        )  # what ended with the run's begin is before
+        after = first + round(event.duration_ns / TICK_NS)
+        if not 0 < first < after <= len(parts):
+            raise RunnerFailed(
+                f"The operator {event.name} has no code: readings {first} to {after} of "
+                f"{len(parts)}."
+            )
+        codes.append(summed(tuple(parts[first:after])))
+    return codes
 
 
 def array(text: str) -> list[dict[str, Any]]:

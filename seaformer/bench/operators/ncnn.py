@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from seaformer.bench.operators._events import Event, Modules, Run, array, checked
+from seaformer.core.code_blocks import CodePart
 from seaformer.core.errors import RunnerFailed
+from seaformer.core.operator_code import without
 from seaformer.core.operators import GraphOperator
 
 _CONVOLUTION = "Convolution"  # the beginning of ConvolutionDepthWise, too
@@ -40,6 +42,16 @@ def _run(layers: Sequence[dict[str, Any]]) -> Run:
         )
         start_ns += layer["duration_ns"]
     return Run(start_ns, tuple(events))
+
+
+def cut(events: Sequence[Event], parts: Sequence[CodePart]) -> list[CodePart]:
+    """The code of each layer: what computes its blob, without the conversion that follows.
+
+    Four readings a layer: around both, and around the conversion alone.
+    """
+    if len(parts) < 4 * len(events) + 1:
+        raise RunnerFailed(f"{len(events)} layers left {len(parts)} parts of code.")
+    return [without(parts[4 * k + 1], parts[4 * k + 3]) for k in range(len(events))]
 
 
 def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:

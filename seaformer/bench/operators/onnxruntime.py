@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from seaformer.bench.operators._events import Event, Modules, Run, array, checked
+from seaformer.bench.operators._events import cut as cut_by_readings
+from seaformer.core.code_blocks import CodePart
 from seaformer.core.operators import GraphOperator
 
 _NODE_END = "_kernel_time"
@@ -54,6 +56,11 @@ def _dtype(outputs: object) -> str:
         return ""
     name = next(iter(outputs[0]), "")
     return _DTYPES.get(name, name)
+
+
+def cut(events: Sequence[Event], parts: Sequence[CodePart]) -> list[CodePart]:
+    """The code of each node; a session reads the clock once before its ``model_run`` begins."""
+    return cut_by_readings(events, parts, before=1)
 
 
 def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:

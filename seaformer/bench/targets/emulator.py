@@ -22,7 +22,7 @@ from seaformer.bench.runner_io import Patience, RunnerFailure, RunnerReport, Run
 from seaformer.bench.target import PlainTarget, TargetOptions
 from seaformer.bench.targets._bundle_report import check_bundle
 from seaformer.core import child
-from seaformer.core.code_blocks import Block
+from seaformer.core.code_blocks import Block, CodePart
 from seaformer.core.cpu import Core, emulated_cores, find_emulated
 from seaformer.core.errors import ChecksumMismatch, RunnerFailed
 from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
@@ -30,7 +30,13 @@ from seaformer.core.precision import arithmetic
 from seaformer.core.scratch import temporary_folder
 from seaformer.runtime.build.arm64 import build_arm64_bundle
 from seaformer.runtime.build.bundle import Bundle
-from seaformer.runtime.emulator.counter import Counter, build_counter, read_blocks, read_counts
+from seaformer.runtime.emulator.counter import (
+    Counter,
+    build_counter,
+    read_blocks,
+    read_counts,
+    read_parts,
+)
 from seaformer.runtime.emulator.qemu import Qemu, find_qemu
 
 VARIABLE = "SEAFORMER_EMULATED_CPU"
@@ -102,7 +108,7 @@ class EmulatorTarget(PlainTarget):
 
     def run(self, request: RunnerRequest) -> RunnerReport:
         """Run one request in a fresh emulator; the report carries a count for each sample."""
-        return self._run(request, None)
+        return self._run(request)
 
     def answer(self, request: RunnerRequest) -> RunnerReport:
         """As ``run``, without counting, which is faster."""
@@ -117,16 +123,30 @@ class EmulatorTarget(PlainTarget):
             raise RunnerFailed(f"qemu {self._qemu.version} takes no plugin that counts.")
         with temporary_folder("blocks") as folder:
             path = folder / "blocks.jsonl"
-            return self._run(request, path), read_blocks(path)
+            return self._run(request, blocks=path), read_blocks(path)
 
-    def _run(self, request: RunnerRequest, blocks: Path | None) -> RunnerReport:
+    def run_parts(self, request: RunnerRequest) -> tuple[RunnerReport, tuple[CodePart, ...]]:
+        """As ``run``, and the parts that readings of a clock cut the last sample into.
+
+        Raises ``RunnerFailed`` as ``run_blocks`` does.
+        """
+        if self._counter is None:
+            raise RunnerFailed(f"qemu {self._qemu.version} takes no plugin that counts.")
+        with temporary_folder("parts") as folder:
+            path = folder / "parts.jsonl"
+            return self._run(replace(request, ticks=True), parts=path), read_parts(path)
+
+    def _run(
+        self, request: RunnerRequest, *, blocks: Path | None = None, parts: Path | None = None
+    ) -> RunnerReport:
         try:
             self._bundle.check()
         except ChecksumMismatch as error:
             raise RunnerFailed(error.message, hint=error.hint) from error
         with temporary_folder("qemu") as folder:
             counts = folder / "counts.jsonl"
-            done = self._start(request, counts, blocks)
+            plugin = self._counter.plugin(counts, blocks, parts=parts) if self._counter else ""
+            done = self._start(request, plugin)
             if done.returncode != 0:
                 raise _failure(done, self._core, self._qemu)
             report = check_bundle(RunnerReport.parse(done.stdout), self._bundle)
@@ -134,10 +154,7 @@ class EmulatorTarget(PlainTarget):
                 return report
             return _with_counts(report, counts)
 
-    def _start(
-        self, request: RunnerRequest, counts: Path, blocks: Path | None
-    ) -> child.Finished[str]:
-        plugin = self._counter.plugin(counts, blocks) if self._counter else ""
+    def _start(self, request: RunnerRequest, plugin: str) -> child.Finished[str]:
         library = self._bundle.library(request.engine)
         request = replace(request, marker=True, library=library, cpus=())
         argv = self._qemu.argv(self._core, [*self._bundle.argv(), *request.argv()], plugin)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.core import child, codec, files
-from seaformer.core.code_blocks import Block, parse_blocks
+from seaformer.core.code_blocks import Block, CodePart, parse_blocks
 from seaformer.core.counts import Counts
 from seaformer.core.errors import CorruptArtifact, MissingExtra, RunnerFailed, SeaFormerError
 from seaformer.runtime.emulator.qemu import FOLDER
@@ -29,12 +29,13 @@ class Counter:
     library: Path
     caches: bool = True
 
-    def plugin(self, counts: Path, blocks: Path | None = None) -> str:
+    def plugin(self, counts: Path, blocks: Path | None = None, *, parts: Path | None = None) -> str:
         """QEMU's ``-plugin`` value: ``counts`` gets a line per marked inference, ``blocks`` a
-        line per executed block of the last one."""
-        parts = [f"file={_escaped(self.library)}", f"out={_escaped(counts)}"]
-        parts += [f"blocks={_escaped(blocks)}"] if blocks else []
-        return ",".join([*parts, "caches=on"] if self.caches else parts)
+        line per executed block of the last one, ``parts`` in its place the same of each part."""
+        options = [f"file={_escaped(self.library)}", f"out={_escaped(counts)}"]
+        options += [f"blocks={_escaped(blocks)}"] if blocks else []
+        options += [f"parts={_escaped(parts)}"] if parts else []
+        return ",".join([*options, "caches=on"] if self.caches else options)
 
 
 def build_counter(*, caches: bool = True) -> Counter:
@@ -75,6 +76,23 @@ def read_blocks(path: Path) -> tuple[Block, ...]:
         return parse_blocks(path.read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError, CorruptArtifact) as error:
         raise RunnerFailed(f"The emulator's blocks cannot be read: {error}.") from error
+
+
+def read_parts(path: Path) -> tuple[CodePart, ...]:
+    """The parts of the last marked inference, in order. Raises ``RunnerFailed``."""
+    counts: list[Counts] = []
+    blocks: list[list[Block]] = []
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if "words" in row:
+                blocks[-1].append(Block(row["address"], row["count"], row["words"]))
+            else:
+                counts.append(codec.from_json(Counts, row, where="counts"))
+                blocks.append([])
+    except (OSError, ValueError, KeyError, IndexError, CorruptArtifact) as error:
+        raise RunnerFailed(f"The emulator's parts cannot be read: {error}.") from error
+    return tuple(CodePart(one, tuple(some)) for one, some in zip(counts, blocks, strict=True))
 
 
 def _compile(sources: list[Path], library: Path) -> None:

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "json_line.h"
+#include "ticks.h"
 
 namespace seaformer {
 namespace {
@@ -73,8 +74,10 @@ void OpTracer::log_profiling_delegate(const char* name, DelegateId id, et_timest
   const Entry entry = start_profiling_delegate(name, id);
   if (entry.event_id < 0) return;
   Event& event = events_[static_cast<size_t>(entry.event_id)];
-  event.start = start;
-  event.end = end;
+  // XNNPACK's own clock is read once more after the delegate's start, which its times begin at.
+  const et_timestamp_t late = ticking() ? kTickNs : 0;
+  event.start = start + late;
+  event.end = end + late;
 }
 
 Status OpTracer::write(const std::string& path) const {

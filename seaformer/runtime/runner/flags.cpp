@@ -116,6 +116,7 @@ std::map<std::string, Setter> value_flags(int64_t cpus, const std::vector<std::s
 
 bool set_switch(const std::string& name, Flags* f) {
   if (name == "--marker") f->marker = true;
+  else if (name == "--ticks") f->ticks = true;
   else if (name == "--list-methods") f->mode = Mode::kListMethods;
   else if (name == "--version") f->mode = Mode::kVersion;
   else if (name == "--help" || name == "-h") f->mode = Mode::kHelp;
@@ -258,6 +259,8 @@ std::string usage_text(const std::vector<std::string>& engines) {
   --tail-size 512,512      height and width of the class map
 
   --marker                 aarch64: hint #96 / hint #97 around each timed inference
+  --ticks                  aarch64 Linux: every reading of a clock is hint #98, and one millisecond
+                           later than the reading before
   --list-methods, --version, --help
 
 Exit codes: 2 usage, 3 model or input, 4 engine, 5 output not writable.

@@ -32,6 +32,7 @@ struct Flags {
   std::string tail;              // "argmax": the tail is timed, not the network; empty: none
   std::vector<int64_t> tail_size;  // height and width of its class map
   bool marker = false;
+  bool ticks = false;
 };
 
 // Parses argv[1..]. `--flag value` and `--flag=value` are the same; `--input` and `--shape` take

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "device_state.h"
+#include "ticks.h"
 #include "timing.h"
 
 namespace seaformer {
@@ -179,6 +180,7 @@ Status run_session(const Flags& flags, Engine* engine, Report* report) {
   report->affinity_effective = affinity();
   report->markers = flags.marker && kHasMarkers;
   report->profile_file = flags.profile_ops;
+  if (flags.ticks && !use_ticks()) return usage_error("--ticks needs a runner for ARM on Linux.");
   if (Status status = load(flags, engine, report); !status.ok()) return status;
   if (Status status = feed(flags, 0, engine, report); !status.ok()) return status;
   if (Status status = warm_up(flags, engine, report); !status.ok()) return status;

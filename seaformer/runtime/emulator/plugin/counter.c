@@ -3,16 +3,20 @@
 // misses of a cache hierarchy (cache_model.h) and every executed block. Arguments:
 //   out=FILE      one JSON line for each pair of markers, written when the second one is reached
 //   blocks=FILE   one JSON line for each block executed between the last pair of markers
+//   parts=FILE    in its place: the same for each part that `hint #98` cuts them into, a line of
+//                 counts followed by its blocks
 //   caches=on     run every access through the caches; takes up to half as long again
 //
 // Each translated block has one counter, which QEMU increments inline; everything else of a block
 // is known from its code words, so nothing is called while a program computes. A marker is inside
 // a block: of its own block, only the part after the first or before the second one counts.
+#define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "a64.h"
 #include "cache_model.h"
@@ -23,7 +27,7 @@
 EXPORTED int qemu_plugin_version = kPluginVersion;
 EXPORTED int qemu_plugin_install(uint64_t plugin, const PluginHost* host, int argc, char** argv);
 
-enum { kBegin = 0xD5032C1F, kEnd = 0xD5032C3F };  // hint #96, hint #97
+enum { kBegin = 0xD5032C1F, kEnd = 0xD5032C3F, kCut = 0xD5032C5F };  // hint #96, #97, #98
 enum { kBuckets = 1 << 16 };
 
 // Blocks live as long as the process: QEMU's code holds their counters' addresses.
@@ -51,6 +55,8 @@ static struct {
   unsigned threads;  // alive now; the counters are exact while it is one
   FILE* out;
   const char* blocks_path;
+  FILE* parts;
+  Tally earlier;  // of the parts since the begin that was passed last
   CacheModel* caches;
   uint64_t accessed_bytes[2];  // seen by on_access: a check of a64.h's sizes
 } g = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -104,8 +110,6 @@ static void clear_counters(void) {
   for (size_t i = 0; i < kBuckets; ++i) {
     for (Block* block = g.buckets[i]; block != NULL; block = block->next) block->count = 0;
   }
-  memset(g.accessed_bytes, 0, sizeof g.accessed_bytes);
-  if (g.caches != NULL) cache_clear_counts(g.caches);
 }
 
 // Instructions `from` up to `to` of a block, as a block of their own.
@@ -141,12 +145,7 @@ static Tally between(Marker from, Marker to) {
 }
 
 // The same as blocks: the markers' own ones are written in the parts that ran.
-static void write_blocks(Marker from, Marker to) {
-  FILE* file = fopen(g.blocks_path, "w");
-  if (file == NULL) {
-    perror(g.blocks_path);
-    return;
-  }
+static void write_code(FILE* file, Marker from, Marker to) {
   if (straight(from, to)) {
     write_block(file, from.block, from.index + 1, to.index, 1);
   } else {
@@ -158,26 +157,39 @@ static void write_blocks(Marker from, Marker to) {
     write_block(file, from.block, from.index + 1, from.block->length, 1);
     write_block(file, to.block, 0, to.index, 1);
   }
+}
+
+static void write_blocks(Marker from, Marker to) {
+  FILE* file = fopen(g.blocks_path, "w");
+  if (file == NULL) {
+    perror(g.blocks_path);
+    return;
+  }
+  write_code(file, from, to);
   fclose(file);
 }
 
-static void write_window(const Tally* sum) {
+static void write_counts(FILE* file, const Tally* sum) {
   static const char* const kNames[kTallies] = {
       "instructions", "vector_fma", "vector_other", "scalar",      "branch",
       "load",         "store",      "loaded_bytes", "stored_bytes", "fma_fp16",
       "fma_fp32"};
-  fprintf(g.out, "{\"threads\":%u,\"instructions_before\":%" PRIu64, g.threads, g.before);
-  for (int i = 0; i < kTallies; ++i) fprintf(g.out, ",\"%s\":%" PRIu64, kNames[i], sum->of[i]);
+  fprintf(file, "{\"threads\":%u,\"instructions_before\":%" PRIu64, g.threads, g.before);
+  for (int i = 0; i < kTallies; ++i) fprintf(file, ",\"%s\":%" PRIu64, kNames[i], sum->of[i]);
+}
+
+static void write_window(FILE* file, const Tally* sum) {
+  write_counts(file, sum);
   if (g.caches != NULL) {
     const uint64_t* m = g.caches->misses;
-    fprintf(g.out, ",\"caches\":{\"l1_misses\":%" PRIu64 ",\"l2_misses\":%" PRIu64, m[0], m[1]);
-    fprintf(g.out, ",\"l3_misses\":%" PRIu64 ",\"system_misses\":%" PRIu64, m[2], m[3]);
-    fprintf(g.out, ",\"memory_writes\":%" PRIu64, g.caches->memory_writes);
-    fprintf(g.out, ",\"loaded_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 "}",
+    fprintf(file, ",\"caches\":{\"l1_misses\":%" PRIu64 ",\"l2_misses\":%" PRIu64, m[0], m[1]);
+    fprintf(file, ",\"l3_misses\":%" PRIu64 ",\"system_misses\":%" PRIu64, m[2], m[3]);
+    fprintf(file, ",\"memory_writes\":%" PRIu64, g.caches->memory_writes);
+    fprintf(file, ",\"loaded_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 "}",
             g.accessed_bytes[0], g.accessed_bytes[1]);
   }
-  fprintf(g.out, "}\n");
-  fflush(g.out);
+  fprintf(file, "}\n");
+  fflush(file);
 }
 
 static void pass(Marker marker, bool inside) {
@@ -186,11 +198,36 @@ static void pass(Marker marker, bool inside) {
   clear_counters();
 }
 
+// What ran since the marker before is one part of the window.
+static void end_part(Marker here) {
+  const Tally sum = between(g.passed, here);
+  add(&g.earlier, &sum, 1);
+  if (g.parts == NULL) return;
+  write_counts(g.parts, &sum);
+  fprintf(g.parts, "}\n");
+  write_code(g.parts, g.passed, here);
+}
+
+static void on_cut(unsigned thread, void* data) {
+  (void)thread;
+  const Marker here = *(const Marker*)data;
+  pthread_mutex_lock(&g.lock);
+  if (g.inside) {
+    end_part(here);
+    pass(here, true);
+  }
+  pthread_mutex_unlock(&g.lock);
+}
+
 static void on_begin(unsigned thread, void* data) {
   (void)thread;
   const Marker here = *(const Marker*)data;
   pthread_mutex_lock(&g.lock);
   g.before = between(g.passed, here).of[kInstructions];
+  g.earlier = (Tally){{0}};
+  memset(g.accessed_bytes, 0, sizeof g.accessed_bytes);
+  if (g.caches != NULL) cache_clear_counts(g.caches);
+  if (g.parts != NULL && ftruncate(fileno(g.parts), 0) == 0) rewind(g.parts);
   pass(here, true);
   pthread_mutex_unlock(&g.lock);
 }
@@ -200,8 +237,9 @@ static void on_end(unsigned thread, void* data) {
   const Marker here = *(const Marker*)data;
   pthread_mutex_lock(&g.lock);
   if (g.inside) {
-    const Tally sum = between(g.passed, here);
-    write_window(&sum);
+    end_part(here);
+    write_window(g.out, &g.earlier);
+    if (g.parts != NULL) fflush(g.parts);
     if (g.blocks_path != NULL) write_blocks(g.passed, here);
   }
   pass(here, false);
@@ -216,11 +254,16 @@ static void on_access(unsigned thread, uint32_t access, uint64_t address, void* 
   cache_touch(g.caches, address, bytes, write);
 }
 
+static bool is_marker(uint32_t word) {
+  return word == kBegin || word == kEnd || (word == kCut && g.parts != NULL);
+}
+
 static void watch_marker(struct qemu_plugin_insn* instruction, Block* block, size_t index) {
   Marker* marker = malloc(sizeof *marker);
   if (marker == NULL) abort();
   *marker = (Marker){block, index};
-  const ExecuteCallback callback = block->words[index] == kBegin ? on_begin : on_end;
+  const ExecuteCallback callback =
+      block->words[index] == kBegin ? on_begin : block->words[index] == kEnd ? on_end : on_cut;
   qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, kReadsNoRegisters, marker);
 }
 
@@ -232,7 +275,7 @@ static void on_translate(uint64_t plugin, struct qemu_plugin_tb* tb) {
   qemu_plugin_register_vcpu_tb_exec_inline(tb, kInlineAdd, &block->count, 1);
   for (size_t i = 0; i < block->length; ++i) {
     struct qemu_plugin_insn* instruction = qemu_plugin_tb_get_insn(tb, i);
-    if (block->words[i] == kBegin || block->words[i] == kEnd) watch_marker(instruction, block, i);
+    if (is_marker(block->words[i])) watch_marker(instruction, block, i);
     if (g.caches != NULL && (block->words[i] & 0x0A000000) == 0x08000000) {
       qemu_plugin_register_vcpu_mem_cb(instruction, on_access, kReadsNoRegisters,
                                        kMemoryReadsAndWrites, NULL);
@@ -263,6 +306,11 @@ static bool take_argument(const char* argument) {
     if (g.out == NULL) perror(value);
     return g.out != NULL;
   }
+  if ((value = value_of(argument, "parts")) != NULL) {
+    g.parts = fopen(value, "w");
+    if (g.parts == NULL) perror(value);
+    return g.parts != NULL;
+  }
   if ((value = value_of(argument, "blocks")) != NULL) return (g.blocks_path = value) != NULL;
   if (strcmp(argument, "caches=on") == 0) {
     g.caches = malloc(sizeof *g.caches);
@@ -280,6 +328,9 @@ int qemu_plugin_install(uint64_t plugin, const PluginHost* host, int argc, char*
   }
   for (int i = 0; i < argc; ++i) {
     if (!take_argument(argv[i])) return 1;
+  }
+  if (g.parts != NULL && g.blocks_path != NULL) {
+    return fprintf(stderr, "counter: parts=FILE and blocks=FILE do not go together\n"), 1;
   }
   if (g.out == NULL) return fprintf(stderr, "counter: out=FILE is missing\n"), 1;
   qemu_plugin_register_vcpu_init_cb(plugin, on_thread_start);
