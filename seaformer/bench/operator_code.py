@@ -89,7 +89,7 @@ def write_codes_of(
     """The operators of each artifact, also in ``profiles/*.operators.json`` under ``root``; and a
     sentence for each that has none here.
     """
-    found, refused = [], []
+    listed, refused = [], []
     for artifact in artifacts:
         progress(f"operators of {artifact.file}")
         try:
@@ -97,10 +97,10 @@ def write_codes_of(
         except (ArtifactError, DeviceError) as error:
             refused.append(f"No operators of {artifact.file}: {error.message}")
             continue
-        found.append(codes)
+        listed.append(codes)
         name = f"{codes.id}__{codes.source}__{safe_name(artifact.file)}.operators.json"
         files.write_json(root / "profiles" / name, codec.to_json(without_blocks(codes)))
-    return tuple(found), tuple(refused)
+    return tuple(listed), tuple(refused)
 
 
 def without_blocks(codes: OperatorCodes) -> OperatorCodes:

@@ -47,25 +47,25 @@ class OperatorCodes(RunHeader):
 def summed(parts: tuple[CodePart, ...]) -> CodePart:
     """Several parts as one."""
     counts = _each([part.counts for part in parts], [1] * len(parts))
-    found: dict[tuple[str, str], int] = {}
+    executed: dict[tuple[str, str], int] = {}
     for part in parts:
         for block in part.blocks:
             key = (block.address, block.words)
-            found[key] = found.get(key, 0) + block.count
-    return CodePart(counts, _blocks(found))
+            executed[key] = executed.get(key, 0) + block.count
+    return CodePart(counts, _blocks(executed))
 
 
 def without(part: CodePart, other: CodePart) -> CodePart:
     """A part without what ``other`` has; nothing is less than zero."""
-    found = {(block.address, block.words): block.count for block in part.blocks}
+    executed = {(block.address, block.words): block.count for block in part.blocks}
     for block in other.blocks:
         key = (block.address, block.words)
-        found[key] = found.get(key, 0) - block.count
-    return CodePart(_each([part.counts, other.counts], [1, -1]), _blocks(found))
+        executed[key] = executed.get(key, 0) - block.count
+    return CodePart(_each([part.counts, other.counts], [1, -1]), _blocks(executed))
 
 
-def _blocks(found: dict[tuple[str, str], int]) -> tuple[Block, ...]:
-    return tuple(Block(at, count, words) for (at, words), count in found.items() if count > 0)
+def _blocks(executed: dict[tuple[str, str], int]) -> tuple[Block, ...]:
+    return tuple(Block(at, count, words) for (at, words), count in executed.items() if count > 0)
 
 
 def _each(counts: list[Counts], signs: list[int]) -> Counts:

@@ -16,11 +16,11 @@ from seaformer.core.errors import ArtifactError, UsageError
 from seaformer.core.estimate import CYCLES, INSTRUCTIONS, ScaleRow, ScaleSummary
 from seaformer.core.precision import BASE
 from seaformer.core.registry import unknown
-from seaformer.estimate.domain import Domain, domain_of, unsettled
+from seaformer.estimate.domain import Domain, attends, domain_of, unsettled
 from seaformer.estimate.evidence import Evidence, evidence, family_of
 from seaformer.estimate.figures import Figure
 from seaformer.estimate.published import published, published_cores
-from seaformer.estimate.scale import WIDEST, Point, Scale, make_scale
+from seaformer.estimate.scale import WIDEST, Point, Scale, kin_helps, make_scale
 
 SCHEMA = 1
 _SHIPPED = Path(__file__).with_name("calibrations")
@@ -178,7 +178,7 @@ def calibrate(
             raise unknown("family", family, known)
     kept = [(row, counted) for row, counted in bound if row.family not in leave_out]
     rows = tuple(row for row, _ in kept)
-    scales = tuple(_scales(rows))
+    scales = tuple(_scales(rows, [row for row, _ in bound]))
     if not scales:
         raise UsageError(
             f"Too few rows are left to calibrate {core}: a scale needs {_LEAST_ROWS} of one engine "
@@ -200,7 +200,14 @@ def _by_clock(core: str, known: Calibration) -> Calibration:
     clock = _BY_CLOCK[core]
     slower = clock.of_ghz / clock.ghz
     scales = (
-        replace(scale, ns=scale.ns * slower, factor=WIDEST, errors={}) for scale in known.scales
+        replace(
+            scale,
+            ns=scale.ns * slower,
+            factor=WIDEST,
+            errors={},
+            attending_ns=scale.attending_ns and scale.attending_ns * slower,
+        )
+        for scale in known.scales
     )
     how = f"{clock.of}, by clocks of {clock.of_ghz:g} and {clock.ghz:g} GHz"
     return replace(known, core=core, scales=tuple(scales), derived_from=how)
@@ -253,7 +260,7 @@ def _error(row: Row, calibration: Calibration, by: str) -> float | None:
         return None
     if row.inside and own:
         return own.errors.get(row.model)
-    return scale.ms(getattr(row, by)) / row.ms - 1
+    return scale.ms(getattr(row, by), attends=attends(row.operators)) / row.ms - 1
 
 
 def _bound(figures: Sequence[Figure], counted: Sequence[Evidence]) -> list[tuple[Row, Evidence]]:
@@ -290,18 +297,24 @@ def _row(figure: Figure, counted: Evidence) -> Row:
     )
 
 
-def _scales(rows: Sequence[Row]) -> Iterable[Scale]:
+def _scales(rows: Sequence[Row], every: Sequence[Row]) -> Iterable[Scale]:
+    """Scales of ``rows``; how, is decided with ``every`` row in view, those left out too."""
     inside = [row for row in rows if row.inside]
     for engine, precision in dict.fromkeys((row.engine, row.precision) for row in inside):
-        some = [row for row in inside if (row.engine, row.precision) == (engine, precision)]
+        some = _of(inside, engine, precision)
+        base = _of(inside, engine, BASE.name) if precision != BASE.name else []
+        known = _of([row for row in every if row.inside], engine, precision)
         for by in (CYCLES, INSTRUCTIONS) if len(some) >= _LEAST_ROWS else ():
-            base = [r for r in inside if (r.engine, r.precision) == (engine, BASE.name)]
-            like = _points(base, by) if precision != BASE.name else []
-            yield make_scale(engine, precision, by, _points(some, by), like)
+            kin = kin_helps(_points(known, by))
+            yield make_scale((engine, precision, by), _points(some, by), _points(base, by), kin)
+
+
+def _of(rows: Iterable[Row], engine: str, precision: str) -> list[Row]:
+    return [row for row in rows if (row.engine, row.precision) == (engine, precision)]
 
 
 def _points(rows: Sequence[Row], by: str) -> list[Point]:
-    return [Point(r.model, r.family, getattr(r, by), r.ms) for r in rows]
+    return [Point(r.model, r.family, getattr(r, by), r.ms, attends(r.operators)) for r in rows]
 
 
 def _versions(counted: Iterable[Evidence]) -> dict[str, str]:

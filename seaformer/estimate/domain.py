@@ -24,6 +24,7 @@ _SHAPES = (  # moves values or renames them: priced like other code, the same in
     "split", "slice", "crop", "select", "expand", "concat", "cat", "input", "flatten", "copy",
     "constantpadnd", "identity", "dropout", "constant", "todimordercopy",
 )  # fmt: skip
+_SOFTMAX, _PRODUCTS = "softmax", ("bmm", "matmul", "sdpa", "scaleddotproductattention")
 _MOST_UNPRICED = 1e-3
 _MOST_RATIO = 3.0  # instructions, beyond the largest and the smallest row
 _NAMED = 4
@@ -59,6 +60,15 @@ def domain_of(rows: Iterable[tuple[Iterable[str], int]]) -> Domain:
 def reasons(subject: Subject, domain: Domain) -> tuple[str, ...]:
     """Why a network is outside; none where it is inside."""
     return tuple(_reasons(subject, domain))
+
+
+def attends(operators: Iterable[str]) -> bool:
+    """Whether a network has attention: a softmax, and a product of two computed matrices.
+
+    A softmax alone is that of a classifier.
+    """
+    plain = {_plain(kind) for kind in operators}
+    return _SOFTMAX in plain and not plain.isdisjoint(_PRODUCTS)
 
 
 def unsettled(operators: Mapping[str, int]) -> dict[str, int]:

@@ -18,20 +18,18 @@ from seaformer.core.estimate import Estimate, OperatorEstimate
 from seaformer.core.operator_code import SCHEMA, OperatorCodes
 from seaformer.core.plan import RunPlan
 from seaformer.estimate.cost import Llvm, price_each
-from seaformer.estimate.scale import Scale
 
 BETWEEN = "between operators"
 
 
-def with_operators(
-    whole: Estimate, codes: OperatorCodes, scale: Scale, llvm: Llvm | None
-) -> Estimate:
+def with_operators(whole: Estimate, codes: OperatorCodes, llvm: Llvm | None) -> Estimate:
     """The estimate and its operators in the order in which they ran, ``BETWEEN`` last."""
     cycles: list[float | None] = [None] * len(codes.operators)
     if llvm is not None:
         costs = price_each([each.blocks for each in codes.operators], llvm)
         cycles = [cost.total for cost in costs]
-    found = [
+    each_ms = whole.estimate_ms / (whole.cycles or whole.instructions)
+    operators = [
         OperatorEstimate(
             name=each.name,
             kind=each.kind,
@@ -39,11 +37,11 @@ def with_operators(
             exact=each.exact,
             instructions=each.counts.instructions,
             cycles=count,
-            estimate_ms=scale.ms(each.counts.instructions if count is None else count),
+            estimate_ms=each_ms * (each.counts.instructions if count is None else count),
         )
         for each, count in zip(codes.operators, cycles, strict=True)
     ]
-    return replace(whole, operators=(*found, _between(whole, found)))
+    return replace(whole, operators=(*operators, _between(whole, operators)))
 
 
 def codes_of(target: Target, artifact: Artifact, path: Path) -> OperatorCodes:
@@ -59,16 +57,16 @@ def codes_of(target: Target, artifact: Artifact, path: Path) -> OperatorCodes:
     return codes
 
 
-def _between(whole: Estimate, found: list[OperatorEstimate]) -> OperatorEstimate:
+def _between(whole: Estimate, operators: list[OperatorEstimate]) -> OperatorEstimate:
     cycles = None
     if whole.cycles is not None:
-        cycles = whole.cycles - sum(each.cycles or 0.0 for each in found)
+        cycles = whole.cycles - sum(each.cycles or 0.0 for each in operators)
     return OperatorEstimate(
         name=BETWEEN,
         kind=BETWEEN,
         module="",
         exact=False,
-        instructions=whole.instructions - sum(each.instructions for each in found),
+        instructions=whole.instructions - sum(each.instructions for each in operators),
         cycles=cycles,
-        estimate_ms=whole.estimate_ms - sum(each.estimate_ms for each in found),
+        estimate_ms=whole.estimate_ms - sum(each.estimate_ms for each in operators),
     )

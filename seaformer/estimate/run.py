@@ -26,7 +26,7 @@ from seaformer.core.plan import RunPlan
 from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import Calibration, load, shipped
 from seaformer.estimate.cost import Cost, Llvm, check_core, find_llvm, price
-from seaformer.estimate.domain import Subject, reasons
+from seaformer.estimate.domain import Subject, attends, reasons
 from seaformer.estimate.evidence import evidence
 from seaformer.estimate.operators import codes_of, with_operators
 from seaformer.estimate.published import published, published_cores
@@ -119,7 +119,7 @@ class Estimator:
         domain = self.calibration.domain(scale.engine, scale.precision)
         doubts = self.calibration.doubts
         outside = (*doubts, *precision_reasons, *reasons(subject, domain))
-        ms = scale.ms(_count(instructions, cost))
+        ms = scale.ms(_count(instructions, cost), attends=attends(operators))
         factor = max(WIDEST, scale.factor) if outside else scale.factor
         return Estimate(
             model=head.model,
@@ -151,8 +151,7 @@ class Estimator:
         step(f"count operators of {artifact.file}")
         target = _needed(self.target)
         path = _kept(target, artifact, "operators").with_suffix(".operators.json")
-        scale, _ = self._scale(whole.engine, whole.precision)
-        return with_operators(whole, codes_of(target, artifact, path), scale, self.llvm)
+        return with_operators(whole, codes_of(target, artifact, path), self.llvm)
 
     def _part(self, artifact: Artifact, name: str, step: Progress) -> PartEstimate:
         step(f"count {name} of {artifact.file}")
@@ -160,7 +159,7 @@ class Estimator:
         cost = self._cost(profile)
         scale, _ = self._scale(profile.head.runtime, profile.head.precision)
         instructions = profile.head.counts.instructions
-        ms = scale.ms(_count(instructions, cost))
+        ms = scale.ms(_count(instructions, cost), attends=attends(artifact.operators))
         return PartEstimate(name, instructions, cost.total if cost else None, ms)
 
     def _cost(self, profile: BlockProfile) -> Cost | None:

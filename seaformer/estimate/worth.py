@@ -12,8 +12,17 @@ from seaformer.core import zoo
 from seaformer.core.engine import DEFAULT_FORMAT, engine_of
 from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import Calibration, Row, calibrate, shipped, shipped_cores
+from seaformer.estimate.domain import attends
 from seaformer.estimate.figures import measured_figures
-from seaformer.estimate.scale import WIDEST, Point, fit, held, interval_factor, left_out_errors
+from seaformer.estimate.scale import (
+    WIDEST,
+    Point,
+    basis,
+    fit,
+    held,
+    interval_factor,
+    left_out_errors,
+)
 from seaformer.report.estimate import DOMAINS
 from seaformer.report.estimate_picture import Dot, picture
 from seaformer.report.zoo import markdown_table
@@ -73,7 +82,7 @@ def drawing() -> str:
     dots = []
     for row in (r for r in calibration.rows if (r.engine, r.precision) == key):
         others = [each for each in points if each.family != row.family]
-        ms = fit(others) * row.cycles / 1e6
+        ms = row.ms * (1 + (_error(calibration, row, "cycles") or 0.0))
         factor = interval_factor(others) if row.inside else WIDEST
         dots.append(Dot(row.model, row.ms, ms, ms / factor, ms * factor, row.inside))
     what = f"{ENGINE.title} {BASE.name.upper()}"
@@ -101,7 +110,9 @@ def _keys(calibration: Calibration) -> list[_Key]:
 
 def _points(calibration: Calibration, key: _Key, by: str) -> list[Point]:
     rows = (r for r in calibration.rows if r.inside and (r.engine, r.precision) == key)
-    return [Point(row.model, row.family, BASES[by](row), row.ms) for row in rows]
+    return [
+        Point(row.model, row.family, BASES[by](row), row.ms, attends(row.operators)) for row in rows
+    ]
 
 
 def _worth(calibration: Calibration, key: _Key, by: str) -> tuple[str, ...]:
@@ -129,7 +140,8 @@ def _error(calibration: Calibration, row: Row, by: str) -> float | None:
         return left_out_errors(_points(calibration, key, by)).get(row.model)
     if other not in _keys(calibration):
         return None
-    return fit(_points(calibration, other, by)) * BASES[by](row) / 1e6 / row.ms - 1
+    rows = basis(attends(row.operators), _points(calibration, other, by))
+    return fit(rows) * BASES[by](row) / 1e6 / row.ms - 1
 
 
 def _sizes(points: Sequence[Point], count: int) -> list[float]:

@@ -64,7 +64,7 @@ def test_models_of_a_single_family_stand_for_families() -> None:
     logs = [math.log1p(error) for error in left_out_errors(models).values()]
     rms = math.sqrt(statistics.fmean(one * one for one in logs))
     assert interval_factor(models) == pytest.approx(math.exp(6.314 * rms))  # as of two families
-    assert make_scale("executorch", "fp32", CYCLES, POINTS[:1]).errors == {}
+    assert make_scale(("executorch", "fp32", CYCLES), POINTS[:1]).errors == {}
 
 
 def _csv(name: str) -> list[dict[str, str]]:
@@ -106,10 +106,10 @@ def test_the_rivals_alone_foretell_seaformers_published_latencies() -> None:
     assert scale is not None
     lines = {line["backbone"]: line for line in _csv("table02_ade20k")}
     errors = []
-    for size in "tsb":
+    for size in "tsbl":
         ms = float(lines[f"SeaFormer-{size.upper()}"]["latency_ms"])
         counted = _counts(f"seaformer_{size}.ade20k")["cycles"]
-        errors.append(abs(scale.ms(counted) / ms - 1))
+        errors.append(abs(scale.ms(counted, attends=True) / ms - 1))
     assert statistics.fmean(errors) < 0.02
     assert max(errors) < 0.04
 
@@ -176,6 +176,25 @@ def test_a_core_without_latencies_has_the_scale_of_its_kin_by_the_clocks_and_say
         "no latency of rpi5 is known, its scale is that of sd855, by clocks of 2.84 and 2.4 GHz",
     )
     assert kin.doubts == ()
+
+
+def points(families: str, times: tuple[float, ...], *, attends: bool = False) -> list[Point]:
+    pairs = zip(families, times, strict=True)
+    return [Point(f"{name}1", name, 100.0, ms, attends) for name, ms in pairs]
+
+
+def test_networks_that_attend_are_estimated_by_such_where_that_is_no_worse() -> None:
+    alike = points("abcd", (10, 11, 10, 10), attends=True)
+    others = points("efgh", (14, 15, 16, 17))
+    scale = make_scale(("e", "p", "cycles"), [*alike, *others])
+    assert scale.ms(100.0, attends=True) == pytest.approx(10.0)
+    assert scale.ms(100.0) == pytest.approx(fit([*alike, *others]) / 1e4)
+    assert scale.errors["a1"] == pytest.approx(0.0)
+    few = make_scale(("e", "p", "cycles"), [*alike[:2], *others])
+    assert few.ms(100.0, attends=True) == few.ms(100.0)
+    apart = points("abcd", (8, 8, 16, 16), attends=True)
+    between = points("efghi", (11, 11, 11, 11, 11))
+    assert make_scale(("e", "p", "cycles"), [*apart, *between]).attending_ns is None
 
 
 def test_an_interval_of_two_families_is_no_narrower_than_that_in_single_precision() -> None:

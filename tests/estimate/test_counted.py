@@ -46,7 +46,7 @@ def test_counts_are_scaled_by_a_calibration_that_has_not_seen_the_family() -> No
     (found,) = counted_estimates([counted()])
     scale = calibrate("sd865", ["seaformer"]).scale("executorch", "fp32", INSTRUCTIONS)
     assert scale is not None
-    assert found.estimate_ms == pytest.approx(KNOWN.instructions * scale.ns / 1e6)
+    assert found.estimate_ms == pytest.approx(scale.ms(KNOWN.instructions, attends=True))
     assert found.left_out == ("seaformer",)
     assert found.inside, found.outside_because
     assert (found.published_ms, found.by, found.cycles) == (40, INSTRUCTIONS, None)

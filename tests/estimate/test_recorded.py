@@ -80,7 +80,7 @@ def test_known_code_is_inside_with_the_interval_of_the_scale(
     assert row.inside, row.outside_because
     assert row.cycles is not None
     assert 8 * COUNT <= row.cycles < 9 * COUNT  # two multiply-adds in a cycle
-    assert row.estimate_ms == pytest.approx(row.cycles * scale.ns / 1e6)
+    assert row.estimate_ms == pytest.approx(scale.ms(row.cycles, attends=True))
     low, high = row.interval_ms
     assert (row.estimate_ms / low, high / row.estimate_ms) == pytest.approx((scale.factor,) * 2)
     assert row.published_ms == 7
@@ -93,7 +93,7 @@ def test_without_llvm_instructions_are_scaled(tmp_path: Path) -> None:
     assert scale is not None
     row = Estimator(CALIBRATION, None).estimate_file(path)
     assert (row.cycles, row.by) == (None, INSTRUCTIONS)
-    assert row.estimate_ms == pytest.approx(16 * COUNT * scale.ns / 1e6)
+    assert row.estimate_ms == pytest.approx(scale.ms(16 * COUNT, attends=True))
 
 
 def test_outside_the_interval_is_wide_and_every_reason_is_given() -> None:

@@ -31,7 +31,7 @@ def test_an_estimate_is_the_count_times_the_scale_and_is_repeated_from_the_cache
     by_cycles = calibration.scale("executorch", "fp32", CYCLES)
     assert by_cycles is not None
     assert found.cycles is not None
-    assert found.estimate_ms == pytest.approx(found.cycles * by_cycles.ns / 1e6)
+    assert found.estimate_ms == pytest.approx(by_cycles.ms(found.cycles, attends=True))
     assert 0.25 < found.cycles / found.instructions < 1.0
     low, high = found.interval_ms
     assert low < found.estimate_ms < high
@@ -53,7 +53,7 @@ def test_an_estimate_is_the_count_times_the_scale_and_is_repeated_from_the_cache
         == found.instructions
         == profile_of(on, artifact).head.counts.instructions
     )
-    assert plain.estimate_ms == pytest.approx(plain.instructions * by_instructions.ns / 1e6)
+    assert plain.estimate_ms == pytest.approx(by_instructions.ms(plain.instructions, attends=True))
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from seaformer.estimate.calibration import shipped
 
 def test_the_first_trial_is_the_scale_that_is_used() -> None:
     name, predict = next(iter(trials.all_trials()))
-    assert name == "cycles (used)"
+    assert name.endswith("(used)")
     rows = trials.rows_of("sd865")
     scale = shipped("sd865").scale("executorch", "fp32", CYCLES)
     assert scale is not None
