@@ -156,22 +156,24 @@ def _interval(estimates: _Floats) -> Interval:
     last = len(estimates) - 1
     below = math.floor(0.025 * last), math.floor(0.975 * last)
     count = max(min(below[0] + 1, last), last - below[1]) + 1
-    ends = [_least(estimates, count), -_least(-estimates, count)[::-1]]
-    first = (0, last + 1 - count)
-    return Interval(*map(_quantile_of_part, ends, first, (0.025, 0.975), (last, last)))
+    least, greatest = _ends(estimates, count)
+    low = _quantile_of_part(least, 0, 0.025, last)
+    return Interval(low, _quantile_of_part(greatest, last + 1 - count, 0.975, last))
 
 
-def _least(values: _Floats, count: int) -> _Floats:
-    """The ``count`` least of the values, in ascending order.
+def _ends(values: _Floats, count: int) -> tuple[_Floats, _Floats]:
+    """The ``count`` least and the ``count`` greatest of the values, both in ascending order.
 
-    A sample of the values gives a bound for them, so that few are left to sort.
+    A sample of the values gives bounds for them, so that few are left to sort.
     """
     thinned = np.sort(values[:: max(len(values) // 100, 1)])
-    bound = thinned[min(2 * count * len(thinned) // len(values), len(thinned) - 1)]
-    few = values[values <= bound]
-    few = few if len(few) >= count else values.copy()
-    few.sort()
-    return few[:count]
+    place = min(2 * count * len(thinned) // len(values), len(thinned) - 1)
+    low, high = values[values <= thinned[place]], values[values >= thinned[-1 - place]]
+    if min(len(low), len(high)) < count:
+        low = high = values.copy()
+    low.sort()
+    high.sort()
+    return low[:count], high[-count:]
 
 
 def resampled(
@@ -194,15 +196,12 @@ def _resampled(ordered: Sequence[_Floats], resamples: int, seed: int) -> _Floats
     """As ``resampled``, of samples in ascending order."""
     if not ordered:
         raise ValueError("no samples")
-    sums = []
-    for process, samples in enumerate(ordered):
-        lows, highs = _ranks(len(samples), len(ordered), process, resamples, seed)
-        # All ranks are inside. With "clip" numpy does not check each of them again.
-        below = samples.take(lows, mode="clip")
-        sums.append(below + (below if lows is highs else samples.take(highs, mode="clip")))
+    lows, highs = _places(tuple(map(len, ordered)), resamples, seed)
+    samples = np.concatenate(ordered)
+    # All places are inside. With "clip" numpy does not check each of them again.
+    below = samples.take(lows, mode="clip")
     # Twice the median of each resampled process: halving once, at the end, gives the same bits.
-    _, places = _choices(len(ordered), resamples, seed)
-    twice = np.concatenate(sums).take(places, mode="clip")
+    twice = below + (below if lows is highs else samples.take(highs, mode="clip"))
     return _middle(list(twice)) * 0.25
 
 
@@ -230,6 +229,22 @@ def _without_least(rows: Sequence[_Floats]) -> list[_Floats]:
         kept.append(np.maximum(least, row))
         least = np.minimum(least, row)
     return kept
+
+
+@functools.lru_cache(maxsize=32)
+def _places(sizes: tuple[int, ...], resamples: int, seed: int) -> tuple[_Ranks, _Ranks]:
+    """Where the two middle samples of each resampled process lie among the samples of all.
+
+    A row for each place of a process in a resample, a column for each resample.
+    """
+    starts = [0, *itertools.accumulate(sizes)]
+    _, chosen = _choices(len(sizes), resamples, seed)
+    ranks = [_ranks(n, len(sizes), i, resamples, seed) for i, n in enumerate(sizes)]
+    pairs = list(zip(ranks, starts, strict=False))
+    lows = np.concatenate([low + start for (low, _), start in pairs]).take(chosen)
+    if all(low is high for low, high in ranks):
+        return lows, lows
+    return lows, np.concatenate([high + start for (_, high), start in pairs]).take(chosen)
 
 
 @functools.lru_cache(maxsize=1024)

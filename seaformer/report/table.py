@@ -43,6 +43,13 @@ class DeviceSection:
     device: DeviceInfo
     table: ResultTable
 
+    @cached_property
+    def timed(self) -> tuple[ResultRow, ...]:
+        """Measured whole networks with a latency, the newest row of every key."""
+        rows = self.table.of(MEASURED).method(FORWARD).rows
+        kept = (row for row in rows if row.median_ms is not None and row.failure is None)
+        return newest(ResultTable(tuple(kept))).rows
+
 
 @dataclass(frozen=True)
 class Process:

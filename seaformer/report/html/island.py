@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from seaformer.report import words
 
+_DASH = "\N{EN DASH}".encode()  # of intervals: the one character beyond ASCII that is in every page
 _NEVER_WRITTEN = re.compile(r"[<>&\x7f-\U0010ffff]")
 
 
@@ -61,8 +62,16 @@ def encoded(value: Any) -> msgspec.Raw:
 
 def island(name: str, document: Any) -> Markup:
     """The element; a number that JSON does not have is ``null``. Texts are printable already."""
-    text = _NEVER_WRITTEN.sub(_escaped, msgspec.json.encode(document).decode())
+    text = _unmarked(msgspec.json.encode(document).replace(_DASH, b"\\u2013").decode())
     return Markup('<script type="application/json" id="{}">{}</script>').format(name, Markup(text))
+
+
+def _unmarked(text: str) -> str:
+    """The text without what is never written. Ten megabytes are searched for it in no time where
+    there is nothing to find."""
+    if text.isascii() and not any(mark in text for mark in "<>&\x7f"):
+        return text
+    return _NEVER_WRITTEN.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -11,10 +11,9 @@ import math
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from seaformer.core.measurement import MEASURED
-from seaformer.core.table import ResultRow, ResultTable
+from seaformer.core.table import ResultRow
 from seaformer.report import words
-from seaformer.report.table import FORWARD, DeviceSection, Report, newest
+from seaformer.report.table import DeviceSection, Report
 
 FILES = ("report.svg",)
 MOST_BARS = 40
@@ -67,19 +66,13 @@ def picture(report: Report) -> str:
     )
 
 
-def drawn(section: DeviceSection) -> list[ResultRow]:
+def drawn(section: DeviceSection) -> Sequence[ResultRow]:
     """The rows of one device that get a bar: measured, whole network, newest of their key."""
-    return _timed(section)[:MOST_BARS]
+    return section.timed[:MOST_BARS]
 
 
 def _left_out(section: DeviceSection) -> int:
-    return max(len(_timed(section)) - MOST_BARS, 0)
-
-
-def _timed(section: DeviceSection) -> list[ResultRow]:
-    rows = section.table.of(MEASURED).method(FORWARD).rows
-    measured = tuple(row for row in rows if row.median_ms is not None and row.failure is None)
-    return list(newest(ResultTable(measured)).rows)
+    return max(len(section.timed) - MOST_BARS, 0)
 
 
 def alternative(report: Report, most: int | None = None) -> str:
