@@ -82,7 +82,7 @@ class WindowAttention(nn.Module):
         """B N C to B N C."""
         batch, _, channels = x.shape
         places, image = WINDOW * WINDOW, to_map(x, height, width)
-        odd = height % STRIDE + width % STRIDE > 0
+        odd = bool(height % STRIDE or width % STRIDE)  # of a trace a tensor without it
         pooled = F.avg_pool2d(  # B C h w; XNNPACK takes no other form of it for even sides
             image, STRIDE, STRIDE, ceil_mode=odd, count_include_pad=False
         )
