@@ -5,7 +5,8 @@
 The run's last weights, in half precision, become ``seaformer/models/trained/NAME.pth`` with
 the losses of the run beside it; its row in ``trained.csv`` has the commands that repeat it, and the
 accuracy of the file itself on the validation images of the set. NAME is the model's, and a model
-has one such file.
+has one such file. A run that began with the checkpoint of another (``--checkpoint RUN/last.pth``)
+has the commands and losses of both.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import csv
 import io
 import shlex
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -46,15 +48,28 @@ def main() -> int:
 
 
 def _ship(run: RunFolder, data: str) -> None:
-    plan = codec.decode(TrainPlan, files.read_bytes(run.plan), where=str(run.plan))
-    blank = TrainedWeights(plan.model, plan.model, data, _command(plan), "", 0, "", "", "")
+    chain = list(_chain(run))
+    plan, commands = _plan(run), " && ".join(_command(_plan(each)) for each in chain)
+    blank = TrainedWeights(plan.model, plan.model, data, commands, "", 0, "", "", "")
     state = checkpoints.load(run.weights)["state_dict"]
     halves = {key: _half(value) for key, value in state.items()}
     checkpoints.save(blank.path, {"state_dict": halves})
-    files.write_text(blank.curve, _curve(run.log))
+    files.write_text(blank.curve, _curve([each.log for each in chain]))
     row = _judged(blank, plan.data)
     _write(dict(trained_weights()) | {row.name: row})
     print(f"{row.path}: {row.metric} {row.value:.2f}, {row.path.stat().st_size / 1e6:.1f} MB")
+
+
+def _plan(run: RunFolder) -> TrainPlan:
+    return codec.decode(TrainPlan, files.read_bytes(run.plan), where=str(run.plan))
+
+
+def _chain(run: RunFolder) -> Iterator[RunFolder]:
+    """The runs whose weights it began with, the first one first, and itself."""
+    before = RunFolder(run.folder.parent / Path(_plan(run).checkpoint).parent)
+    if _plan(run).checkpoint and before.plan.exists():
+        yield from _chain(before)
+    yield run
 
 
 def _half(value: torch.Tensor) -> torch.Tensor:
@@ -111,8 +126,9 @@ def _teaching(how: Distillation) -> list[str]:
     return words
 
 
-def _curve(log: Path) -> str:
-    losses = [float(row["loss"]) for row in csv.DictReader(log.read_text().splitlines())]
+def _curve(logs: Iterable[Path]) -> str:
+    rows = [row for log in logs for row in csv.DictReader(log.read_text().splitlines())]
+    losses = [float(row["loss"]) for row in rows]
     lines = ["iteration,loss"]
     for start in range(0, len(losses), _BETWEEN):
         part = losses[start : start + _BETWEEN]
