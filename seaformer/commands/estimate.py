@@ -158,6 +158,8 @@ def calibrate(
     else:
         title = f"Calibration of {core}{', without ' * bool(families)}{', '.join(families)}"
         show(calibration_page(title, summaries(calibration), shown_rows(calibration)), wide)
+        for doubt in calibration.doubts:
+            say(f"Every estimate is outside: {doubt}.")
         say(f"Written: {path}")
     next_step(f"seaformer estimate --calibration {shlex.quote(str(path))} --variant t")
 

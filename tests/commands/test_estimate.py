@@ -50,6 +50,12 @@ def test_a_calibration_without_a_family_is_printed_and_written(tmp_path: Path) -
     assert load(tmp_path / "sd865.calibration.json") == calibration
 
 
+def test_a_calibration_of_a_core_without_latencies_says_so(tmp_path: Path) -> None:
+    made = seaformer("estimate", "calibrate", "--core", "rpi5", "--wide", cwd=tmp_path)
+    assert made.code == 0, made.err
+    assert "Every estimate is outside: no latency of rpi5 is known" in made.out + made.err
+
+
 def test_what_cannot_be_estimated_is_one_sentence(tmp_path: Path) -> None:
     def complaint(*arguments: str, code: int) -> str:
         done = seaformer("estimate", *arguments, cwd=tmp_path)
