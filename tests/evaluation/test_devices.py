@@ -24,7 +24,7 @@ from seaformer.evaluation.modes import Mode
 from seaformer.evaluation.network import NetworkOptions
 from seaformer.evaluation.order import EvalOrder, evaluate_order
 from seaformer.evaluation.outcome import Evaluation
-from seaformer.evaluation.predictor import on_device
+from seaformer.evaluation.predictor import of_file, on_device
 from seaformer.evaluation.record import Keeping
 from seaformer.evaluation.run import evaluate_set
 from seaformer.evaluation.together import Array, Together
@@ -211,16 +211,17 @@ def test_what_ends_a_batch_ends_every_image_of_it_and_no_other() -> None:
         session.each(lambda item: 1 / item, [1, 0])
 
 
-def test_windows_and_scales_on_a_device_are_those_of_this_machine(folder: Path) -> None:
+def test_several_tensors_of_an_image_on_a_device_are_those_of_this_machine(folder: Path) -> None:
     data: DataSet = open_set(folder / "shapes", "train")
-    mode = Mode(window=0, flip=True)
     arm.needed(arm.bundle)
-    options = NetworkOptions(mean=GREY, std=GREY)
-    with choose_devices("host,emulator")([folder / "any.onnx"]) as (_, device):
+    file, options, mode = folder / "any.onnx", NetworkOptions(mean=GREY, std=GREY), Mode(flip=True)
+    with choose_devices("emulator")([file]) as (device,):
         assert device is not None
-        one = on_device(folder / "any.onnx", device, options)
-        (row,) = evaluate_set(data, [one], [mode], limit=2)
+        pair = (of_file(file, options), on_device(file, device, options))
+        _, row = evaluate_set(data, pair, (mode, mode), limit=2)
     assert row.mode == "whole, flipped too, resized to 64x96"
+    assert row.difference is not None
+    assert row.difference.argmax_agreement > AGREEMENT
 
 
 def test_a_device_without_a_file_is_refused(folder: Path) -> None:
