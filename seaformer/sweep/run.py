@@ -106,7 +106,8 @@ def read(path: Path) -> TaskRecord:
 def _kept(store: Path, task: Task, one: Ended[TaskAnswer]) -> TaskRecord:
     """Results first, then the record, which ends the task."""
     answer = one.answer or TaskAnswer(1, message=one.error, host="")
-    error = answer.message if answer.code else ""
+    # Behind the progress of the command is its sentence, and the hint in a line of its own.
+    error = " ".join(answer.message.rpartition("Error: ")[2].split()) if answer.code else ""
     if answer.code == 0:
         try:
             _merge(store, answer.records)

@@ -85,6 +85,13 @@ def test_results_leave_their_folder_under_no_name(tmp_path: Path, name: str) -> 
     assert kept == [SWEEPS]
 
 
+def test_a_failed_command_is_kept_with_its_sentence_alone(tmp_path: Path) -> None:
+    task = Task(("eval", "a.onnx"))
+    text = "0:00 image 1 of 2\nError: a.onnx does not exist.\nExport it first."
+    record = _kept(tmp_path, task, Ended(task.key, TaskAnswer(3, message=text)))
+    assert (record.code, record.error) == (3, "a.onnx does not exist. Export it first.")
+
+
 def test_a_damaged_result_is_refused_and_named(tmp_path: Path) -> None:
     task = Task(("eval", "a.onnx"))
     content = (("accuracy/set/a.json", b'{"schema": 1}'),)
