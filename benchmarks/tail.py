@@ -2,8 +2,10 @@
 
     python benchmarks/tail.py [--classes 150] [--cells 64] [--side 512] [--rounds 7]
 
-Prints the median milliseconds of each on one thread, and its ratio to the compiled tail of the same
-run. Logits are noise, the worst case, and smooth fields, in which few classes can win in a cell.
+Prints the median milliseconds of the processor of each on one thread, and its ratio to the compiled
+tail of the same run. PP-MobileSeg's shortcut, which is not exact, is beside them with the pixels it
+gets right. Logits are noise, the worst case, and smooth fields, in which few classes can win in a
+cell.
 """
 
 from __future__ import annotations
@@ -36,9 +38,9 @@ def fields(classes: int, cells: int) -> Iterator[tuple[str, Array]]:
 def milliseconds(work: Callable[[], object], rounds: int) -> list[float]:
     taken = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.process_time()
         work()
-        taken.append((time.perf_counter() - start) * 1e3)
+        taken.append((time.process_time() - start) * 1e3)
     return taken
 
 
@@ -47,6 +49,16 @@ def by_torch(logits: Array, side: int) -> Array:
         torch.from_numpy(logits)[None], (side, side), mode="bilinear", align_corners=False
     )
     return wide.argmax(1).numpy()
+
+
+def by_classes_seen(logits: Array, side: int) -> Array:
+    """PP-MobileSeg's shortcut: only classes that win somewhere in the small map. Not exact."""
+    small = torch.from_numpy(logits)
+    seen = small.argmax(0).unique()
+    wide = torch.nn.functional.interpolate(
+        small[seen][None], (side, side), mode="bilinear", align_corners=False
+    )
+    return seen[wide.argmax(1)].numpy()
 
 
 def main() -> None:
@@ -63,16 +75,20 @@ def main() -> None:
             f"{title}: {first.survivors:.1f} of {asked.classes} classes interpolated in a cell; "
             f"{same:.4%} of the pixels as torch"
         )
+        near = float((by_classes_seen(logits, asked.side)[0] == first.classes).mean())
+        seen = len(np.unique(logits.argmax(0)))
+        print(f"  shortcut: {seen} classes seen; {near:.4%} of the pixels as the exact map")
         ways: dict[str, Callable[[], object]] = {
             first.by: partial(argmax, logits, size),
             "numpy": partial(argmax, logits, size, library=False),
             "torch": partial(by_torch, logits, asked.side),
+            "shortcut": partial(by_classes_seen, logits, asked.side),
         }
         medians = {
             name: statistics.median(milliseconds(work, asked.rounds)) for name, work in ways.items()
         }
         for name, median in medians.items():
-            print(f"  {name:6} {median:8.1f} ms  {median / medians[first.by]:6.1f}x")
+            print(f"  {name:8} {median:8.1f} ms  {median / medians[first.by]:6.1f}x")
 
 
 if __name__ == "__main__":
