@@ -1,7 +1,7 @@
 """Our exports beside plain conversions in every engine at hand, interleaved in one process.
 
     python benchmarks/engines.py [--model seaformer_t] [--size 512x512] [--rounds 15]
-                                 [--formats onnx,ncnn] [--json FILE]
+                                 [--formats onnx,litert] [--json FILE]
 
 Each engine runs on one thread of one core, in rounds of a random order. Printed are the ratio of
 each median to that of the fastest, with its 95 % interval over rounds, and how far its output is
@@ -9,8 +9,7 @@ from torch's. The time of one machine is not that of another one, so none is pri
 
 "ours" is what ``seaformer export`` writes; "plain" is the same engine without any rewrite. Peers,
 where their packages are installed, take the plain ONNX file: OpenVINO (``pip install openvino``)
-and MNN (``pip install MNN``). LiteRT takes the module (``pip install ai-edge-litert
-litert-torch``).
+and MNN (``pip install MNN``). A format whose extra is not installed is left out.
 """
 
 from __future__ import annotations
@@ -117,27 +116,7 @@ def mnn(subject: Subject) -> Run:
     return run
 
 
-def litert(subject: Subject) -> Run:
-    converted = importlib.import_module("litert_torch").convert(
-        subject.network, (torch.from_numpy(subject.image),)
-    )
-    path = subject.onnx.with_suffix(".tflite")
-    converted.export(str(path))
-    interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter(
-        str(path), num_threads=1
-    )
-    interpreter.allocate_tensors()
-    given, answer = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-
-    def run() -> Array:
-        interpreter.set_tensor(given["index"], subject.image)
-        interpreter.invoke()
-        return np.asarray(interpreter.get_tensor(answer["index"]))
-
-    return run
-
-
-PEERS = {"OpenVINO, plain": openvino, "MNN, plain": mnn, "LiteRT, plain": litert}
+PEERS = {"OpenVINO, plain": openvino, "MNN, plain": mnn}
 
 
 def subject_of(model: str, size: tuple[int, int], folder: Path) -> Subject:
@@ -206,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="seaformer_t")
     parser.add_argument("--size", default="512x512")
-    parser.add_argument("--formats", default="onnx,executorch,ncnn")
+    parser.add_argument("--formats", default="onnx,executorch,ncnn,litert")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--inferences", type=int, default=3, help="in each round")
     parser.add_argument("--json", type=Path)

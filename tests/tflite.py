@@ -46,6 +46,31 @@ def convolution(
     return path
 
 
+def product(path: Path) -> Path:
+    """aT @ b of (1, 6, 4) and (1, 6, 5): a product whose first matrix is transposed within it."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph, model, code = schema.SubGraphT(), schema.ModelT(), schema.OperatorCodeT()
+    model.version, model.buffers, model.subgraphs = 3, [schema.BufferT()], [graph]
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.BATCH_MATMUL
+    code.version, model.operatorCodes = 1, [code]
+    graph.tensors = [
+        _tensor(schema, name, shape)
+        for name, shape in (("a", (1, 6, 4)), ("b", (1, 6, 5)), ("c", (1, 4, 5)))
+    ]
+    operator, options = schema.OperatorT(), schema.BatchMatMulOptionsT()
+    options.adjX = True
+    operator.inputs, operator.outputs = [0, 1], [2]
+    operator.builtinOptionsType = schema.BuiltinOptions.BatchMatMulOptions
+    operator.builtinOptions = options
+    graph.inputs, graph.outputs, graph.operators = [0, 1], [2], [operator]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return path
+
+
 def _tensor(schema: Any, name: str, shape: tuple[int, ...], buffer: int = 0) -> Any:
     tensor = schema.TensorT()
     tensor.name, tensor.shape, tensor.buffer = name, list(shape), buffer
