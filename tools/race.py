@@ -50,13 +50,13 @@ def table(folders: Iterable[Path] = RESULTS) -> str:
 
 def _newest(folders: Iterable[Path]) -> Iterator[tuple[Measurement, Counts]]:
     """Of each model, engine and precision the newest run, with its counts."""
-    found = [
+    runs = [
         measurement
         for folder in folders
         for measurement in ResultStore(folder).load().measurements
         if _counts(measurement)
     ]
-    ordered = sorted(found, key=lambda one: (_key(one), one.created_at))
+    ordered = sorted(runs, key=lambda one: (_key(one), one.created_at))
     for _, same in groupby(ordered, key=_key):
         *_, newest = same
         counts = typical(newest.methods[FORWARD].counts)
