@@ -127,13 +127,17 @@ def _first_output(network: Network, tensor: Array) -> Array:
 
 
 def of_session(session: ModelSession) -> Predictor:
-    """A network of the zoo, whose session the caller opened. A detector has one size."""
+    """A network of the zoo, whose session the caller opened.
+
+    A detector has one size, and a classifier takes the crop that it was trained on.
+    """
     spec = session.spec
     if spec.task == DETECTION:
         return _detector(from_session(session))
     prepare = partial(network_tensor, preprocessing=preprocessing_of(spec))
+    size = (spec.height, spec.width) if spec.task == CLASSIFICATION else None
     return Predictor(
-        spec.name, spec.task, LOGITS, None, prepare, lambda tensor: session.run([tensor])[0]
+        spec.name, spec.task, LOGITS, size, prepare, lambda tensor: session.run([tensor])[0]
     )
 
 

@@ -25,9 +25,10 @@ from seaformer.data.preprocessing import IMAGENET
 from seaformer.data.sets import open_set, read
 from seaformer.data.synth import synthesise
 from seaformer.evaluation.modes import Mode, class_map
-from seaformer.evaluation.predictor import Array, Predictor, of_file
+from seaformer.evaluation.predictor import Array, Predictor, of_file, of_session
 from seaformer.evaluation.run import evaluate_set
 from seaformer.evaluation.subject import subject_of
+from seaformer.models import network_maker
 from seaformer.store.accuracy import load
 from tests import exports
 
@@ -268,6 +269,15 @@ def test_a_classifier_that_ends_with_the_class_is_refused_by_name(tmp_path: Path
     with pytest.raises(UsageError, match="linear ends with the best class alone") as caught:
         evaluate_set(kinds, [one], [WHOLE], limit=1)
     assert "--scope logits" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("model", "size"), [("seaformer_t.synth_classes", (96, 96)), ("seaformer_t.synth", None)]
+)
+def test_a_classifier_takes_its_own_crop_and_a_segmenter_any_image(
+    model: str, size: tuple[int, int] | None
+) -> None:
+    assert of_session(network_maker(model)(3)).size == size
 
 
 @pytest.mark.slow
