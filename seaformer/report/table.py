@@ -6,7 +6,7 @@ Everything is derived from raw samples. How a table looks is in ``renderers/``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,14 @@ class Report:
         return newest(self.table)
 
     @cached_property
+    def of_run(self) -> dict[str, list[ResultRow]]:
+        """The rows of each measurement, by its id."""
+        by_id: dict[str, list[ResultRow]] = {}
+        for row in self.table.rows:
+            by_id.setdefault(row.measurement_id, []).append(row)
+        return by_id
+
+    @cached_property
     def networks(self) -> ResultTable:
         """The newest row of every key of whole networks that did not fail and have a figure."""
         rows = self.table.method(FORWARD).rows
@@ -139,13 +147,13 @@ def _within(m: Measurement, ranks: Mapping[str, int]) -> tuple[object, ...]:
     return (m.model, m.input_shape, m.format, ranks[m.precision], m.precision, m.scope)
 
 
-def latest_run(newest_first: Sequence[Measurement]) -> list[Measurement]:
+def latest_run(report: Report) -> list[Measurement]:
     """The measurements of the newest command, in their order, each row of it once."""
     kept: dict[tuple[object, ...], Measurement] = {}
-    for one in newest_first:
-        if one.command != newest_first[0].command:
+    for one in report.measurements:
+        if one.command != report.measurements[0].command:
             break
-        kept.setdefault(rows(one)[0].key, one)
+        kept.setdefault(report.of_run[one.id][0].key, one)
     return list(reversed(kept.values()))
 
 

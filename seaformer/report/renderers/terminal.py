@@ -69,11 +69,19 @@ def text(table: ResultTable) -> str:
     return plain(page(table))
 
 
-def run_page(measurements: Sequence[Measurement]) -> list[Block]:
-    """What a bench has just measured: a table per device, then how its rows compare."""
+def run_page(measurements: Sequence[Measurement], report: Report | None = None) -> list[Block]:
+    """What a bench has just measured: a table per device, then how its rows compare.
+
+    A ``report`` that has their rows saves making them again, with their intervals.
+    """
     blocks: list[Block] = []
     for device in dict.fromkeys(one.device.id for one in measurements):
-        blocks += page(table_of(one for one in measurements if one.device.id == device))
+        alike = [one for one in measurements if one.device.id == device]
+        if report is None:
+            blocks += page(table_of(alike))
+        else:
+            rows = (row for one in alike for row in report.of_run[one.id])
+            blocks += page(ResultTable(tuple(rows)))
     return [*blocks, *(Line(each, hang=2) for each in sentences(measurements))]
 
 
@@ -84,11 +92,11 @@ def report_page(report: Report, most: int | None = None) -> list[Block]:
         return [*_accuracies(report), Line(EMPTY)]
     if most is None or count <= most:
         return [*page(report.table), *_accuracies(report)]
-    newest = latest_run(report.measurements)
-    older = count - len(table_of(newest).rows)
+    newest = latest_run(report)
+    older = count - sum(len(report.of_run[one.id]) for one in newest)
     return [
         Line(f"The newest of {count} rows: {newest[0].command}", hang=2),
-        *run_page(newest),
+        *run_page(newest, report),
         Line(f"{words.counted(older, 'older row')}: --all prints every row.", "dim"),
         *_accuracies(report),
     ]
