@@ -33,6 +33,26 @@ def test_output_equals_eager_on_the_same_image(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_several_items_are_answered_as_each_alone(
+    cpp: CppRunner, models: Models, engine: str, tmp_path: Path
+) -> None:
+    image = np.fromfile(models.image, np.float32)
+    items = [image, -image, 0.5 * image]
+    (tmp_path / "all.bin").write_bytes(np.concatenate(items).tobytes())
+    flags = ("--input", tmp_path / "all.bin", "--items", 3, "--output-dir", tmp_path / "out")
+    together = cpp(engine, model_of(models, engine), *flags).report
+    assert len(together.samples_ns) == len(together.sample_cpus) == 3
+    (one,) = together.outputs
+    values = np.fromfile(str(one.file), np.float32).reshape(3, *one.shape)
+    np.testing.assert_allclose(values[0], models.expected, atol=1e-5)
+    for number, item in enumerate(items):
+        path, folder = tmp_path / f"{number}.bin", tmp_path / str(number)
+        path.write_bytes(item.tobytes())
+        alone = cpp(engine, model_of(models, engine), "--input", path, "--output-dir", folder)
+        np.testing.assert_array_equal(values[number], output(alone.report))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_load_first_warmup_and_samples_are_apart(
     cpp: CppRunner, models: Models, engine: str
 ) -> None:
