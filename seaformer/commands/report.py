@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import shlex
 from typing import Annotated
@@ -39,7 +40,7 @@ def report(
     root = results_dir(results or None)
     check_holds_results(root)
     written = report_store(root)
-    gc.freeze()  # when Python ends it need not search hundreds of thousands of records for cycles
+    atexit.register(gc.freeze)  # Python then ends without searching all records for cycles
     if github:
         named = github_summary(lambda room: summary(written.report, room))
         if named:
