@@ -6,6 +6,7 @@ the format's (``REPRODUCE``).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from seaformer.core import codec, files
 from seaformer.core.bisection import Bisection, Gap
-from seaformer.core.errors import UsageError
+from seaformer.core.errors import MissingExtra, UsageError
 from seaformer.export import FORMATS
 
 if TYPE_CHECKING:
@@ -92,8 +93,15 @@ class Evidence:
 def check_supported(writer: Format, format: str) -> None:
     """Raise ``UsageError`` for a format whose files no script can run."""
     if not hasattr(writer, "REPRODUCE"):
-        able = [name for name in FORMATS.names() if hasattr(FORMATS.load(name), "REPRODUCE")]
+        able = [name for name in FORMATS.names() if _has_script(name)]
         raise UsageError(f"--bisect is supported for {' and '.join(able)} (got {format}).")
+
+
+def _has_script(name: str) -> bool:
+    """Whether files of a format can be run by a script; not of one that is not installed."""
+    with suppress(MissingExtra):
+        return hasattr(FORMATS.load(name), "REPRODUCE")
+    return False
 
 
 def check_free(target: Path) -> None:
