@@ -99,9 +99,13 @@ class Together:
                     self._changed.notify_all()
 
         with ThreadPoolExecutor(len(items)) as pool:
-            futures = [pool.submit(one, item) for item in items]
-            while ready := self._all_that_wait():
-                self._answer(ready)
+            try:
+                futures = [pool.submit(one, item) for item in items]
+                while ready := self._all_that_wait():
+                    self._answer(ready)
+            except BaseException:  # Ctrl-C too: the pool's end waits for every image
+                self._give_up()
+                raise
             return [future.result() for future in futures]
 
     def _all_that_wait(self) -> list[_Waiting]:
@@ -112,20 +116,20 @@ class Together:
             return ready
 
     def _answer(self, ready: list[_Waiting]) -> None:
-        """Ask the device; whatever ends that ends the images too, and is raised here."""
-        try:
-            shapes = {each.tensor.shape for each in ready}
-            for shape in shapes:
-                same = [each for each in ready if each.tensor.shape == shape]
-                outputs = self.answers.of([each.tensor for each in same])
-                with self._changed:
-                    for each, output in zip(same, outputs, strict=True):
-                        each.outputs = output
-        except BaseException:
+        """Ask the device for each shape of tensor."""
+        for shape in {each.tensor.shape for each in ready}:
+            same = [each for each in ready if each.tensor.shape == shape]
+            outputs = self.answers.of([each.tensor for each in same])
             with self._changed:
-                self._failed = True
-                self._active = 0
-                self._changed.notify_all()
-            raise
+                for each, output in zip(same, outputs, strict=True):
+                    each.outputs = output
         with self._changed:
+            self._changed.notify_all()
+
+    def _give_up(self) -> None:
+        """End every image that waits, or will."""
+        with self._changed:
+            self._failed = True
+            self._active = 0
+            self._waiting = []
             self._changed.notify_all()

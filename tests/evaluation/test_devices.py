@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ import pytest
 
 from seaformer.bench.answers import choose_devices
 from seaformer.bench.target import TargetOptions
+from seaformer.core import child
 from seaformer.core.cpu import find_emulated
 from seaformer.core.errors import RunnerFailed, UsageError
 from seaformer.data.dataset import DataSet
@@ -209,6 +211,35 @@ def test_what_ends_a_batch_ends_every_image_of_it_and_no_other() -> None:
     assert session.each(score, [1, 1]) == [2.0, 2.0]
     with pytest.raises(ZeroDivisionError):
         session.each(lambda item: 1 / item, [1, 0])
+
+
+INTERRUPTED = """
+import signal, threading, time
+from seaformer.evaluation.together import Together
+
+class Device:
+    batch = 2
+    def of(self, tensors):
+        return [[tensor] for tensor in tensors]
+
+session = Together(Device())
+
+def score(item):
+    if item:
+        signal.raise_signal(signal.SIGINT)  # which the main thread gets, as it waits for tensors
+    time.sleep(1)
+    return session.run([[1.0]])
+
+try:
+    session.each(score, [0, 1])
+except KeyboardInterrupt:
+    print("ended")
+"""
+
+
+def test_ctrl_c_while_images_are_prepared_ends_all_of_them() -> None:
+    done = child.run([sys.executable, "-c", INTERRUPTED], 60.0)
+    assert done.stdout == "ended\n", done.stderr
 
 
 def test_several_tensors_of_an_image_on_a_device_are_those_of_this_machine(folder: Path) -> None:
