@@ -24,6 +24,7 @@ from seaformer.evaluation.precision import ImageBoxes
 
 RESAMPLES = 1000
 _PARTS = 3  # of ``ClassCounts``
+_MOST = 1 << 53  # pixels: a sum of many parts is a 64-bit number too
 Weights = npt.NDArray[np.int64]
 
 
@@ -90,13 +91,14 @@ class Tally:
     def of(cls, document: Counted, classes: int, where: str) -> Tally:
         """A tally again. Raises ``CorruptArtifact`` for numbers that no tally has."""
         tally = cls(classes)
-        counts = np.array(document.counts, np.int64)
-        whole = (document.same, document.top1, document.top5)
-        if counts.shape != (_PARTS, classes) or min(*whole, int(counts.min())) < 0:
+        rows, whole = document.counts, (document.same, document.top1, document.top5)
+        numbers = (*whole, *(number for row in rows for number in row))
+        shaped = [len(row) for row in rows] == [classes] * _PARTS
+        if not shaped or min(numbers) < 0 or max(numbers) > _MOST:
             raise CorruptArtifact(f"{where}: counts must be 3 rows of {classes} from 0 on.")
         if document.resampled:
             tally.resampled = _resamples(document.resampled, tally.resampled.shape, where)
-        tally.counts = ClassCounts(*counts)
+        tally.counts = ClassCounts(*np.array(rows, np.int64))
         tally.same, tally.top1, tally.top5 = whole
         tally.boxes = [ImageBoxes(each.image, _boxes(each, classes, where))
                        for each in document.boxes]  # fmt: skip
