@@ -67,7 +67,7 @@ class RowKey:
 
     Two computers are still distinguished: their times are only advice (``verdict``). ``variant`` is
     of the file (another observer, a rule left out), where a side has more than one. An evaluation
-    has the source ``accuracy``, and in the place of a device the data and how images were fed.
+    has the source ``accuracy``, and for a device the data, how images were fed, and where it ran.
     """
 
     model: str
@@ -280,7 +280,7 @@ def _accuracy_key(one: Accuracy) -> RowKey:
         scope=one.scope,
         method=FORWARD,
         source=ACCURACY,
-        device=f"{one.data} {one.split}, {one.mode}",
+        device=f"{one.data} {one.split}, {one.mode}" + f" ({one.device})" * bool(one.device),
         core="",
         threads=1,
         variant=variant(one.artifact_file, one.model, one.precision, one.scope),

@@ -16,9 +16,10 @@ from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.table import FORWARD, Report, newest
 
+HERE = "host"  # as --device calls this machine
 HEADER = (
-    "model", "HxW", "file", "data", "mode", "images", "metric", "accuracy %", "95 % interval",
-    "device", "median ms", "95 % interval ms",
+    "model", "HxW", "file", "data", "mode", "evaluated on", "images", "metric", "accuracy %",
+    "95 % interval", "device", "median ms", "95 % interval ms",
 )  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def accuracy_rows(report: Report) -> tuple[AccuracyRow, ...]:
     latest: dict[tuple[object, ...], Accuracy] = {}
     for one in report.accuracies:
         file = (one.model, one.input_shape, one.format, one.precision, one.scope, one.artifact_file)
-        latest[(*file, one.data, one.split, one.mode, one.weights)] = one
+        latest[(*file, one.data, one.split, one.mode, one.weights, one.device)] = one
     unknown: list[ResultRow | None] = [None]
     timed: dict[tuple[object, ...], list[ResultRow]] = {}
     for row in newest(report.table.of(MEASURED).method(FORWARD), valid_only=True).rows:
@@ -64,7 +65,8 @@ def _kind(one: Accuracy) -> str:
 
 
 def _alike(one: Accuracy) -> tuple[object, ...]:
-    return (one.model, one.input_shape, _kind(one), one.data, one.split, one.mode, one.weights)
+    where = (one.data, one.split, one.mode, one.device)
+    return (one.model, one.input_shape, _kind(one), *where, one.weights)
 
 
 def cells(rows: tuple[AccuracyRow, ...]) -> Iterator[tuple[str, ...]]:
@@ -80,6 +82,7 @@ def cells(rows: tuple[AccuracyRow, ...]) -> Iterator[tuple[str, ...]]:
             words.clean(_kind(one) + f" ({one.artifact_file})" * (alike[_alike(one)] > 1)),
             words.clean(f"{one.data} {one.split}"),
             words.clean(one.mode),
+            words.clean(one.device or HERE),
             f"{one.images:,}",
             one.metric or words.NOTHING,
             words.NOTHING if one.value is None else f"{one.value:.2f}",

@@ -72,6 +72,15 @@ def test_it_is_beside_measurements_and_printed_with_its_data() -> None:
         compare(base, new, allow=["miou"])
 
 
+def test_an_evaluation_on_a_device_is_compared_with_that_of_the_same_device() -> None:
+    base = Side("old", (), (), (accuracy(1), accuracy(2, device="emulator", miou=39.0)))
+    new = Side("new", (), (), (accuracy(3), accuracy(4, device="emulator", miou=30.0)))
+    found = {row.key.device: row.findings[0] for row in compare(base, new).rows}
+    assert {device: (one.base, one.new) for device, one in found.items()} == {
+        "shapes val, whole": (40.0, 40.0), "shapes val, whole (emulator)": (39.0, 30.0),
+    }  # fmt: skip
+
+
 def test_other_images_are_not_judged_and_not_a_pass() -> None:
     comparison = sides(accuracy(1), accuracy(2, images=2, miou=90.0))
     assert [one.verdict for row in comparison.rows for one in row.findings] == [UNKNOWN]

@@ -78,6 +78,28 @@ def test_two_files_that_differ_in_their_ranges_alone_are_two_rows(tmp_path: Path
     }  # fmt: skip
 
 
+def test_an_evaluation_on_a_device_is_a_row_beside_that_of_this_machine(tmp_path: Path) -> None:
+    timed = measurement(1)
+    places = ("", "emulator", "<i>|")
+    records = tuple(
+        accuracy(n, device=place, miou=10.0 * n, artifact_sha256=timed.artifact_sha256)
+        for n, place in enumerate(places, 1)
+    )
+    runs = Runs((timed,), accuracies=records)
+    made = {file.name: file.text for file in make_report(tmp_path, runs).files}
+    rows = list(csv.DictReader(made["tables/accuracy.csv"].splitlines()))
+    assert {(row["evaluated_on"], row["miou"]) for row in rows} == {
+        ("host", "10"), ("emulator", "20"), ("<i>|", "30"),
+    }  # fmt: skip
+    shown = {(row[2], row[5], row[8]) for row in cells(accuracy_rows(build(runs)))}
+    assert ("onnx fp32 logits", "emulator", "20.00") in shown
+    section = made["report.html"].partition('<section id="evaluated"')[2].partition("</section>")[0]
+    assert section.count("<circle") == 1
+    for name in ("report.md", "report.html"):
+        assert "evaluated on" in made[name], name
+        assert "<i>|" not in made[name], name
+
+
 def test_a_picture_has_a_point_for_each_file_with_both(tmp_path: Path) -> None:
     one, two = measurement(1), measurement(2, precision="fp16", artifact_sha256="b" * 64)
     records = (

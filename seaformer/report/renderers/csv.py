@@ -20,7 +20,7 @@ from seaformer.core.counts import CacheMisses, Counts
 from seaformer.core.measurement import EMULATED, MEASURED, Flag
 from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report import words
-from seaformer.report.accuracy import AccuracyRow, accuracy_rows
+from seaformer.report.accuracy import HERE, AccuracyRow, accuracy_rows
 from seaformer.report.renderers import _estimated
 from seaformer.report.table import Process, Report, newest
 
@@ -286,6 +286,7 @@ _ACCURACY: dict[str, Callable[[AccuracyRow], Cell]] = {
     "height": lambda row: row.accuracy.input_shape[2],
     "width": lambda row: row.accuracy.input_shape[3],
     "format": lambda row: row.accuracy.format or "eager",
+    "evaluated_on": lambda row: row.accuracy.device or HERE,
     **{
         name: attrgetter(f"accuracy.{name}")
         for name in (

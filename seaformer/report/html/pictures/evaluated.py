@@ -52,7 +52,7 @@ class _Point:
     def way(self) -> tuple[object, ...]:
         """What two points on one scale have in common."""
         one, latency = self.accuracy, self.latency
-        evaluated = (one.data, one.split, one.metric, _mode(one), one.images)
+        evaluated = (one.data, one.split, one.metric, _mode(one), one.images, one.device)
         return (*evaluated, latency.device, latency.core, latency.threads, latency.runner)
 
 
@@ -72,6 +72,7 @@ def draw(rows: Sequence[AccuracyRow]) -> Markup | None:
         *_names(points),
     ]
     where = f"{one.data} {one.split} ({one.images:,} images, {_mode(one)})"
+    where += f", evaluated on {one.device}" if one.device else ""
     where += f", on {first.latency.device_name}"
     where += f", the {_MOST} fastest of {len(every)}" if len(every) > _MOST else ""
     title = f"Measured accuracy against measured latency: {where}"
