@@ -6,6 +6,7 @@ What a function needs is imported inside it, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import shutil
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -32,13 +33,15 @@ INTERRUPTED = 130
 
 
 Step = Callable[[str], None]
+COUNTING = 10.0  # seconds between two lines about images or iterations
 
 
 @contextmanager
-def steps() -> Iterator[Step]:
+def steps(every: float = 0.0) -> Iterator[Step]:
     """What is being done and for how long, on stderr: a line that changes on a terminal.
 
-    Without a terminal it is a line for each step.
+    Without a terminal it is a line for each step; with ``every`` for the first and the last, and
+    for one in so many seconds.
     """
     from rich.console import Console
 
@@ -49,10 +52,33 @@ def steps() -> Iterator[Step]:
             with _spinner(console) as step:
                 yield step
         else:
-            yield lambda what: print(safe(f"{_elapsed(start)} {what}"), file=stream, flush=True)
+            lines = _Lines(stream, start, every)
+            try:
+                yield lines.step
+            finally:
+                lines.end()
     except KeyboardInterrupt:
         print("Interrupted.", file=stream)
         raise typer.Exit(INTERRUPTED) from None
+
+
+class _Lines:
+    """Steps as lines of a file. One that is left out is held, and is printed if it was the last."""
+
+    def __init__(self, stream: TextIO, start: float, every: float) -> None:
+        self._stream, self._start, self._every = stream, start, every
+        self._printed, self._held = -math.inf, ""
+
+    def step(self, what: str) -> None:
+        self._held, now = f"{_elapsed(self._start)} {what}", time.monotonic()
+        if now - self._printed >= self._every:
+            self._printed = now
+            self.end()
+
+    def end(self) -> None:
+        if self._held:
+            print(safe(self._held), file=self._stream, flush=True)
+        self._held = ""
 
 
 @contextmanager

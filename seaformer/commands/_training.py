@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from seaformer.commands._print import next_step, notice, say, steps
+from seaformer.commands._print import COUNTING, next_step, notice, say, steps
 
 if TYPE_CHECKING:
     from seaformer.training.distillation import Distillation
@@ -63,7 +63,7 @@ def run_training(
         checkpoint=run.checkpoint, backbone=run.backbone, every=run.every, workers=run.workers,
         log=run.log, distillation=how, qat=qat, mixed=run.mixed,
     )  # fmt: skip
-    with steps() as step:
+    with steps(COUNTING) as step:
         result = train(plan, resume=run.resume, progress=_progress(step), notice=notice)
     say(f"{result.checkpoint}: loss {result.loss:.4f} after {result.iterations} iterations")
     next_step(export_line(model, result))

@@ -12,7 +12,7 @@ import typer
 from seaformer.commands import _complete
 from seaformer.commands._options import AdbHost, AsJson, Checkpoint, Ema, Results, grouped
 from seaformer.commands._parse import colours, image_size
-from seaformer.commands._print import command_line, notice, print_json, say, steps
+from seaformer.commands._print import COUNTING, command_line, notice, print_json, say, steps
 
 if TYPE_CHECKING:
     from seaformer.evaluation.outcome import Evaluation
@@ -151,7 +151,7 @@ def evaluate(
         from seaformer.models import network_maker
 
         network = network_maker(model, checkpoint or None, ema=ema)
-    with steps() as step:
+    with steps(COUNTING) as step:
         rows = evaluate_order(order, files or (), network, step, keeping, work=work)
     if rows:
         _print_rows(rows, as_json=as_json)

@@ -21,7 +21,7 @@ from seaformer.commands._options import (
     grouped,
 )
 from seaformer.commands._parse import colours, image_size
-from seaformer.commands._print import notice, print_json, show, steps
+from seaformer.commands._print import COUNTING, notice, print_json, show, steps
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def predict(
 
     _check(network, pictures)
     folder = expanded(out)
-    with steps() as step:
+    with steps(COUNTING) as step:
         sources = list_sources(images, folder)
         step("open the network")
         opened = _open(network, attention=pictures.attention)
