@@ -29,7 +29,7 @@ def sweep(
     --device emulator. Options of the sweep come first. The same command continues one that was
     killed.
     """
-    from seaformer.core.engine import timed_formats
+    from seaformer.core.engine import installed_formats
     from seaformer.core.errors import SeaFormerError
     from seaformer.models import find_models
     from seaformer.store.results import results_dir
@@ -38,7 +38,7 @@ def sweep(
     from seaformer.sweep.run import sweep as run
 
     def listed(format: str) -> tuple[str, ...]:
-        return tuple(timed_formats()) if format == "all" else (format,)
+        return installed_formats() if format == "all" else (format,)
 
     tasks = divide(context.args, find_models, listed)
     plan = SweepPlan(results_dir(results or None), scheduler, workers, again)

@@ -17,6 +17,13 @@ from seaformer.core.errors import UsageError
 EXPORT, BENCH, EVAL = COMMANDS = ("export", "bench", "eval")
 _DIVIDED = ("--model", "--format", "--precision")
 _EMULATED = "emulator"
+# What a task has of its own, and what would stay on its worker.
+_REFUSED = ("--results", "--json", "--variant", "--part", "--merge", "--resume", "--profile")
+_HINTS = {
+    "--results": "Name it before the command.",
+    "--variant": "Name models by --model.",
+    "--profile": "Profiles are not handed back: run that bench by itself.",
+}
 Names = Callable[[str], Iterable[str]]
 
 
@@ -77,14 +84,14 @@ def _parsed(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
 def _check(command: str, values: dict[str, list[str]], others: Sequence[str]) -> None:
     for word in others:
         name = word.partition("=")[0]
-        if name in ("--results", "--json", "--variant", "--part", "--merge", "--resume"):
-            hint = (
-                "Name models by --model." if name == "--variant" else "Name it before the command."
+        if name in _REFUSED:
+            raise UsageError(
+                f"{name} is not for the commands of a sweep.", hint=_HINTS.get(name, "")
             )
-            raise UsageError(f"{name} is not for the commands of a sweep.", hint=hint)
     devices = [b for a, b in itertools.pairwise(("", *others)) if a == "--device"]
     devices += [word.partition("=")[2] for word in others if word.startswith("--device=")]
-    if command == BENCH and (len(devices) != 1 or devices[0].partition(":")[0] != _EMULATED):
+    names = [one.strip().partition(":")[0] for text in devices for one in text.split(",")]
+    if command == BENCH and (len(devices) != 1 or set(names) != {_EMULATED}):
         raise UsageError(
             "A sweep counts on an emulated core: several benches on one machine would slow each "
             "other.",

@@ -66,25 +66,19 @@ def perform(order: TaskOrder) -> TaskAnswer:
             done = child.run(argv, _LIMIT_S, environment=environment, cwd=where)
         except OSError as error:
             return TaskAnswer(1, message=f"Error: the command could not be started: {error}.")
+        paths = _paths(results)
+        if sum(path.stat().st_size for path in paths) > _MOST_BYTES:
+            return TaskAnswer(1, message=f"Error: its results are more than {_MOST_BYTES:,} bytes.")
         return TaskAnswer(
             done.returncode,
-            _records(results),
+            tuple((path.relative_to(results).as_posix(), files.read_bytes(path)) for path in paths),
             done.stdout,
             done.stderr.strip()[-_TAIL:],
             seconds=round(time.monotonic() - began, 1),
         )
 
 
-def _records(results: Path) -> tuple[tuple[str, bytes], ...]:
+def _paths(results: Path) -> list[Path]:
     """Run files and records of evaluations; nothing else that lies there."""
-    records: list[tuple[str, bytes]] = []
-    size = 0
-    for kind in (RUNS, FOLDER):
-        for path in sorted((results / kind).rglob("*.json")):
-            if path.is_file() and not path.name.startswith("."):
-                content = files.read_bytes(path)
-                size += len(content)
-                if size > _MOST_BYTES:
-                    return tuple(records)
-                records.append((path.relative_to(results).as_posix(), content))
-    return tuple(records)
+    every = (path for kind in (RUNS, FOLDER) for path in sorted((results / kind).rglob("*.json")))
+    return [path for path in every if path.is_file() and not path.name.startswith(".")]

@@ -59,6 +59,8 @@ def test_a_line_is_divided_by_model_format_and_precision() -> None:
         ("bench --model x", "A sweep counts on an emulated core"),
         ("bench --model x --device host", "A sweep counts on an emulated core"),
         ("bench --model x --device emulator,host", "A sweep counts on an emulated core"),
+        ("bench --model x --device emulator:a53,phone", "A sweep counts on an emulated core"),
+        ("bench a.onnx --device emulator --profile=ops", "--profile is not for the commands"),
         ("eval a.onnx --results r", "--results is not for the commands of a sweep"),
         ("eval a.onnx --format onnx", "--format is not an option of eval"),
         ("export --model", "--model requires a value"),
@@ -73,6 +75,21 @@ def test_a_worker_of_another_version_does_nothing() -> None:
     answer = perform(TaskOrder(("-c", "raise SystemExit(0)"), "/", version="0.0.1"))
     assert (answer.code, answer.records) == (2, ())
     assert "the sweep 0.0.1" in answer.message
+
+
+def test_more_results_than_are_handed_back_are_a_failed_task_and_none_is_lost_silently(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = (
+        "import pathlib, sys\nfor name in 'ab':\n    path = pathlib.Path(sys.argv[2], 'runs', name)"
+        "\n    path.mkdir(parents=True)\n    (path / 'x.json').write_text('x' * 60)"
+    )
+    order = TaskOrder(("-c", program), "/", keeps=True)
+    assert len(perform(order).records) == 2
+    monkeypatch.setattr("seaformer.sweep.task._MOST_BYTES", 100)
+    answer = perform(order)
+    assert (answer.code, answer.records) == (1, ())
+    assert "more than 100 bytes" in answer.message
 
 
 @pytest.mark.parametrize("name", ["../x.json", "/etc/x", "runs/../../x.json", "other/a/b.json"])
