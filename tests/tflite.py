@@ -13,11 +13,17 @@ INSTALL = "pip install ai-edge-litert"
 
 
 def convolution(
-    path: Path, *, height: int = SIZES[1], signatures: tuple[str, ...] = (), operator: int = -1
+    path: Path,
+    *,
+    height: int = SIZES[1],
+    signatures: tuple[str, ...] = (),
+    operator: int = -1,
+    graphs: int = 1,
 ) -> Path:
     """conv and relu of an image (1, H, W, 3) to 4 channels; ``height`` may be free (-1).
 
     ``operator``: another one in place of the convolution, by its number in the schema.
+    ``graphs``: how many times the graph is in the file; the last signature is of the last one.
     """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
@@ -38,8 +44,10 @@ def convolution(
             graph.tensors[number].shapeSignature = [1, height, SIZES[2], channels]
     graph.inputs, graph.outputs, graph.name = [0], [3], "main"
     graph.operators = [_conv(schema, model, operator)]
-    model.subgraphs = [graph]
+    model.subgraphs = [graph] * graphs
     model.signatureDefs = [_signature(schema, key) for key in signatures]
+    if signatures:
+        model.signatureDefs[-1].subgraphIndex = graphs - 1
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     path.write_bytes(bytes(builder.Output()))

@@ -17,6 +17,8 @@ from seaformer.core.errors import CorruptArtifact
 from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.runtime import describe_file
+from seaformer.runtime.python_runner.engines.litert import open_engine
+from seaformer.runtime.python_runner.flags import RunnerProblem
 from seaformer.store.results import ResultStore
 from tests import tflite
 from tests.bench import emulated
@@ -95,6 +97,40 @@ def test_a_damaged_file_and_an_unknown_operator_are_named(tmp_path: Path) -> Non
     assert describe_file(path).operators == {"Magic": 1}
     with pytest.raises(CorruptArtifact, match="unresolved custom op: Magic"):
         open_file(path)
+
+
+def test_a_file_with_any_number_damaged_is_described_or_refused(tmp_path: Path) -> None:
+    path = tflite.convolution(tmp_path / "conv.tflite", signatures=("serving_default", "again"))
+    whole, refused = path.read_bytes(), 0
+    for at in range(8, len(whole) - 4, 4):
+        for number in (1, 7, 2**31 - 1):
+            path.write_bytes(whole[:at] + number.to_bytes(4, "little") + whole[at + 4 :])
+            try:
+                describe_file(path)
+            except CorruptArtifact:
+                refused += 1
+    assert refused > 100
+
+
+def test_the_python_runner_refuses_what_it_would_time_another_graph_for(tmp_path: Path) -> None:
+    path = tflite.convolution(tmp_path / "two.tflite", signatures=("first", "second"), graphs=2)
+    engine = open_engine(path, 1, None)
+    assert engine.methods == ("forward", "second")
+    assert engine.load("forward")
+    with pytest.raises(RunnerProblem) as raised:
+        engine.load("second")
+    assert "'second' of" in raised.value.message
+    assert "use the C++ runner" in raised.value.message
+
+
+def test_the_python_runner_refuses_a_size_that_the_graph_cannot_have(tmp_path: Path) -> None:
+    engine = open_engine(tflite.product(tmp_path / "product.tflite"), 1, None)
+    engine.load("forward")
+    arrays = [np.zeros((1, 6, 4), np.float32), np.zeros((1, 7, 5), np.float32)]
+    with pytest.raises(RunnerProblem) as raised:
+        engine.set_inputs(arrays)
+    assert "cannot prepare" in raised.value.message
+    assert "(1, 7, 5)" in raised.value.message
 
 
 @pytest.mark.parametrize("runner", ["cpp", "python"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,31 @@ def read_model(path: Path) -> Model:
     try:
         content = schema.ModelT.InitFromPackedBuf(bytearray(data))
         model = Model(path, content)
-        assert model.methods
+        _check_numbers(content, model.methods)
     except Exception as error:  # a damaged flatbuffer fails anywhere in its reader
         raise CorruptArtifact(
             f"{path} is a LiteRT model that was cut short or damaged.",
             hint="Download or export it again.",
         ) from error
     return model
+
+
+def _check_numbers(content: Any, methods: Sequence[Method]) -> None:
+    """Raise ``IndexError`` for a number that names nothing, as a damaged file has them."""
+    for graph in content.subgraphs:
+        _require_within((each.buffer for each in graph.tensors or ()), content.buffers)
+        _require_within((each.opcodeIndex for each in graph.operators or ()), content.operatorCodes)
+    _require_within((each.buffer for each in content.metadata or ()), content.buffers)
+    for method in methods:
+        _require_within((method.subgraph,), content.subgraphs)
+        ends = (number for _, number in (*method.inputs, *method.outputs))
+        _require_within(ends, content.subgraphs[method.subgraph].tensors)
+
+
+def _require_within(numbers: Iterable[int], things: Sequence[Any] | None) -> None:
+    for number in numbers:
+        if not 0 <= number < len(things or ()):
+            raise IndexError(number)
 
 
 def describe(path: Path) -> ModelFile:
@@ -166,7 +184,7 @@ def _weights(content: Any) -> dict[str, int]:
     """Numbers in constant tensors by type; one buffer may serve several tensors."""
     counts: Counter[str] = Counter()
     seen = set()
-    for tensor in (each for graph in content.subgraphs for each in graph.tensors):
+    for tensor in (each for graph in content.subgraphs for each in graph.tensors or ()):
         data = content.buffers[tensor.buffer].data
         if data is None or not len(data) or tensor.buffer in seen:
             continue
@@ -194,7 +212,7 @@ def _sizes(values: Any) -> list[int]:
 
 
 def _mapped(entries: Any) -> tuple[tuple[str, int], ...]:
-    return tuple((text(entry.name), int(entry.tensorIndex)) for entry in entries)
+    return tuple((text(entry.name), int(entry.tensorIndex)) for entry in entries or ())
 
 
 def text(value: Any) -> str:

@@ -40,6 +40,12 @@ class LiteRtEngine:
 
     def load(self, method: str) -> tuple[Spec, ...]:
         self._method = self._model.method(method)
+        if self._method.subgraph != 0:
+            raise RunnerProblem(
+                ENGINE,
+                f"Method '{method}' of {self._path} has a graph of its own, which LiteRT's Python "
+                "interpreter does not time: use the C++ runner.",
+            )
         try:
             self._interpreter = self._litert.Interpreter(str(self._path), num_threads=self.threads)
             self._interpreter.allocate_tensors()
@@ -51,10 +57,16 @@ class LiteRtEngine:
         )
 
     def set_inputs(self, arrays: Sequence[Array]) -> None:
-        self._inputs = arrays
-        for (_, number), array in zip(self._method.inputs, arrays, strict=True):
-            self._interpreter.resize_tensor_input(number, array.shape)
-        self._interpreter.allocate_tensors()
+        try:
+            for (_, number), array in zip(self._method.inputs, arrays, strict=True):
+                self._interpreter.resize_tensor_input(number, array.shape)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            shapes = ", ".join(str(array.shape) for array in arrays)
+            reason = str(error).strip().partition("\n")[0]
+            raise RunnerProblem(
+                ENGINE, f"LiteRT cannot prepare {self._path} for {shapes}: {reason}"
+            ) from error
         for (_, number), array in zip(self._method.inputs, arrays, strict=True):
             self._interpreter.set_tensor(number, array)
 

@@ -46,7 +46,7 @@ TEST("an engine that was not built in is named") {
 
 TEST("every engine with a format is known, built in or not") {
   CHECK(seaformer::known_engines() ==
-        std::vector<std::string>({"executorch", "ncnn", "onnxruntime", "replay"}));
+        std::vector<std::string>({"executorch", "litert", "ncnn", "onnxruntime", "replay"}));
 }
 
 TEST("formats with a magic number are asked first") {
