@@ -84,10 +84,11 @@ TEST("the right engine is named beside the wrong one") {
 
 TEST("a file of no format reports what was expected") {
   CHECK_EQ(seaformer::check_engine({"m", 1, nullptr, false}, "executorch").message,
-           std::string("m is neither an ExecuTorch program, an ncnn network nor an ONNX model."));
+           std::string("m is neither an ExecuTorch program, a LiteRT model, an ncnn network nor an "
+                       "ONNX model."));
   CHECK_EQ(seaformer::check_engine({"m", 1, nullptr, true}, "executorch").message,
            std::string("m is a zip file (a PyTorch checkpoint?); expected an ExecuTorch program, "
-                       "an ncnn network or an ONNX model."));
+                       "a LiteRT model, an ncnn network or an ONNX model."));
   CHECK(seaformer::check_engine({"m", 1, nullptr, false}, "one without a format").ok());
 }
 
