@@ -18,6 +18,7 @@ from seaformer.core.errors import UsageError
 from seaformer.core.spec import ModelSpec
 from seaformer.models import create_model, model_spec
 from seaformer.models._anchors import BoxDecoder
+from seaformer.models._checkpoints.advice import classes_of_data
 from seaformer.models._tags import DETECTION
 
 Array = npt.NDArray[Any]
@@ -87,7 +88,8 @@ def network_maker(
 
     def make(classes: int) -> EagerSession:
         count = None if model_spec(name).classes == classes else classes
-        return open_eager(name, checkpoint, classes=count, ema=ema)
+        with classes_of_data(classes):
+            return open_eager(name, checkpoint, classes=count, ema=ema)
 
     return make
 

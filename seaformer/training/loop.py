@@ -24,6 +24,7 @@ from seaformer.data.preprocessing import preprocessing_of
 from seaformer.data.sets import open_set
 from seaformer.models import create_model, model_spec
 from seaformer.models._blocks import Network
+from seaformer.models._checkpoints.advice import classes_of_data
 from seaformer.training import auxiliary, checkpoints, distillation, mixed, preflight, qat
 from seaformer.training.checkpoints import RunFolder
 from seaformer.training.detection import expect_background
@@ -113,8 +114,11 @@ def train(
             (notice or (lambda _: None))(sentence)
         preflight.check(data, run.folder, name)
         open_run(run, plan, resume=resume)
-    shown = progress if is_first() else None
-    return _Run(plan, recipe, data, spec, run).go(shown or (lambda *_: None))
+    shown, prepared = progress if is_first() else None, _Run(plan, recipe, data, spec, run)
+    if is_first() and notice and prepared.first == 0:
+        for sentence in preflight.untaken(prepared.network.checkpoint):
+            notice(sentence)
+    return prepared.go(shown or (lambda *_: None))
 
 
 def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
@@ -210,10 +214,11 @@ class _Run:
                 f"--batch must be a multiple of {self.share.processes} processes "
                 f"(got {recipe.batch})."
             )
-        self.network: Network = create_model(
-            spec.name, plan.checkpoint or None, plan.seed, size=recipe.crop, classes=data.classes,
-            backbone_weights=plan.backbone or None,
-        )  # fmt: skip
+        with classes_of_data(data.classes, " --backbone FILE takes its other weights."):
+            self.network: Network = create_model(
+                spec.name, plan.checkpoint or None, plan.seed, size=recipe.crop,
+                classes=data.classes, backbone_weights=plan.backbone or None,
+            )  # fmt: skip
         self.length = Length(recipe.iterations, epoch_length(len(data.samples), recipe.batch))
         self.schedule = fitted(recipe, self.length)
         self.draws = Draws(plan.seed)

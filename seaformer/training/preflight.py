@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from seaformer.core.checkpoint import LoadedCheckpoint
 from seaformer.core.errors import SeaFormerError
 from seaformer.core.files import free_bytes, size_bytes
 from seaformer.data.check import spaced
@@ -33,6 +35,14 @@ def check(data: DataSet, folder: Path, model: str) -> None:
             f"(got {free / 1e6:,.0f} MB).",
             hint="Free some space or name another folder with --out.",
         )
+
+
+def untaken(loaded: LoadedCheckpoint | None) -> Iterator[str]:
+    """A sentence where a file of weights fills a part of the network alone."""
+    if loaded and loaded.seeded:
+        named = ", ".join(f"{name} ({count})" for name, count in list(loaded.seeded.items())[:4])
+        others = ", ..." if len(loaded.seeded) > 4 else ""
+        yield f"Not in {loaded.file}, so begun with the seed: {named}{others} (keys of the model)."
 
 
 def _held(folder: Path) -> int:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from seaformer.core.errors import DataError, SeaFormerError
+from seaformer.core.errors import DataError, SeaFormerError, WeightsMismatch
 from seaformer.data.sets import open_set
 from seaformer.data.synth import synthesise
+from seaformer.models import create_model
 from seaformer.training import preflight
 from seaformer.training.loop import TrainPlan, train
 
@@ -20,6 +23,25 @@ from seaformer.training.loop import TrainPlan, train
 def plan(tmp_path: Path) -> TrainPlan:
     synthesise(tmp_path / "set", 6, seed=1)
     return TrainPlan("seaformer_t.synth", str(tmp_path / "set"), str(tmp_path / "run"), 2, batch=1)
+
+
+def test_weights_for_other_classes_are_refused_or_named_where_they_are_left(
+    plan: TrainPlan, tmp_path: Path
+) -> None:
+    file = tmp_path / "seven.pth"
+    torch.save(create_model("seaformer_t.synth", classes=7).state_dict(), file)
+    with pytest.raises(WeightsMismatch, match="expected 12x96x1x1, got 7x96x1x1") as refused:
+        train(replace(plan, checkpoint=str(file)))
+    sentence = "It has 7 classes, and the data set 12. --backbone FILE takes its other weights."
+    assert refused.value.hint == sentence
+
+    def read(sentence: str) -> None:
+        if sentence.startswith("Not in seven.pth, so begun with the seed: head.classify (2) "):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(plan, backbone=str(file)), notice=read)
+    assert not (tmp_path / "run" / "log.csv").exists()
 
 
 @pytest.mark.parametrize("read", [64, 3])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from seaformer.core.errors import MissingExtra
+from seaformer.core.errors import MissingExtra, WeightsMismatch
 from seaformer.core.spec import ModelSpec
 from seaformer.models import FAMILIES, list_models, zoo_entry
 from seaformer.models._blocks import Network
@@ -16,6 +17,7 @@ from seaformer.models._checkpoints.fit import Fit, fit, prefixes
 
 State = Mapping[str, Tensor]
 
+_OPTION = ": add --classes"
 _NEARLY = 0.9  # so much of a model's keys and shapes no other network has by chance
 _OFF = 0.5  # a network that differs in its classes has so many parameters more or less, at most
 
@@ -29,7 +31,7 @@ def advise(spec: ModelSpec, state: State, best: Fit) -> str:
     for base, specs in groups:
         fitting = _fitting(specs, shapes, starts)
         if any(other.name == spec.name for other, _ in fitting):
-            return f"It has {fitting[0][1]} classes: add --classes {fitting[0][1]}."
+            return f"It has {fitting[0][1]} classes{_OPTION} {fitting[0][1]}."
         if fitting:
             return _advice(base, spec.name.partition(".")[2], fitting)
     if nearly:
@@ -39,6 +41,19 @@ def advise(spec: ModelSpec, state: State, best: Fit) -> str:
             "changed or is incomplete."
         )
     return _nothing_fits(len(state), len(groups), starts[1:])
+
+
+@contextmanager
+def classes_of_data(classes: int, remedy: str = "") -> Iterator[None]:
+    """Advise no option for the classes where a data set decides them."""
+    try:
+        yield
+    except WeightsMismatch as error:
+        has, advised, _ = error.hint.partition(_OPTION)
+        if not advised:
+            raise
+        hint = f"{has}, and the data set {classes}.{remedy}"
+        raise WeightsMismatch(error.message, hint=hint) from error
 
 
 def _nothing_fits(keys: int, compared: int, starts: list[str]) -> str:
