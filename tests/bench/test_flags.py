@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from seaformer.bench.flags import drift, drifted, method_flags
+from seaformer.bench.flags import drift, drifted, executed_flags, method_flags
+from seaformer.core.counts import Counts
 from seaformer.core.measurement import MEASURED, MethodRun, OutputCheck
 from seaformer.core.plan import RunPlan
 from tests.fakes.measurements import process
@@ -98,3 +100,12 @@ def test_a_component_may_be_unsteady_but_not_wrong() -> None:
     (flag,) = method_flags("head", wrong, RunPlan(1), (1,), MEASURED)
     assert (flag.name, flag.fatal) == ("wrong output", True)
     assert flag.detail == "head: max abs 1.0e+00, PSNR 26.0 dB"
+
+
+def test_an_int8_file_that_multiplies_mostly_in_half_says_what_share() -> None:
+    counts = Counts(100, 50, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0)
+    (flag,) = executed_flags("int8", [replace(run((1000,)), counts=(counts,))])
+    assert (flag.name, flag.fatal) == ("executed in fp16", False)
+    assert flag.detail == "the file is int8, 64.0 % of its vector FMAs were fp16"
+    mostly = replace(counts, fma_fp16=20)
+    assert executed_flags("int8", [replace(run((1000,)), counts=(mostly,))]) == []
