@@ -170,6 +170,32 @@ def test_a_text_of_another_kind_is_refused_in_a_sentence(
         foreign_artifact(copied)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Convolution c 1 1 in0 out 0=0 1=1 6=9",
+        "Convolution c 1 1 in0 out 0=--4 1=1 6=9",
+        "Convolution c 1 1 in0 out 0=4 1=1 6=-9",
+        f"Convolution c 1 1 in0 out 0={'9' * 5000} 1=1 6=9",
+        "Split s 1 1 in0 in0",
+    ],
+)
+def test_a_text_with_impossible_numbers_has_unknown_channels(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "n.param"
+    path.write_text(f"7767517\n2 2\nInput in0 0 1 in0\n{line}\n")
+    path.with_suffix(".bin").write_bytes(bytes(64))
+    (image,) = describe_file(path).inputs
+    assert image.shape == (1, "?", "height", "width")
+
+
+@pytest.mark.parametrize("head", [f"{'9' * 5000} 2", "1 1\nInput in0 0 0"])
+def test_a_text_that_ncnn_cannot_read_is_refused(head: str, tmp_path: Path) -> None:
+    path = tmp_path / "n.param"
+    path.write_text(f"7767517\n{head}\n")
+    with pytest.raises(CorruptArtifact, match="is not an ncnn network"):
+        describe_file(path)
+
+
 def test_weights_of_another_network_and_missing_ones_are_refused(copied: Path) -> None:
     copied.with_name(copied.name + ".json").unlink()
     weights = copied.with_suffix(".bin")

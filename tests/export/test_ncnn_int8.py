@@ -83,6 +83,11 @@ def test_wide_1x1_convolutions_are_integers_and_the_rest_is_as_in_half(
     assert all("31" not in map(str, layer.values) for layer in read_param(made.path).layers)
     described = describe_file(made.path)
     assert described.precision == "int8"
+    assert described.weights == {
+        "int8": 2 * 96 * 128,
+        "float16": 16 * 27 + 16 * 96 + 96 * 9 + 96 * 5,
+        "float32": (16 + 96 + 96 + 128 + 96 + 5) + (128 + 96 + 2),  # biases, and scales
+    }
     weights = made.path.with_suffix(".bin").stat().st_size
     of_half = artifacts["fp16"].path.with_suffix(".bin").stat().st_size
     integers = 96 * 128 * 2

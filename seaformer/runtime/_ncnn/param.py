@@ -8,6 +8,7 @@ where ncnn reads no further, are the parts of a network that can be run alone.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ _NUMBERS = {  # key of how many weights; an array of them begins with a mark of 
 }
 HALF_MARK, INT8_MARK = 0x01306B47, 0x000D4B38
 _MARK_BYTES = 4
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _METHOD, _WHOLE = "#method", "forward"
 _CONVOLUTIONS = {"Convolution": (0, 1, 11, 6)}  # outputs, kernel width and height, weights
 
@@ -54,7 +56,7 @@ class Layer:
     def number(self, key: int, default: int = 0) -> int:
         """A value that is a whole number."""
         text = self.values.get(key, "")
-        return int(text) if text.lstrip("-").isdecimal() else default
+        return int(text) if _WHOLE_NUMBER.fullmatch(text) else default
 
     def __str__(self) -> str:
         head = f"{self.type:24s} {self.name:24s} {len(self.inputs)} {len(self.outputs)}"
@@ -121,7 +123,7 @@ class Param:
     @property
     def precision(self) -> str:
         """What ncnn computes in by its own defaults, where the core can."""
-        if any(layer.number(_INT8[layer.type]) for layer in self.layers if layer.type in _INT8):
+        if any(_is_coded(layer) for layer in self.layers):
             return INTEGERS
         masked = all(layer.number(MASK) & _NO_HALF == _NO_HALF for layer in self.layers)
         return BASE.name if masked else HALF.name
@@ -135,16 +137,18 @@ class Param:
 
     def _channels(self, blob: str) -> int | str:
         """Channels that the first convolution takes; unknown where none takes the input."""
+        same = {blob}
         for layer in self.layers:
-            if blob not in layer.inputs:
+            if same.isdisjoint(layer.inputs):
                 continue
             if layer.type == "Split":
-                return next((c for b in layer.outputs if (c := self._channels(b)) != "?"), "?")
-            if layer.type in _CONVOLUTIONS:
+                same.update(layer.outputs)
+            elif layer.type in _CONVOLUTIONS:
                 outputs, width, height, weights = (
                     layer.number(key) for key in _CONVOLUTIONS[layer.type]
                 )
-                return weights // (outputs * width * (height or width))
+                of_one = outputs * width * (height or width)
+                return weights // of_one if weights > 0 and of_one > 0 else "?"
         return "?"
 
 
@@ -158,7 +162,12 @@ def read_param(path: Path) -> Param:
     text = files.read_bytes(path).decode("utf-8", "replace")
     lines = text.splitlines()
     counts = lines[1].split() if len(lines) > 1 else []
-    known = lines and lines[0].strip() == MAGIC and len(counts) == 2 and counts[0].isdecimal()
+    known = (
+        lines
+        and lines[0].strip() == MAGIC
+        and len(counts) == 2
+        and _WHOLE_NUMBER.fullmatch(counts[0])
+    )
     if not known:
         raise CorruptArtifact(f"{path} is not an ncnn network: its first line must be {MAGIC}.")
     words = [line.split() for line in lines[2:] if line.strip()]
@@ -190,6 +199,8 @@ def _layer(words: Sequence[str], path: Path) -> Layer:
         takes, gives = int(words[2]), int(words[3])
         blobs, values = words[4 : 4 + takes + gives], words[4 + takes + gives :]
         if min(takes, gives) < 0 or len(blobs) != takes + gives:
+            raise ValueError
+        if words[0] == "Input" and gives != 1:
             raise ValueError
         pairs = (word.partition("=") for word in values)
         keys = {int(key): value for key, _, value in pairs}
@@ -268,13 +279,24 @@ def _weights(param: Param, path: Path) -> dict[str, int]:
     """How many numbers are stored in which type; what has no mark (biases, norms) is float32."""
     with path.open("rb") as file:
         mark = int.from_bytes(file.read(_MARK_BYTES), "little")
-    dtype, width = {HALF_MARK: (HALF.dtype, 2), INT8_MARK: ("int8", 1)}.get(mark, (BASE.dtype, 4))
-    counts = [
-        layer.number(_NUMBERS[layer.type]) for layer in param.layers if layer.type in _NUMBERS
-    ]
-    # Arrays are padded to whole words.
-    held = sum(_MARK_BYTES + -(-count * width // 4) * 4 for count in counts)
-    plain = max(0, path.stat().st_size - held) // 4
-    stored = {dtype: sum(counts)}
-    stored[BASE.dtype] = stored.get(BASE.dtype, 0) + plain
-    return {name: count for name, count in stored.items() if count}
+    size = path.stat().st_size
+    layers = [layer for layer in param.layers if layer.type in _NUMBERS]
+    coded = [each.number(_NUMBERS[each.type]) for each in layers if _is_coded(each)]
+    others = [each.number(_NUMBERS[each.type]) for each in layers if not _is_coded(each)]
+    held = _held(coded, 1)
+    # The first array's mark; behind one of codes the others are what the file has room for.
+    wide = held + _held(others, 4) <= size
+    half = mark == HALF_MARK or (mark == INT8_MARK and not wide)
+    dtype, width = (HALF.dtype, 2) if half else (BASE.dtype, 4)
+    plain = max(0, size - held - _held(others, width)) // 4
+    stored = Counter({"int8": sum(coded), dtype: sum(others)}) + Counter({BASE.dtype: plain})
+    return dict(stored)
+
+
+def _is_coded(layer: Layer) -> bool:
+    return layer.type in _INT8 and layer.number(_INT8[layer.type]) != 0
+
+
+def _held(counts: Sequence[int], width: int) -> int:
+    """Bytes of arrays with their marks; each is padded to whole words."""
+    return sum(_MARK_BYTES + -(-count * width // 4) * 4 for count in counts)
