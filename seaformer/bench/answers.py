@@ -94,6 +94,11 @@ class AnswerDevice:
     target: Target
     folder: Path
 
+    @property
+    def id(self) -> str:
+        """As measurements have it."""
+        return self.target.device().id
+
     def open(self, file: Artifact | Path, size: tuple[int, int] | None) -> Answers:
         """A model file, exported here or not, on the device."""
         path = file.path if isinstance(file, Artifact) else file

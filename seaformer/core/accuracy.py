@@ -22,7 +22,7 @@ class Accuracy:
     ``format``, ``artifact_file`` and ``artifact_sha256`` are empty for a network that was not
     exported; ``weights`` are as in ``ModelSpec``. ``data`` is the name of the data set's folder,
     ``dataset`` its layout, ``mode`` how images were fed. ``miou_low`` to ``miou_high`` is the 95 %
-    interval over images. ``iou`` is by class. ``device`` is where it ran, empty for this machine.
+    interval over images. ``iou`` is by class. ``device`` is the id of where it ran, empty here.
     """
 
     schema: int

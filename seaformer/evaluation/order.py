@@ -139,7 +139,7 @@ def _opened(
         one = of_file(file, options)
         return one, subject_of(file, one)
     one = on_device(file, device, options)
-    return one, replace(subject_of(file, one), device=device.name)
+    return one, replace(subject_of(file, one), device=device.id)
 
 
 def _count_all(

@@ -119,7 +119,7 @@ def merged(parts: Sequence[Part], where: Sequence[str]) -> Part:
             seen[share] = name
     if absent := sorted(set(range(first.of)) - set(seen)):
         numbers = ", ".join(str(each + 1) for each in absent[:10])
-        raise UsageError(f"Of {first.of} parts {len(absent)} are missing: {numbers}.")
+        raise UsageError(f"Of {first.of} parts these are missing: {numbers}.")
     return _summed(parts, where)
 
 

@@ -41,7 +41,14 @@ class Device(Protocol):
     """Where model files run that are to be evaluated."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As a user named it."""
+        ...
+
+    @property
+    def id(self) -> str:
+        """The same for one device, however it was named, and of no other one."""
+        ...
 
     def open(self, file: Artifact | Path, size: tuple[int, int] | None) -> Batched:
         """A file there; ``size`` completes an input whose sides are free."""

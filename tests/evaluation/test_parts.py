@@ -99,7 +99,7 @@ def test_a_pass_that_was_stopped_continues_to_the_same_part(shapes: DataSet) -> 
 def test_parts_that_do_not_make_the_whole_are_refused(shapes: DataSet) -> None:
     first, second = (counted(shapes, Share(index, 2)) for index in (0, 1))
     for given, sentence in (
-        ([first], "Of 2 parts 1 are missing: 2."),
+        ([first], "Of 2 parts these are missing: 2."),
         ([first, first], "b and a are both part 1 of 2."),
         ([first, counted(shapes, Share(1, 2), seed=7)], "parts of different evaluations"),
         ([first, replace(second, done=2, images=1)], "b is not complete: 2 of 4 images."),
