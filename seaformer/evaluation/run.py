@@ -136,7 +136,7 @@ class _Count:
         if (before.whole, before.shares, before.of) != (self.whole, (share.index,), share.of):
             raise UsageError(
                 "What was counted before is of another evaluation: other data, files or options.",
-                hint="Leave --resume out to begin again.",
+                hint="Name another file for --part to begin again.",
             )
         self.tallies = tallies_of(before.counted, self.data.classes, "what was counted before")
         self.done, self.images = before.done, before.images

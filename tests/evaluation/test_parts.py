@@ -92,8 +92,9 @@ def test_a_pass_that_was_stopped_continues_to_the_same_part(shapes: DataSet) -> 
     again = counted(shapes, Share(), before=kept[-1], progress=seen.append)
     assert again == counted(shapes, Share())
     assert seen[0] == "image 4 of 8"
-    with pytest.raises(UsageError, match="of another evaluation"):
+    with pytest.raises(UsageError, match="of another evaluation") as refused:
         counted(shapes, Share(), before=kept[-1], seed=1)
+    assert "another file" in refused.value.hint  # without --resume that file is refused too
 
 
 def test_parts_that_do_not_make_the_whole_are_refused(shapes: DataSet) -> None:
