@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,8 +27,9 @@ from seaformer.core.console import safe
 from seaformer.core.engine import DEFAULT_FORMAT, timed_formats
 
 if TYPE_CHECKING:
-    from seaformer.reproduce.plan import PaperTable, PlannedRow, Work
-    from seaformer.reproduce.run import Answer, Factory, Progress
+    from seaformer.reproduce.estimated import Estimates
+    from seaformer.reproduce.page import Page
+    from seaformer.reproduce.run import Outcome, Progress
 
 _FORMATS = ("text", "md", "json")
 _DEVICES = "host, emulator[:CORE], a phone, or estimate[:CORE]"
@@ -59,8 +60,8 @@ def reproduce(
     results: Results = "",
 ) -> None:
     """Export and measure what a table of the paper needs; resumes where it was interrupted."""
-    from seaformer.reproduce.estimated import is_estimate
-    from seaformer.reproduce.page import plan_page
+    from seaformer.reproduce import estimated
+    from seaformer.reproduce.page import measured_page, plan_page
     from seaformer.reproduce.plan import find_table, plan, work_of
     from seaformer.reproduce.run import cached_files, run_works, states
     from seaformer.store.results import ResultStore, results_dir
@@ -71,57 +72,33 @@ def reproduce(
     run = run_plan(how, device, seed=0, components=False)
     rows = plan(chosen, model)
     works = work_of(rows)
-    store = ResultStore(results_dir(results or None))
-    if is_estimate(device):
-        _estimate(chosen, rows, device, cached_files(runtime), format, wide, dry_run)
-        return
+    store, factory = ResultStore(results_dir(results or None)), cached_files(runtime)
+    computed = estimated.is_estimate(device)
     if dry_run:
-        left = states(works, store, cached_files(runtime), run, device)
-        show(plan_page(chosen, rows, left), wide)
+        left = (
+            estimated.estimate_states(works, factory)
+            if computed
+            else states(works, store, factory, run, device)
+        )
+        show(plan_page(chosen, rows, left).blocks(), wide)
         next_step(shlex.join(["seaformer", *(w for w in sys.argv[1:] if w != "--dry-run")]))
         return
+    made: Estimates | Outcome
+    page: Page[Any]
     with _progress() as step:
-        outcome = run_works(
-            works, device, store, run, cached_files(runtime),
-            progress=step, say=notice, command=command_line(), again=again,
-            stored=stored, limit=limit,
-        )  # fmt: skip
-    _show(chosen, rows, outcome.answers, format, wide)
-    next_step(f"seaformer report --results {shlex.quote(str(store.root))}")
-    _end(outcome.interrupted, outcome.exit_code)
-
-
-def _estimate(
-    table: PaperTable,
-    rows: Sequence[PlannedRow],
-    device: str,
-    factory: Factory,
-    format: str,
-    wide: bool,
-    dry_run: bool,
-) -> None:
-    """The table with estimates; nothing is stored."""
-    from seaformer.core import codec
-    from seaformer.reproduce import estimated
-    from seaformer.reproduce.page import plan_page
-    from seaformer.reproduce.plan import work_of
-
-    works = work_of(rows)
-    if dry_run:
-        show(plan_page(table, rows, estimated.estimate_states(works, factory)), wide)
-        return
-    with _progress() as step:
-        estimates = estimated.open_estimates(device, factory, step, notice)
-        estimates.run(works)
-    lines = estimated.estimated_rows(rows, estimates.answers, estimates.reasons)
-    if format == "json":
-        print_json([codec.to_json(row) for row in lines])
-    elif format == "md":
-        print_document(estimated.estimate_markdown(table, lines))
-    else:
-        show(estimated.estimate_lines(table, lines), wide)
-    next_step("seaformer estimate calibrate --help")
-    _end(estimates.interrupted, estimates.exit_code)
+        if computed:
+            made = estimated.estimate_works(works, device, factory, progress=step, say=notice)
+            page = estimated.estimate_page(chosen, rows, made)
+        else:
+            made = run_works(
+                works, device, store, run, factory, progress=step, say=notice,
+                command=command_line(), again=again, stored=stored, limit=limit,
+            )  # fmt: skip
+            page = measured_page(chosen, rows, made.answers)
+    _show(page, format, wide)
+    report = f"seaformer report --results {shlex.quote(str(store.root))}"
+    next_step("seaformer estimate calibrate --help" if computed else report)
+    _end(made.interrupted, made.exit_code)
 
 
 @contextmanager
@@ -149,24 +126,15 @@ def _line(step: Progress) -> str:
     return f"{step.done} of {step.total}, about {left} left: {step.what}"
 
 
-def _show(
-    table: PaperTable,
-    rows: Sequence[PlannedRow],
-    answers: Mapping[Work, Answer],
-    format: str,
-    wide: bool,
-) -> None:
+def _show(page: Page[Any], format: str, wide: bool) -> None:
     from seaformer.core import codec
-    from seaformer.reproduce.page import markdown, page
-    from seaformer.reproduce.table import reproduce_rows
 
-    reproduced = reproduce_rows(rows, answers)
     if format == "json":
-        print_json([codec.to_json(row) for row in reproduced])
+        print_json([codec.to_json(row) for row in page.rows])
     elif format == "md":
-        print_document(markdown(table, reproduced))
+        print_document(page.markdown())
     else:
-        show(page(table, reproduced), wide)
+        show(page.blocks(), wide)
 
 
 def _end(interrupted: bool, exit_code: int) -> None:

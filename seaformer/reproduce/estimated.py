@@ -16,7 +16,8 @@ from seaformer.core.files import expanded
 from seaformer.estimate.run import CORE, Estimator, open_estimator
 from seaformer.report import words
 from seaformer.report.estimate import DOMAINS, interval
-from seaformer.report.terminal import Block, Column, Line, Table
+from seaformer.report.terminal import Column
+from seaformer.reproduce.page import Page
 from seaformer.reproduce.plan import PERCENT, PaperTable, PlannedRow, Work
 from seaformer.reproduce.run import Factory, Progress
 from seaformer.reproduce.table import MISSING
@@ -84,16 +85,23 @@ def is_estimate(device: str) -> bool:
     return device.partition(":")[0] == DEVICE
 
 
-def open_estimates(
+def estimate_works(
+    works: Sequence[Work],
     device: str,
     factory: Factory,
+    *,
     progress: Callable[[Progress], None],
     say: Callable[[str], None],
 ) -> Estimates:
-    """The estimates of ``estimate:CORE`` or ``estimate:FILE.json``; raises what opening does."""
+    """Answer every work for ``estimate:CORE`` or ``estimate:FILE.json``, a calibration.
+
+    Raises the error of what cannot be opened.
+    """
     name = device.partition(":")[2] or CORE
     file = expanded(name) if name.endswith(".json") else None
-    return Estimates(open_estimator(name, file, factory.engines, say), factory, progress)
+    estimates = Estimates(open_estimator(name, file, factory.engines, say), factory, progress)
+    estimates.run(works)
+    return estimates
 
 
 def estimate_states(works: Sequence[Work], factory: Factory) -> dict[Work, str]:
@@ -133,13 +141,12 @@ def estimate_columns(
     )
 
 
-def estimate_lines(table: PaperTable, rows: Sequence[EstimatedRow]) -> list[Block]:
-    """The table and its notes, for a terminal."""
-    return [
-        Line(table.title, "italic"),
-        Table(estimate_columns(table, rows), rows),
-        *(Line(note, hang=2) for note in estimate_notes(rows)),
-    ]
+def estimate_page(
+    table: PaperTable, planned: Sequence[PlannedRow], estimates: Estimates
+) -> Page[EstimatedRow]:
+    """The table with its estimates."""
+    rows = estimated_rows(planned, estimates.answers, estimates.reasons)
+    return Page(table.title, estimate_columns(table, rows), rows, estimate_notes(rows))
 
 
 def estimate_notes(rows: Sequence[EstimatedRow]) -> list[str]:
@@ -154,16 +161,6 @@ def estimate_notes(rows: Sequence[EstimatedRow]) -> list[str]:
             "The calibration may contain these very lines: see estimate calibrate --leave-out."
         )
     return notes
-
-
-def estimate_markdown(table: PaperTable, rows: Sequence[EstimatedRow]) -> str:
-    """The whole table as Markdown."""
-    shown = estimate_columns(table, rows)
-    lines = [[column.title for column in shown], ["---" for _ in shown]]
-    lines += [[words.clean(column.text(row)) for column in shown] for row in rows]
-    grid = "\n".join(f"| {' | '.join(c.replace('|', '/') for c in line)} |" for line in lines)
-    listed = "\n".join(f"- {note}" for note in estimate_notes(rows))
-    return f"## {table.title}\n\n{grid}\n\n{listed}\n"
 
 
 def _row(

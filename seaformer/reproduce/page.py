@@ -1,20 +1,49 @@
 """What a person reads of a reproduction: the table, its notes, and the plan before it.
 
-The same columns are printed on a terminal and written as Markdown.
+The same columns are printed on a terminal and written as Markdown, whoever made the rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from seaformer.report import words
 from seaformer.report.terminal import Block, Column, Line, Table
 from seaformer.reproduce.plan import PaperTable, PlannedRow, Work
-from seaformer.reproduce.table import MISSING, ReproducedRow, reference_of
+from seaformer.reproduce.run import Answer
+from seaformer.reproduce.table import MISSING, ReproducedRow, reference_of, reproduce_rows
 
 _NOTHING = words.NOTHING
+Row = TypeVar("Row")
 Columns = tuple[Column[ReproducedRow], ...]
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """A table of the paper with its title, our columns and the notes below it."""
+
+    title: str
+    columns: Sequence[Column[Row]]
+    rows: Sequence[Row]
+    notes: Sequence[str]
+
+    def blocks(self) -> list[Block]:
+        """For a terminal."""
+        return [
+            Line(self.title, "italic"),
+            Table(tuple(self.columns), self.rows),
+            *(Line(note, hang=2) for note in self.notes),
+        ]
+
+    def markdown(self) -> str:
+        """The whole of it as Markdown."""
+        lines = [[column.title for column in self.columns], ["---" for _ in self.columns]]
+        lines += [[words.clean(column.text(row)) for column in self.columns] for row in self.rows]
+        grid = "\n".join(f"| {' | '.join(c.replace('|', '/') for c in line)} |" for line in lines)
+        listed = "\n".join(f"- {note}" for note in self.notes)
+        return f"## {self.title}\n\n{grid}\n\n{listed}\n"
 
 
 def columns(table: PaperTable, rows: Sequence[ReproducedRow]) -> Columns:
@@ -31,18 +60,17 @@ def columns(table: PaperTable, rows: Sequence[ReproducedRow]) -> Columns:
     return (*names, *_papers(table, rows), *_ours(rows), *_RATIOS, *end)
 
 
-def page(table: PaperTable, rows: Sequence[ReproducedRow]) -> list[Block]:
-    """The table and its notes, for a terminal."""
-    return [
-        Line(table.title, "italic"),
-        Table(columns(table, rows), rows),
-        *(Line(note, hang=2) for note in notes(table, rows)),
-    ]
+def measured_page(
+    table: PaperTable, planned: Sequence[PlannedRow], answers: Mapping[Work, Answer]
+) -> Page[ReproducedRow]:
+    """The table with what was measured or counted of it."""
+    rows = reproduce_rows(planned, answers)
+    return Page(table.title, columns(table, rows), rows, notes(table, rows))
 
 
 def plan_page(
     table: PaperTable, rows: Sequence[PlannedRow], states: Mapping[Work, str]
-) -> list[Block]:
+) -> Page[PlannedRow]:
     """Each line of the paper, our model of it, and what is left to do."""
 
     def state(row: PlannedRow) -> str:
@@ -57,11 +85,8 @@ def plan_page(
     )
     ready = sum(row.work is not None for row in rows)
     files = words.counted(len(states), "file is", "files are")
-    return [
-        Line(table.title, "italic"),
-        Table((*names, *others), rows),
-        Line(f"{ready} of {len(rows)} lines have a model; {files} to be measured."),
-    ]
+    note = f"{ready} of {len(rows)} lines have a model; {files} to be measured."
+    return Page(table.title, (*names, *others), rows, [note])
 
 
 def _identity(table: PaperTable) -> list[tuple[str, Callable[[PlannedRow], str]]]:
@@ -172,16 +197,6 @@ def notes(table: PaperTable, rows: Sequence[ReproducedRow]) -> list[str]:
         lines.append(f"Relative figures are over {reference}.")
     lines.append("How the paper measured, and what differs here: docs/reproduce.md.")
     return lines
-
-
-def markdown(table: PaperTable, rows: Sequence[ReproducedRow]) -> str:
-    """The whole table as Markdown."""
-    shown = columns(table, rows)
-    lines = [[column.title for column in shown], ["---" for _ in shown]]
-    lines += [[words.clean(column.text(row)) for column in shown] for row in rows]
-    grid = "\n".join(f"| {' | '.join(c.replace('|', '/') for c in line)} |" for line in lines)
-    listed = "\n".join(f"- {note}" for note in notes(table, rows))
-    return f"## {table.title}\n\n{grid}\n\n{listed}\n"
 
 
 def _number(value: float | None, digits: int | None = None) -> str:

@@ -13,6 +13,7 @@ from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ExportError, UsageError
 from seaformer.core.estimate import Estimate, PartEstimate
 from seaformer.reproduce import estimated
+from seaformer.reproduce.page import Page
 from seaformer.reproduce.plan import TABLES, Work, plan, work_of
 from seaformer.reproduce.run import Factory
 from tests.commands.program import seaformer
@@ -52,7 +53,7 @@ def test_an_estimate_is_beside_the_papers_figure_with_its_interval_and_differenc
     count, difference = estimated.estimate_notes(rows)
     assert count.startswith("4 of 8 lines estimated")  # two lines of the paper for each
     assert "10.0 % on average, 10.0 % at most" in difference
-    assert "| 73.70 |" in estimated.estimate_markdown(TABLE, rows)
+    assert "| 73.70 |" in Page("", estimated.estimate_columns(TABLE, rows), rows, []).markdown()
 
 
 def test_shares_of_components_are_beside_figure_10() -> None:
@@ -113,7 +114,9 @@ def test_what_cannot_be_exported_has_its_reason_and_an_interruption_keeps_the_re
 def test_a_core_or_file_without_calibration_is_refused(tmp_path: Path) -> None:
     factory = Factory(find=lambda _: None, make=_make, engines=("executorch",))
     with pytest.raises(UsageError, match="No calibration covers the core 'sd999'"):
-        estimated.open_estimates("estimate:sd999", factory, lambda _: None, lambda _: None)
+        estimated.estimate_works(
+            [], "estimate:sd999", factory, progress=lambda _: None, say=lambda _: None
+        )
     done = seaformer("reproduce", "table2", "--device", "estimate:x.json", cwd=tmp_path)
     assert done.code == 3
     assert "x.json" in done.complaint
