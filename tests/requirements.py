@@ -41,6 +41,13 @@ def module(name: str, install: str) -> Any:
         skip(f"no {name} ({install})")
 
 
+def converter(format: str) -> None:
+    """End the test where what writes a format is missing, in CI too where no extra of CI has it."""
+    package = {"coreml": "coremltools", "litert": "litert_torch"}.get(format)
+    if package:
+        pytest.importorskip(package)
+
+
 def skip_for(error: SeaFormerError) -> NoReturn:
     """End the test for what the package itself reports as missing, with its own advice."""
     skip(f"{error.message} ({error.hint})" if error.hint else error.message)

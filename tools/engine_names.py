@@ -33,6 +33,7 @@ OWN = (
     "export/quantize/{format}.py",
     "export/quantize/_{format}_*.py",
     "export/rewrites/{name}.py",
+    "export/rewrites/{name}_*.py",
     "runtime/{name}.py",
     "runtime/_{format}/*",
     "runtime/build/recipes/{name}*",

@@ -80,4 +80,4 @@ def test_ctrl_c_of_an_export_leaves_nothing_behind(tmp_path: Path, temporary: Pa
     told = interrupted((*TINY, "--out", "out"), "trace to ONNX", tmp_path, temporary)
     assert told.code == 130, told.err
     assert "Traceback" not in told.err
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()

@@ -34,6 +34,7 @@ from seaformer.report.artifact import noise_page
 from seaformer.report.terminal import plain
 from seaformer.runtime.onnxruntime import OnnxRuntimeSession
 from tests import nets
+from tests.requirements import converter
 
 SHAPE = (1, 3, 64, 64)
 
@@ -122,7 +123,7 @@ def test_an_executorch_program_is_one_delegate_with_a_range_for_each_clamp(tmp_p
 
 @pytest.mark.parametrize("format", sorted({*get_args(FormatName)} - {"onnx", "executorch", "ncnn"}))
 def test_an_engine_that_does_not_execute_it_is_refused(tmp_path: Path, format: str) -> None:
-    pytest.importorskip({"coreml": "coremltools", "litert": "litert_torch"}[format])
+    converter(format)
     with pytest.raises(UsageError, match=f"{format} supports fp32 and fp16 \\(got int8\\)"):
         export_request(request(format), tmp_path)
 

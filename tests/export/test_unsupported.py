@@ -14,6 +14,7 @@ from seaformer.core.precision import BASE
 from seaformer.core.quiet import quiet
 from seaformer.export import FORMATS
 from seaformer.export._format import Format, WriteRequest
+from tests.requirements import converter
 
 
 class ConvThen(nn.Module):
@@ -41,6 +42,7 @@ def test_the_operator_that_a_format_lacks_is_named(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    converter(format)
     with quiet():
         writer: Format = FORMATS.load(format)
         request = WriteRequest(
