@@ -125,7 +125,7 @@ def test_a_damaged_part_is_refused_in_one_sentence(shapes: DataSet, tmp_path: Pa
     refused("as many counts as subjects", counted=[counts])
     refused("3 rows of 12", counted=[counts | {"counts": [[1]] * 3}, counts])
     refused("3 rows of 12", counted=[counts | {"counts": [[1] * 12, [1] * 12, [1]]}, counts])
-    refused("3 rows of 12", counted=[counts | {"counts": [[2**70] * 12] * 3}, counts])
+    refused("at most 63 bits", counted=[counts | {"counts": [[2**70] * 12] * 3}, counts])
     refused("cannot be unpacked", counted=[counts | {"resampled": "AAAA"}, counts])
     refused("resampled must be", counted=[counts | {"resampled": "eJwDAAAAAAE="}, counts])
     path.write_text(json.dumps(good | {"schema": 2}))
