@@ -182,15 +182,11 @@ def newest(table: ResultTable, *, valid_only: bool = False) -> ResultTable:
     A key is device, model, size, format, precision, scope, variant of the file, method, core,
     threads, runner, source.
     """
-    seen = set()
-    kept = []
+    first: dict[tuple[object, ...], ResultRow] = {}
     for row in table.rows:
-        identity = row.key
-        if identity in seen or (valid_only and not row.valid):
-            continue
-        seen.add(identity)
-        kept.append(row)
-    return ResultTable(tuple(kept))
+        if row.valid or not valid_only:
+            first.setdefault(row.key, row)
+    return ResultTable(tuple(first.values()))
 
 
 def current(table: ResultTable) -> ResultTable:

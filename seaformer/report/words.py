@@ -27,6 +27,8 @@ def printable(text: str) -> str:
 
 def clean(text: str) -> str:
     """One line of printable characters."""
+    if text.isprintable() and " " not in text:
+        return text
     return " ".join(printable(text).split())
 
 
