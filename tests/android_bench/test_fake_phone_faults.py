@@ -35,9 +35,14 @@ def connected(phone: FakePhone, timeout_s: float = 5) -> AdbDeviceTcp:
 
 def eventually(holds: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + 60
-    while not holds() and time.monotonic() < deadline:
+    while not (held := holds()) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return holds()
+    return held
+
+
+def sleeps(phone: FakePhone) -> bool:
+    """Whether a job has come to its ``sleep``: until then it is not in /proc at every moment."""
+    return any(process.argv[:1] == ("sleep",) for process in phone.processes())
 
 
 def _hung_up(sock: socket.socket) -> bool:
@@ -165,7 +170,7 @@ def test_a_reboot_ends_jobs_and_brings_another_boot_id(files: str) -> None:
         with closing(connected(phone)) as device:
             before = device.shell("cat /proc/sys/kernel/random/boot_id")
             device.shell("trap '' HUP; setsid sleep 78 > /dev/null 2>&1 < /dev/null &")
-            assert eventually(lambda: bool(phone.processes()))
+            assert eventually(lambda: sleeps(phone))
         phone.reboot(files=files, boot_s=2)
         assert phone.processes() == []
         with closing(connected(phone)) as device:
@@ -258,7 +263,7 @@ def test_a_phone_that_ends_leaves_no_process_and_no_folder() -> None:
     with FakePhone() as phone:
         with closing(connected(phone)) as device:
             device.shell("trap '' HUP; setsid sleep 79 > /dev/null 2>&1 < /dev/null &")
-            assert eventually(lambda: len(phone.processes()) > 0)
+            assert eventually(lambda: sleeps(phone))
         base = phone.base
     assert phone.processes() == []
     assert not base.exists()
