@@ -71,7 +71,7 @@ _KIND_COLUMNS: tuple[Column[_Operator], ...] = (
 )
 _OPERATOR_COLUMNS: tuple[Column[_Operator], ...] = (
     Column("operator", lambda pair: words.clean(pair[1].name), key=True),
-    Column("module", lambda pair: words.clean(_module(pair[1])), rank=1),
+    Column("module", lambda pair: words.clean(words.module(pair[1])), rank=1),
     *_KIND_COLUMNS[1:],
 )
 _SCALE_COLUMNS: tuple[Column[ScaleSummary], ...] = (
@@ -173,12 +173,6 @@ def estimate_page(estimates: Sequence[Estimate]) -> list[Block]:
 def cycles(count: float | None) -> str:
     """Millions of cycles with two decimals."""
     return words.NOTHING if count is None else f"{count / 1e6:.2f}"
-
-
-def _module(each: OperatorEstimate) -> str:
-    if not each.module:
-        return words.NOTHING
-    return each.module if each.exact else f"~ {each.module}"
 
 
 def share(row: Estimate, part: PartEstimate | OperatorEstimate) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from seaformer.core.counts import Counts
-from seaformer.core.operator_code import OperatorCode, OperatorCodes
+from seaformer.core.operator_code import OperatorCodes
 from seaformer.report import words
 from seaformer.report.terminal import Block, Column, Line, Table
 
@@ -63,7 +63,7 @@ def operator_code_page(codes: OperatorCodes, top: int = TOP) -> list[Block]:
 def operator_lines(codes: OperatorCodes, top: int = TOP) -> list[Cells]:
     """The operators that execute most: name, module, and the figures of ``_figures``."""
     ordered = sorted(codes.operators, key=lambda each: -each.counts.instructions)
-    rows = [(each.name, module(each), sum_of(each.counts)) for each in ordered[:top]]
+    rows = [(each.name, words.module(each), sum_of(each.counts)) for each in ordered[:top]]
     return _lines(rows, codes.counts.instructions)
 
 
@@ -88,13 +88,6 @@ def sum_of(counts: Counts) -> Sum:
 def total(sums: Iterable[Sum]) -> Sum:
     """Of several operators."""
     return sum(sums, Sum())
-
-
-def module(each: OperatorCode) -> str:
-    """Its module; ``~`` before one that is the engine's own."""
-    if not each.module:
-        return words.NOTHING
-    return each.module if each.exact else f"~ {each.module}"
 
 
 def _lines(rows: Sequence[tuple[str, str, Sum]], whole: int) -> list[Cells]:

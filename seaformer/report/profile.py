@@ -68,7 +68,7 @@ def write_profile(profile: Profile, root: Path) -> Path:
 def operator_lines(profile: Profile, top: int = TOP) -> list[Share]:
     """(operator, module, ms, share, cumulative share), slowest first."""
     ordered = sorted(profile.operators, key=lambda operator: -operator.median_ns)
-    named = [(o.name, _module(o), o.median_ns) for o in ordered[:top]]
+    named = [(o.name, words.module(o), o.median_ns) for o in ordered[:top]]
     return _with_shares(named, profile.inference_ns)
 
 
@@ -132,12 +132,6 @@ def _event(name: str, category: str, thread: int, start_ns: int, ns: int) -> dic
 
 def _named(what: str, thread: int, name: str) -> dict[str, Any]:
     return {"name": what, "ph": "M", "pid": 1, "tid": thread, "args": {"name": name}}
-
-
-def _module(operator: OperatorTime) -> str:
-    if not operator.module:
-        return words.NOTHING
-    return operator.module if operator.exact else f"~ {operator.module}"
 
 
 def _with_shares(lines: Sequence[tuple[str, str, int]], whole_ns: int) -> list[Share]:

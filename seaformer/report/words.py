@@ -54,6 +54,22 @@ def interval(row: HasInterval) -> str:
     return NOTHING if low is None or high is None else f"{ms(low)}–{ms(high)}"
 
 
+class OfModule(Protocol):
+    """An operator: what was timed, counted or estimated of it."""
+
+    @property
+    def module(self) -> str: ...
+    @property
+    def exact(self) -> bool: ...
+
+
+def module(operator: OfModule) -> str:
+    """Its module; ``~`` before that of one of the engine's own, put with the one before it."""
+    if not operator.module:
+        return NOTHING
+    return operator.module if operator.exact else f"~ {operator.module}"
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """``1 file``, ``2 files``; ``plural`` where it is not made with an s."""
     return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
