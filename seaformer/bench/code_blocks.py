@@ -40,19 +40,8 @@ def block_profile(
     Raises ``RunnerFailed`` when it does not run, ``UsageError`` for a target that cannot
     report blocks.
     """
-    model, method = artifact.callable_of(plan.method)
     with temporary_folder("blocks") as folder:
-        request = RunnerRequest(
-            engine=runner_engine(artifact.format, artifact.file).name,
-            model=str(model),
-            method=method,
-            cpus=choose_cores(target.device(), plan.core, 1).cpus,
-            inputs=tuple(map(str, inputs.prepare(artifact, folder, plan.method).inputs)),
-            warmup=Warmup(runs=1),
-            stop=Stop(runs=1),
-            shapes=inputs.chosen_shapes(artifact),
-            external=inputs.external_files(artifact),
-        )
+        request = warm_request(target, plan, artifact, folder, plan.method)
         report, blocks = block_target(target).run_blocks(request)
     head = BlockHead(
         **vars(
@@ -69,6 +58,24 @@ def block_profile(
         counts=report.counts[-1],
     )
     return BlockProfile(head, blocks)
+
+
+def warm_request(
+    target: Target, plan: RunPlan, artifact: Artifact, folder: Path, name: str
+) -> RunnerRequest:
+    """One warm inference of a method; its inputs are written to ``folder``."""
+    model, method = artifact.callable_of(name)
+    return RunnerRequest(
+        engine=runner_engine(artifact.format, artifact.file).name,
+        model=str(model),
+        method=method,
+        cpus=choose_cores(target.device(), plan.core, 1).cpus,
+        inputs=tuple(map(str, inputs.prepare(artifact, folder, name).inputs)),
+        warmup=Warmup(runs=1),
+        stop=Stop(runs=1),
+        shapes=inputs.chosen_shapes(artifact),
+        external=inputs.external_files(artifact),
+    )
 
 
 def write_blocks_of(

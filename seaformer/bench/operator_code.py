@@ -7,14 +7,15 @@ an event then name the parts that it is made of.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from seaformer.bench import inputs
+from seaformer.bench.code_blocks import warm_request
 from seaformer.bench.header import header_of
 from seaformer.bench.operators import OPERATORS
-from seaformer.bench.operators._events import Event, Modules
-from seaformer.bench.runner_io import RunnerRequest
-from seaformer.bench.target import PartTarget, Target, choose_cores
+from seaformer.bench.operators._events import Event, Modules, placed
+from seaformer.bench.profile import read_profile
+from seaformer.bench.target import PartTarget, Target
 from seaformer.core import codec, files
 from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.code_blocks import CodePart
@@ -23,7 +24,7 @@ from seaformer.core.errors import ArtifactError, DeviceError, RunnerFailed, Usag
 from seaformer.core.files import safe_name
 from seaformer.core.operator_code import SCHEMA, OperatorCode, OperatorCodes, summed
 from seaformer.core.operators import GraphOperator, load_operator_map
-from seaformer.core.plan import RunPlan, Stop, Warmup
+from seaformer.core.plan import RunPlan
 from seaformer.core.scratch import temporary_folder
 from seaformer.store.checkout import commit_of
 
@@ -45,19 +46,9 @@ def operator_codes(
         )
     with temporary_folder("operators") as folder:
         file = folder / "operators.json"
-        request = RunnerRequest(
-            engine=row.name,
-            model=str(artifact.path),
-            cpus=choose_cores(target.device(), plan.core, 1).cpus,
-            inputs=tuple(map(str, inputs.prepare(artifact, folder).inputs)),
-            warmup=Warmup(runs=1),
-            stop=Stop(runs=1),
-            profile_ops=str(file),
-            shapes=inputs.chosen_shapes(artifact),
-            external=inputs.external_files(artifact),
-        )
-        report, parts = target.run_parts(request)
-        text = _read(file)
+        request = warm_request(target, plan, artifact, folder, FORWARD)
+        report, parts = target.run_parts(replace(request, profile_ops=str(file)))
+        text = read_profile(file)
     engine = OPERATORS.load(row.name)
     (run,) = engine.parse(text, 1)
     modules = engine.join(run.events, _graph(artifact))
@@ -112,13 +103,6 @@ def without_blocks(codes: OperatorCodes) -> OperatorCodes:
     return OperatorCodes(**(vars(codes) | {"operators": tuple(kept)}))
 
 
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RunnerFailed(f"The runner left no profile: {error.strerror}.") from error
-
-
 def _graph(artifact: Artifact) -> tuple[GraphOperator, ...]:
     """The operators of the file's graph; none of a file without a map."""
     if artifact.operator_map is None:
@@ -129,13 +113,7 @@ def _graph(artifact: Artifact) -> tuple[GraphOperator, ...]:
 def _operators(
     events: Sequence[Event], modules: Modules, parts: Sequence[CodePart]
 ) -> tuple[OperatorCode, ...]:
-    """Events with their modules; one without goes with the one before."""
-    operators, before = [], ""
-    for event, module, part in zip(events, modules, parts, strict=True):
-        before = before if module is None else module
-        operators.append(
-            OperatorCode(
-                event.name, event.kind, before, module is not None, part.counts, part.blocks
-            )
-        )
-    return tuple(operators)
+    return tuple(
+        OperatorCode(event.name, event.kind, module, exact, part.counts, part.blocks)
+        for event, (module, exact), part in zip(events, placed(modules), parts, strict=True)
+    )

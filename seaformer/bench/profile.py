@@ -13,7 +13,14 @@ from pathlib import Path
 from seaformer.bench import inputs
 from seaformer.bench.header import header_of
 from seaformer.bench.operators import OPERATORS
-from seaformer.bench.operators._events import Event, Modules, between_ns, medians_ns, typical
+from seaformer.bench.operators._events import (
+    Event,
+    Modules,
+    between_ns,
+    medians_ns,
+    placed,
+    typical,
+)
 from seaformer.bench.runner_io import RunnerReport, RunnerRequest
 from seaformer.bench.target import Target, choose_cores
 from seaformer.core.artifact import FORWARD, Artifact
@@ -101,8 +108,13 @@ def _run(
             external=inputs.external_files(artifact),
         )
     )
+    return report, read_profile(file)
+
+
+def read_profile(file: Path) -> str:
+    """What the engine's profiler wrote. Raises ``RunnerFailed`` where it wrote nothing."""
     try:
-        return report, file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise RunnerFailed(f"The runner left no profile: {error.strerror}.") from error
 
@@ -110,21 +122,17 @@ def _run(
 def _operators(
     events: Sequence[Event], medians: Sequence[int], modules: Modules
 ) -> tuple[OperatorTime, ...]:
-    """Events with their modules; one without goes with the one before."""
-    operators, before = [], ""
-    for event, median_ns, module in zip(events, medians, modules, strict=True):
-        before = before if module is None else module
-        operators.append(
-            OperatorTime(
-                name=event.name,
-                kind=event.kind,
-                module=before,
-                exact=module is not None,
-                median_ns=median_ns,
-                start_ns=event.start_ns,
-                duration_ns=event.duration_ns,
-                dtype=event.dtype,
-                convolves=event.convolves,
-            )
+    return tuple(
+        OperatorTime(
+            name=event.name,
+            kind=event.kind,
+            module=module,
+            exact=exact,
+            median_ns=median_ns,
+            start_ns=event.start_ns,
+            duration_ns=event.duration_ns,
+            dtype=event.dtype,
+            convolves=event.convolves,
         )
-    return tuple(operators)
+        for event, median_ns, (module, exact) in zip(events, medians, placed(modules), strict=True)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +65,8 @@ def cut(events: Sequence[Event], parts: Sequence[CodePart], before: int = 0) -> 
     """
     codes = []
     for event in events:
-        first = (
-            round(event.start_ns / TICK_NS) + 1 + before
-        )  # what ended with the run's begin is before
+        # What ended with the run's begin is before it.
+        first = round(event.start_ns / TICK_NS) + 1 + before
         after = first + round(event.duration_ns / TICK_NS)
         if not 0 < first < after <= len(parts):
             raise RunnerFailed(
@@ -76,6 +75,14 @@ def cut(events: Sequence[Event], parts: Sequence[CodePart], before: int = 0) -> 
             )
         codes.append(summed(tuple(parts[first:after])))
     return codes
+
+
+def placed(modules: Modules) -> Iterator[tuple[str, bool]]:
+    """Each operator's module and whether it is its own; one without goes with the one before."""
+    before = ""
+    for module in modules:
+        before = before if module is None else module
+        yield before, module is not None
 
 
 def array(text: str) -> list[dict[str, Any]]:
