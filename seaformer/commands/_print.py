@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from seaformer.core.artifact import Artifact
     from seaformer.core.request import ExportRequest
     from seaformer.report.terminal import Block
+    from seaformer.reproduce.page import Page
 
 INTERRUPTED = 130
 
@@ -139,6 +140,16 @@ def show(page: Iterable[Block], wide: bool = False) -> None:
     console = Console(highlight=False)
     for line in lines(page, width):
         console.print(Text.assemble(*line), soft_wrap=True)
+
+
+def print_page(page: Page[Any], format: str, wide: bool) -> None:
+    """A page as ``text`` fitted to the terminal, as Markdown (``md``) or its rows as ``json``."""
+    if format == "json":
+        print_json(page.documents())
+    elif format == "md":
+        print_document(page.markdown())
+    else:
+        show(page.blocks(), wide)
 
 
 def print_json(document: Any) -> None:

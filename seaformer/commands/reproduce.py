@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,17 +19,13 @@ from seaformer.commands._print import (
     command_line,
     next_step,
     notice,
-    print_document,
-    print_json,
-    show,
+    print_page,
 )
 from seaformer.core.console import safe
 from seaformer.core.engine import DEFAULT_FORMAT, timed_formats
 
 if TYPE_CHECKING:
-    from seaformer.reproduce.estimated import Estimates
-    from seaformer.reproduce.page import Page
-    from seaformer.reproduce.run import Outcome, Progress
+    from seaformer.reproduce.page import Progress, Way
 
 _FORMATS = ("text", "md", "json")
 _DEVICES = "host, emulator[:CORE], a phone, or estimate[:CORE]"
@@ -60,45 +56,36 @@ def reproduce(
     results: Results = "",
 ) -> None:
     """Export and measure what a table of the paper needs; resumes where it was interrupted."""
-    from seaformer.reproduce import estimated
-    from seaformer.reproduce.page import measured_page, plan_page
-    from seaformer.reproduce.plan import find_table, plan, work_of
-    from seaformer.reproduce.run import cached_files, run_works, states
+    from seaformer.reproduce.estimated import Estimating, is_estimate
+    from seaformer.reproduce.measured import Measuring
+    from seaformer.reproduce.page import plan_page
+    from seaformer.reproduce.plan import TABLES, plan
+    from seaformer.reproduce.run import cached_files
     from seaformer.store.results import ResultStore, results_dir
 
-    chosen = find_table(table)
+    known("table", [table], tuple(TABLES))
     known("runtime", [runtime], timed_formats())
     known("format", [format], _FORMATS)
     run = run_plan(how, device, seed=0, components=False)
-    rows = plan(chosen, model)
-    works = work_of(rows)
-    store, factory = ResultStore(results_dir(results or None)), cached_files(runtime)
-    computed = estimated.is_estimate(device)
+    planned = plan(TABLES[table], model)
+    store, files = ResultStore(results_dir(results or None)), cached_files(runtime)
+    way: Way = Measuring(
+        device, store, run, files, notice, command_line(), again=again, stored=stored, limit=limit
+    )
+    advice = f"seaformer report --results {shlex.quote(str(store.root))}"
+    if is_estimate(device):
+        way, advice = Estimating(device, files, notice), "seaformer estimate calibrate --help"
     if dry_run:
-        left = (
-            estimated.estimate_states(works, factory)
-            if computed
-            else states(works, store, factory, run, device)
-        )
-        show(plan_page(chosen, rows, left).blocks(), wide)
+        print_page(plan_page(planned, way), "text", wide)
         next_step(shlex.join(["seaformer", *(w for w in sys.argv[1:] if w != "--dry-run")]))
         return
-    made: Estimates | Outcome
-    page: Page[Any]
     with _progress() as step:
-        if computed:
-            made = estimated.estimate_works(works, device, factory, progress=step, say=notice)
-            page = estimated.estimate_page(chosen, rows, made)
-        else:
-            made = run_works(
-                works, device, store, run, factory, progress=step, say=notice,
-                command=command_line(), again=again, stored=stored, limit=limit,
-            )  # fmt: skip
-            page = measured_page(chosen, rows, made.answers)
-    _show(page, format, wide)
-    report = f"seaformer report --results {shlex.quote(str(store.root))}"
-    next_step("seaformer estimate calibrate --help" if computed else report)
-    _end(made.interrupted, made.exit_code)
+        made = way.reproduce(planned, step)
+    print_page(made.page, format, wide)
+    next_step(advice)
+    if made.interrupted:
+        notice("Interrupted; the same command continues where it stopped.")
+    raise typer.Exit(INTERRUPTED if made.interrupted else made.exit_code)
 
 
 @contextmanager
@@ -124,23 +111,3 @@ def _line(step: Progress) -> str:
     minutes = step.left_s / 60
     left = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
     return f"{step.done} of {step.total}, about {left} left: {step.what}"
-
-
-def _show(page: Page[Any], format: str, wide: bool) -> None:
-    from seaformer.core import codec
-
-    if format == "json":
-        print_json([codec.to_json(row) for row in page.rows])
-    elif format == "md":
-        print_document(page.markdown())
-    else:
-        show(page.blocks(), wide)
-
-
-def _end(interrupted: bool, exit_code: int) -> None:
-    """Interrupted: 130. Else the code of the first line that has a model and no figure."""
-    if interrupted:
-        notice("Interrupted; the same command continues where it stopped.")
-        raise typer.Exit(INTERRUPTED)
-    if exit_code:
-        raise typer.Exit(exit_code)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from seaformer.core import paper, zoo
 from seaformer.core.errors import UsageError
 from seaformer.core.precision import BASE, precisions
-from seaformer.core.registry import unknown
 from seaformer.core.zoo import ZooEntry
 
 MS, PERCENT = "ms", "%"
@@ -138,16 +137,21 @@ class PlannedRow:
         return Work(self.model, self.precision, self.components, self.macs) if self.model else None
 
 
-def find_table(name: str) -> PaperTable:
-    """A table by its name. Raises ``UnknownName`` with the nearest one."""
-    if name not in TABLES:
-        raise unknown("table", name, TABLES)
-    return TABLES[name]
+@dataclass(frozen=True)
+class Plan:
+    """The lines of a table that are to be reproduced, in the paper's order."""
+
+    table: PaperTable
+    rows: tuple[PlannedRow, ...]
+
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """What the lines wait for, each once, the cheapest network first."""
+        works = dict.fromkeys(row.work for row in self.rows if row.work is not None)
+        return tuple(sorted(works, key=lambda work: (work.macs, work.model)))
 
 
-def plan(
-    table: PaperTable, only: str = "*", *, models: Iterable[ZooEntry] | None = None
-) -> tuple[PlannedRow, ...]:
+def plan(table: PaperTable, only: str = "*", *, models: Iterable[ZooEntry] | None = None) -> Plan:
     """Every line of ``table``, in the paper's order; ``only`` keeps models of that name or glob.
 
     ``models`` are those of the zoo when absent. Raises ``UsageError`` when ``only`` leaves nothing.
@@ -162,13 +166,7 @@ def plan(
         raise UsageError(
             f"No line of {table.name} is a model called {only!r}.", hint=f"It has {known}."
         )
-    return kept
-
-
-def work_of(rows: Iterable[PlannedRow]) -> tuple[Work, ...]:
-    """What the rows wait for, each once, the cheapest network first."""
-    works = dict.fromkeys(row.work for row in rows if row.work is not None)
-    return tuple(sorted(works, key=lambda work: (work.macs, work.model)))
+    return Plan(table, kept)
 
 
 def _by_label(entries: Iterable[ZooEntry], csv: str) -> dict[str, ZooEntry]:

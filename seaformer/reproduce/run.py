@@ -12,18 +12,19 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from seaformer.bench.run import Bench
-from seaformer.bench.target import Target, TargetOptions, open_target
+from seaformer.bench.target import Target
 from seaformer.core.artifact import Artifact
 from seaformer.core.engine import engine_of
 from seaformer.core.errors import SeaFormerError
-from seaformer.core.measurement import EMULATED, MEASURED, Measurement
+from seaformer.core.measurement import MEASURED, Measurement
 from seaformer.core.plan import RunPlan
 from seaformer.core.request import ExportRequest
 from seaformer.export import cached_export, find_export
+from seaformer.reproduce.page import Progress
 from seaformer.reproduce.plan import Work
 from seaformer.store.index import IndexEntry, list_results
 from seaformer.store.results import ResultStore, read_run
@@ -34,16 +35,6 @@ from seaformer.store.results import ResultStore, read_run
 _HOST_S, _EMULATED_S = (90.0, 10.0), (60.0, 250.0)
 _GIGA = 1e9
 NOT_MEASURED = "not measured"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a reproduction is. ``left_s`` is a guess in seconds, better with every row."""
-
-    what: str
-    done: int
-    total: int
-    left_s: float
 
 
 @dataclass(frozen=True)
@@ -212,80 +203,6 @@ def _answer(work: Work, measurement: Measurement) -> Answer:
         flags = "; ".join(f"{f.name}: {f.detail}" for f in measurement.flags if f.fatal)
         return Answer(work, measurement, f"not valid: {flags}", exit_code=5)
     return Answer(work, measurement)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The answers so far, and whether Ctrl-C ended the reproduction."""
-
-    answers: Mapping[Work, Answer]
-    interrupted: bool = False
-
-    @property
-    def exit_code(self) -> int:
-        """That of the first work that has no figure; 0 when all have one."""
-        return next((answer.exit_code for answer in self.answers.values() if answer.exit_code), 0)
-
-
-def run_works(
-    works: Sequence[Work],
-    device: str,
-    store: ResultStore,
-    plan: RunPlan,
-    factory: Factory,
-    *,
-    progress: Callable[[Progress], None],
-    say: Callable[[str], None],
-    command: str = "",
-    again: bool = False,
-    stored: bool = False,
-    limit: float = math.inf,
-) -> Outcome:
-    """Open ``device`` and answer every work; Ctrl-C keeps the answers there are.
-
-    ``again``, ``stored`` and ``limit`` are those of ``Reproduction``.
-
-    Raises the error of the device when it cannot be opened.
-    """
-    reproduction = Reproduction(
-        target=open_target(device, say, TargetOptions(engines=factory.engines)),
-        store=store,
-        plan=plan,
-        factory=factory,
-        progress=progress,
-        command=command,
-        again=again,
-        stored=stored,
-        limit=limit,
-    )
-    try:
-        reproduction.run(works)
-    except KeyboardInterrupt:
-        return Outcome(reproduction.answers, interrupted=True)
-    return Outcome(reproduction.answers)
-
-
-def states(
-    works: Sequence[Work], store: ResultStore, factory: Factory, plan: RunPlan, device: str
-) -> dict[Work, str]:
-    """What is left to do for each file, as far as that is known without the device."""
-    entries = list_results(store.root).entries
-    source = EMULATED if device.partition(":")[0] == "emulator" else MEASURED
-    return {work: _state(work, factory.find(work), entries, plan, source) for work in works}
-
-
-def _state(
-    work: Work,
-    artifact: Artifact | None,
-    entries: Sequence[IndexEntry],
-    plan: RunPlan,
-    source: str,
-) -> str:
-    if artifact is None:
-        return "export, measure"
-    before = measured_before(entries, artifact, work, plan, source)
-    devices = ", ".join(dict.fromkeys(entry.device for entry in before))
-    return f"measured already on {devices}" if devices else "exported already, measure"
 
 
 def _expected_s(work: Work, processes: int, source: str) -> float:

@@ -12,56 +12,55 @@ import pytest
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ExportError, UsageError
 from seaformer.core.estimate import Estimate, PartEstimate
-from seaformer.reproduce import estimated
+from seaformer.reproduce.estimated import Estimates, Estimating
+from seaformer.reproduce.estimated_table import EstimatedRow, estimated_page
 from seaformer.reproduce.page import Page
-from seaformer.reproduce.plan import TABLES, Work, plan, work_of
+from seaformer.reproduce.plan import TABLES, Work, plan
 from seaformer.reproduce.run import Factory
 from tests.commands.program import seaformer
 from tests.commands.test_estimate import ROW
 
 TABLE = TABLES["table2"]
-LINES = plan(TABLE, "seaformer_?.*")
+PLAN = plan(TABLE, "seaformer_?.*")
 
 
 def estimate_of(work: Work, **changes: object) -> Estimate:
     return replace(ROW, model=work.model, precision=work.precision, **cast(Any, changes))
 
 
-def cells(rows: tuple[estimated.EstimatedRow, ...], name: str) -> dict[str, str]:
-    (row,) = [row for row in rows if row.planned.label[0] == name]
-    return {column.title: column.text(row) for column in estimated.estimate_columns(TABLE, rows)}
+def cells(page: Page[EstimatedRow], name: str) -> dict[str, str]:
+    (row,) = [row for row in page.rows if row.planned.label[0] == name]
+    return {column.title: column.text(row) for column in page.columns}
 
 
 def test_an_estimate_is_beside_the_papers_figure_with_its_interval_and_difference() -> None:
-    small, base = (
-        work for work in work_of(LINES) if work.model[:11] in ("seaformer_s", "seaformer_b")
-    )
+    small, base = (work for work in PLAN.works if work.model[:11] in ("seaformer_s", "seaformer_b"))
     answers = {
         small: estimate_of(small, estimate_ms=73.7, interval_ms=(60.0, 90.0)),
         base: estimate_of(base, inside=False, outside_because=("not delegated: aten.erf (3)",)),
     }
-    rows = estimated.estimated_rows(LINES, answers, {})
-    line = cells(rows, "SeaFormer-S*")
+    page = estimated_page(PLAN, answers, {})
+    line = cells(page, "SeaFormer-S*")
     assert (line["paper ms"], line["estimate, sd865 ms"]) == ("67", "73.70")
     assert (line["90 % interval ms"], line["difference"]) == ("60.00–90.00", "+10.0 %")
     assert (line["domain"], line["note"]) == ("inside", "")
-    outside = cells(rows, "SeaFormer-B*")
+    outside = cells(page, "SeaFormer-B*")
     assert (outside["domain"], outside["note"]) == ("outside", "not delegated: aten.erf (3)")
-    missing = cells(rows, "SeaFormer-T")
+    missing = cells(page, "SeaFormer-T")
     assert (missing["paper ms"], missing["estimate, sd865 ms"]) == ("40", "-")
     assert missing["note"] == "not estimated"
-    count, difference = estimated.estimate_notes(rows)
+    count, difference = page.notes
     assert count.startswith("4 of 8 lines estimated")  # two lines of the paper for each
     assert "10.0 % on average, 10.0 % at most" in difference
-    assert "| 73.70 |" in Page("", estimated.estimate_columns(TABLE, rows), rows, []).markdown()
+    assert "| 73.70 |" in page.markdown()
 
 
 def test_shares_of_components_are_beside_figure_10() -> None:
     table = TABLES["figure10"]
-    lines = plan(table)
-    (work,) = work_of(lines)
+    planned = plan(table)
+    (work,) = planned.works
     parts = (PartEstimate("stem", 1, 1.0, 20.0), PartEstimate("head", 1, 1.0, 5.0))
-    rows = estimated.estimated_rows(lines, {work: estimate_of(work, components=parts)}, {})
+    rows = estimated_page(planned, {work: estimate_of(work, components=parts)}, {}).rows
     shares = {row.planned.name: row.share for row in rows}
     assert shares["shared STEM"] == pytest.approx(100 * 20.0 / ROW.estimate_ms)
     assert shares["light segmentation head"] == pytest.approx(100 * 5.0 / ROW.estimate_ms)
@@ -92,9 +91,9 @@ def _make(work: Work, say: Callable[[str], None]) -> Artifact:
 def test_what_cannot_be_exported_has_its_reason_and_an_interruption_keeps_the_rest(
     interrupt: bool,
 ) -> None:
-    works = work_of(LINES)
+    works = PLAN.works
     seen: list[str] = []
-    made = estimated.Estimates(
+    made = Estimates(
         cast(Any, Estimator(interrupt)),
         Factory(find=lambda _: None, make=_make),
         lambda step: seen.append(f"{step.done} of {step.total}: {step.what}"),
@@ -114,9 +113,7 @@ def test_what_cannot_be_exported_has_its_reason_and_an_interruption_keeps_the_re
 def test_a_core_or_file_without_calibration_is_refused(tmp_path: Path) -> None:
     factory = Factory(find=lambda _: None, make=_make, engines=("executorch",))
     with pytest.raises(UsageError, match="No calibration covers the core 'sd999'"):
-        estimated.estimate_works(
-            [], "estimate:sd999", factory, progress=lambda _: None, say=lambda _: None
-        )
+        Estimating("estimate:sd999", factory, lambda _: None).reproduce(PLAN, lambda _: None)
     done = seaformer("reproduce", "table2", "--device", "estimate:x.json", cwd=tmp_path)
     assert done.code == 3
     assert "x.json" in done.complaint

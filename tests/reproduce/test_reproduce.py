@@ -16,8 +16,9 @@ from seaformer.core.errors import MissingExtra, ParityError, RunnerFailed, Usage
 from seaformer.core.plan import RunPlan
 from seaformer.core.spec import PaperRow
 from seaformer.core.zoo import ZooEntry
-from seaformer.reproduce.plan import PERCENT, TABLES, PlannedRow, Work, plan, work_of
-from seaformer.reproduce.run import Answer, Factory, Progress, Reproduction
+from seaformer.reproduce.page import Progress
+from seaformer.reproduce.plan import PERCENT, TABLES, Plan, PlannedRow, Work, plan
+from seaformer.reproduce.run import Answer, Factory, Reproduction
 from seaformer.store.results import ResultStore
 from tests.fakes import target as fake
 from tests.fakes.measurements import HOST
@@ -39,7 +40,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_every_line_of_the_paper_is_planned(name: str) -> None:
     table = TABLES[name]
-    rows = plan(table)
+    rows = plan(table).rows
     assert len(rows) == len(paper.lines(table.csv)) * len(table.latency)
     assert all(row.published is not None for row in rows)
     assert any(row.model for row in rows)
@@ -49,7 +50,7 @@ def test_every_line_of_the_paper_is_planned(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in TABLES if not TABLES[name].components])
 def test_every_model_that_names_a_line_is_planned_with_its_own_latency(name: str) -> None:
     table = TABLES[name]
-    planned = {(row.model, row.precision): row for row in plan(table)}
+    planned = {(row.model, row.precision): row for row in plan(table).rows}
     specs = [entry.spec for entry in zoo.entries().values()]
     named = [s for s in specs if s.paper and s.paper.table == (table.rows_of or table.csv)]
     for spec in named:
@@ -64,7 +65,7 @@ def test_every_model_that_names_a_line_is_planned_with_its_own_latency(name: str
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table14", "figure1"])
 def test_a_line_has_either_a_model_or_the_reason_why_there_is_none(name: str) -> None:
-    rows = plan(TABLES[name])
+    rows = plan(TABLES[name]).rows
     assert all(bool(row.model) != bool(row.absent) for row in rows)
     reasons = {row.reason for row in paper.absent() if row.table == TABLES[name].csv}
     assert {row.absent for row in rows} - {""} == reasons
@@ -81,7 +82,8 @@ def test_a_model_added_to_the_zoo_takes_its_line_without_being_named_here() -> N
         line("SegFormer MiT-B0", "b"),
         line("TopFormer-T*", "c"),
     ]
-    found = {row.name: row.model for row in plan(TABLES["table2"], models=entries) if row.model}
+    rows = plan(TABLES["table2"], models=entries).rows
+    found = {row.name: row.model for row in rows if row.model}
     assert found == {
         "SeaFormer-S++(KD) Light Head": "a",
         "MiT-B0 SegFormer": "b",
@@ -91,22 +93,22 @@ def test_a_model_added_to_the_zoo_takes_its_line_without_being_named_here() -> N
 
 
 def test_the_components_of_figure_10_are_methods_of_one_measurement() -> None:
-    rows = plan(TABLES["figure10"])
-    assert [(row.method, row.published) for row in rows] == [
+    planned = plan(TABLES["figure10"])
+    assert [(row.method, row.published) for row in planned.rows] == [
         ("stem", 49.0),
         ("context", 34.0),
         ("spatial", 8.0),
         ("head", 8.0),
     ]
-    assert {(row.model, row.unit, row.components) for row in rows} == {
+    assert {(row.model, row.unit, row.components) for row in planned.rows} == {
         ("seaformer_t.ade20k", PERCENT, True)
     }
     macs = zoo.entries()["seaformer_t.ade20k"].macs
-    assert work_of(rows) == (Work("seaformer_t.ade20k", "fp32", True, macs),)
+    assert planned.works == (Work("seaformer_t.ade20k", "fp32", True, macs),)
 
 
 def test_lines_can_be_chosen_by_model_and_choosing_none_is_refused() -> None:
-    rows = plan(TABLES["table2"], "seaformer_t.*")
+    rows = plan(TABLES["table2"], "seaformer_t.*").rows
     assert {row.model for row in rows} == {"seaformer_t.ade20k"}
     with pytest.raises(UsageError, match="No line of table2 is a model called 'nothing'"):
         plan(TABLES["table2"], "nothing")
@@ -118,7 +120,7 @@ def test_two_lines_of_one_network_are_one_work_and_the_cheapest_comes_first() ->
         for name in ("s", "t", "t*")
     ]
     rows.append(PlannedRow("x", ("none",), "fp32", 1.0))
-    assert work_of(rows) == (T, S)
+    assert Plan(TABLES["table2"], tuple(rows)).works == (T, S)
 
 
 # The run.
