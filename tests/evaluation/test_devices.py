@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -32,8 +33,9 @@ from seaformer.evaluation.run import evaluate_set
 from seaformer.evaluation.together import Array, Together
 from seaformer.evaluation.work import Work
 from seaformer.store.accuracy import load
-from tests import arm
+from tests import arm, exports
 from tests.android_bench.benches import left_behind
+from tests.fakes.adb import PrivateAdb
 from tests.fakes.board import FakeBoard
 from tests.fakes.phone import FakePhone
 from tests.requirements import require
@@ -66,11 +68,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def pair(folder: Path, device: str, results: Path, **work: object) -> tuple[Evaluation, ...]:
+def pair(
+    folder: Path, device: str, results: Path, options: TargetOptions = TargetOptions()
+) -> tuple[Evaluation, ...]:
     """The file on this machine and on a device."""
-    devices = choose_devices(f"host,{device}", TargetOptions())
+    devices = choose_devices(f"host,{device}", options)
     order = EvalOrder(folder / "shapes", "train", options=NetworkOptions(mean=GREY, std=GREY))
-    how = Work(devices=devices, **work)  # type: ignore[arg-type]
+    how = Work(devices=devices)
     return evaluate_order(order, [folder / "any.onnx"], keeping=Keeping(results), work=how)
 
 
@@ -111,6 +115,35 @@ def test_a_phone_is_as_accurate_as_this_machine_and_keeps_no_image(
     cached = [path.stat().st_size for path in (phone.root / "seaformer" / "cache").iterdir()]
     image = 4 * 3 * 64 * 96
     assert not [size for size in cached if size and size % image == 0]
+
+
+@pytest.mark.slow
+def test_a_phone_behind_an_adb_server_is_as_accurate_as_this_machine(
+    folder: Path, phone: FakePhone, tmp_path: Path
+) -> None:
+    with PrivateAdb() as adb:
+        adb.connect(phone.address)
+        server = TargetOptions(adb_host=f"127.0.0.1:{adb.port}")
+        check(pair(folder, phone.address, tmp_path, server), phone.address)
+    assert left_behind(phone) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", exports.FORMATS)
+def test_half_precision_on_an_emulated_core_gives_the_classes_of_this_machine(
+    folder: Path, tmp_path: Path, format: str
+) -> None:
+    """Arm adds in half precision, x86 in fp32; with seeded weights many classes are near."""
+    arm.needed(arm.bundle)
+    ade20k = tmp_path / "150 classes"
+    shutil.copytree(folder / "shapes", ade20k)
+    (ade20k / "classes.json").unlink()
+    order = EvalOrder(ade20k, "train", limit=3)
+    work = Work(devices=choose_devices("host,emulator", TargetOptions()))
+    base, row = evaluate_order(order, [exports.half(format).path], work=work)
+    assert (base.images, row.images) == (3, 3)
+    assert row.difference is not None
+    assert row.difference.argmax_agreement > 0.97
 
 
 @pytest.mark.slow
