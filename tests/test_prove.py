@@ -1,4 +1,4 @@
-"""What ``tools/prove.py`` refuses before it exports anything."""
+"""What ``tools/prove.py`` refuses before it exports, and when it need not export at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from seaformer.core import files
+from seaformer.core.request import ExportRequest
+from seaformer.export import find_export
+from tests import pages
 
 TOOL = Path(__file__).parents[1] / "tools" / "prove.py"
 
@@ -31,3 +36,20 @@ def test_what_cannot_be_proved_is_refused_in_one_sentence(
     assert (done.returncode, done.stdout) == (2, "")
     assert part in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_the_own_size_is_found_by_a_bench_and_proves_itself_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path))
+    prove = pages.tool("prove")
+    trial = prove.Trial("mobilenetv1_x025.imagenet", "onnx", "fp32", "logits", (224, 224), "today")
+    first = trial.proof(keep=True)
+    kept = find_export(ExportRequest("mobilenetv1_x025.imagenet", "onnx"))
+    assert kept is not None
+    monkeypatch.setattr(prove, "cached_export", None)  # what would export
+    again = trial.proof(keep=True)
+    assert (first.failure, again.failure) == ("", "")
+    assert again.created_at == first.created_at == kept.created_at
+    assert again.relative_error == first.relative_error
+    assert 0 < again.seconds < first.seconds + 1

@@ -3,9 +3,10 @@
 Each model is exported at the smallest size it takes (``--size`` for another), in a folder that is
 thrown away; what is kept of it goes to ``seaformer/core/proofs.json``, one export after the
 other, so that an interrupted run loses one. ``--own-size`` exports at the model's own size into the
-cache, where a bench finds the file. After an interruption the same command continues where it
-stopped: what the current sources proved is skipped (``--again`` exports it too, ``--missing`` skips
-what any sources proved). An export that is refused is recorded with its reason, as a failure.
+cache, where a bench finds the file; a file that a bench left there is proved by its manifest and is
+not made again. After an interruption the same command continues where it stopped: what the current
+sources proved is skipped (``--again`` exports it too, ``--missing`` skips what any sources proved).
+An export that is refused is recorded with its reason, as a failure.
 
 ``--workers 2`` exports in processes of this machine, ``--scheduler ADDRESS`` on those of a Dask
 cluster (docs/sweeps.md); a worker that dies loses nothing, and this process alone writes the file.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -30,7 +32,13 @@ from seaformer.core.errors import ExportError, SeaFormerError
 from seaformer.core.precision import BASE
 from seaformer.core.proof import Proof, add, read
 from seaformer.core.request import ExportRequest
-from seaformer.export import cache_folder, export_request, sources_digest
+from seaformer.export import (
+    cache_folder,
+    cached_export,
+    export_request,
+    find_export,
+    sources_digest,
+)
 from seaformer.models import find_models, model_spec, smallest_size
 from seaformer.sweep.cluster import cluster, each
 from seaformer.sweep.task import TaskOrder, perform
@@ -63,7 +71,7 @@ def _prove(given: argparse.Namespace) -> int:
         return _prove_on_cluster(due, given)
     for trial in trials:
         if given.again or not trial.is_known(any_sources=given.missing):
-            proof = trial.proof(keep=given.own_size)
+            proof = trial.proof(keep=given.own_size, again=given.again)
             refused += _kept(proof, print_only=given.print)
     return int(refused > 0)
 
@@ -154,19 +162,23 @@ class Trial:
         kind = ("--formats", self.format, "--precision", self.precision, "--scope", self.scope)
         return (self.model, *kind, *where, "--again", "--print")
 
-    def proof(self, *, keep: bool) -> Proof:
-        """Export once; the outcome, also of an export that was refused."""
+    def proof(self, *, keep: bool, again: bool = False) -> Proof:
+        """Export once; the outcome, also of an export that was refused.
+
+        With ``keep`` and without ``again`` a file that is in the cache is taken as it is: code of
+        today made it.
+        """
+        own = ExportRequest(self.model, self.format, self.precision, scope=self.scope)
+        if keep and not again and (known := find_export(own)) is not None:
+            return self._proved(known, sum(step.seconds for step in known.steps))
         began = time.perf_counter()
         try:
-            artifact = self._export(keep)
+            artifact = _export_into_cache(own) if keep else self._export()
         except ExportError as error:
             return self._failed(error.message, time.perf_counter() - began)
         return self._proved(artifact, time.perf_counter() - began)
 
-    def _export(self, keep: bool) -> Artifact:
-        own = ExportRequest(self.model, self.format, self.precision, scope=self.scope)
-        if keep:
-            return export_request(own, cache_folder(own))
+    def _export(self) -> Artifact:
         with tempfile.TemporaryDirectory() as folder:
             request = ExportRequest(self.model, self.format, self.precision, self.size, self.scope)
             return export_request(request, folder)
@@ -201,6 +213,12 @@ class Trial:
             scope=self.scope,
             sources=self.sources,
         )
+
+
+def _export_into_cache(request: ExportRequest) -> Artifact:
+    """In the place of a file that is there, with all that lets a bench find it."""
+    shutil.rmtree(cache_folder(request), ignore_errors=True)
+    return cached_export(request)
 
 
 def _outside(delegation: Delegation | None) -> dict[str, int] | None:
