@@ -40,6 +40,7 @@ class TargetOptions:
         pause: sleeps between looks; raises to end a bench from outside.
         notice: called with a sentence that must not be missed.
         engines: those that will be run; the library of one that has none yet is built.
+        misses: count cache misses on an emulated core too, which is slower.
     """
 
     adb_host: str = ""
@@ -48,6 +49,7 @@ class TargetOptions:
     pause: Callable[[float], None] | None = None
     notice: Callable[[str], None] | None = None
     engines: tuple[str, ...] = ()
+    misses: bool = True
 
 
 class Target(Protocol):

@@ -50,8 +50,9 @@ class Measuring:
 
         Raises the error of the device when it cannot be opened.
         """
+        options = TargetOptions(engines=self.factory.engines, misses=False)
         run = Reproduction(
-            target=open_target(self.device, self.say, TargetOptions(engines=self.factory.engines)),
+            target=open_target(self.device, self.say, options),
             store=self.store,
             plan=self.plan,
             factory=self.factory,

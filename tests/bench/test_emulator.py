@@ -17,6 +17,11 @@ from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.core.measurement import EMULATED, Measurement, document
 from seaformer.models import create_model
 from seaformer.models._complexity import macs
+from seaformer.reproduce.measured import Measuring
+from seaformer.reproduce.plan import TABLES, plan
+from seaformer.reproduce.run import Factory
+from seaformer.store.results import ResultStore, read_run
+from tests import arm
 from tests.bench.emulated import FORMATS, ONE, bench, flags, target, unknown_operator
 from tests.exports import half, small
 
@@ -81,6 +86,21 @@ def test_counts_are_those_a_network_of_that_size_must_have(
     levels = [told[f"{name}_misses"] for name in ("l1", "l2", "l3", "system")]
     assert levels == sorted(levels, reverse=True)
     assert levels[0] * 64 < told["loaded_bytes"] + told["stored_bytes"]
+
+
+def test_a_table_is_counted_without_misses_and_its_instructions_are_those_of_a_bench(
+    tmp_path: Path, measured: dict[str, Measurement]
+) -> None:
+    arm.needed(arm.bundle)
+    made = small("executorch")
+    files_of = Factory(find=lambda _: None, make=lambda *_: made, engines=("executorch",))
+    way = Measuring("emulator", ResultStore(tmp_path), ONE, files_of, say=lambda _: None)
+    way.reproduce(plan(TABLES["table2"], "seaformer_t.ade20k"), lambda _: None)
+    (path,) = tmp_path.rglob("runs/*/*.json")
+    found = read_run(path, path.name)
+    told, known = (document(m)["methods"]["forward"] for m in (found, measured["executorch"]))
+    assert told["instructions"] == pytest.approx(known["instructions"], rel=1e-3)
+    assert ("l1_misses" in told, known["l1_misses"] > 0) == (False, True)
 
 
 @pytest.mark.parametrize("format", FORMATS)

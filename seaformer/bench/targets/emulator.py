@@ -177,14 +177,15 @@ def open_target(
 ) -> EmulatorTarget:
     """The emulated core ``profile``; the bundle and the plugin are built at first use.
 
-    ``caches`` counts cache misses too. Raises ``UnknownName`` for a core that has no row,
-    ``UsageError`` for one this QEMU lacks, ``MissingExtra`` with the install line for what is not
-    there.
+    ``caches`` counts cache misses too, unless ``options.misses`` is off.
+
+    Raises ``UnknownName`` for a core that has no row, ``UsageError`` for one this QEMU lacks,
+    ``MissingExtra`` with the line that installs what is missing.
     """
     chosen = profile or os.environ.get(VARIABLE) or emulated_cores()[0].qemu
     cpu, qemu = find_emulated(chosen), find_qemu()
     qemu.check(cpu)
-    counter = build_counter(caches=caches) if qemu.counts else None
+    counter = build_counter(caches=caches and options.misses) if qemu.counts else None
     bundle = build_arm64_bundle(progress, libraries=options.engines)
     return EmulatorTarget(bundle, qemu, cpu, counter)
 
