@@ -56,7 +56,10 @@ def summed(parts: tuple[CodePart, ...]) -> CodePart:
 
 
 def without(part: CodePart, other: CodePart) -> CodePart:
-    """A part without what ``other`` has; nothing is less than zero."""
+    """A part without what ``other`` has; nothing is less than zero.
+
+    Blocks that ``other`` alone has are in the difference of the counts, and not in that of blocks.
+    """
     executed = {(block.address, block.words): block.count for block in part.blocks}
     for block in other.blocks:
         key = (block.address, block.words)

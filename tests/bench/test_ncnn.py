@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from seaformer.bench.operator_code import operator_codes
 from seaformer.bench.profile import profile
 from seaformer.bench.run import Bench
 from seaformer.bench.target import Target, TargetOptions, open_target
@@ -147,6 +148,28 @@ def test_the_cpp_runner_times_it_in_its_precision(
     if device == "emulator":
         assert counts
         assert (counts[0].fma_fp16 > 0) == (precision == "fp16")
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_every_multiply_add_of_the_arm_library_belongs_to_a_layer(
+    folder: Path, precision: PrecisionName
+) -> None:
+    target = open_target("emulator", options=TargetOptions(engines=("ncnn",)))
+    artifact = small(folder, precision)
+    codes = operator_codes(target, PLAN, artifact)
+    kinds = [kind for kind in param_kinds(artifact) if kind != "Input"]
+    assert [each.kind for each in codes.operators] == kinds
+    assert sum(each.counts.vector_fma for each in codes.operators) == codes.counts.vector_fma
+    within = sum(each.counts.instructions for each in codes.operators)
+    assert within < codes.counts.instructions  # the rest calls layers and gives memory
+    for each in codes.operators:  # reading a blob that is there already takes another branch
+        executed = sum(block.instructions for block in each.blocks)
+        assert 0 <= executed - each.counts.instructions < 100
+    first = next(each for each in codes.operators if each.kind == "Convolution")
+    assert first.module == "bn"
+    assert (first.counts.fma_fp16 > first.counts.fma_fp32) == (precision == "fp16")
+    assert first.counts.vector_fma > 0
 
 
 def param_kinds(artifact: Artifact) -> list[str]:
