@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def test_an_estimate_is_the_count_times_the_scale_and_is_repeated_from_the_cache
 
     monkeypatch.setattr(EmulatorTarget, "run_blocks", fails)
     assert Estimator(calibration, on, llvm).estimate(artifact) == found
+    monkeypatch.undo()
+    monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path))
+    shutil.rmtree(tmp_path / "blocks")
+    elsewhere = tmp_path / "a folder with a name as long as this one"
+    shutil.copytree(artifact.path.parent, elsewhere)
+    moved = replace(artifact, path=elsewhere / artifact.path.name)
+    assert Estimator(calibration, on, llvm).estimate(moved) == found  # emulated again
     plain = Estimator(calibration, on).estimate(artifact)
     by_instructions = calibration.scale("executorch", "fp32", INSTRUCTIONS)
     assert by_instructions is not None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
+import re
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,6 +42,11 @@ from seaformer.runtime.emulator.qemu import Qemu, find_qemu
 
 VARIABLE = "SEAFORMER_EMULATED_CPU"
 Progress = Callable[[str], None]
+
+# The length of every path that the emulated program is given: paths lie on its stack and in its
+# heap, and their lengths would move what it counts by a millionth. Leading slashes mean nothing.
+_PATH = 512
+_SLASHES = re.compile("/{9,}")
 
 # The slowest inference to wait for: the largest model of the zoo at 8 M instructions per second.
 _PATIENCE = Patience(load_s=600.0, run_s=1800.0)
@@ -157,15 +163,18 @@ class EmulatorTarget(PlainTarget):
     def _start(self, request: RunnerRequest, plugin: str) -> child.Finished[str]:
         library = self._bundle.library(request.engine)
         request = replace(request, marker=True, library=library, cpus=())
-        argv = self._qemu.argv(self._core, [*self._bundle.argv(), *request.argv()], plugin)
+        program = [*self._bundle.argv(), *request.argv()]
+        argv = self._qemu.argv(self._core, [*map(_as_long, program)], plugin)
         limit = request.timeout_s(_PATIENCE)
         try:
             # A bare environment: what is in it lies on the stack, and moves what follows.
-            return child.run(argv, limit, environment={})
+            done = child.run(argv, limit, environment={})
         except child.ChildTimeoutError as error:
             raise RunnerFailed(f"The emulator gave no answer in {limit:.0f} s.") from error
         except OSError as error:
             raise RunnerFailed(f"The emulator could not be started: {error}.") from error
+        done.stdout, done.stderr = (_SLASHES.sub("/", t) for t in (done.stdout, done.stderr))
+        return done
 
 
 def open_target(
@@ -188,6 +197,11 @@ def open_target(
     counter = build_counter(caches=caches and options.misses) if qemu.counts else None
     bundle = build_arm64_bundle(progress, libraries=options.engines)
     return EmulatorTarget(bundle, qemu, cpu, counter)
+
+
+def _as_long(argument: str) -> str:
+    """An absolute path as long as every other; anything else as it is."""
+    return argument.rjust(_PATH, "/") if argument.startswith("/") else argument
 
 
 def _with_counts(report: RunnerReport, path: Path) -> RunnerReport:
