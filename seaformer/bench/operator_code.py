@@ -22,7 +22,7 @@ from seaformer.core.code_blocks import CodePart
 from seaformer.core.engine import runner_engine
 from seaformer.core.errors import ArtifactError, DeviceError, RunnerFailed, UsageError
 from seaformer.core.files import safe_name
-from seaformer.core.operator_code import SCHEMA, OperatorCode, OperatorCodes, summed
+from seaformer.core.operator_code import SCHEMA, OperatorCode, OperatorCodes
 from seaformer.core.operators import GraphOperator, load_operator_map
 from seaformer.core.plan import RunPlan
 from seaformer.core.scratch import temporary_folder
@@ -63,7 +63,7 @@ def operator_codes(
     return OperatorCodes(
         **vars(head),
         method=FORWARD,
-        counts=summed(parts).counts,
+        counts=engine.whole(run.events, parts).counts,
         operators=_operators(run.events, modules, engine.cut(run.events, parts)),
     )
 

@@ -37,7 +37,11 @@ class OperatorCode:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorCodes(RunHeader):
-    """One method of one artifact; ``counts`` are of the whole profiled inference."""
+    """One method of one artifact; ``counts`` are of the whole inference.
+
+    What an engine's profiler executes is in them where it only writes down numbers, and not where
+    it reads every blob.
+    """
 
     method: str
     counts: Counts

@@ -162,7 +162,7 @@ def test_every_multiply_add_of_the_arm_library_belongs_to_a_layer(
     assert [each.kind for each in codes.operators] == kinds
     assert sum(each.counts.vector_fma for each in codes.operators) == codes.counts.vector_fma
     within = sum(each.counts.instructions for each in codes.operators)
-    assert within < codes.counts.instructions  # the rest calls layers and gives memory
+    assert 0.9 * codes.counts.instructions < within < codes.counts.instructions
     for each in codes.operators:  # reading a blob that is there already takes another branch
         executed = sum(block.instructions for block in each.blocks)
         assert 0 <= executed - each.counts.instructions < 100

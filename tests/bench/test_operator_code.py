@@ -9,6 +9,7 @@ import pytest
 from seaformer.bench.operator_code import operator_codes, write_codes_of
 from seaformer.bench.operators._events import TICK_NS, Event, cut
 from seaformer.bench.operators.ncnn import cut as cut_layers
+from seaformer.bench.operators.ncnn import whole as whole_of_layers
 from seaformer.core import codec, files
 from seaformer.core.code_blocks import Block, CodePart
 from seaformer.core.counts import Counts
@@ -44,6 +45,10 @@ def test_a_layer_is_what_computes_its_blob_without_the_conversion_behind_it() ->
     parts = [part(count) for count in (1, 70, 1, 20, 1, 9, 1, 9, 1)]
     codes = cut_layers([event(0, 0), event(0, 0)], parts)
     assert [code.counts.instructions for code in codes] == [50, 0]
+    # The beginning, the layers, and what follows the last conversion.
+    whole = whole_of_layers([event(0, 0), event(0, 0)], parts)
+    assert whole.counts.instructions == 1 + 50 + 0 + 1
+    assert sum(block.count for block in whole.blocks) == 1 + 50 + 0 + 1
     with pytest.raises(RunnerFailed, match="2 layers left 8 parts"):
         cut_layers([event(0, 0), event(0, 0)], parts[:-1])
 

@@ -4,6 +4,7 @@ A file has
 
 - ``parse(text, runs)``: the events of the timed runs in what the runner left of a profiled run
 - ``cut(events, parts)``: the code of each event, where a clock counted its own readings
+- ``whole(events, parts)``: the code of the inference, without what only a profile executes
 - ``join(events, graph)``: the module of each event, by the operators of the file's graph
 """
 

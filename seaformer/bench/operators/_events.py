@@ -77,6 +77,11 @@ def cut(events: Sequence[Event], parts: Sequence[CodePart], before: int = 0) -> 
     return codes
 
 
+def whole(events: Sequence[Event], parts: Sequence[CodePart]) -> CodePart:
+    """Everything: a profiler writes down a few numbers where an operator ends."""
+    return summed(tuple(parts))
+
+
 def placed(modules: Modules) -> Iterator[tuple[str, bool]]:
     """Each operator's module and whether it is its own; one without goes with the one before."""
     before = ""

@@ -12,11 +12,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from seaformer.bench.operators._events import Event, Modules, Run, array, checked, cut
+from seaformer.bench.operators._events import Event, Modules, Run, array, checked, cut, whole
 from seaformer.core.errors import RunnerFailed
 from seaformer.core.operators import GraphOperator
 
-__all__ = ["cut", "join", "parse"]
+__all__ = ["cut", "join", "parse", "whole"]
 _NATIVE = "native_call_"
 _CONVOLUTIONS = ("Convolution", "Fully Connected")  # the latter is one of 1x1
 _DTYPES = {"F32": "float32", "F16": "float16"}

@@ -11,7 +11,7 @@ from typing import Any
 from seaformer.bench.operators._events import Event, Modules, Run, array, checked
 from seaformer.core.code_blocks import CodePart
 from seaformer.core.errors import RunnerFailed
-from seaformer.core.operator_code import without
+from seaformer.core.operator_code import summed, without
 from seaformer.core.operators import GraphOperator
 
 _CONVOLUTION = "Convolution"  # the beginning of ConvolutionDepthWise, too
@@ -52,6 +52,13 @@ def cut(events: Sequence[Event], parts: Sequence[CodePart]) -> list[CodePart]:
     if len(parts) < 4 * len(events) + 1:
         raise RunnerFailed(f"{len(events)} layers left {len(parts)} parts of code.")
     return [without(parts[4 * k + 1], parts[4 * k + 3]) for k in range(len(events))]
+
+
+def whole(events: Sequence[Event], parts: Sequence[CodePart]) -> CodePart:
+    """Without both conversions of each blob, and what asks for them; the last ends the run."""
+    asking = [part for k in range(len(events)) for part in parts[4 * k + 2 : 4 * k + 5]]
+    converted = [parts[4 * k + 3] for k in range(len(events))]
+    return without(summed(tuple(parts)), summed((*asking[:-1], *converted)))
 
 
 def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:

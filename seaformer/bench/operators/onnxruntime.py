@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from seaformer.bench.operators._events import Event, Modules, Run, array, checked
+from seaformer.bench.operators._events import Event, Modules, Run, array, checked, whole
 from seaformer.bench.operators._events import cut as cut_by_readings
 from seaformer.core.code_blocks import CodePart
 from seaformer.core.operators import GraphOperator
 
+__all__ = ["cut", "join", "parse", "whole"]
 _NODE_END = "_kernel_time"
 _CONVOLUTION = "Conv"  # the end of Conv, FusedConv, NhwcFusedConv
 _CAST = "InsertedPrecisionFreeCast_"
