@@ -43,7 +43,8 @@ class Known:
 
 
 Count = Callable[[Evidence], float]
-Predict = Callable[[Sequence[Known], Known], float]
+Always = Callable[[Sequence[Known], Known], float]
+Predict = Callable[[Sequence[Known], Known], float | None]  # none: needs more counts than it has
 
 
 def tried() -> str:
@@ -68,9 +69,12 @@ def all_trials() -> Iterator[tuple[str, Predict]]:
     yield "geometric mean of cycles and instructions", both
     yield "the geometric mean of all rows as the scale", _scaled(_cycles, statistics.fmean)
     yield "every family with the same weight", _by_family
+    yield "of rows whose lines of memory are counted: cycles", _of_lines(_scaled(_cycles))
     for each in _LINES[1:]:
-        yield f"{each:g} cycles more for a line of memory", _scaled(_with_lines(each))
-    yield "the same, the number chosen without the family", _chosen
+        yield f"of these, {each:g} cycles more for a line", _of_lines(_scaled(_with_lines(each)))
+    yield "of these, the number chosen without the family", _of_lines(_chosen)
+    lines = _regressed(lambda e: (e.memory_lines or 0) / e.cycles)
+    yield "of these, regression of the rest on lines a cycle", _of_lines(lines)
     for each in (0.5, 1.0):
         yield f"{each:g} cycles more for a parameter", _scaled(_with_parameters(each))
     yield "5000 cycles more for an operator", _scaled(_with_operators)
@@ -81,7 +85,6 @@ def all_trials() -> Iterator[tuple[str, Predict]]:
     yield "regression of the rest on size", _regressed(lambda e: math.log(e.cycles))
     yield "on instructions a cycle", _regressed(lambda e: math.log(e.instructions / e.cycles))
     yield "on MACs a cycle", _regressed(lambda e: math.log(e.macs / e.cycles))
-    yield "on lines of memory a cycle", _regressed(lambda e: (e.memory_lines or 0) / e.cycles)
 
 
 def _cycles(counted: Evidence) -> float:
@@ -100,11 +103,21 @@ def _with_operators(counted: Evidence) -> float:
     return counted.cycles + 5000 * sum(counted.operators.values())
 
 
-def _scaled(count: Count, middle: Callable[[list[float]], float] = statistics.median) -> Predict:
+def _scaled(count: Count, middle: Callable[[list[float]], float] = statistics.median) -> Always:
     def predict(rows: Sequence[Known], row: Known) -> float:
         return count(row.counted) * math.exp(middle([_rest(each, count) for each in rows]))
 
     return predict
+
+
+def _of_lines(predict: Predict) -> Predict:
+    """Of the rows whose misses were counted alone."""
+
+    def predicted(rows: Sequence[Known], row: Known) -> float | None:
+        counted = [each for each in rows if each.counted.memory_lines is not None]
+        return predict(counted, row) if row.counted.memory_lines is not None else None
+
+    return predicted
 
 
 def _by_family(rows: Sequence[Known], row: Known) -> float:
@@ -177,7 +190,7 @@ def _chosen(rows: Sequence[Known], row: Known) -> float:
     return _scaled(_with_lines(best))(rows, row)
 
 
-def _regressed(feature: Callable[[Evidence], float]) -> Predict:
+def _regressed(feature: Callable[[Evidence], float]) -> Always:
     def predict(rows: Sequence[Known], row: Known) -> float:
         values = [feature(each.counted) for each in rows]
         rest = [_rest(each, _cycles) for each in rows]
@@ -198,11 +211,12 @@ def _rest(row: Known, count: Count) -> float:
 
 
 def errors_of(rows: Sequence[Known], predict: Predict) -> dict[str, float]:
-    """The relative error of each row, predicted by the other families."""
+    """The relative error of each row that the trial predicts, by the other families."""
     errors = {}
     for row in rows:
         others = [each for each in rows if each.family != row.family]
-        errors[row.name] = predict(others, row) / row.ms - 1 if others else math.nan
+        if others and (ms := predict(others, row)) is not None:
+            errors[row.name] = ms / row.ms - 1
     return errors
 
 

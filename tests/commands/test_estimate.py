@@ -6,11 +6,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from seaformer.core.code_blocks import write_blocks
 from seaformer.core.estimate import Estimate, PartEstimate
-from seaformer.estimate.calibration import load, shipped
+from seaformer.estimate.calibration import calibrate, load, save, shipped
 from seaformer.report.estimate import estimate_page
 from seaformer.report.terminal import lines, plain
 from tests.commands.program import seaformer
+from tests.estimate.test_recorded import profile
 
 ROW = Estimate(
     model="seaformer_t.ade20k",
@@ -48,6 +50,42 @@ def test_a_calibration_without_a_family_is_printed_and_written(tmp_path: Path) -
     assert again.code == 0, again.err
     assert json.loads(again.out)["left_out"] == ["seaformer", "topformer"]
     assert load(tmp_path / "sd865.calibration.json") == calibration
+
+
+def test_recorded_code_is_estimated_as_json_by_a_calibration_without_its_family(
+    tmp_path: Path,
+) -> None:
+    write_blocks(tmp_path / "t.blocks.jsonl", profile())
+    save(tmp_path / "rivals.json", calibrate("sd865", ("seaformer",)))
+    arguments = ("estimate", "t.blocks.jsonl", "--calibration", "rivals.json", "--json")
+    done = seaformer(*arguments, cwd=tmp_path)
+    assert done.code == 0, done.err
+    (row,) = json.loads(done.out)
+    assert set(row) >= {
+        "model", "engine", "precision", "core", "instructions", "cycles", "estimate_ms",
+        "interval_ms", "inside", "outside_because", "components",
+    }  # fmt: skip
+    assert (row["model"], row["core"]) == ("seaformer_t.imagenet", "sd865")
+    assert row["left_out"] == ["seaformer"]
+    assert row["interval_ms"][0] < row["estimate_ms"] < row["interval_ms"][1]
+    assert isinstance(row["inside"], bool)
+
+
+def test_a_calibration_of_other_versions_and_a_profile_cut_short_are_refused(
+    tmp_path: Path,
+) -> None:
+    write_blocks(path := tmp_path / "t.blocks.jsonl", profile())
+    made = shipped("sd865")
+    for name, version in (("qemu", "5.2"), ("executorch", "1.4.0")):
+        old = replace(made, versions={**made.versions, name: version})
+        save(tmp_path / f"{name}.json", old)
+        done = seaformer("estimate", path.name, "--calibration", f"{name}.json", cwd=tmp_path)
+        assert done.code == 3
+        assert f"The calibration of sd865 holds for {name} {version} (got " in done.complaint
+    path.write_bytes(path.read_bytes()[:-20])
+    done = seaformer("estimate", path.name, cwd=tmp_path)
+    assert done.code == 3
+    assert "t.blocks.jsonl" in done.complaint
 
 
 def test_a_calibration_of_a_core_without_latencies_says_so(tmp_path: Path) -> None:
