@@ -23,7 +23,7 @@ from seaformer.core.spec import PaperRow
 from seaformer.estimate import trials, worth
 from seaformer.models import list_models, model_spec
 from seaformer.models.trained import curves, trained_weights
-from seaformer.report.differences import differences_markdown
+from seaformer.report.differences import differences_markdown, own_figures_markdown
 from seaformer.report.renderers.terminal import run_page
 from seaformer.report.terminal import plain
 from seaformer.report.zoo import (
@@ -276,6 +276,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "count": count,
     "absent": lambda: absent_markdown(paper.absent()),
     "differences": lambda: differences_markdown(zoo_rows(), paper.differences()),
+    "own_figures": lambda: own_figures_markdown(zoo_rows(), paper.own_figures()),
     "exports": exports,
     "onnx_operators": onnx_operators,
     "rewrites": rewrites,

@@ -147,3 +147,24 @@ class Reason:
 def differences() -> tuple[Reason, ...]:
     """Every such reason that was found, in the order of the models."""
     return tuple(Reason(**line.cells) for line in lines("differences"))
+
+
+@dataclass(frozen=True)
+class OwnFigures:
+    """What a network's own paper or page prints: parameters (M) and multiply-accumulates (G).
+
+    A figure is the text that is printed, and empty where there is none; ``reason`` is why ours is
+    farther off than the rounding of that text.
+    """
+
+    model: str
+    params_m: str
+    macs_g: str
+    source: str
+    reason: str
+
+
+@functools.cache
+def own_figures() -> tuple[OwnFigures, ...]:
+    """Every network whose own source was compared with ours."""
+    return tuple(OwnFigures(**line.cells) for line in lines("own_figures"))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from seaformer.core import paper
 from seaformer.core.errors import UsageError
-from seaformer.core.paper import Reason
+from seaformer.core.paper import OwnFigures, Reason
 from seaformer.report.zoo import ZooRow, difference_percent, markdown_table
 
 FAR = 0.05
@@ -44,8 +44,13 @@ class Difference(NamedTuple):
     @property
     def is_rounding(self) -> bool:
         """Whether ours, at the paper's number of decimals, is what the paper prints."""
-        decimals = -int(Decimal(self.printed).as_tuple().exponent)
-        return abs(self.ours - self.papers) <= 0.5 * 10.0**-decimals
+        return is_rounding(self.ours, self.printed)
+
+
+def is_rounding(ours: float, printed: str) -> bool:
+    """Whether a figure is what is printed, at its number of decimals."""
+    decimals = -int(Decimal(printed).as_tuple().exponent)
+    return abs(ours - float(printed)) <= 0.5 * 10.0**-decimals
 
 
 def differences(rows: Iterable[ZooRow]) -> list[Difference]:
@@ -110,3 +115,38 @@ def differences_markdown(rows: Iterable[ZooRow], reasons: Sequence[Reason]) -> s
         for one, why in explained(differences(rows), reasons)
     )
     return markdown_table(HEADERS, cells)
+
+
+def own_figures_markdown(rows: Iterable[ZooRow], every: Sequence[OwnFigures]) -> str:
+    """What each network's own source prints beside ours, for the documentation.
+
+    Raises ``UsageError`` for a figure that is far off and has no reason, and for a reason where
+    none is.
+    """
+    ours = {row.spec.name: (row.params / 1e6, row.macs / 1e9) for row in rows}
+    return markdown_table(
+        ("model", "params M", "printed", "MACs G", "printed", "where", "why"),
+        (_beside(ours[one.model], one) for one in every),
+    )
+
+
+def _beside(ours: tuple[float, float], one: OwnFigures) -> Iterator[str]:
+    pairs = list(zip(ours, (one.params_m, one.macs_g), strict=True))
+    far = [_is_far(figure, printed) for figure, printed in pairs if printed]
+    if any(far) != bool(one.reason):
+        wanted = "has no reason for its difference" if any(far) else "needs no reason"
+        raise UsageError(
+            f"{one.model} {wanted} in own_figures.csv.",
+            hint=f"More than {FAR:.0%} off, and not by rounding, needs one.",
+        )
+    yield one.model
+    for figure, printed in pairs:
+        yield f"{figure:.3f}"
+        yield f"{printed} ({difference_percent(figure, float(printed)):+.1f} %)" if printed else ""
+    yield one.source
+    yield one.reason
+
+
+def _is_far(ours: float, printed: str) -> bool:
+    off = abs(difference_percent(ours, float(printed))) > 100 * FAR
+    return off and not is_rounding(ours, printed)

@@ -8,7 +8,7 @@ import pytest
 
 from seaformer.core import paper
 from seaformer.core.errors import UnknownName, UsageError
-from seaformer.core.paper import Reason
+from seaformer.core.paper import OwnFigures, Reason
 from seaformer.core.spec import ModelSpec, PaperRow
 from seaformer.report import differences as of
 from seaformer.report.zoo import ZooRow, zoo_rows
@@ -85,3 +85,24 @@ def test_the_table_gives_ours_the_papers_as_printed_and_the_reason() -> None:
         "| m.imagenet | parameters | 2.500 M | 1.8 M | +38.9 | another structure |",
         "| m.imagenet | FLOPs | 0.059 G | 0.1 G | -41.0 | the paper's rounding |",
     ]
+
+
+def own(params_m: str, macs_g: str, reason: str = "") -> str:
+    made = row(1_890_000, 106_000_000, None)
+    return of.own_figures_markdown(
+        [made], [OwnFigures(made.spec.name, params_m, macs_g, "x", reason)]
+    )
+
+
+def test_every_rivals_own_figures_are_near_or_have_a_reason() -> None:
+    assert len(of.own_figures_markdown(zoo_rows(), paper.own_figures()).splitlines()) > 40
+
+
+def test_a_figure_of_a_networks_own_paper_is_beside_ours_with_its_distance() -> None:
+    assert "| 1.890 | 1.9 (-0.5 %) | 0.106 | 0.1 (+6.0 %) |" in own("1.9", "0.1")
+    assert "| 1.890 |  | 0.106 | 0.105 (+1.0 %) |" in own("", "0.105")
+    assert "| counted otherwise |" in own("1.9", "0.100", "counted otherwise")
+    with pytest.raises(UsageError, match="has no reason for its difference"):
+        own("1.9", "0.100")
+    with pytest.raises(UsageError, match="needs no reason"):
+        own("1.9", "0.1", "counted otherwise")
