@@ -25,6 +25,7 @@ from seaformer.models import list_models, model_spec
 from seaformer.models.trained import curves, trained_weights
 from seaformer.report.differences import differences_markdown, own_figures_markdown
 from seaformer.report.renderers.terminal import run_page
+from seaformer.report.reproduced import reproduced_markdown
 from seaformer.report.terminal import plain
 from seaformer.report.zoo import (
     ExportRow,
@@ -277,6 +278,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "absent": lambda: absent_markdown(paper.absent()),
     "differences": lambda: differences_markdown(zoo_rows(), paper.differences()),
     "own_figures": lambda: own_figures_markdown(zoo_rows(), paper.own_figures()),
+    "reproduced": lambda: reproduced_markdown(RESULTS / "reproduced"),
     "exports": exports,
     "onnx_operators": onnx_operators,
     "rewrites": rewrites,

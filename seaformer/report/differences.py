@@ -134,9 +134,9 @@ def _beside(ours: tuple[float, float], one: OwnFigures) -> Iterator[str]:
     pairs = list(zip(ours, (one.params_m, one.macs_g), strict=True))
     far = [_is_far(figure, printed) for figure, printed in pairs if printed]
     if any(far) != bool(one.reason):
-        wanted = "has no reason for its difference" if any(far) else "needs no reason"
+        fault = "has no reason for its difference" if any(far) else "needs no reason"
         raise UsageError(
-            f"{one.model} {wanted} in own_figures.csv.",
+            f"{one.model} {fault} in own_figures.csv.",
             hint=f"More than {FAR:.0%} off, and not by rounding, needs one.",
         )
     yield one.model
