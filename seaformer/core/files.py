@@ -82,14 +82,25 @@ def open_regular(path: Path | str) -> BinaryIO:
 
     Reading those might not end, and opening a pipe as usual waits for its other end.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle, _ = _regular(path)
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise NotRegularError(errno.EINVAL, "it is not a regular file", str(path))
         return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)
         raise
+
+
+def _regular(path: Path | str) -> tuple[int, int]:
+    """The descriptor of a regular file that is open to be read, and the file's size."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotRegularError(errno.EINVAL, "it is not a regular file", str(path))
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle, status.st_size
 
 
 def size_bytes(path: Path) -> int:
@@ -313,11 +324,13 @@ def read_bytes(path: Path | str, name: str = "") -> bytes:
     """
     name = name or str(path)
     try:
-        with open_regular(path) as handle:
-            size = os.fstat(handle.fileno()).st_size
+        handle, size = _regular(path)
+        try:
             if size > _LARGEST_DOCUMENT:
                 raise CorruptArtifact(f"{name} is too large ({size / 1e6:.0f} MB).")
-            return os.read(handle.fileno(), size)
+            return os.read(handle, size)
+        finally:
+            os.close(handle)
     except NotRegularError as error:
         raise CorruptArtifact(f"{name} is not a regular file.") from error
     except FileNotFoundError as error:

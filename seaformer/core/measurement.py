@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from seaformer.core import codec, files, notebook
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # Every older schema is read (docs/results.md).
 SCHEMA = 2
 RUNS = "runs"
+_FATAL = attrgetter("fatal")
 
 DIRTY = "-dirty"  # behind a commit whose checkout was changed
 MEASURED, EMULATED, ESTIMATED, PAPER = "measured", "emulated", "estimated", "paper"
@@ -213,7 +215,7 @@ class Measurement(RunHeader):
     @property
     def valid(self) -> bool:
         """True when nothing failed and no fatal flag was raised."""
-        return self.failure is None and not any(flag.fatal for flag in self.flags)
+        return self.failure is None and not any(map(_FATAL, self.flags))
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

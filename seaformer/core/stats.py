@@ -184,20 +184,15 @@ def resampled(
     Processes are resampled first and samples within each second, so that a difference between
     processes widens the interval as it should. Raises ``ValueError`` without samples.
     """
-    return _resampled(_ascending(processes), resamples, seed)
-
-
-def _ascending(processes: Sequence[Sequence[float]]) -> list[_Floats]:
-    """Each process's samples in order; processes without any are left out."""
-    return [np.sort(np.array(samples, dtype=np.float64)) for samples in processes if len(samples)]
-
-
-def _resampled(ordered: Sequence[_Floats], resamples: int, seed: int) -> _Floats:
-    """As ``resampled``, of samples in ascending order."""
+    ordered = [np.sort(np.array(one, dtype=np.float64)) for one in processes if len(one)]
     if not ordered:
         raise ValueError("no samples")
-    lows, highs = _places(tuple(map(len, ordered)), resamples, seed)
-    samples = np.concatenate(ordered)
+    return _resampled(np.concatenate(ordered), tuple(map(len, ordered)), resamples, seed)
+
+
+def _resampled(samples: _Floats, sizes: tuple[int, ...], resamples: int, seed: int) -> _Floats:
+    """As ``resampled``, of samples one process after another, each process's in order."""
+    lows, highs = _places(sizes, resamples, seed)
     # All places are inside. With "clip" numpy does not check each of them again.
     below = samples.take(lows, mode="clip")
     # Twice the median of each resampled process: halving once, at the end, gives the same bits.
@@ -291,7 +286,8 @@ def count_outliers(samples: Sequence[float]) -> int:
 
 
 def _outliers(ordered: _Floats) -> int:
-    distances = np.sort(np.abs(ordered - _median(ordered)))
+    distances = np.abs(ordered - _median(ordered))
+    distances.sort()
     deviation = _median(distances)
     if not deviation or 0.6745 * float(distances[-1]) / deviation <= 3.5:
         return 0
@@ -338,7 +334,7 @@ def summarise_samples(samples_ns: Sequence[int], counts: Sequence[int]) -> Summa
     return Summary(
         n=len(every),
         median_ms=median,
-        ci95_ms=_interval(_resampled(processes, RESAMPLES, 0)),
+        ci95_ms=_interval(_resampled(samples, tuple(map(len, processes)), RESAMPLES, 0)),
         min_ms=float(every[0]),
         p90_ms=quantile(every, 0.90),
         p99_ms=quantile(every, 0.99),

@@ -11,6 +11,7 @@ from seaformer.core.spec import AVERAGED, CHECKPOINT, SEEDED, WITH_BACKBONE, Mod
 
 _LONGEST_TAIL = 60  # of the rules in a file's name
 _DIGITS = 8  # of a digest in a file's name
+_SIZE = re.compile(r"\d+x\d+")
 _OF_NO_TIME = re.compile(r"components|w[0-9a-f]{8}(-ema)?|seed\d+|backbone-[0-9a-f]{8}")
 
 
@@ -65,11 +66,13 @@ def variant(file: str, model: str, precision: str, scope: str) -> str:
     named here. Weights and methods for components leave a network's latency as it is.
     """
     name, _, _ = file.rpartition(".")
-    beginning = re.match(rf"{re.escape(model)}__\d+x\d+__{re.escape(precision)}__", name)
-    if beginning is None:
+    if not name.startswith(f"{model}__"):
         return ""
-    parts = name[beginning.end() :].split("__")
-    return " ".join(part for part in parts if part != scope and not _OF_NO_TIME.fullmatch(part))
+    size, *parts = name.removeprefix(f"{model}__").split("__")
+    if parts[:1] != [precision] or not _SIZE.fullmatch(size):
+        return ""
+    named = (part for part in parts[1:] if part != scope)
+    return " ".join(part for part in named if not _OF_NO_TIME.fullmatch(part))
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ rows hold latencies; an emulated row holds counts and no milliseconds at all.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -109,7 +110,11 @@ class ResultRow:
 
     @cached_property
     def key(self) -> tuple[object, ...]:
-        """What makes two rows runs of the same thing."""
+        """What makes two rows runs of the same thing.
+
+        Device, model, size, format, precision, scope, variant of the file, method, core, threads,
+        runner, source.
+        """
         identity: tuple[object, ...] = _KEY(self)
         return identity
 
@@ -133,18 +138,49 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class ResultTable:
-    """Rows in the order in which they are shown."""
+    """Rows in the order in which they are shown.
+
+    What several documents ask of a table is found once and kept.
+    """
 
     rows: tuple[ResultRow, ...]
 
+    def where(self, holds: Callable[[ResultRow], bool]) -> ResultTable:
+        """The rows of which this holds: this very table, with what it keeps, where of all."""
+        rows = tuple(filter(holds, self.rows))
+        return self if len(rows) == len(self.rows) else ResultTable(rows)
+
     def of(self, *sources: str) -> ResultTable:
         """The rows of these sources alone."""
-        return ResultTable(tuple(row for row in self.rows if row.source in sources))
+        if sources not in self._of_sources:
+            self._of_sources[sources] = self.where(lambda row: row.source in sources)
+        return self._of_sources[sources]
 
     def without(self, *sources: str) -> ResultTable:
         """The rows of any other source."""
-        return ResultTable(tuple(row for row in self.rows if row.source not in sources))
+        return self.where(lambda row: row.source not in sources)
 
     def method(self, name: str) -> ResultTable:
         """The rows of one method alone."""
-        return ResultTable(tuple(row for row in self.rows if row.method == name))
+        return self.where(lambda row: row.method == name)
+
+    @cached_property
+    def newest(self) -> ResultTable:
+        """The first row of every key."""
+        return _first_of_each(self.rows)
+
+    @cached_property
+    def newest_valid(self) -> ResultTable:
+        """The first valid row of every key that has one."""
+        return _first_of_each(row for row in self.rows if row.valid)
+
+    @cached_property
+    def _of_sources(self) -> dict[tuple[str, ...], ResultTable]:
+        return {}
+
+
+def _first_of_each(rows: Iterable[ResultRow]) -> ResultTable:
+    first: dict[tuple[object, ...], ResultRow] = {}
+    for row in rows:
+        first.setdefault(row.key, row)
+    return ResultTable(tuple(first.values()))

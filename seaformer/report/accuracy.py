@@ -14,7 +14,7 @@ from seaformer.core.accuracy import Accuracy
 from seaformer.core.measurement import MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report import words
-from seaformer.report.table import FORWARD, Report, newest
+from seaformer.report.table import FORWARD, Report
 
 HERE = "host"  # as --device calls this machine
 HEADER = (
@@ -39,7 +39,7 @@ def accuracy_rows(report: Report) -> tuple[AccuracyRow, ...]:
         latest[(*file, one.data, one.split, one.mode, one.weights, one.device)] = one
     unknown: list[ResultRow | None] = [None]
     timed: dict[tuple[object, ...], list[ResultRow]] = {}
-    for row in newest(report.table.of(MEASURED).method(FORWARD), valid_only=True).rows:
+    for row in report.table.of(MEASURED).method(FORWARD).newest_valid.rows:
         if row.artifact_sha256 and row.median_ms is not None:
             key = (row.artifact_sha256, row.height, row.width)
             timed.setdefault(key, []).append(row)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from seaformer.core import paper
 from seaformer.core.table import ResultRow, ResultTable
-from seaformer.report.table import FORWARD, is_part, newest
+from seaformer.report.table import FORWARD, is_part
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def components(rows_of_one: Sequence[ResultRow]) -> tuple[Component, ...]:
 def with_components(table: ResultTable) -> list[list[ResultRow]]:
     """The rows of each measurement that has components, newest of its key only."""
     parts = ResultTable(tuple(row for row in table.rows if is_part(row)))
-    current = {row.measurement_id for row in newest(parts).rows}
+    current = {row.measurement_id for row in parts.newest.rows}
     groups: dict[str, list[ResultRow]] = {}
     for row in table.rows:
         if row.measurement_id in current:

@@ -46,9 +46,10 @@ class DeviceSection:
     @cached_property
     def timed(self) -> tuple[ResultRow, ...]:
         """Measured whole networks with a latency, the newest row of every key."""
-        rows = self.table.of(MEASURED).method(FORWARD).rows
-        kept = (row for row in rows if row.median_ms is not None and row.failure is None)
-        return newest(ResultTable(tuple(kept))).rows
+        networks = self.table.of(MEASURED).method(FORWARD)
+        return networks.where(
+            lambda row: row.median_ms is not None and row.failure is None
+        ).newest.rows
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,6 @@ class Report:
     estimates: tuple[Estimate, ...] = ()
 
     @cached_property
-    def newest(self) -> ResultTable:
-        """The newest row of every key."""
-        return newest(self.table)
-
-    @cached_property
     def of_run(self) -> dict[str, list[ResultRow]]:
         """The rows of each measurement, by its id."""
         by_id: dict[str, list[ResultRow]] = {}
@@ -94,9 +90,8 @@ class Report:
     @cached_property
     def networks(self) -> ResultTable:
         """The newest row of every key of whole networks that did not fail and have a figure."""
-        rows = self.table.method(FORWARD).rows
-        kept = (row for row in rows if row.failure is None and _has_figure(row))
-        return newest(ResultTable(tuple(kept)))
+        networks = self.table.method(FORWARD)
+        return networks.where(lambda row: row.failure is None and _has_figure(row)).newest
 
     @cached_property
     def models(self) -> dict[tuple[str, int | None, int | None], ZooRow]:
@@ -176,30 +171,16 @@ def rows(
     )
 
 
-def newest(table: ResultTable, *, valid_only: bool = False) -> ResultTable:
-    """The first row of every key.
-
-    A key is device, model, size, format, precision, scope, variant of the file, method, core,
-    threads, runner, source.
-    """
-    first: dict[tuple[object, ...], ResultRow] = {}
-    for row in table.rows:
-        if row.valid or not valid_only:
-            first.setdefault(row.key, row)
-    return ResultTable(tuple(first.values()))
-
-
 def current(table: ResultTable) -> ResultTable:
     """The newest row of every key and, where that one is not valid, the newest valid one too."""
-    kept = {id(row) for row in newest(table).rows + newest(table, valid_only=True).rows}
-    return ResultTable(tuple(row for row in table.rows if id(row) in kept))
+    kept = {id(row) for row in table.newest.rows + table.newest_valid.rows}
+    return table.where(lambda row: id(row) in kept)
 
 
 def standing_alone(table: ResultTable) -> ResultTable:
     """Whole networks, tails, and parts that were measured without a whole to be compared with."""
     whole = {row.measurement_id for row in table.rows if row.method == FORWARD}
-    kept = (row for row in table.rows if not is_part(row) or row.measurement_id not in whole)
-    return ResultTable(tuple(kept))
+    return table.where(lambda row: not is_part(row) or row.measurement_id not in whole)
 
 
 def is_part(row: ResultRow) -> bool:

@@ -20,7 +20,7 @@ from seaformer.core.measurement import Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.quiet import quiet
 from seaformer.report import write_report
-from seaformer.report.table import newest, table_of
+from seaformer.report.table import table_of
 from seaformer.store.results import ResultStore
 from seaformer.store.summaries import load_summarised
 from tests import foreign
@@ -74,7 +74,7 @@ def test_every_opset_that_the_engine_reads_is_judged_by_the_standards_own_evalua
         assert "reference evaluator" in detail
         assert "input image: china.jpg" in detail
         assert "output unchecked" not in flags(row)
-    assert len(newest(table_of(rows)).rows) == len(opsets)
+    assert len(table_of(rows).newest.rows) == len(opsets)
 
 
 @pytest.mark.parametrize("python", [False, True], ids=["cpp", "python"])
@@ -167,7 +167,7 @@ def test_free_sizes_have_to_be_stated_and_the_row_has_them(tmp_path: Path) -> No
     assert [row.failure for row in rows] == [None] * 3
     assert [row.input_shape[2:] for row in rows] == [(16, 24), (24, 32), (8, 8)]
     assert whole.model.endswith("[2x3x8x8]")
-    assert len(newest(table_of(rows)).rows) == 3
+    assert len(table_of(rows).newest.rows) == 3
 
 
 def test_a_fixed_size_is_not_changed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from seaformer.core.artifact import Artifact
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.request import ExportRequest
 from seaformer.export import export_request
-from seaformer.report.table import newest, table_of
+from seaformer.report.table import table_of
 from seaformer.store.results import ResultStore
 from tests.bench.emulated import bench as emulate
 
@@ -40,7 +40,7 @@ def test_pixels_are_fed_and_the_row_stands_beside_that_of_floats(
         assert output is not None
         assert output.passed
         assert row.input_shape == (1, 3, 32, 48)
-    assert len(newest(table_of(rows)).rows) == 3
+    assert len(table_of(rows).newest.rows) == 3
 
 
 @pytest.mark.slow

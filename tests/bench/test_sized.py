@@ -14,7 +14,7 @@ from seaformer.bench.tails import tail_of
 from seaformer.bench.targets.host import HostTarget
 from seaformer.core.errors import UnknownName, UsageError
 from seaformer.export import export_model
-from seaformer.report.table import newest, table_of
+from seaformer.report.table import table_of
 from seaformer.store.results import ResultStore
 from tests import nets
 from tests.bench.test_foreign import PLAN, bench, cache, flags  # noqa: F401  a fixture
@@ -31,7 +31,7 @@ def test_a_row_states_its_own_size_and_what_judged_it(tmp_path: Path) -> None:
     assert [row.failure for row in rows] == [None] * 3
     assert [row.input_shape for row in rows] == [(1, 3, 64, 96), (1, 3, 48, 112), (2, 3, 32, 96)]
     assert [row.model for row in rows] == ["sixteenths", "sixteenths", "sixteenths[2x3x32x96]"]
-    assert len(newest(table_of(rows)).rows) == 3
+    assert len(table_of(rows).newest.rows) == 3
     for row in rows:
         output = row.methods["forward"].output
         assert output is not None

@@ -12,7 +12,7 @@ from seaformer.core.measurement import Conditions, summary
 from seaformer.core.table import ResultTable
 from seaformer.report import words
 from seaformer.report.components import components
-from seaformer.report.table import current, newest, rows, table_of
+from seaformer.report.table import current, rows, table_of
 from tests.fakes.measurements import (
     EMULATOR,
     HOST,
@@ -132,7 +132,7 @@ def test_files_that_differ_in_an_observer_or_a_rule_are_rows_of_their_own() -> N
         measurement(i, artifact_file=f"seaformer_t.ade20k__512x512__fp32{name}.onnx")
         for i, name in enumerate(names, 1)
     ]
-    kept = newest(table_of(reversed(made))).rows
+    kept = table_of(reversed(made)).newest.rows
     assert [row.measurement_id for row in kept] == [made[i].id for i in (3, 2, 1)]
     shown = [
         "seaformer_t.ade20k",
@@ -145,13 +145,13 @@ def test_files_that_differ_in_an_observer_or_a_rule_are_rows_of_their_own() -> N
 def test_the_newest_row_of_a_key_stands_for_it() -> None:
     made = [measurement(1), measurement(2), measurement(3, precision="fp16"), measurement(4)]
     table = report_of(made).table
-    assert [row.measurement_id for row in newest(table).rows] == [made[3].id, made[2].id]
+    assert [row.measurement_id for row in table.newest.rows] == [made[3].id, made[2].id]
 
 
 def test_a_valid_row_is_not_hidden_by_a_newer_one_that_failed() -> None:
     made = [measurement(1), measurement(2), failed(3), measurement(4, flags=(OFF_CORE,))]
     table = report_of(made).table
-    assert [row.measurement_id for row in newest(table, valid_only=True).rows] == [made[1].id]
+    assert [row.measurement_id for row in table.newest_valid.rows] == [made[1].id]
     assert [row.measurement_id for row in current(table).rows] == [made[3].id, made[1].id]
 
 

@@ -22,7 +22,7 @@ from seaformer.core.table import ResultRow, ResultTable
 from seaformer.report import words
 from seaformer.report.accuracy import HERE, AccuracyRow, accuracy_rows
 from seaformer.report.renderers import _estimated
-from seaformer.report.table import Process, Report, newest
+from seaformer.report.table import Process, Report
 
 FILES = (
     "tables/latency.csv",
@@ -110,7 +110,7 @@ def render(report: Report) -> dict[str, str]:
     """Every row by its source, the newest valid ones, and the processes of measured rows."""
     measured = report.table.of(MEASURED)
     lines = dict(zip(map(id, measured.rows), _lines(measured, COLUMNS), strict=True))
-    current = newest(measured, valid_only=True).rows
+    current = measured.newest_valid.rows
     documents = {
         "tables/latency.csv": _document(COLUMNS, lines.values()),
         "tables/latest.csv": _document(COLUMNS, (lines[id(row)] for row in current)),
@@ -186,7 +186,7 @@ def _texts(values: tuple[Any, ...], made: Made | None = None) -> list[str]:
     distinct = set(values)
     if len(types) == 1 and 2 * len(distinct) <= len(values):
         texts = {value: _text(made(value) if made else value) for value in distinct}
-        return [texts[value] for value in values]
+        return list(map(texts.__getitem__, values))
     if made:
         return [_text(made(value)) for value in values]
     return list(map(_number if types == {float} else _text, values))

@@ -16,7 +16,7 @@ from seaformer.report import words
 from seaformer.report.estimate import DOMAINS, NOTE, interval, size
 from seaformer.report.renderers import STDOUT, _emulated, _estimated
 from seaformer.report.renderers.markdown import accuracy_grid, overview
-from seaformer.report.table import FORWARD, Report, newest, standing_alone
+from seaformer.report.table import FORWARD, Report, standing_alone
 from seaformer.report.templates import Grid, markdown
 
 FILES: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ def render(report: Report) -> dict[str, str]:
 
 def summary(report: Report, room: int = LIMIT_BYTES) -> str:
     """At most ``room`` bytes of UTF-8: newest rows, what failed, what was skipped."""
-    table = newest(standing_alone(report.table))
+    table = standing_alone(report.table).newest
     shown = [row for row in table.rows if row.failure is None]
     counted = [row for row in shown if row.source == EMULATED]
     estimated = [row for row in shown if row.source not in (MEASURED, EMULATED)]
@@ -125,7 +125,7 @@ def _named(row: ResultRow) -> list[str]:
 
 def _troubles(report: Report) -> Iterator[Trouble]:
     """Rows that are not valid or failed, with the reason, and files that were skipped."""
-    rows = newest(report.table).method(FORWARD).rows
+    rows = report.table.newest.method(FORWARD).rows
     failures = [f"{_name(row)}: {row.failure}" for row in rows if row.failure is not None]
     doubts = [
         f"{_name(row)}: {flag.name}: {flag.detail}"

@@ -73,7 +73,7 @@ def render(report: Report) -> dict[str, str]:
 def page(report: Report) -> str:
     """The whole document, ending with a newline."""
     script = "\n" + "".join(map(_asset, _SCRIPTS))
-    current = report.newest.rows
+    current = report.table.newest.rows
     rows = _shown(report, current)
     made = _tables(report, rows, {id(row) for row in current})
     pictures = [module.draw(report) for module in _PICTURES]
