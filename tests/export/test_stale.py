@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from seaformer.core.request import ExportRequest
 from seaformer.export import _cache, cached_export, find_export
 from seaformer.export.rewrites import FAMILIES
+from tests.exports import shared
 
 pytest.importorskip("onnxruntime")
 
@@ -20,8 +22,15 @@ REQUEST = ExportRequest("seaformer_t", "onnx", size=(64, 64))
 
 @pytest.fixture
 def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Makes a family of rules look edited since; the cache is a folder of its own."""
-    monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path))
+    """Makes a family of rules look edited since; the cache is a folder that has the file."""
+
+    def export(folder: Path) -> str:
+        monkeypatch.setenv("SEAFORMER_CACHE", str(folder))
+        cached_export(REQUEST)
+        return str(folder)
+
+    shutil.copytree(shared("cache", export), tmp_path / "cache")
+    monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path / "cache"))
     real = _cache.family_digests()
 
     def changed(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -74,8 +75,12 @@ KEPT = ("free-grid-pool", "grid-pool")  # which leave some modules of their kind
 RULES = pytest.mark.parametrize("rule", list_rules(), ids=lambda rule: str(rule.name))
 
 
+@functools.cache
 def model_of(name: str) -> nn.Module:
-    """A model of the zoo, or a module of the tests where it has none with the layer."""
+    """A model of the zoo, or a module of the tests where it has none with the layer.
+
+    One for all tests of this file: a rewrite changes a copy.
+    """
     return (load_named(name, 0) if ":" in name else create_model(name)).double()
 
 
@@ -84,11 +89,28 @@ def image(size: tuple[int, int]) -> Tensor:
     return torch.randn(1, 3, *size, generator=generator, dtype=torch.float64)
 
 
-def difference(one: nn.Module, other: nn.Module, x: Tensor) -> float:
-    """The largest difference of any output, relative to its standard deviation."""
+@functools.cache
+def answers_of(name: str, size: tuple[int, int]) -> tuple[Tensor, ...]:
+    """The outputs of that model for ``image``."""
+    return _outputs(model_of(name), image(size))
+
+
+def _outputs(network: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
     with torch.no_grad():
-        outputs = [each if isinstance(each, tuple) else (each,) for each in (one(x), other(x))]
-    return max(float((a - b).abs().max() / a.std()) for a, b in zip(*outputs, strict=True))
+        outputs = network(x)
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+@functools.cache
+def applied_to(name: str, size: tuple[int, int], rules: tuple[Rule, ...]) -> frozenset[str]:
+    """Which of these rules find something in that model."""
+    return frozenset(rewrite(model_of(name), image(size), rules).applied)
+
+
+def difference(name: str, size: tuple[int, int], network: nn.Module) -> float:
+    """The largest difference of any output, relative to its standard deviation."""
+    pairs = zip(answers_of(name, size), _outputs(network, image(size)), strict=True)
+    return max(float((a - b).abs().max() / a.std()) for a, b in pairs)
 
 
 def test_names_are_unique_and_every_rule_has_an_example_and_a_reason() -> None:
@@ -121,7 +143,7 @@ def test_a_rule_alone_is_the_same_function_in_double_precision(rule: Rule) -> No
     assert set(result.applied) == {rule.name}
     assert result.applied[rule.name] > 0
     assert not any(rule.matches(m) for m in result.network.modules()) or rule.name in KEPT
-    assert difference(model, result.network, x) < APPROXIMATE.get(rule.name, EXACT)
+    assert difference(name, size, result.network) < APPROXIMATE.get(rule.name, EXACT)
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
@@ -133,13 +155,13 @@ def test_a_rule_that_is_left_out_is_not_applied_and_the_others_are(rule: Rule) -
         engine = engine_of("onnx")
     if not rule.applies(engine, precision, free=rule.free):
         precision = find_precision("fp16")
-    model, x = model_of(name), image(size)
-    every = rewrite(model, x, select_rules(engine, precision, free=rule.free))
-    result = rewrite(model, x, select_rules(engine, precision, [rule.name], free=rule.free))
-    assert set(every.applied) - set(result.applied) == {rule.name}
-    assert set(result.applied) - set(every.applied) == set(rule.replaces)
+    every = applied_to(name, size, select_rules(engine, precision, free=rule.free))
+    others = select_rules(engine, precision, [rule.name], free=rule.free)
+    result = rewrite(model_of(name), image(size), others)
+    assert every - set(result.applied) == {rule.name}
+    assert set(result.applied) - every == set(rule.replaces)
     tolerance = max((APPROXIMATE.get(other, EXACT) for other in result.applied), default=EXACT)
-    assert difference(model, result.network, x) < tolerance
+    assert difference(name, size, result.network) < tolerance
 
 
 def test_rules_for_one_backend_are_not_applied_for_engines_without_it() -> None:
