@@ -31,7 +31,7 @@ docs: $(VENV)/.dev
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/rewrites.py
 
-# The pictures of report.html in results/screenshots; chromium and its driver are Debian's packages.
+# The pictures in results/screenshots: report.html, two terminals, README.md; chromium and its driver are Debian's packages.
 screenshots: $(VENV)/.dev
 	$(BIN)/python tools/screenshots.py
 

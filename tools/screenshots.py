@@ -4,9 +4,8 @@
 
 The report is built in a scratch copy. ``report.html`` is opened in a headless Chromium (apt-get
 install chromium chromium-driver; pip install selenium); what ``seaformer report`` prints in a
-terminal of 80 and of 160 columns is drawn there too. ``--all`` takes the whole page, light and
-dark, on a desk and on a phone, and README.md as a page; without it the few that are shown are
-taken.
+terminal of 80 and of 160 columns and README.md as a page are drawn there too. ``--all`` takes the
+whole report instead, light and dark, on a desk and on a phone.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
+from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
@@ -74,10 +74,9 @@ def main() -> None:
         write_report(copy, ResultStore(copy).load(), zoo_rows())
         with browser() as driver:
             made = take(driver, copy / "report.html", options.out, options.all)
-            if options.all:
-                made.append(readme(driver, Path(scratch), options.out))
-            else:
+            if not options.all:
                 made += [terminal(driver, copy, options.out, columns) for columns in COLUMNS]
+                made.append(readme(driver, Path(scratch), options.out))
             for path in made:
                 print(f"{path} {path.stat().st_size / 1e3:.0f} kB")
 
@@ -117,8 +116,12 @@ def readme(driver: Any, scratch: Path, out: Path) -> Path:
     body = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     page = scratch / "readme.html"
     page.write_text(_PAGE.format(base=ROOT.as_uri(), style=_DOCUMENT, body=body), encoding="utf-8")
-    _open(driver, page, DESK, "light")
-    return _save(driver, out / "whole-readme.png", beyond=True)
+    _open(driver, page, (900, 900), "light")
+    path = _save(driver, out / "readme.png", beyond=True)
+    with Image.open(path) as picture:
+        few = picture.convert("RGB").quantize(48)  # text: a third of the bytes
+    few.save(path, optimize=True)
+    return path
 
 
 def _open(driver: Any, page: Path, size: tuple[int, int], scheme: str) -> None:
