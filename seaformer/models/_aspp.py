@@ -4,7 +4,9 @@ Source: "Searching for MobileNetV3", section 6.4 and figure 10 (LR-ASPP; names a
 torchvision's); Chen et al., "Encoder-Decoder with Atrous Separable Convolution for Semantic Image
 Segmentation" (ECCV 2018), figure 2, with the widths mmsegmentation gives it on MobileNetV2: 512
 channels, and a dense 3x3 where the five branches meet. That one layer is 11.8 M parameters, and it
-is what makes the SeaFormer++ paper's 15.4 M.
+is what makes the SeaFormer++ paper's 15.4 M. That paper cites the same source for "Lite-ASPP" and
+does not describe it: with 128 channels, both of its networks with that head have the parameters and
+FLOPs it prints.
 """
 
 from __future__ import annotations
@@ -55,22 +57,23 @@ class DeepLabV3Plus(nn.Module):
     """Atrous pyramid on the last map, joined with a map at 1/4."""
 
     RATES = (6, 12, 18)  # for a last map at 1/16
-    LOW_CHANNELS = 48
 
-    def __init__(self, low: int, high: int, channels: int, classes: int) -> None:
+    def __init__(
+        self, low: int, high: int, channels: int, classes: int, low_channels: int = 48
+    ) -> None:
         super().__init__()
         self.pooled = ConvBN(high, channels)
         self.plain = ConvBN(high, channels)
         self.atrous = nn.ModuleList(Separable(high, channels, rate) for rate in self.RATES)
         self.bottleneck = ConvBN(channels * (2 + len(self.RATES)), channels, 3)
-        self.low = ConvBN(low, self.LOW_CHANNELS)
+        self.low = ConvBN(low, low_channels)
         self.refine = nn.Sequential(
-            Separable(channels + self.LOW_CHANNELS, channels), Separable(channels, channels)
+            Separable(channels + low_channels, channels), Separable(channels, channels)
         )
         self.classify = nn.Conv2d(channels, classes, 1)
 
     def forward(self, low: Tensor, high: Tensor) -> Tensor:
-        """B C H/4 W/4 and B C' H/16 W/16 to B classes H/4 W/4."""
+        """B C H/4 W/4 and B C' h w to B classes H/4 W/4."""
         mean = high.mean((2, 3), keepdim=True)  # B C' 1 1
         pooled = resized(F.relu(self.pooled(mean)), high)  # B C" H/16 W/16
         branches = [pooled, F.relu(self.plain(high)), *(atrous(high) for atrous in self.atrous)]

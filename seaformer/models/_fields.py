@@ -64,6 +64,7 @@ class RowFields(TypedDict, total=False):
     levels: tuple[int, ...]
     lines: tuple[DnaRow, ...]
     low: int
+    low_channels: int
     mlp_ratios: tuple[int, ...]
     modules: tuple[int, ...]
     normed_head: bool

@@ -143,6 +143,27 @@ def test_shufflenets_deeplabv3plus_counts_the_papers_parameters_with_an_auxiliar
     assert round(params + auxiliary, 1) == 16.9
 
 
+@pytest.mark.parametrize(
+    ("name", "auxiliary", "params", "flops"),
+    [
+        ("mobilenetv2_lite_aspp.ade20k", 96, 2.829, 4.440),
+        ("resnet18_lite_aspp.ade20k", 256, 12.337, 19.205),
+    ],
+)
+def test_both_lite_aspps_count_what_table_2_prints_with_mmsegmentations_auxiliary_head(
+    name: str, auxiliary: int, params: float, flops: float
+) -> None:
+    """On the map at 1/16 before the last stage: a dense 3x3 to 64 channels, and a classifier."""
+    seen = counted(name, built(name))
+    assert (round(seen[0], 3), round(seen[1], 3)) == (params, flops)
+    row = model_spec(name).paper
+    assert row is not None
+    assert round(seen[0] + (auxiliary * 64 * 9 + 2 * 64 + 65 * 150) / 1e6, 1) == row.params_m
+    assert round(seen[1], 1) == row.flops_g
+    other, _ = counted(name, built(name, head_channels=256))
+    assert round(other, 1) > row.params_m
+
+
 def halved(name: str) -> Counted:
     """MobileNetV3 reduced by two, the expansion of the last stage's first line included."""
     rows = list(SIZES["lr"].rows)

@@ -30,6 +30,7 @@ from seaformer.models.mobilevit import MobileViTRow
 from seaformer.models.mobilevitv2 import MobileViTV2Row
 from seaformer.models.pp_mobileseg import StrideFormerRow
 from seaformer.models.repvit import RepVitRow
+from seaformer.models.resnet import ResNetRow
 from seaformer.models.retinanet import RetinaNetRow
 from seaformer.models.segformer import SegFormerRow
 from seaformer.models.segnext import SegNextRow
@@ -58,6 +59,7 @@ ROWS: tuple[Any, ...] = (
     MobileViTRow,
     MobileViTV2Row,
     RepVitRow,
+    ResNetRow,
     RetinaNetRow,
     SegFormerRow,
     SegNextRow,

@@ -13,6 +13,7 @@ from seaformer.agreement import images
 from seaformer.models import FAMILIES, _complexity, create_model
 from seaformer.models.setr import PositionedTokens
 from seaformer.models.topformer import TopFormer
+from tests import requirements
 from tests.models.meta import on_meta
 
 # Parameters and multiply-accumulates (G) of the official implementations, counted with them.
@@ -150,6 +151,8 @@ FAMILY_NAMES = [
     "efficientformerv2_s0.imagenet",
     "shufflenetv2_x150_deeplabv3plus.ade20k",
     "mobileformer_96.imagenet",
+    "resnet18_lite_aspp.ade20k",
+    "mobilenetv2_lite_aspp.ade20k",
     "hrnet_w18_small.ade20k",
     "convmlp_s.ade20k",
     "efficientvit_b0.ade20k",
@@ -200,6 +203,38 @@ def test_segnexts_factorisation_starts_alike_from_every_seed_of_a_file_without_b
     assert float(seen.min()) >= 0
     torch.testing.assert_close(seen.norm(dim=1), torch.ones(1, 16))
     torch.testing.assert_close(seen.flatten()[:3], torch.tensor(FIRST_BASES), rtol=0, atol=1e-7)
+
+
+def test_resnet18s_stages_compute_what_the_transformers_librarys_do() -> None:
+    """At 1/32, where nothing is dilated; that library has another stem."""
+    transformers = requirements.module("transformers", requirements.DEV)
+    backbone = create_model("resnet18_lite_aspp", seed=1, stride=32).get_submodule("backbone")
+    config = transformers.ResNetConfig(
+        embedding_size=64, hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type="basic"
+    )
+    theirs = transformers.ResNetModel(config).encoder.eval()
+    state = {}
+    for key, value in backbone.state_dict().items():
+        if key.startswith("stages."):
+            stage, block, rest = key.removeprefix("stages.").split(".", 2)
+            for ours, name in (
+                ("conv1", "layer.0"),
+                ("conv2", "layer.1"),
+                (".conv.", ".convolution."),
+            ):
+                rest = rest.replace(ours, name)
+            state[f"stages.{stage}.layers.{block}.{rest.replace('.bn.', '.normalization.')}"] = (
+                value
+            )
+    theirs.load_state_dict(state, strict=True)
+    x = torch.randn(1, 64, 24, 40, generator=torch.Generator().manual_seed(2))
+    stages = backbone.get_submodule("stages")
+    assert isinstance(stages, nn.ModuleList)
+    with torch.no_grad():
+        expected = theirs(x).last_hidden_state
+        for resnet_stage in stages:
+            x = resnet_stage(x)
+    torch.testing.assert_close(x, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_setrs_positions_are_resized_and_the_class_token_keeps_its_own() -> None:
