@@ -288,6 +288,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "trained": trained,
     "estimates": worth.errors,
     "estimates_worth": worth.worth,
+    "estimates_families": worth.families,
     "estimates_phones": worth.phones,
     "estimates_tried": trials.tried,
     "estimates_here": lambda: worth.here(RESULTS),

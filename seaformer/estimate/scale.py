@@ -120,16 +120,17 @@ def _own_factor(points: Sequence[Point], kin: bool | None) -> float:
     return min(math.exp(quantile * rms), WIDEST)
 
 
-def held(points: Sequence[Point], like: Sequence[Point] = ()) -> int:
-    """How many rows lie in the interval of a scale that was made without their family."""
-    count, kin = 0, kin_helps(points)
+def held(points: Sequence[Point], like: Sequence[Point] = ()) -> frozenset[str]:
+    """The rows that lie in the interval of a scale that was made without their family."""
+    found, kin = set(), kin_helps(points)
     errors = left_out_errors(points, kin)
     for point in points:
         if others := _others(point, points):
             alike = [each for each in like if each.family != point.family]
             error = math.log1p(errors[point.model])
-            count += abs(error) <= math.log(interval_factor(others, alike, kin))
-    return count
+            if abs(error) <= math.log(interval_factor(others, alike, kin)):
+                found.add(point.model)
+    return frozenset(found)
 
 
 def make_scale(

@@ -62,7 +62,7 @@ def tried() -> str:
 
 def all_trials() -> Iterator[tuple[str, Predict]]:
     """Each trial: what it is, and the milliseconds that it predicts for a row from others."""
-    yield "cycles, networks that attend by rows of such (used)", _by_kin
+    yield "cycles, networks that attend by rows of such (used)", _by_kin(_cycles)
     yield "cycles, by all rows", _scaled(_cycles)
     yield "instructions", _scaled(lambda e: e.instructions)
     both = _scaled(lambda e: math.sqrt(e.cycles * e.instructions))
@@ -72,6 +72,7 @@ def all_trials() -> Iterator[tuple[str, Predict]]:
     yield "of rows whose lines of memory are counted: cycles", _of_lines(_scaled(_cycles))
     for each in _LINES[1:]:
         yield f"of these, {each:g} cycles more for a line", _of_lines(_scaled(_with_lines(each)))
+    yield "of these, 3 cycles and by rows of such", _of_lines(_by_kin(_with_lines(3)))
     yield "of these, the number chosen without the family", _of_lines(_chosen)
     lines = _regressed(lambda e: (e.memory_lines or 0) / e.cycles)
     yield "of these, regression of the rest on lines a cycle", _of_lines(lines)
@@ -152,9 +153,12 @@ def _bounds() -> Iterator[dict[str, float]]:
             yield {model: error for model, error in errors.items() if _is_seen(model)}
 
 
-def _by_kin(rows: Sequence[Known], row: Known) -> float:
-    points = [Point(r.name, r.family, r.counted.cycles, r.ms, _attends(r)) for r in rows]
-    return fit(basis(_attends(row), points)) * row.counted.cycles / 1e6
+def _by_kin(count: Count) -> Always:
+    def predict(rows: Sequence[Known], row: Known) -> float:
+        points = [Point(r.name, r.family, count(r.counted), r.ms, _attends(r)) for r in rows]
+        return fit(basis(_attends(row), points)) * count(row.counted) / 1e6
+
+    return predict
 
 
 def _by_kind(rows: Sequence[Known], row: Known) -> float:

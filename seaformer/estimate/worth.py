@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from seaformer.core import zoo
@@ -35,6 +36,7 @@ BASES: dict[str, Callable[[Row], float]] = {
     "MACs": lambda row: zoo.entries()[row.model].macs,
 }
 _CHOSEN = (1, 2, 3, 5)
+_MOST_CHOICES = 5000
 _NEAR = 0.1  # what nn-Meter counts as right
 _HEAD = ("core", "engine", "precision", "by", "rows", "mean", "worst", "within 10 %", "held")
 _Key = tuple[str, str]
@@ -51,6 +53,28 @@ def worth() -> str:
     return markdown_table(_HEAD, cells)
 
 
+def families() -> str:
+    """Each family of ``sd865``, estimated by the others: the first engine, in single precision."""
+    calibration, key = shipped("sd865"), (ENGINE.name, BASE.name)
+    kept = held(_points(calibration, key, "cycles"))
+    groups: dict[tuple[bool, str], list[Row]] = {}
+    for row in (each for each in calibration.rows if (each.engine, each.precision) == key):
+        groups.setdefault((not row.inside, row.family), []).append(row)
+    head = ("family", "domain", "rows", "mean", "worst", "held")
+    return markdown_table(head, [_family(calibration, groups[k], kept) for k in sorted(groups)])
+
+
+def _family(calibration: Calibration, rows: Sequence[Row], kept: Collection[str]) -> list[str]:
+    """Of rows outside those are held that lie between half and twice the estimate."""
+    errors = {row.model: _error(calibration, row, "cycles") or 0.0 for row in rows}
+    sizes, inside = [abs(error) for error in errors.values()], rows[0].inside
+    if not inside:
+        kept = [model for model, e in errors.items() if 1 / WIDEST <= 1 + e <= WIDEST]
+    figures = (f"{100 * size:.1f} %" for size in (statistics.fmean(sizes), max(sizes)))
+    share = f"{sum(model in kept for model in errors)} of {len(rows)}"
+    return [rows[0].family, DOMAINS[inside], str(len(rows)), *figures, share]
+
+
 def errors() -> str:
     """Each row of the package's calibrations."""
     cells = [
@@ -62,7 +86,7 @@ def errors() -> str:
 
 
 def phones() -> str:
-    """How the error falls with measured models: every choice of so many rows of ``sd865``."""
+    """How the error falls with measured models: choices of so many rows of ``sd865``."""
     calibration = shipped("sd865")
     points = _points(calibration, (ENGINE.name, BASE.name), "cycles")
     cells = []
@@ -121,7 +145,7 @@ def _worth(calibration: Calibration, key: _Key, by: str) -> tuple[str, ...]:
     mean, worst = (f"{100 * size:.1f} %" for size in (statistics.fmean(sizes), max(sizes)))
     base = (key[0], BASE.name)
     like = _points(calibration, base, by) if key != base else []
-    kept = f"{held(points, like)} of {len(points)}"
+    kept = f"{len(held(points, like))} of {len(points)}"
     near = f"{sum(size <= _NEAR for size in sizes)} of {len(sizes)}"
     return (calibration.core, *key, by, str(len(points)), mean, worst, near, kept)
 
@@ -145,10 +169,17 @@ def _error(calibration: Calibration, row: Row, by: str) -> float | None:
 
 
 def _sizes(points: Sequence[Point], count: int) -> list[float]:
-    """Sizes of the errors of all rows that were not chosen, over every choice."""
+    """Sizes of the errors of all rows that were not chosen, over every choice, or over many."""
     sizes = []
-    for chosen in itertools.combinations(points, count):
+    for chosen in _choices(points, count):
         ns = fit(chosen)
         others = (each for each in points if each not in chosen)
         sizes += [abs(ns * each.count / 1e6 / each.ms - 1) for each in others]
     return sizes
+
+
+def _choices(points: Sequence[Point], count: int) -> Iterable[Sequence[Point]]:
+    if math.comb(len(points), count) <= _MOST_CHOICES:
+        return itertools.combinations(points, count)
+    draw = random.Random(0)
+    return (draw.sample(points, count) for _ in range(_MOST_CHOICES))
