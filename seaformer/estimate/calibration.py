@@ -19,8 +19,8 @@ from seaformer.core.registry import unknown
 from seaformer.estimate.domain import Domain, attends, domain_of, unsettled
 from seaformer.estimate.evidence import Evidence, evidence, family_of
 from seaformer.estimate.figures import Figure
-from seaformer.estimate.published import published, published_cores
-from seaformer.estimate.scale import WIDEST, Point, Scale, kin_helps, make_scale
+from seaformer.estimate.published import clock_ghz, published, published_cores
+from seaformer.estimate.scale import WIDEST, Point, Rule, Scale, best_rule, make_scale
 
 SCHEMA = 1
 _SHIPPED = Path(__file__).with_name("calibrations")
@@ -169,6 +169,7 @@ def calibrate(
     """
     if core in _BY_CLOCK and not figures:
         return _by_clock(core, calibrate(_BY_CLOCK[core].of, leave_out))
+    ghz = None if figures else clock_ghz(core)  # measured rows tell what theirs is worth
     if core in published_cores() or not figures:
         figures = (*published(core), *figures)
     bound = _bound(figures, evidence())
@@ -178,7 +179,7 @@ def calibrate(
             raise unknown("family", family, known)
     kept = [(row, counted) for row, counted in bound if row.family not in leave_out]
     rows = tuple(row for row, _ in kept)
-    scales = tuple(_scales(rows, [row for row, _ in bound]))
+    scales = tuple(_scales(rows, [row for row, _ in bound], ghz))
     if not scales:
         raise UsageError(
             f"Too few rows are left to calibrate {core}: a scale needs {_LEAST_ROWS} of one engine "
@@ -206,6 +207,7 @@ def _by_clock(core: str, known: Calibration) -> Calibration:
             factor=WIDEST,
             errors={},
             attending_ns=scale.attending_ns and scale.attending_ns * slower,
+            rule=Rule(),
         )
         for scale in known.scales
     )
@@ -297,7 +299,7 @@ def _row(figure: Figure, counted: Evidence) -> Row:
     )
 
 
-def _scales(rows: Sequence[Row], every: Sequence[Row]) -> Iterable[Scale]:
+def _scales(rows: Sequence[Row], every: Sequence[Row], ghz: float | None) -> Iterable[Scale]:
     """Scales of ``rows``; how, is decided with ``every`` row in view, those left out too."""
     inside = [row for row in rows if row.inside]
     for engine, precision in dict.fromkeys((row.engine, row.precision) for row in inside):
@@ -305,8 +307,8 @@ def _scales(rows: Sequence[Row], every: Sequence[Row]) -> Iterable[Scale]:
         base = _of(inside, engine, BASE.name) if precision != BASE.name else []
         known = _of([row for row in every if row.inside], engine, precision)
         for by in (CYCLES, INSTRUCTIONS) if len(some) >= _LEAST_ROWS else ():
-            kin = kin_helps(_points(known, by))
-            yield make_scale((engine, precision, by), _points(some, by), _points(base, by), kin)
+            rule = best_rule(_points(known, by), 1 / ghz if ghz and by == CYCLES else None)
+            yield make_scale((engine, precision, by), _points(some, by), _points(base, by), rule)
 
 
 def _of(rows: Iterable[Row], engine: str, precision: str) -> list[Row]:

@@ -1,8 +1,9 @@
 """``Scale``: nanoseconds for a cycle or an instruction of one engine, and how wrong they may be.
 
 One number per engine and precision: the median of published over counted; and one of the rows of
-networks that attend, which is theirs where there are enough. The interval is of rows whose whole
-family was left out. Families are the independent units, models of one family
+networks that attend, which is theirs where there are enough. Where the core's clock is known, and
+better for networks that do not attend, a cycle of theirs is one of that clock. The interval is of
+rows whose whole family was left out. Families are the independent units, models of one family
 are near copies. Of a single family its models are left out one by one, and its interval is as wide
 as that of two families with such errors: how far families differ is then unknown.
 """
@@ -34,12 +35,24 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """How rows become a scale.
+
+    ``kin``: networks that attend are estimated by rows of such. ``clock_ns``: others take so many
+    nanoseconds for a cycle, and the rows have no part in it; absent: those of the rows.
+    """
+
+    kin: bool = False
+    clock_ns: float | None = None
+
+
+@dataclass(frozen=True)
 class Scale:
     """What turns counts into milliseconds.
 
-    ``ns`` is for one count, ``attending_ns`` of networks that attend, where enough are known; a
-    time lies between the estimate over ``factor`` and the estimate times it in 90 of 100 cases.
-    ``errors`` are relative, of each row with its family left out.
+    ``ns`` is for one count, ``attending_ns`` of networks that attend, where the ``rule`` has a
+    number of its own for such; a time lies between the estimate over ``factor`` and the estimate
+    times it in 90 of 100 cases. ``errors`` are relative, of each row with its family left out.
     """
 
     engine: str
@@ -50,6 +63,7 @@ class Scale:
     families: tuple[str, ...]
     errors: Mapping[str, float]
     attending_ns: float | None = None
+    rule: Rule = Rule()
 
     def ms(self, count: float, *, attends: bool = False) -> float:
         """The estimate."""
@@ -69,27 +83,37 @@ def basis(attends: bool, points: Sequence[Point]) -> Sequence[Point]:
     return kin if len(kin) >= _ENOUGH else points
 
 
-def left_out_errors(points: Sequence[Point], kin: bool | None = None) -> dict[str, float]:
+def best_rule(points: Sequence[Point], clock_ns: float | None = None) -> Rule:
+    """The rule with the lowest errors of rows whose family was left out.
+
+    Of equal ones rows of networks that attend are used for such, and the clock is not.
+    """
+    rules = [Rule(kin, ns) for ns in dict.fromkeys((None, clock_ns)) for kin in (True, False)]
+    return min(rules, key=lambda rule: sum(map(abs, _errors(points, rule).values())))
+
+
+def left_out_errors(points: Sequence[Point], rule: Rule | None = None) -> dict[str, float]:
     """The relative error of each row, estimated by the other families; empty where none is left.
 
-    ``kin``: whether networks that attend are estimated by such; absent: where that helps here.
+    Without a ``rule`` the best one that needs no clock.
     """
-    return _errors(points, kin_helps(points) if kin is None else kin)
+    return _errors(points, rule or best_rule(points))
 
 
-def kin_helps(points: Sequence[Point]) -> bool:
-    """Whether rows of networks that attend are estimated at least as well by such rows alone."""
-    sums = (sum(map(abs, _errors(points, kin).values())) for kin in (True, False))
-    return next(sums) <= next(sums)
-
-
-def _errors(points: Sequence[Point], kin: bool) -> dict[str, float]:
+def _errors(points: Sequence[Point], rule: Rule) -> dict[str, float]:
     errors = {}
     for point in points:
         if others := _others(point, points):
-            ns = fit(basis(kin and point.attends, others))
+            ns = ns_of(point.attends, others, rule)
             errors[point.model] = ns * point.count / 1e6 / point.ms - 1
     return errors
+
+
+def ns_of(attends: bool, points: Sequence[Point], rule: Rule) -> float:
+    """Nanoseconds for one count of a network, from rows by a rule."""
+    if rule.clock_ns is not None and not attends:
+        return rule.clock_ns
+    return fit(basis(rule.kin and attends, points))
 
 
 def _others(point: Point, points: Sequence[Point]) -> list[Point]:
@@ -98,7 +122,7 @@ def _others(point: Point, points: Sequence[Point]) -> list[Point]:
 
 
 def interval_factor(
-    points: Sequence[Point], like: Sequence[Point] = (), kin: bool | None = None
+    points: Sequence[Point], like: Sequence[Point] = (), rule: Rule | None = None
 ) -> float:
     """The factor of a 90 % interval, from errors of families that were left out.
 
@@ -106,12 +130,12 @@ def interval_factor(
     that of ``like``, the rows of the same engine in single precision.
     """
     few = len({each.family for each in points}) <= _FEW_FAMILIES
-    least = interval_factor(like, kin=kin) if few and like else 1.0
-    return max(least, _own_factor(points, kin))
+    least = interval_factor(like, rule=rule) if few and like else 1.0
+    return max(least, _own_factor(points, rule))
 
 
-def _own_factor(points: Sequence[Point], kin: bool | None) -> float:
-    errors = left_out_errors(points, kin)
+def _own_factor(points: Sequence[Point], rule: Rule | None) -> float:
+    errors = left_out_errors(points, rule)
     if not errors:
         return WIDEST
     rms = math.sqrt(sum(math.log1p(each) ** 2 for each in errors.values()) / len(errors))
@@ -120,40 +144,43 @@ def _own_factor(points: Sequence[Point], kin: bool | None) -> float:
     return min(math.exp(quantile * rms), WIDEST)
 
 
-def held(points: Sequence[Point], like: Sequence[Point] = ()) -> frozenset[str]:
+def held(
+    points: Sequence[Point], like: Sequence[Point] = (), rule: Rule | None = None
+) -> frozenset[str]:
     """The rows that lie in the interval of a scale that was made without their family."""
-    found, kin = set(), kin_helps(points)
-    errors = left_out_errors(points, kin)
+    models, rule = set(), rule or best_rule(points)
+    errors = left_out_errors(points, rule)
     for point in points:
         if others := _others(point, points):
             alike = [each for each in like if each.family != point.family]
             error = math.log1p(errors[point.model])
-            if abs(error) <= math.log(interval_factor(others, alike, kin)):
-                found.add(point.model)
-    return frozenset(found)
+            if abs(error) <= math.log(interval_factor(others, alike, rule)):
+                models.add(point.model)
+    return frozenset(models)
 
 
 def make_scale(
     key: tuple[str, str, str],
     points: Sequence[Point],
     like: Sequence[Point] = (),
-    kin: bool | None = None,
+    rule: Rule | None = None,
 ) -> Scale:
     """The scale of rows that one engine ran in one precision; there is at least one.
 
-    ``key`` is the engine, the precision and what is counted; ``like`` and ``kin`` as elsewhere.
+    ``key`` is the engine, the precision and what is counted; ``like`` and ``rule`` as elsewhere.
     """
     engine, precision, by = key
-    kin = kin_helps(points) if kin is None else kin
+    rule = rule or best_rule(points)
     return Scale(
         engine=engine,
         precision=precision,
         by=by,
-        ns=fit(points),
-        factor=interval_factor(points, like, kin),
+        ns=ns_of(False, points, rule),
+        factor=interval_factor(points, like, rule),
         families=tuple(sorted({each.family for each in points})),
-        errors=left_out_errors(points, kin),
-        attending_ns=fit(basis(True, points)) if kin else None,
+        errors=left_out_errors(points, rule),
+        attending_ns=None if rule == Rule() else ns_of(True, points, rule),
+        rule=rule,
     )
 
 

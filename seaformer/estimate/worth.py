@@ -18,11 +18,13 @@ from seaformer.estimate.figures import measured_figures
 from seaformer.estimate.scale import (
     WIDEST,
     Point,
-    basis,
+    Rule,
+    best_rule,
     fit,
     held,
     interval_factor,
     left_out_errors,
+    ns_of,
 )
 from seaformer.report.estimate import DOMAINS
 from seaformer.report.estimate_picture import Dot, picture
@@ -56,7 +58,7 @@ def worth() -> str:
 def families() -> str:
     """Each family of ``sd865``, estimated by the others: the first engine, in single precision."""
     calibration, key = shipped("sd865"), (ENGINE.name, BASE.name)
-    kept = held(_points(calibration, key, "cycles"))
+    kept = held(_points(calibration, key, "cycles"), rule=_rule(calibration, key, "cycles"))
     groups: dict[tuple[bool, str], list[Row]] = {}
     for row in (each for each in calibration.rows if (each.engine, each.precision) == key):
         groups.setdefault((not row.inside, row.family), []).append(row)
@@ -102,12 +104,12 @@ def drawing() -> str:
     """Each row of ``sd865`` with its family left out, as a picture."""
     calibration = shipped("sd865")
     key = (ENGINE.name, BASE.name)
-    points = _points(calibration, key, "cycles")
+    points, rule = _points(calibration, key, "cycles"), _rule(calibration, key, "cycles")
     dots = []
     for row in (r for r in calibration.rows if (r.engine, r.precision) == key):
         others = [each for each in points if each.family != row.family]
         ms = row.ms * (1 + (_error(calibration, row, "cycles") or 0.0))
-        factor = interval_factor(others) if row.inside else WIDEST
+        factor = interval_factor(others, rule=rule) if row.inside else WIDEST
         dots.append(Dot(row.model, row.ms, ms, ms / factor, ms * factor, row.inside))
     what = f"{ENGINE.title} {BASE.name.upper()}"
     title = f"Estimates of a Snapdragon 865, each with its family left out ({what})"
@@ -139,13 +141,19 @@ def _points(calibration: Calibration, key: _Key, by: str) -> list[Point]:
     ]
 
 
+def _rule(calibration: Calibration, key: _Key, by: str) -> Rule:
+    """How the calibration was made; of what it has no scale by, the best rule."""
+    scale = calibration.scale(*key, by)
+    return scale.rule if scale else best_rule(_points(calibration, key, by))
+
+
 def _worth(calibration: Calibration, key: _Key, by: str) -> tuple[str, ...]:
-    points = _points(calibration, key, by)
-    sizes = [abs(error) for error in left_out_errors(points).values()]
+    points, rule = _points(calibration, key, by), _rule(calibration, key, by)
+    sizes = [abs(error) for error in left_out_errors(points, rule).values()]
     mean, worst = (f"{100 * size:.1f} %" for size in (statistics.fmean(sizes), max(sizes)))
     base = (key[0], BASE.name)
     like = _points(calibration, base, by) if key != base else []
-    kept = f"{len(held(points, like))} of {len(points)}"
+    kept = f"{len(held(points, like, rule))} of {len(points)}"
     near = f"{sum(size <= _NEAR for size in sizes)} of {len(sizes)}"
     return (calibration.core, *key, by, str(len(points)), mean, worst, near, kept)
 
@@ -161,11 +169,12 @@ def _error(calibration: Calibration, row: Row, by: str) -> float | None:
     """Of a row that has no part in a scale, the error of the scale that it would be given."""
     key, other = (row.engine, row.precision), (row.engine, BASE.name)
     if row.inside and key in _keys(calibration):
-        return left_out_errors(_points(calibration, key, by)).get(row.model)
+        points, rule = _points(calibration, key, by), _rule(calibration, key, by)
+        return left_out_errors(points, rule).get(row.model)
     if other not in _keys(calibration):
         return None
-    rows = basis(attends(row.operators), _points(calibration, other, by))
-    return fit(rows) * BASES[by](row) / 1e6 / row.ms - 1
+    points, rule = _points(calibration, other, by), _rule(calibration, other, by)
+    return ns_of(attends(row.operators), points, rule) * BASES[by](row) / 1e6 / row.ms - 1
 
 
 def _sizes(points: Sequence[Point], count: int) -> list[float]:

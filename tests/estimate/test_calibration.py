@@ -13,14 +13,17 @@ import pytest
 
 from seaformer.core import paper, zoo
 from seaformer.core.errors import ArtifactError, CorruptArtifact, UnknownName, UsageError
-from seaformer.core.estimate import CYCLES
+from seaformer.core.estimate import CYCLES, INSTRUCTIONS
 from seaformer.estimate import calibration as calibrations
 from seaformer.estimate import evidence as rows
 from seaformer.estimate.calibration import Calibration, calibrate, load, save, shipped
+from seaformer.estimate.figures import Figure
 from seaformer.estimate.published import does_the_same_work, published
 from seaformer.estimate.scale import (
     WIDEST,
     Point,
+    Rule,
+    best_rule,
     fit,
     interval_factor,
     left_out_errors,
@@ -86,12 +89,12 @@ def test_a_family_that_is_left_out_is_not_in_the_calibration() -> None:
     calibration = calibrate("sd865", ["seaformer"])
     assert calibration.left_out == ("seaformer",)
     assert not [row for row in calibration.rows if "seaformer" in row.model]
-    scale = calibration.scale("executorch", "fp32", CYCLES)
+    scale = calibration.scale("executorch", "fp32", INSTRUCTIONS)
     assert scale is not None
     assert "seaformer" not in scale.families
     rivals = [row for row in calibration.rows if row.engine == "executorch" and row.inside]
     rivals = [row for row in rivals if row.precision == "fp32"]
-    by_hand = statistics.median(math.log(row.ms / row.cycles) for row in rivals)
+    by_hand = statistics.median(math.log(row.ms / row.instructions) for row in rivals)
     assert scale.ns == pytest.approx(1e6 * math.exp(by_hand))
 
 
@@ -195,6 +198,31 @@ def test_networks_that_attend_are_estimated_by_such_where_that_is_no_worse() -> 
     apart = points("abcd", (8, 8, 16, 16), attends=True)
     between = points("efghi", (11, 11, 11, 11, 11))
     assert make_scale(("e", "p", "cycles"), [*apart, *between]).attending_ns is None
+
+
+def test_a_cycle_is_one_of_the_clock_where_that_is_better_for_networks_that_do_not_attend() -> None:
+    alike = points("abcd", (13, 13, 13, 13), attends=True)
+    others = points("efgh", (10, 11, 10, 9))
+    clock = 1e5  # nanoseconds: 100 cycles take 10 ms
+    rule = best_rule([*alike, *others], clock)
+    assert rule == Rule(kin=True, clock_ns=clock)
+    scale = make_scale(("e", "p", CYCLES), [*alike, *others], rule=rule)
+    assert scale.ms(100.0) == pytest.approx(10.0)
+    assert scale.ms(100.0, attends=True) == pytest.approx(13.0)
+    assert scale.errors["f1"] == pytest.approx(10 / 11 - 1)
+    assert best_rule([*alike, *others], 3 * clock).clock_ns is None
+    assert best_rule(alike, clock).clock_ns is None  # nothing here that it would be better for
+
+
+def test_measured_rows_are_not_held_against_a_clock() -> None:
+    scale = shipped("sd865").scale("executorch", "fp32", CYCLES)
+    assert scale is not None
+    assert scale.rule.clock_ns == pytest.approx(1 / 2.84)
+    models = ("seaformer_t.ade20k", "mobilenetv2_100.imagenet", "mobilenetv3_l.imagenet")
+    figures = [Figure(model, "fp32", 50.0, "a phone", measured=True) for model in models]
+    mine = calibrate("mine", figures=figures).scale("executorch", "fp32", CYCLES)
+    assert mine is not None
+    assert mine.rule.clock_ns is None
 
 
 def test_an_interval_of_two_families_is_no_narrower_than_that_in_single_precision() -> None:
