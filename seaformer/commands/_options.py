@@ -97,7 +97,7 @@ Int8For = Annotated[
     typer.Option(
         "--int8-for",
         metavar="CPU",
-        help="int8: whose kernels the file is for: arm64 or x86_64 [arm64]",
+        help="int8: whose kernels the file is for: arm64, arm64_half or x86_64 [arm64]",
         autocompletion=_complete.cpus,
     ),
 ]

@@ -82,7 +82,8 @@ def export_model(
         max_drop: of that search, the points of same class that may be lost: 1 when absent. A file
             that loses more than the number given is refused.
         data: of that search, a data set: points of mIoU or top-1 on its validation images count.
-        cpu: of int8, whose kernels the file is for: ``arm64`` (when absent) or ``x86_64``.
+        cpu: of int8, whose kernels the file is for: ``arm64`` (when absent), ``arm64_half`` or
+            ``x86_64``.
         dynamic: axes of the input that an ONNX file leaves free: ``batch``, ``height``, ``width``.
         out: the folder the file, its manifest and its reference output go to.
         progress: called with the name of each step as it begins.

@@ -26,6 +26,7 @@ from seaformer.export._executorch.provenance import shared_provenance
 from seaformer.export._format import FileFacts, WriteRequest, is_cast, unsupported
 from seaformer.export._raw_input import own_path
 from seaformer.export.quantize import QUANTIZERS, find_quantizer
+from seaformer.export.quantize._executorch_half import keeps_type
 from seaformer.export.quantize._proof import Quantised
 from seaformer.export.rewrites._graph import rewrite_graph
 
@@ -53,7 +54,7 @@ def write(request: WriteRequest) -> FileFacts:
         captured, rewritten = _rewritten(request, captured)
         fake = _fake_quantised(request, captured[FORWARD])
         if fake is not None:
-            captured = {FORWARD: torch.export.export(fake.graph, (request.image,))}
+            captured = {FORWARD: torch.export.export(fake.lowered, (request.image,))}
         request.step("lower to XNNPACK")
         edge = _lower(captured)
         reports = {name: xnnpack_report(_graph(edge, name)) for name in captured}
@@ -89,7 +90,7 @@ def _fake_quantised(request: WriteRequest, program: ExportedProgram) -> FakeQuan
         return None
     request.step("calibrate and quantise")
     fake: FakeQuantised = quantizer.quantise(
-        program, request.calibration, request.observer, request.keep, request.step
+        program, request.calibration, request.observer, request.keep, request.step, cpu=request.cpu
     )
     return fake
 
@@ -156,7 +157,7 @@ def _rewritten(
 
 def _lower(captured: dict[str, ExportedProgram]) -> EdgeProgramManager:
     partitioner = {name: [XnnpackPartitioner()] for name in captured}
-    with shared_provenance():
+    with shared_provenance(), keeps_type():
         return to_edge_transform_and_lower(captured, partitioner=partitioner)
 
 
