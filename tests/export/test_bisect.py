@@ -150,6 +150,7 @@ def test_what_cannot_be_bisected_is_refused_in_a_sentence(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_convolution_without_a_name_is_exported_in_integers(tmp_path: Path) -> None:
     made = export_request(request("lone", "int8"), tmp_path)
     assert made.quantization is not None

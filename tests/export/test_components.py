@@ -29,7 +29,9 @@ SEGMENTER = ("stem", "context", "spatial", "head")
 CLASSIFIER = ("stem", "context", "head")
 
 
-@pytest.mark.parametrize("size", ["t", "s", "b", "l"])
+@pytest.mark.parametrize(
+    "size", ["t", "s", *(pytest.param(size, marks=pytest.mark.slow) for size in "bl")]
+)
 @pytest.mark.parametrize(("tag", "names"), [("ade20k", SEGMENTER), ("imagenet", CLASSIFIER)])
 def test_parts_of_every_variant_one_after_the_other_are_the_whole(
     size: str, tag: str, names: tuple[str, ...]

@@ -32,6 +32,7 @@ from tests.exports import free
 REQUEST = ExportRequest("seaformer_t", "onnx", size=(64, 64), dynamic=AXES)
 
 
+@pytest.mark.slow
 def test_the_steps_are_those_that_the_network_computes() -> None:
     artifact = free()
     assert artifact.file == "sixteenths__64x96__fp32__uint8__dynamic-batch+height+width.onnx"

@@ -84,6 +84,7 @@ def test_answer_is_the_eager_one_within_half_precision_but_not_within_single(for
     )
 
 
+@pytest.mark.slow
 def test_a_half_precision_file_with_one_wrong_bias_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

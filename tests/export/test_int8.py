@@ -96,6 +96,7 @@ def test_it_is_judged_on_calibration_images_and_against_its_fake_model(quantised
     assert 1e-3 < quantised.parity.relative_error < 1.0  # it did round
 
 
+@pytest.mark.slow
 def test_the_photographs_decide_where_no_folder_does_and_observers_differ(tmp_path: Path) -> None:
     ratios = set()
     for observer in ("minmax", "mse"):

@@ -56,7 +56,9 @@ def test_a_module_is_exported_proved_and_left_as_it_was(tmp_path: Path) -> None:
     np.testing.assert_allclose(seen, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("net", "noted"), [(nets.Faded, True), (nets.Small, False)])
+@pytest.mark.parametrize(
+    ("net", "noted"), [(nets.Faded, True), pytest.param(nets.Small, False, marks=pytest.mark.slow)]
+)
 def test_a_proof_that_any_file_would_pass_is_called_so(
     tmp_path: Path, net: type[nets.Small], noted: bool
 ) -> None:

@@ -52,6 +52,7 @@ def test_a_graph_of_an_old_opset_becomes_a_proved_file_in_half(tmp_path: Path, i
     assert {tensor.data_type for tensor in graph.initializer} == {onnx.TensorProto.FLOAT16}
 
 
+@pytest.mark.slow
 def test_a_graph_becomes_an_executorch_program(tmp_path: Path, image: Any) -> None:
     path = foreign.save(foreign.convolution(foreign.FREE), tmp_path / "free.onnx")
     request = ExportRequest("free", "executorch", module=str(path), shape=FREE_SHAPE)
@@ -137,6 +138,7 @@ def test_what_stands_in_the_way_of_a_file_is_named(case: str, tmp_path: Path) ->
     assert not list((tmp_path / "out").glob("*"))
 
 
+@pytest.mark.slow
 def test_an_output_whose_free_size_is_minus_one_is_exported(tmp_path: Path) -> None:
     model = foreign.convolution(foreign.FREE)
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = -1

@@ -89,6 +89,7 @@ def test_upsampled_scope_ends_at_the_image_size(tmp_path: Path, format: FormatNa
     assert artifact.parity.argmax_agreement >= 0.999
 
 
+@pytest.mark.slow
 def test_class_map_of_onnx_agrees_with_the_eager_class_map(tmp_path: Path) -> None:
     artifact = export_model(
         "seaformer_t", format="onnx", size=(64, 64), scope="argmax", out=tmp_path

@@ -48,7 +48,7 @@ def test_program_is_one_delegate_with_nothing_outside(name: str, tmp_path: Path)
 @pytest.mark.parametrize(
     "name",
     [
-        "seaformerpp_t.ade20k",
+        pytest.param("seaformerpp_t.ade20k", marks=pytest.mark.slow),
         pytest.param("seaformerpp_t_kd.ade20k", marks=pytest.mark.slow),
         *(pytest.param(name, marks=pytest.mark.zoo) for name in PROVED),
     ],

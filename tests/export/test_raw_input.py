@@ -41,9 +41,9 @@ class Same(nn.Module):
 
 CASES = [
     ("onnx", "fp32", "uint8"),
-    ("onnx", "fp32", "uint8-nhwc"),
-    ("onnx", "fp16", "uint8"),
     ("executorch", "fp32", "uint8-nhwc"),
+    pytest.param("onnx", "fp32", "uint8-nhwc", marks=pytest.mark.slow),
+    pytest.param("onnx", "fp16", "uint8", marks=pytest.mark.slow),
     pytest.param("executorch", "fp32", "uint8", marks=pytest.mark.slow),
     pytest.param("executorch", "fp16", "uint8", marks=pytest.mark.slow),
     pytest.param("executorch", "fp16", "uint8-nhwc", marks=pytest.mark.slow),

@@ -65,6 +65,7 @@ def test_it_finds_the_one_bad_module_and_the_manifest_has_the_table(tmp_path: Pa
     assert any(note.startswith("auto keeps uneven in float: same class ") for note in made.notes)
 
 
+@pytest.mark.slow
 def test_names_come_first_and_are_not_searched(tmp_path: Path) -> None:
     made = export_request(request(keep=("uneven", "auto")), tmp_path)
     assert made.quantization is not None

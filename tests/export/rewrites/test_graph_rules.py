@@ -123,6 +123,7 @@ def test_a_rule_alone_is_the_same_function_in_double_precision(rule: GraphRule) 
         assert float((expected - seen).abs().max()) < EXACT * max(1.0, float(expected.abs().max()))
 
 
+@pytest.mark.slow
 def test_a_softmax_behind_a_convolution_is_over_its_own_axis_in_xnnpack(tmp_path: Path) -> None:
     network = Function(lambda f, x: f.conv(x).softmax(3))
     artifact = export_model(network, shape=(1, 8, 12, 16), format="executorch", out=tmp_path)

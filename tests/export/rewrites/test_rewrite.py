@@ -13,7 +13,7 @@ from seaformer.models._blocks import ConvBN
 from seaformer.models._sea_attention import SeaAttention
 from tests.export.rewritten import rewritten
 
-SIZES = ["t", "s", "b", "l"]
+SIZES = ["t", "s", *(pytest.param(size, marks=pytest.mark.slow) for size in "bl")]
 
 
 def image(height: int, width: int) -> torch.Tensor:

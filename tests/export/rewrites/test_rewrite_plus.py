@@ -58,7 +58,7 @@ def test_places_beyond_the_edge_of_a_window_are_a_constant_of_the_rewritten_netw
     assert difference(model, x) < 1e-10
 
 
-@pytest.mark.parametrize("format", ["executorch", "onnx"])
+@pytest.mark.parametrize("format", [pytest.param("executorch", marks=pytest.mark.slow), "onnx"])
 def test_rewritten_detector_equals_the_eager_one_to_double_precision(format: str) -> None:
     assert difference(create_model("seaformerpp_t.coco").double(), image(96, 160), format) < 1e-10
 
