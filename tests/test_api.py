@@ -40,7 +40,14 @@ def test_the_example_in_the_docstring_works(
 
 
 @pytest.mark.parametrize(
-    "name", ["create_model", "export_model", "list_models", "load_session", "predict"]
+    "name",
+    [
+        "create_model",
+        "export_model",
+        "list_models",
+        pytest.param("load_session", marks=pytest.mark.slow),
+        pytest.param("predict", marks=pytest.mark.slow),
+    ],
 )
 def test_the_example_of_a_function_works(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -77,6 +77,7 @@ def test_a_bench_on_a_board_stores_a_row_of_its_own_and_cleans_up(
     assert all(len(path.name) == 64 for path in (board.root / "cache").iterdir())
 
 
+@pytest.mark.slow
 def test_a_dropped_connection_costs_a_reconnect_and_no_run(
     board: FakeBoard, bench: Callable[..., Outcome], bundle: Bundle, tmp_path: Path
 ) -> None:

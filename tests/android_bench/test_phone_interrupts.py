@@ -37,6 +37,7 @@ def connections(phone: FakePhone, workbench: Workbench) -> Iterator[Connections]
         each.close()
 
 
+@pytest.mark.slow
 def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
     phone: FakePhone, tmp_path: Path
 ) -> None:
@@ -65,6 +66,7 @@ def test_ctrl_c_puts_everything_back_and_keeps_what_was_measured(
     assert left_behind(phone) == []
 
 
+@pytest.mark.slow
 def test_a_harness_that_was_killed_is_taken_up_by_resume(phone: FakePhone, tmp_path: Path) -> None:
     slow = scripted_artifact(tmp_path / "a", "slow", seconds=1.5)
     arguments = ["--device", phone.address, "--repeats", "3", str(slow.path)]

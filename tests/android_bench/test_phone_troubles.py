@@ -106,7 +106,7 @@ def test_a_job_that_is_killed_as_a_whole_is_a_row_and_other_rows_continue(
     assert whole(good[0])
 
 
-@pytest.mark.parametrize("files", ["keep", "lost"])
+@pytest.mark.parametrize("files", ["keep", pytest.param("lost", marks=pytest.mark.slow)])
 def test_a_reboot_loses_the_one_run_that_ran_and_resume_completes_it(
     workbench: Workbench, phone: FakePhone, slow: Artifact, artifact: Artifact, files: str
 ) -> None:
@@ -140,6 +140,7 @@ def test_a_hot_phone_is_refused_and_force_is_noted_in_the_row(
     assert "thermal status" in trial.flags()["forced"]
 
 
+@pytest.mark.slow
 def test_a_block_that_heat_throttled_is_discarded_cooled_and_redone(
     workbench: Workbench, phone: FakePhone, slow: Artifact
 ) -> None:
@@ -243,6 +244,7 @@ def test_a_bench_whose_phone_was_taken_over_touches_nothing_any_more(
     assert any("nothing was touched" in sentence for sentence in trial.messages)
 
 
+@pytest.mark.slow
 def test_a_phone_that_does_not_come_back_is_a_row_and_resume_takes_up_what_it_holds(
     workbench: Workbench, phone: FakePhone, slow: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands.program import TINY, seaformer
+from tests.commands.program import TINY, Forks, seaformer
 
 
 class Hostile:
@@ -53,9 +53,9 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_checkpoint_that_is_none_is_refused_and_its_code_does_not_run(
-    checkpoints: Path, tmp_path: Path, name: str, words: tuple[str, ...]
+    forks: Forks, checkpoints: Path, tmp_path: Path, name: str, words: tuple[str, ...]
 ) -> None:
-    told = seaformer(*TINY, "--checkpoint", checkpoints / name, "--out", "out", cwd=tmp_path)
+    told = forks(*TINY, "--checkpoint", checkpoints / name, "--out", "out", cwd=tmp_path)
     assert (told.code, told.out) == (3, "")
     assert all(word in told.complaint for word in words), told.err
     assert not (checkpoints / "ran").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.program import seaformer
+from tests.commands.program import Forks, seaformer
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ from tests.commands.program import seaformer
     ids=lambda value: value[:60] if isinstance(value, str) else None,
 )
 def test_what_cannot_be_is_one_sentence_with_its_exit_code(
-    tmp_path: Path, arguments: str, code: int, words: tuple[str, ...]
+    forks: Forks, tmp_path: Path, arguments: str, code: int, words: tuple[str, ...]
 ) -> None:
-    told = seaformer(*arguments.split(), cwd=tmp_path)
+    told = forks(*arguments.split(), cwd=tmp_path)
     assert (told.code, told.out) == (code, "")
     assert all(word in told.complaint for word in words), told.err
     assert list(tmp_path.iterdir()) == []
