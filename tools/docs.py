@@ -20,7 +20,7 @@ from pathlib import Path
 from seaformer.core import paper
 from seaformer.core.proof import Proof, read
 from seaformer.core.spec import PaperRow
-from seaformer.estimate import trials, worth
+from seaformer.estimate import goals, trials, worth
 from seaformer.models import list_models, model_spec
 from seaformer.models.trained import curves, trained_weights
 from seaformer.report.differences import differences_markdown, own_figures_markdown
@@ -287,6 +287,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "distillations": distillations,
     "trained": trained,
     "estimates": worth.errors,
+    "estimates_goals": goals.goals,
     "estimates_worth": worth.worth,
     "estimates_families": worth.families,
     "estimates_phones": worth.phones,

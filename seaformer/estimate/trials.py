@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,12 @@ from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import shipped
 from seaformer.estimate.domain import attends
 from seaformer.estimate.evidence import Evidence, evidence
+from seaformer.estimate.goals import SEGMENTATION
 from seaformer.estimate.scale import Point, basis, fit
 from seaformer.estimate.worth import ENGINE
 from seaformer.report.zoo import markdown_table
 
 _CORES = ("sd865", "sd855")
-_SEEN = re.compile(r"seaformer_[tsbl]\.(ade20k|cityscapes)")  # the seven rows of segmentation
 _LINES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)  # cycles for a line, to be chosen from
 _BOUND = "a scale for each family, made of its own rows: no trial, a bound"
 _GHZ = 2.84  # of both cores
@@ -246,7 +245,7 @@ def _figures(errors: dict[str, float]) -> str:
 
 
 def _is_seen(model: str) -> bool:
-    return _SEEN.match(model) is not None
+    return SEGMENTATION.match(model) is not None
 
 
 @functools.cache

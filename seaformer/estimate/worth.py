@@ -11,6 +11,7 @@ from pathlib import Path
 
 from seaformer.core import zoo
 from seaformer.core.engine import DEFAULT_FORMAT, engine_of
+from seaformer.core.estimate import CYCLES
 from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import Calibration, Row, calibrate, shipped, shipped_cores
 from seaformer.estimate.domain import attends
@@ -33,7 +34,7 @@ from seaformer.store.results import ResultStore
 
 ENGINE = engine_of(DEFAULT_FORMAT)
 BASES: dict[str, Callable[[Row], float]] = {
-    "cycles": lambda row: row.cycles,
+    CYCLES: lambda row: row.cycles,
     "instructions": lambda row: row.instructions,
     "MACs": lambda row: zoo.entries()[row.model].macs,
 }
@@ -58,7 +59,7 @@ def worth() -> str:
 def families() -> str:
     """Each family of ``sd865``, estimated by the others: the first engine, in single precision."""
     calibration, key = shipped("sd865"), (ENGINE.name, BASE.name)
-    kept = held(_points(calibration, key, "cycles"), rule=_rule(calibration, key, "cycles"))
+    kept = held_rows(calibration, key)
     groups: dict[tuple[bool, str], list[Row]] = {}
     for row in (each for each in calibration.rows if (each.engine, each.precision) == key):
         groups.setdefault((not row.inside, row.family), []).append(row)
@@ -68,7 +69,7 @@ def families() -> str:
 
 def _family(calibration: Calibration, rows: Sequence[Row], kept: Collection[str]) -> list[str]:
     """Of rows outside those are held that lie between half and twice the estimate."""
-    errors = {row.model: _error(calibration, row, "cycles") or 0.0 for row in rows}
+    errors = {row.model: error_of(calibration, row) for row in rows}
     sizes, inside = [abs(error) for error in errors.values()], rows[0].inside
     if not inside:
         kept = [model for model, e in errors.items() if 1 / WIDEST <= 1 + e <= WIDEST]
@@ -90,7 +91,7 @@ def errors() -> str:
 def phones() -> str:
     """How the error falls with measured models: choices of so many rows of ``sd865``."""
     calibration = shipped("sd865")
-    points = _points(calibration, (ENGINE.name, BASE.name), "cycles")
+    points = _points(calibration, (ENGINE.name, BASE.name), CYCLES)
     cells = []
     for count in _CHOSEN:
         sizes = sorted(_sizes(points, count))
@@ -104,11 +105,11 @@ def drawing() -> str:
     """Each row of ``sd865`` with its family left out, as a picture."""
     calibration = shipped("sd865")
     key = (ENGINE.name, BASE.name)
-    points, rule = _points(calibration, key, "cycles"), _rule(calibration, key, "cycles")
+    points, rule = _points(calibration, key, CYCLES), _rule(calibration, key, CYCLES)
     dots = []
     for row in (r for r in calibration.rows if (r.engine, r.precision) == key):
         others = [each for each in points if each.family != row.family]
-        ms = row.ms * (1 + (_error(calibration, row, "cycles") or 0.0))
+        ms = row.ms * (1 + error_of(calibration, row))
         factor = interval_factor(others, rule=rule) if row.inside else WIDEST
         dots.append(Dot(row.model, row.ms, ms, ms / factor, ms * factor, row.inside))
     what = f"{ENGINE.title} {BASE.name.upper()}"
@@ -139,6 +140,16 @@ def _points(calibration: Calibration, key: _Key, by: str) -> list[Point]:
     return [
         Point(row.model, row.family, BASES[by](row), row.ms, attends(row.operators)) for row in rows
     ]
+
+
+def held_rows(calibration: Calibration, key: _Key) -> frozenset[str]:
+    """The rows that lie in the interval by cycles of a calibration without their family."""
+    return held(_points(calibration, key, CYCLES), rule=_rule(calibration, key, CYCLES))
+
+
+def error_of(calibration: Calibration, row: Row) -> float:
+    """The error of a row by cycles, estimated by other families."""
+    return _error(calibration, row, CYCLES) or 0.0
 
 
 def _rule(calibration: Calibration, key: _Key, by: str) -> Rule:
