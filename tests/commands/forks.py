@@ -1,4 +1,4 @@
-"""Runs command lines in processes forked from this one, which has imported torch and the exporters.
+"""Runs command lines in processes forked from this one, which has imported torch.
 
 Started by ``program.Forks``. A request is a line of JSON: arguments, folder, environment, and the
 files for stdout and stderr. The answer is a line with the exit code.
@@ -6,6 +6,7 @@ files for stdout and stderr. The answer is a line with the exit code.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -14,9 +15,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from seaformer import cli
-from seaformer.core.errors import MissingExtra
 from seaformer.core.quiet import quiet
-from seaformer.export import FORMATS
 
 
 def run(request: dict[str, Any]) -> NoReturn:
@@ -44,9 +43,8 @@ def run(request: dict[str, Any]) -> NoReturn:
 
 def main() -> None:
     """Import what commands import late, then answer until stdin ends."""
-    for name in FORMATS.names():
-        with suppress(MissingExtra), quiet():
-            FORMATS.load(name)
+    with suppress(ImportError), quiet():
+        importlib.import_module("seaformer.export._pipeline")
     for line in sys.stdin:
         child = os.fork()
         if not child:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -66,7 +67,7 @@ def seaformer(*arguments: object, cwd: Path, **variables: str) -> Done:
 class Forks:
     """The same in processes forked from one that has imported torch: 50 ms instead of 1 to 3 s.
 
-    For commands that end before they start a thread, such as all that are refused.
+    For commands that are refused before they compute: a fork has none of the threads of torch.
     """
 
     def __init__(self) -> None:
@@ -88,10 +89,12 @@ class Forks:
                 "err": str(err),
             }
             print(json.dumps(request), file=self._server.stdin, flush=True)
+            assert select.select([self._server.stdout], [], [], 60)[0], "the command hangs"
             code = int(self._server.stdout.readline())
             return Done(code, out.read_text(), err.read_text())
 
     def close(self) -> None:
+        self._server.kill()
         self._server.communicate()
 
 

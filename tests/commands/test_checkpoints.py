@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands.program import TINY, Forks, seaformer
+from tests.commands.program import TINY, seaformer
 
 
 class Hostile:
@@ -44,18 +44,23 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("name", "words"),
     [
         ("small.pth", ("does not fit seaformer_t.ade20k", "--variant s")),
-        ("task.pth", ("does not fit seaformer_t.ade20k", "--model seaformer_t.imagenet")),
-        ("classes.pth", ("expected 150x96x1x1, got 7x96x1x1", "add --classes 7")),
-        ("truncated.pth", ("truncated.pth is cut short",)),
-        ("empty.pth", ("empty.pth is empty",)),
         ("hostile.pth", ("holds more than tensors", "never run")),
-        ("pickle.pth", ("pickle.pth",)),
+        *(
+            pytest.param(name, words, marks=pytest.mark.slow)
+            for name, words in (
+                ("task.pth", ("does not fit seaformer_t.ade20k", "--model seaformer_t.imagenet")),
+                ("classes.pth", ("expected 150x96x1x1, got 7x96x1x1", "add --classes 7")),
+                ("truncated.pth", ("truncated.pth is cut short",)),
+                ("empty.pth", ("empty.pth is empty",)),
+                ("pickle.pth", ("pickle.pth",)),
+            )
+        ),
     ],
 )
 def test_a_checkpoint_that_is_none_is_refused_and_its_code_does_not_run(
-    forks: Forks, checkpoints: Path, tmp_path: Path, name: str, words: tuple[str, ...]
+    checkpoints: Path, tmp_path: Path, name: str, words: tuple[str, ...]
 ) -> None:
-    told = forks(*TINY, "--checkpoint", checkpoints / name, "--out", "out", cwd=tmp_path)
+    told = seaformer(*TINY, "--checkpoint", checkpoints / name, "--out", "out", cwd=tmp_path)
     assert (told.code, told.out) == (3, "")
     assert all(word in told.complaint for word in words), told.err
     assert not (checkpoints / "ran").exists()
