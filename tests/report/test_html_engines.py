@@ -12,6 +12,7 @@ from selenium.webdriver.common.by import By
 
 from seaformer.core.measurement import Measurement
 from seaformer.report.html.pictures import engines as _picture_engines
+from seaformer.report.renderers import svg
 from seaformer.report.zoo import zoo_rows
 from tests.fakes import browser as chromium
 from tests.fakes.measurements import emulated, measurement, method
@@ -41,6 +42,27 @@ def counts_of(number: int, engine: str, instructions: int, precision: str = "fp3
         runtime_version=version,
         precision=precision,
     )
+
+
+def test_the_picture_beside_the_tables_has_the_same_bars_and_floors() -> None:
+    made = [counts_of(1, "ncnn", 181_840_000), counts_of(2, "executorch", 254_510_000)]
+    made += [counts_of(3, "ncnn", 93_840_000, "fp16"), measurement(4)]
+    picture = svg.picture(report_of(made, (), zoo_rows()))
+    names = re.findall(r'text-anchor="end">([^<]+ 1\.2 fp\d+)</text>', picture)
+    assert names == ["ncnn 1.2 fp16", "ncnn 1.2 fp32", "executorch 1.2 fp32"]
+    assert "181.84 M instructions, 1.29 x the floor" in picture
+    widths = [float(x) for x in re.findall(r'class="counted"[^>]*? width="([\d.]+)"', picture)]
+    assert widths[2] / widths[1] == pytest.approx(254.51 / 181.84, rel=1e-3)
+    floors = [float(x) for x in re.findall(r'class="floor" x1="([\d.]+)"', picture)]
+    assert floors[1] == floors[2]
+    start = 2 * floors[0] - floors[1]  # half precision has half the floor
+    assert widths[1] / (floors[1] - start) == pytest.approx(181.84 / 140.63, rel=1e-3)
+    assert "fp16 93.84 M instructions" in picture.split("</desc>")[0]
+
+
+def test_one_engine_alone_has_no_picture_beside_the_tables() -> None:
+    made = [counts_of(1, "ncnn", 181_840_000), counts_of(2, "ncnn", 93_840_000, "fp16")]
+    assert "floor" not in svg.picture(report_of(made, (), zoo_rows())).split("</style>")[1]
 
 
 def test_engines_stand_side_by_side_against_the_floor_and_the_best_is_first() -> None:

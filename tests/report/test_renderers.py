@@ -13,7 +13,7 @@ import pytest
 
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import Flag, Measurement
-from seaformer.report.renderers import csv, github, html, markdown, svg, terminal
+from seaformer.report.renderers import _shapes, csv, github, html, markdown, svg, terminal
 from seaformer.report.table import Report, table_of
 from tests.fakes.measurements import (
     NOISY,
@@ -339,7 +339,7 @@ def test_a_bar_is_as_long_as_its_median_and_the_whisker_as_its_interval() -> Non
     ("value", "limit"), [(0.0, 1.0), (0.9, 1.0), (1.0, 1.0), (61.3, 100.0), (1000.0, 1000.0)]
 )
 def test_an_axis_ends_at_a_round_number(value: float, limit: float) -> None:
-    assert svg.nice_limit(value) == limit
+    assert _shapes.nice_limit(value) == limit
 
 
 def test_the_same_measurements_give_the_same_bytes() -> None:

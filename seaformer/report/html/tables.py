@@ -16,10 +16,10 @@ from seaformer.core.measurement import EMULATED
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.components import Component, components
+from seaformer.report.engines import floor_millions
 from seaformer.report.html.island import Shared, island
 from seaformer.report.html.pictures import ratio
 from seaformer.report.html.pictures.components import parts_of
-from seaformer.report.html.pictures.instructions import floor_millions
 from seaformer.report.html.pictures.picture import device_label
 from seaformer.report.table import Report
 

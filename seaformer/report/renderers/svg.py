@@ -1,34 +1,49 @@
 """A picture of latencies: one bar per row, its 95 % interval as a whisker, the paper beside it.
 
+Below them, engines and precisions of one model against the floor, counted (``_engine_bars``).
+
 Written by hand because the base install has no plotting library. It is readable in light and
 dark (it asks the reader's system), needs no network, and carries its text alternative; every
-figure in it is also text in it. Emulated rows are not drawn.
+figure in it is also text in it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
 
 from seaformer.core.table import ResultRow
 from seaformer.report import words
+from seaformer.report.renderers import _engine_bars
+from seaformer.report.renderers._shapes import (
+    BAR,
+    HEAD,
+    LABEL,
+    PAPER,
+    ROW,
+    VALUE,
+    WIDTH,
+    escaped,
+    line,
+    nice_limit,
+    shortened,
+    text,
+)
 from seaformer.report.table import DeviceSection, Report
 
 FILES = ("report.svg",)
 MOST_BARS = 40
-_LABEL, _BAR, _VALUE, _PAPER, _ROW, _HEAD = 400, 300, 290, 110, 26, 58
-_WIDTH = _LABEL + _BAR + _VALUE + _PAPER + 20
 _STYLE = """
   svg { font: 12px system-ui, sans-serif; }
   .ground { fill: #ffffff; } text { fill: #1f2328; } .quiet { fill: #59636e; }
   .bar { fill: #2f6fb3; } .doubt { fill: none; stroke: #9a6700; stroke-dasharray: 4 2; }
   .whisker { stroke: #1f2328; stroke-width: 1.5; } .line { stroke: #d1d9e0; }
+  .counted { fill: #7a4fb5; } .floor { stroke: #bc4c00; stroke-width: 2; }
   .head { font-weight: 600; }
   @media (prefers-color-scheme: dark) {
     .ground { fill: #0d1117; } text { fill: #e6edf3; } .quiet { fill: #9198a1; }
     .bar { fill: #4c8fd6; } .doubt { stroke: #d29922; }
     .whisker { stroke: #e6edf3; } .line { stroke: #3d444d; }
+    .counted { fill: #a884db; } .floor { stroke: #f0883e; }
   }
 """
 
@@ -49,17 +64,19 @@ def picture(report: Report) -> str:
     for name, rows, left_out in sections:
         more = f" (the first {len(rows)} of {len(rows) + left_out} rows)" if left_out else ""
         body.append(_section(name + more, rows, top))
-        top += _HEAD + _ROW * len(rows) + 22
+        top += HEAD + ROW * len(rows) + 22
     if not sections:
-        body, top = [_words(20, 36, "No latency has been measured yet.")], 60
+        body, top = [text(20, 36, "No latency has been measured yet.")], 60
+    counted, top = _engine_bars.drawn(report, top)
+    body += counted
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top}" '
-            f'width="{_WIDTH}" height="{top}" role="img" aria-labelledby="title desc">',
-            '<title id="title">Latency by model, runtime and device</title>',
-            f'<desc id="desc">{_escaped(alternative(report))}</desc>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" '
+            f'width="{WIDTH}" height="{top}" role="img" aria-labelledby="title desc">',
+            '<title id="title">Latency by model, runtime and device; engines side by side</title>',
+            f'<desc id="desc">{escaped(_described(report))}</desc>',
             f"<style>{_STYLE}</style>",
-            f'<rect class="ground" width="{_WIDTH}" height="{top}"/>',
+            f'<rect class="ground" width="{WIDTH}" height="{top}"/>',
             *body,
             "</svg>\n",
         ]
@@ -73,6 +90,10 @@ def drawn(section: DeviceSection) -> Sequence[ResultRow]:
 
 def _left_out(section: DeviceSection) -> int:
     return max(len(section.timed) - MOST_BARS, 0)
+
+
+def _described(report: Report) -> str:
+    return " ".join(filter(None, [alternative(report), _engine_bars.alternative(report)]))
 
 
 def alternative(report: Report, most: int | None = None) -> str:
@@ -91,35 +112,29 @@ def alternative(report: Report, most: int | None = None) -> str:
     return words.clean("Bars of median latency. " + "; ".join([*bars[:most], *more]) + ".")
 
 
-def nice_limit(value: float) -> float:
-    """The next 1, 2, 2.5 or 5 times a power of ten: where an axis ends."""
-    power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
-    return next(step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if step * power >= value)
-
-
 def _section(name: str, rows: Sequence[ResultRow], top: int) -> str:
     longest = max(max(row.ci95_high_ms or 0.0, row.median_ms or 0.0) for row in rows)
-    scale = _BAR / nice_limit(longest)
-    bottom = top + _HEAD + _ROW * len(rows)
-    paper_x = _LABEL + _BAR + _VALUE
+    scale = BAR / nice_limit(longest)
+    bottom = top + HEAD + ROW * len(rows)
+    paper_x = LABEL + BAR + VALUE
     parts = [
-        _words(12, top + 18, name, "head"),
-        _words(paper_x + _PAPER, top + 18, "paper: SD865", "quiet", "end"),
-        _words(paper_x + _PAPER, top + 36, "TNN, 1 core, ms", "quiet", "end"),
-        _words(_LABEL, top + 40, "median, ms (line: 95 % interval)", "quiet"),
-        _line(_LABEL, top + 46, _LABEL, bottom),
-        _line(paper_x, top + 4, paper_x, bottom),
+        text(12, top + 18, name, "head"),
+        text(paper_x + PAPER, top + 18, "paper: SD865", "quiet", "end"),
+        text(paper_x + PAPER, top + 36, "TNN, 1 core, ms", "quiet", "end"),
+        text(LABEL, top + 40, "median, ms (line: 95 % interval)", "quiet"),
+        line(LABEL, top + 46, LABEL, bottom),
+        line(paper_x, top + 4, paper_x, bottom),
     ]
-    parts += [_bar(row, top + _HEAD + _ROW * i, scale) for i, row in enumerate(rows)]
+    parts += [_bar(row, top + HEAD + ROW * i, scale) for i, row in enumerate(rows)]
     limit = nice_limit(longest)
     for part in (0, 0.5, 1):
-        x = _LABEL + part * _BAR
-        parts.append(_words(x, bottom + 14, f"{limit * part:g}", "quiet", "middle"))
+        x = LABEL + part * BAR
+        parts.append(text(x, bottom + 14, f"{limit * part:g}", "quiet", "middle"))
     return "\n".join(parts)
 
 
 def _bar(row: ResultRow, y: int, scale: float) -> str:
-    middle, base = y + _ROW / 2 - 4, y + _ROW / 2 + 1
+    middle, base = y + ROW / 2 - 4, y + ROW / 2 + 1
     median = row.median_ms or 0.0
     low, high = row.ci95_low_ms or median, row.ci95_high_ms or median
     scope = "" if row.scope == "logits" else f" {row.scope}"
@@ -127,36 +142,19 @@ def _bar(row: ResultRow, y: int, scale: float) -> str:
         f"{row.model} {row.size}, {words.runtime(row)} {row.precision}{scope}{words.variant(row)}"
     )
     value = f"{words.ms(median)} ms ({words.interval(row)}){'' if row.valid else ' not valid'}"
-    x1, x2 = _LABEL + low * scale, _LABEL + high * scale
-    end = _LABEL + max(median, high) * scale + 8
+    x1, x2 = LABEL + low * scale, LABEL + high * scale
+    end = LABEL + max(median, high) * scale + 8
     style = "bar" if row.valid else "doubt"
     marks = [
-        _words(_LABEL - 8, base, _shortened(label), "", "end"),
-        f'<rect class="{style}" x="{_LABEL}" y="{y}" width="{median * scale:.2f}" '
-        f'height="{_ROW - 8}"/>',
+        text(LABEL - 8, base, shortened(label), "", "end"),
+        f'<rect class="{style}" x="{LABEL}" y="{y}" width="{median * scale:.2f}" '
+        f'height="{ROW - 8}"/>',
         f'<line class="whisker" x1="{x1:.2f}" y1="{middle}" x2="{x2:.2f}" y2="{middle}"/>',
         *(
             f'<line class="whisker" x1="{x:.2f}" y1="{middle - 4}" x2="{x:.2f}" y2="{middle + 4}"/>'
             for x in (x1, x2)
         ),
-        _words(end, base, value),
-        _words(_WIDTH - 20, base, words.published(row.paper_ms), "quiet", "end"),
+        text(end, base, value),
+        text(WIDTH - 20, base, words.published(row.paper_ms), "quiet", "end"),
     ]
     return "\n".join(marks)
-
-
-def _shortened(label: str) -> str:
-    return label if len(label) <= 54 else f"{label[:53]}…"
-
-
-def _words(x: float, y: float, text: str, style: str = "", anchor: str = "start") -> str:
-    named = f' class="{style}"' if style else ""
-    return f'<text{named} x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{_escaped(text)}</text>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line class="line" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>'
-
-
-def _escaped(text: str) -> str:
-    return escape(words.clean(text))

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from seaformer.core.measurement import EMULATED
 from seaformer.core.precision import BASE, precisions
 from seaformer.core.table import ResultRow
+from seaformer.report.engines import floor_millions
 from seaformer.report.html import svg
 from seaformer.report.html.pictures.picture import (
     Missing,
@@ -15,24 +16,10 @@ from seaformer.report.html.pictures.picture import (
     label,
     latest,
     networks,
-    zoo_row,
 )
 from seaformer.report.table import Report
 
 _MOST, _ROW, _LEFT = 24, 40.0, 20.0
-
-
-def floor_millions(report: Report, row: ResultRow) -> float | None:
-    """Millions of vector multiply-accumulates the model cannot do without.
-
-    A 128-bit instruction does as many as its precision has lanes. ``None`` where the model or the
-    size is not the zoo's, the precision has no such rule, or a tail is part of what ran.
-    """
-    known = zoo_row(report, row)
-    lanes = next((each.lanes for each in precisions() if each.name == row.precision), None)
-    if known is None or lanes is None or row.scope != "logits" or row.method != "forward":
-        return None
-    return known.macs / lanes / 1e6
 
 
 def draw(report: Report) -> Picture:
