@@ -26,6 +26,29 @@ class Small(nn.Module):
         return logits
 
 
+class Pointwise(nn.Module):
+    """1x1 convolutions: channels in whole, odd and broken vectors, with each kind of activation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 24, 3, padding=1)
+        self.clipped = nn.Conv2d(24, 40, 1)
+        self.positive = nn.Conv2d(40, 56, 1, bias=False)
+        self.gate = nn.Conv2d(56, 56, 1)
+        self.narrow = nn.Conv2d(56, 12, 1)
+        self.wide = nn.Conv2d(12, 96, 1)
+        self.swish = nn.Conv2d(96, 8, 1)
+        self.head = nn.Conv2d(8, 150, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = F.relu6(self.clipped(F.relu(self.stem(image))))
+        x = F.relu(self.positive(x))
+        x = x * torch.sigmoid(self.gate(F.adaptive_avg_pool2d(x, 1)))
+        x = F.hardswish(self.swish(F.relu(self.wide(self.narrow(x)))))
+        logits: Tensor = self.head(x)
+        return logits
+
+
 class Named(Small):
     """Two outputs by name; neither scores classes."""
 

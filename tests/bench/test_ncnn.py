@@ -26,7 +26,7 @@ from seaformer.export import export_model
 from seaformer.runtime._ncnn.param import read_param
 from seaformer.runtime.build import compiled
 from seaformer.store.results import ResultStore
-from tests.nets import Small
+from tests.nets import Pointwise, Small
 from tests.requirements import module
 
 # The layers of the recipe that ``Small`` has no use for; without them, and for one instruction set,
@@ -148,6 +148,22 @@ def test_the_cpp_runner_times_it_in_its_precision(
     if device == "emulator":
         assert counts
         assert (counts[0].fma_fp16 > 0) == (precision == "fp16")
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("size", [(9, 7), (16, 24)], ids=["63 positions", "384 positions"])
+def test_pointwise_convolutions_of_the_arm_library_are_right_in_every_form(
+    folder: Path, tmp_path: Path, size: tuple[int, int], precision: PrecisionName
+) -> None:
+    torch.manual_seed(0)
+    options = TargetOptions(engines=("ncnn",))
+    shape = (1, 3, *size)
+    artifact = export_model(
+        Pointwise(), shape=shape, format="ncnn", precision=precision, out=tmp_path
+    )
+    target = open_target("emulator", options=options)
+    assert_right(row(target, artifact, tmp_path))
 
 
 @pytest.mark.zoo

@@ -30,3 +30,6 @@ endforeach()
 
 # With g++ 12 -O3: loops over vectors are not unrolled, which costs 7 instructions a vector.
 set(CMAKE_CXX_FLAGS "-funroll-loops -include \"${CMAKE_CURRENT_LIST_DIR}/ncnn_arm.h\"" CACHE STRING "")
+
+# Kernels of our own for 1x1 convolutions on ARM.
+set(CMAKE_PROJECT_ncnn_INCLUDE "${CMAKE_CURRENT_LIST_DIR}/ncnn_kernels.cmake" CACHE FILEPATH "")
