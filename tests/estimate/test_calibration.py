@@ -59,6 +59,17 @@ def test_the_interval_is_students_of_as_many_families_as_there_are() -> None:
     assert interval_factor(three) == pytest.approx(math.exp(2.920 * rms))
 
 
+def test_the_interval_of_many_rows_is_what_nine_of_ten_do_not_exceed() -> None:
+    times = [10 + 0.1 * k for k in range(20)]
+    many = [Point(f"{k}", "ab"[k % 2], 100.0, ms) for k, ms in enumerate(times)]
+    sizes = sorted(abs(math.log1p(error)) for error in left_out_errors(many).values())
+    assert interval_factor(many) == pytest.approx(math.exp(sizes[18]))
+    fewer = many[:19]
+    sizes = [math.log1p(error) for error in left_out_errors(fewer).values()]
+    rms = math.sqrt(statistics.fmean(one * one for one in sizes))
+    assert interval_factor(fewer) == pytest.approx(math.exp(6.314 * rms))
+
+
 def test_models_of_a_single_family_stand_for_families() -> None:
     errors = left_out_errors(POINTS[:2])
     assert errors == pytest.approx({"a1": 0.11 * 100 / 10 - 1, "a2": 0.1 * 200 / 22 - 1})
