@@ -288,6 +288,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "trained": trained,
     "estimates": worth.errors,
     "estimates_goals": goals.goals,
+    "estimates_uncounted": goals.uncounted,
     "estimates_worth": worth.worth,
     "estimates_families": worth.families,
     "estimates_phones": worth.phones,

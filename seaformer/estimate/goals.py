@@ -1,4 +1,4 @@
-"""``goals``: what errors of estimates were to be, and are; a table of docs/estimate.md."""
+"""``goals``: what errors of estimates were to be, and are; ``uncounted``: rows without counts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator
 from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import Calibration, Row, shipped
 from seaformer.estimate.domain import attends
+from seaformer.estimate.evidence import evidence
+from seaformer.estimate.published import published, published_cores
 from seaformer.estimate.worth import ENGINE, error_of, held_rows
 from seaformer.report.zoo import markdown_table
 
@@ -21,6 +23,15 @@ def goals() -> str:
     """Each goal, whether it is met, and the rows that it is about."""
     head = ("errors, families left out", "to be", "are", "", "rows")
     return markdown_table(head, _goals(shipped("sd865"), shipped("sd855")))
+
+
+def uncounted() -> str:
+    """The published rows of models of the zoo that nothing is counted for, by name."""
+    counted = {(e.model, e.precision) for e in evidence() if e.engine == ENGINE.name}
+    rows = [(each.model, each.precision) for core in published_cores() for each in published(core)]
+    missing = sorted(set(rows) - counted)
+    names = (f"`{model}`{f' {p.upper()}' * (p != BASE.name)}" for model, p in missing)
+    return f"Not counted are {len(missing)} of {len(set(rows))} rows: {', '.join(names)}.\n"
 
 
 def _goals(paper: Calibration, widths: Calibration) -> Iterator[tuple[str, ...]]:
