@@ -6,7 +6,7 @@ They take and give the same nouns, write to the same store and raise the same er
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 
@@ -130,7 +130,7 @@ def bench(
         _names(format), _names(precision), size, scope, components, checkpoint, classes, seed, ema,
         backbone, input,
     )  # fmt: skip
-    making.check_used(models, _Making(()))
+    making.check_used(models)
     targets = list_targets(device, options)
     about = about or FileOptions(size=size, seed=seed, here="host" in targets)
     fleet = Fleet(targets, order, step)
@@ -218,21 +218,22 @@ def evaluate(
 
 def estimate(
     models: Model | Iterable[Model], *, core: str = CORE, calibration: Path | str | None = None,
-    format: str | Sequence[str] = engine.DEFAULT_FORMAT, precision: str | Sequence[str] = BASE.name,
+    format: str | Sequence[str] = (), precision: str | Sequence[str] = BASE.name,
     size: tuple[int, int] | None = None, components: bool = False, operators: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Estimate, ...]:  # fmt: skip
     """Estimate latency on a core that is not at hand (docs/estimate.md); nothing is stored.
 
     ``calibration`` is a file of ``seaformer estimate calibrate``, in the place of the one of
-    ``core``; the other parameters are those of ``bench``. Raises ``UsageError`` for a core or an
-    engine that no calibration covers.
+    ``core``; the other parameters are those of ``bench``, but for a model by name: one format when
+    absent. Raises ``UsageError`` for a core or an engine that no calibration covers.
     """
     step = progress or (lambda _: None)
-    models, formats = tuple(_several(models)), _names(format)
-    making = _Making(formats, _names(precision), size, components=components)
-    making.check_used(models, _Making((engine.DEFAULT_FORMAT,)))
-    estimator = open_estimator(core, calibration, _engines(models, formats), step, step)
+    models = tuple(_several(models))
+    making = _Making(_names(format), _names(precision), size, components=components)
+    making.check_used(models)
+    making = replace(making, formats=making.formats or (engine.DEFAULT_FORMAT,))
+    estimator = open_estimator(core, calibration, _engines(models, making.formats), step, step)
     about = FileOptions(size=size)
     artifacts = [each for model in models for each in making.artifacts(model, about, step)]
     kinds = {"components": components, "operators": operators}
@@ -288,7 +289,7 @@ def _is_file(model: Model) -> bool:
 class _Making:
     """How files are made of models by name; all but sizes and components are of no use to files."""
 
-    formats: tuple[str, ...]
+    formats: tuple[str, ...] = ()
     precisions: tuple[str, ...] = (BASE.name,)
     size: tuple[int, int] | None = None
     scope: str = "logits"
@@ -300,10 +301,11 @@ class _Making:
     backbone: Path | str | None = None
     input: str = FLOAT
 
-    def check_used(self, models: Sequence[Model], usual: _Making) -> None:
-        """Raise ``UsageError`` where only files are named, for what differs from ``usual``."""
+    def check_used(self, models: Sequence[Model]) -> None:
+        """Raise ``UsageError`` where only files are named, for what was chosen."""
         if not models or not all(map(_is_file, models)):
             return
+        usual = _Making()
         named = {"formats": "format", "precisions": "precision"}
         for field in fields(self):
             both = field.name in ("size", "components", "seed")
