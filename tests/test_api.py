@@ -68,9 +68,10 @@ def test_a_choice_for_models_by_name_is_refused_beside_files_alone(tmp_path: Pat
         (name,) = choice
         with pytest.raises(UsageError, match=f"{name} is for models by name"):
             api.bench(file, results=tmp_path, **choice)  # type: ignore[arg-type]
-    for name, value in (("precision", "fp16"), ("format", "executorch")):
-        with pytest.raises(UsageError, match=f"{name} is for models by name"):
-            api.estimate(file, **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="precision is for models by name"):
+        api.estimate(file, precision="fp16")
+    with pytest.raises(UsageError, match="format is for models by name"):
+        api.estimate(file, format="executorch")
 
 
 def test_a_verb_can_be_called_however_its_package_was_imported() -> None:
