@@ -72,6 +72,43 @@ def test_it_is_beside_measurements_and_printed_with_its_data() -> None:
         compare(base, new, allow=["miou"])
 
 
+def test_each_precision_is_judged_by_its_own_latency_and_its_own_accuracy() -> None:
+    precisions = ("fp32", "fp16", "int8")
+    digests = {name: str(i) * 64 for i, name in enumerate(precisions)}
+
+    def side(name: str, first: int, scores: dict[str, float], slower: str) -> Side:
+        timed = tuple(
+            on_phone(
+                first + i,
+                30.0 if each == slower else 20.0,
+                precision=each,
+                artifact_sha256=digests[each],
+            )
+            for i, each in enumerate(precisions)
+        )
+        judged = tuple(
+            accuracy(first + i, precision=each, miou=scores[each], artifact_sha256=digests[each])
+            for i, each in enumerate(precisions)
+        )
+        return Side(name, timed, (), judged)
+
+    before = dict.fromkeys(precisions, 40.0)
+    base = side("old", 1, before, "")
+    new = side("new", 11, before | {"int8": 39.0}, "fp16")
+    comparison = compare(base, new)
+    bad = {
+        (row.key.precision, finding.fact)
+        for row in comparison.rows
+        for finding in row.findings
+        if finding.verdict == REGRESSION
+    }
+    assert bad == {("int8", "mIoU"), ("fp16", "latency")}
+    assert len(comparison.rows) == 2 * len(precisions)
+    with pytest.raises(Regression):
+        gate(comparison)
+    gate(compare(base, side("same", 21, before, "")))
+
+
 def test_an_evaluation_on_a_device_is_compared_with_that_of_the_same_device() -> None:
     base = Side("old", (), (), (accuracy(1), accuracy(2, device="emulator", miou=39.0)))
     new = Side("new", (), (), (accuracy(3), accuracy(4, device="emulator", miou=30.0)))

@@ -18,7 +18,7 @@ from seaformer.report.accuracy import accuracy_rows, cells
 from seaformer.report.table import build
 from seaformer.store.accuracy import append
 from tests.fakes.accuracies import accuracy as made_accuracy
-from tests.fakes.measurements import measurement, process
+from tests.fakes.measurements import measurement, method, process
 
 SIZE = (1, 3, 512, 512)  # of the measurements made up
 
@@ -48,6 +48,35 @@ def test_accuracy_is_beside_the_latency_of_the_same_file(tmp_path: Path) -> None
         assert "38.50–41.25" in made[name], name
         assert f"{float(latency):.2f}" in made[name], name
         assert "<b>|set" not in made[name], name
+
+
+def test_precisions_of_a_network_are_side_by_side_with_accuracy_and_latency(tmp_path: Path) -> None:
+    scores = {"fp32": 40.0, "fp16": 39.9, "int8": 39.2}
+    timed = tuple(
+        measurement(
+            number, precision=name, artifact_sha256=str(number) * 64,
+            methods={"forward": method(40.0 - 10 * number)},
+        )
+        for number, name in enumerate(scores, 1)
+    )  # fmt: skip
+    records = tuple(
+        accuracy(i, precision=each.precision, miou=scores[each.precision],
+                 artifact_sha256=each.artifact_sha256)
+        for i, each in enumerate(timed, 1)
+    )  # fmt: skip
+    made = {
+        file.name: file.text
+        for file in make_report(tmp_path, Runs(timed, accuracies=records)).files
+    }
+    rows = list(csv.DictReader(made["tables/accuracy.csv"].splitlines()))
+    assert {row["precision"]: float(row["miou"]) for row in rows} == scores
+    latencies = {row["precision"]: float(row["median_ms"]) for row in rows}
+    assert latencies["fp32"] > latencies["fp16"] > latencies["int8"] > 0
+    for name in ("report.md", "report.html"):
+        for precision, score in scores.items():
+            assert f"onnx {precision} logits" in made[name], (name, precision)
+            assert f"{score:.2f}" in made[name], (name, precision)
+            assert f"{latencies[precision]:.2f}" in made[name], (name, precision)
 
 
 def test_a_file_that_took_no_time_is_in_the_table_and_not_in_the_picture(tmp_path: Path) -> None:
