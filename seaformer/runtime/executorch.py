@@ -54,9 +54,12 @@ class ExecuTorchSession:
         return tuple(_tensor(f"output_{i}", info) for i, info in enumerate(infos))
 
     def run(self, arrays: Sequence[Array], method: str = "forward") -> list[Array]:
-        """Run one method."""
+        """Run one method. Raises ``CorruptArtifact`` where ExecuTorch gives up inside of it."""
         ready = check_inputs(arrays, self.inputs(method), self._path.name)
-        outputs = self._method(method).execute([torch.from_numpy(array) for array in ready])
+        try:
+            outputs = self._method(method).execute([torch.from_numpy(array) for array in ready])
+        except RuntimeError as error:
+            raise CorruptArtifact(f"ExecuTorch cannot run {self._path}: {error}") from error
         return [output.detach().clone().numpy() for output in outputs]
 
     def run_as_is(self, arrays: Sequence[Array]) -> list[Array]:

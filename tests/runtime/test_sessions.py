@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from seaformer import load_session
 from seaformer.core.artifact import load_artifact, manifest_path
@@ -20,6 +22,7 @@ from tests.exports import CommandExport
 with quiet():  # their imports warn about themselves, and warnings are errors here
     for engine in ("onnxruntime", "executorch"):
         RUNTIMES.load(engine)
+    from executorch.exir import to_edge
 
 
 @pytest.fixture(params=["onnx", "executorch"])
@@ -120,3 +123,26 @@ def test_opening_and_running_a_file_prints_nothing(path: Path) -> None:
         [sys.executable, "-c", code, path], capture_output=True, text=True, timeout=300, check=True
     )
     assert (finished.stdout, finished.stderr) == ("", "")
+
+
+class Picks(nn.Module):
+    """A table's row by a number that the input has: beyond its end an engine gives up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(4, 3)
+
+    def forward(self, number: torch.Tensor) -> torch.Tensor:
+        row: torch.Tensor = self.table(number)
+        return row
+
+
+def test_a_program_that_gives_up_is_a_sentence(tmp_path: Path) -> None:
+    with quiet():
+        program = torch.export.export(Picks().eval(), (torch.tensor([1]),))
+        path = tmp_path / "picks.pte"
+        path.write_bytes(to_edge(program).to_executorch().buffer)
+    session = RUNTIMES.load("executorch").open_session(path)
+    assert session.run([np.array([2])])[0].shape == (1, 3)
+    with pytest.raises(CorruptArtifact, match=r"ExecuTorch cannot run .*picks\.pte: "):
+        session.run([np.array([9])])
