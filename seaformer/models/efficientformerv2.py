@@ -95,8 +95,10 @@ class Attention(nn.Module):
         places, offsets = size[0] * size[1], self.offsets(k, q)
         q, k, v = (by_head(to_tokens(each), HEADS) for each in (q * self.scale, k, v))
         scores = torch.bmm(q, k.transpose(1, 2)).reshape(batch, HEADS, places, places)
-        mixed = self.mix_scores(scores + offsets)  # B h N N
-        weights = self.mix_weights(torch.softmax(mixed, dim=-1)).reshape(-1, places, places)
+        mixed = self.mix_scores(scores + offsets).reshape(-1, places, places)
+        # In three axes: XNNPACK takes a softmax of what a convolution made over its channels.
+        shares = torch.softmax(mixed, dim=-1).reshape(batch, HEADS, places, places)
+        weights = self.mix_weights(shares).reshape(-1, places, places)
         y = torch.bmm(weights, v).reshape(batch, HEADS, places, -1).transpose(1, 2)  # B N h d
         return to_map(y.reshape(batch, places, -1), *size)
 
