@@ -182,6 +182,15 @@ def warn_quantised(artifact: Artifact) -> None:
         notice(f"Warning: {artifact.quantization.warning}")
 
 
+def warn_seeded(models: Iterable[str], checkpoint: str) -> None:
+    """The sentence for a model that gets random weights though trained ones come with seaformer."""
+    from seaformer.models.trained import trained_weights
+
+    for model in dict.fromkeys(models):
+        if not checkpoint and model in trained_weights():
+            notice(f"Weights of {model} are random; --checkpoint {model} has trained ones.")
+
+
 def next_step(line: str) -> None:
     print(f"\n{safe(f'Next: {line}')}", file=sys.stderr, flush=True)
 

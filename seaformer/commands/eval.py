@@ -12,7 +12,15 @@ import typer
 from seaformer.commands import _complete
 from seaformer.commands._options import AdbHost, AsJson, Checkpoint, Ema, Results, grouped
 from seaformer.commands._parse import colours, image_size
-from seaformer.commands._print import COUNTING, command_line, notice, print_json, say, steps
+from seaformer.commands._print import (
+    COUNTING,
+    command_line,
+    notice,
+    print_json,
+    say,
+    steps,
+    warn_seeded,
+)
 
 if TYPE_CHECKING:
     from seaformer.evaluation.outcome import Evaluation
@@ -150,6 +158,7 @@ def evaluate(
     if model:
         from seaformer.models import network_maker
 
+        warn_seeded([model], checkpoint)
         network = network_maker(model, checkpoint or None, ema=ema)
     with steps(COUNTING) as step:
         rows = evaluate_order(order, files or (), network, step, keeping, work=work)

@@ -23,6 +23,7 @@ from seaformer.commands._print import (
     steps,
     titled,
     warn_quantised,
+    warn_seeded,
 )
 from seaformer.commands._source import GraphOptions, ModuleSource, free_axes, one_source
 from seaformer.core.engine import DEFAULT_FORMAT, formats
@@ -127,6 +128,7 @@ def export(
     requests = export_requests(models, format, seed, left_out, source, input, integers)
     if sqnr:
         check_calibrated("--sqnr", models.precision)
+    warn_seeded([] if models.backbone else [each.model for each in requests], models.checkpoint)
     check_dir(expanded(out))
     if bisect:
         run_bisect(requests, out, as_json=as_json)

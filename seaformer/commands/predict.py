@@ -21,7 +21,7 @@ from seaformer.commands._options import (
     grouped,
 )
 from seaformer.commands._parse import colours, image_size
-from seaformer.commands._print import COUNTING, notice, print_json, show, steps
+from seaformer.commands._print import COUNTING, notice, print_json, show, steps, warn_seeded
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ def _open(network: NetworkGroup, *, attention: bool) -> Network:
 def _eager(network: NetworkGroup, options: NetworkOptions, *, attention: bool) -> EagerSession:
     from seaformer.models import open_eager
 
+    warn_seeded([network.model], network.checkpoint)
     return open_eager(
         network.model,
         network.checkpoint or None,

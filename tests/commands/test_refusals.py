@@ -109,3 +109,20 @@ def test_an_option_nobody_has_and_a_word_for_a_number_are_usage(tmp_path: Path) 
         told = seaformer(*arguments, cwd=tmp_path)
         assert told.code == 2
         assert "Traceback" not in told.err
+
+
+def test_random_weights_are_said_where_trained_ones_come_with_seaformer(
+    forks: Forks, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()  # nothing is exported into it
+    name, own = "seaformer_t.synth", "Weights of seaformer_t.synth are random; --checkpoint"
+    for arguments, said in (
+        (("export", "--model", name), True),
+        (("export", "--model", name, "--checkpoint", name), False),
+        (("export", "--variant", "t"), False),
+    ):
+        told = forks(*arguments, "--out", "file", cwd=tmp_path)
+        assert "file" in told.complaint
+        assert (own in told.err) == said
+    evaluated = forks("eval", "--model", name, "--data", "none", cwd=tmp_path)
+    assert own in evaluated.err
