@@ -43,6 +43,7 @@ SLOW = {
     "mobilenetv4_s.imagenet",
     "repvit_m0_9.imagenet",
     "mobilenetv2_psp.cityscapes",
+    "resnet18_lite_aspp.ade20k",
 }
 # A minute or more as a program each; the layers are those of models that run.
 LONG = {
@@ -70,6 +71,7 @@ LONG = {
     "lvt_cls.imagenet",
     "mobilevitv2_050.imagenet_256",
     "mobilenetv2_psp.cityscapes",
+    "resnet18_lite_aspp.ade20k",
 }
 
 
