@@ -1,4 +1,4 @@
-"""Every line of the table in ``docs/phone.md`` is proved by a test of the default suite."""
+"""Every line of the table in ``docs/phone.md`` is proved by a test that CI runs."""
 
 from __future__ import annotations
 
