@@ -6,18 +6,17 @@ its precision. The best is first. Drawn are the first ``MOST`` models that two e
 
 from __future__ import annotations
 
-from seaformer.core.measurement import EMULATED
-from seaformer.report.engines import EngineBar, EngineGroup, engine_groups
+from collections.abc import Sequence
+
+from seaformer.report.engines import EngineBar, EngineGroup
 from seaformer.report.renderers._shapes import BAR, LABEL, ROW, line, shortened, text
-from seaformer.report.table import Report
 
 MOST = 12
 _HEAD, _GAP = 46, 10
 
 
-def drawn(report: Report, top: int) -> tuple[list[str], int]:
+def drawn(groups: Sequence[EngineGroup], top: int) -> tuple[list[str], int]:
     """The models below ``top``, and where they end; nothing where no two engines were counted."""
-    groups = engine_groups(report, EMULATED)
     parts = []
     for group in groups[:MOST]:
         parts.append(_group(group, top))
@@ -28,12 +27,11 @@ def drawn(report: Report, top: int) -> tuple[list[str], int]:
     return parts, top
 
 
-def alternative(report: Report) -> str:
+def alternative(groups: Sequence[EngineGroup]) -> str:
     """The same in words."""
-    groups = engine_groups(report, EMULATED)[:MOST]
     models = [
         f"{group.name}: {', '.join(f'{bar.name} {group.figure(bar)}' for bar in group.bars)}"
-        for group in groups
+        for group in groups[:MOST]
     ]
     return f"Engines side by side. {'; '.join(models)}." if models else ""
 

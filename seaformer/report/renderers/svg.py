@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from seaformer.core.measurement import EMULATED
 from seaformer.core.table import ResultRow
 from seaformer.report import words
+from seaformer.report.engines import engine_groups
 from seaformer.report.renderers import _engine_bars
 from seaformer.report.renderers._shapes import (
     BAR,
@@ -67,14 +69,16 @@ def picture(report: Report) -> str:
         top += HEAD + ROW * len(rows) + 22
     if not sections:
         body, top = [text(20, 36, "No latency has been measured yet.")], 60
-    counted, top = _engine_bars.drawn(report, top)
+    groups = engine_groups(report, EMULATED)
+    counted, top = _engine_bars.drawn(groups, top)
     body += counted
+    described = filter(None, [alternative(report), _engine_bars.alternative(groups)])
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" '
             f'width="{WIDTH}" height="{top}" role="img" aria-labelledby="title desc">',
             '<title id="title">Latency by model, runtime and device; engines side by side</title>',
-            f'<desc id="desc">{escaped(_described(report))}</desc>',
+            f'<desc id="desc">{escaped(" ".join(described))}</desc>',
             f"<style>{_STYLE}</style>",
             f'<rect class="ground" width="{WIDTH}" height="{top}"/>',
             *body,
@@ -90,10 +94,6 @@ def drawn(section: DeviceSection) -> Sequence[ResultRow]:
 
 def _left_out(section: DeviceSection) -> int:
     return max(len(section.timed) - MOST_BARS, 0)
-
-
-def _described(report: Report) -> str:
-    return " ".join(filter(None, [alternative(report), _engine_bars.alternative(report)]))
 
 
 def alternative(report: Report, most: int | None = None) -> str:
