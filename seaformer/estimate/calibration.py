@@ -19,7 +19,7 @@ from seaformer.core.registry import unknown
 from seaformer.estimate.domain import Domain, attends, domain_of, unsettled
 from seaformer.estimate.evidence import Evidence, evidence, family_of
 from seaformer.estimate.figures import Figure
-from seaformer.estimate.published import clock_ghz, published, published_cores
+from seaformer.estimate.published import CLOCK_GHZ, published, published_cores
 from seaformer.estimate.scale import WIDEST, Point, Rule, Scale, best_rule, make_scale
 
 SCHEMA = 1
@@ -169,7 +169,7 @@ def calibrate(
     """
     if core in _BY_CLOCK and not figures:
         return _by_clock(core, calibrate(_BY_CLOCK[core].of, leave_out))
-    ghz = None if figures else clock_ghz(core)  # measured rows tell what theirs is worth
+    ghz = None if figures else CLOCK_GHZ.get(core)  # measured rows tell what theirs is worth
     if core in published_cores() or not figures:
         figures = (*published(core), *figures)
     bound = _bound(figures, evidence())

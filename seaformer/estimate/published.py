@@ -17,17 +17,13 @@ from seaformer.estimate.figures import Figure, zoo_name
 
 _MOST_DIFFERENCE = 0.1  # of multiply-accumulates, beyond the rounding of a printed figure
 _WIDTHS = "sd855_paddlelite"
-_GHZ = {"sd865": 2.84, "sd855": 2.84}  # of the fastest core of each, as its maker states it
+# Of the fastest core of each, which the published latencies are of, as its maker states it.
+CLOCK_GHZ = {"sd865": 2.84, "sd855": 2.84}
 
 
 def published_cores() -> tuple[str, ...]:
     """The cores that latencies were published for."""
     return tuple(_ROWS)
-
-
-def clock_ghz(core: str) -> float | None:
-    """The clock of the core that the published latencies are of; none of one without such."""
-    return _GHZ.get(core)
 
 
 def published(core: str) -> tuple[Figure, ...]:

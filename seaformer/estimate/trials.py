@@ -18,6 +18,7 @@ from seaformer.estimate.calibration import shipped
 from seaformer.estimate.domain import attends
 from seaformer.estimate.evidence import Evidence, evidence
 from seaformer.estimate.goals import SEGMENTATION
+from seaformer.estimate.published import CLOCK_GHZ
 from seaformer.estimate.scale import Point, basis, fit
 from seaformer.estimate.worth import ENGINE
 from seaformer.report.zoo import markdown_table
@@ -25,7 +26,7 @@ from seaformer.report.zoo import markdown_table
 _CORES = ("sd865", "sd855")
 _LINES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)  # cycles for a line, to be chosen from
 _BOUND = "a scale for each family, made of its own rows: no trial, a bound"
-_GHZ = 2.84  # of both cores
+_GHZ = CLOCK_GHZ[_CORES[0]]  # of both cores
 _PENALTY = 5.0  # of a slope, in rows
 
 
