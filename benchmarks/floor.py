@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seaformer.bench.run import Bench
+from seaformer.bench.target import TargetOptions
 from seaformer.bench.targets.emulator import EmulatorTarget, open_target
 from seaformer.core.artifact import FORWARD
 from seaformer.core.counts import Counts, spread, typical
@@ -40,7 +41,7 @@ HEADER = (
 def main() -> None:
     """One line for each file: looked up, or exported, run and printed as it is done."""
     options = _options()
-    target = open_target(_say, options.core, caches=False)
+    target = open_target(_say, options.core, options=TargetOptions(misses=False))
     known = ResultStore(options.known).load().measurements if options.known else ()
     print(HEADER, flush=True)
     for request in _requests(options):

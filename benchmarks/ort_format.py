@@ -16,6 +16,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from seaformer.bench.runner_io import RunnerRequest
+from seaformer.bench.target import TargetOptions
 from seaformer.bench.targets.emulator import open_target
 from seaformer.core.plan import Stop, Warmup
 
@@ -38,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path)
     source: Path = parser.parse_args().file
-    target = open_target(caches=False)
+    target = open_target(options=TargetOptions(misses=False))
     print("| file | instructions M | load, instructions M | MB |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         made = [write_ort(source, Path(folder) / f"{n}.ort", level) for n, level in LEVELS.items()]

@@ -37,8 +37,10 @@ def main() -> None:
     parser.add_argument("--format", default=DEFAULT_FORMAT)
     parser.add_argument("--no-caches", action="store_true")
     order = parser.parse_args()
-    options = TargetOptions(engines=(engine_of(order.format).name,), notice=_say)
-    target = open_target(_say, CORE, caches=not order.no_caches, options=options)
+    options = TargetOptions(
+        engines=(engine_of(order.format).name,), notice=_say, misses=not order.no_caches
+    )
+    target = open_target(_say, CORE, options=options)
     for model in order.models:
         request = ExportRequest(model=model, format=order.format, precision=order.precision)
         row = _row(target, cached_export(request, _say))

@@ -216,8 +216,8 @@ def open_estimator(
     llvm = _find_llvm(calibration, notice)
     if not engines:
         return Estimator(calibration, None, llvm)
-    options = TargetOptions(engines=engines, notice=notice)
-    target = open_target(progress, calibration.emulated, caches=False, options=options)
+    options = TargetOptions(engines=engines, notice=notice, misses=False)
+    target = open_target(progress, calibration.emulated, options=options)
     calibration.check_version("qemu", qemu_version(target.device()))
     return Estimator(calibration, target, llvm)
 

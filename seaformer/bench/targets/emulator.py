@@ -181,12 +181,9 @@ def open_target(
     progress: Progress | None = None,
     profile: str = "",
     *,
-    caches: bool = True,
     options: TargetOptions = TargetOptions(),
 ) -> EmulatorTarget:
     """The emulated core ``profile``; the bundle and the plugin are built at first use.
-
-    ``caches`` counts cache misses too, unless ``options.misses`` is off.
 
     Raises ``UnknownName`` for a core that has no row, ``UsageError`` for one this QEMU lacks,
     ``MissingExtra`` with the line that installs what is missing.
@@ -194,7 +191,7 @@ def open_target(
     chosen = profile or os.environ.get(VARIABLE) or emulated_cores()[0].qemu
     cpu, qemu = find_emulated(chosen), find_qemu()
     qemu.check(cpu)
-    counter = build_counter(caches=caches and options.misses) if qemu.counts else None
+    counter = build_counter(caches=options.misses) if qemu.counts else None
     bundle = build_arm64_bundle(progress, libraries=options.engines)
     return EmulatorTarget(bundle, qemu, cpu, counter)
 
