@@ -13,6 +13,7 @@ from dataclasses import replace
 from seaformer.core import stats
 from seaformer.core.artifact import FORWARD, Artifact
 from seaformer.core.counts import executed_precision, multiplied_in, spread
+from seaformer.core.engine import STOCK_VARIABLE, engine
 from seaformer.core.free import listed
 from seaformer.core.measurement import MEASURED, DeviceInfo, Flag, MethodRun
 from seaformer.core.plan import RunPlan, is_tail
@@ -149,6 +150,14 @@ def _spread(run: MethodRun) -> list[Flag]:
         detail = f"{slow} process(es) ended more than {100 * DRIFT:g} % slower than they began"
         flags.append(Flag("drift", False, detail))
     return flags
+
+
+def library_flags(runtime: str) -> list[Flag]:
+    """A note where the user asked for an engine without the kernels that are ours."""
+    source = engine(runtime).source
+    if source is None or not source.overrides:
+        return []
+    return [Flag("stock kernels", False, f"{STOCK_VARIABLE}: without kernels of ours")]
 
 
 def _pinning(run: MethodRun, cpus: tuple[int, ...]) -> list[Flag]:

@@ -217,7 +217,8 @@ class Bench:
     def _finish(self, row: RowSoFar, preflight: Sequence[Flag], *extra: Flag) -> None:
         if row.measurement is not None:
             return
-        measurement = self._measurement(row, [*preflight, *extra])
+        library = checks.library_flags(row.artifact.runtime)
+        measurement = self._measurement(row, [*preflight, *library, *extra])
         self._finished.append(measurement)
         row.measurement = measurement
         try:

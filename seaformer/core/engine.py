@@ -14,6 +14,7 @@ The version that is asked for is in the package's own metadata (``pyproject.toml
 
 from __future__ import annotations
 
+import os
 import platform
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -21,6 +22,8 @@ from typing import Literal
 
 from seaformer.core.errors import RunnerFailed
 from seaformer.core.registry import unknown
+
+STOCK_VARIABLE = "SEAFORMER_STOCK_KERNELS"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Source:
         opened_as: the name of that library in a bundle.
         runtime: libraries of the compiler that a bundle needs besides.
         minutes: of one core that a build takes.
+        stock: settings of CMake that leave kernels of ours out of it.
     """
 
     package: str
@@ -70,6 +74,13 @@ class Source:
     opened_as: str
     runtime: tuple[str, ...] = ()
     minutes: int = 10
+    stock: tuple[str, ...] = ()
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """``stock`` where the variable ``SEAFORMER_STOCK_KERNELS`` asks for it, else nothing."""
+        is_off = os.environ.get(STOCK_VARIABLE, "").lower() in ("", "0", "false", "no", "off")
+        return () if is_off else self.stock
 
 
 @dataclass(frozen=True)
@@ -182,6 +193,7 @@ ENGINES: tuple[Engine, ...] = (
             library="src/libncnn.so.*.*",
             opened_as="libncnn.so.1",
             runtime=("libgomp.so.1",),
+            stock=("CMAKE_PROJECT_ncnn_INCLUDE=",),
         ),
         weights_suffix=".bin",
     ),

@@ -3,6 +3,7 @@
 The file is fetched from the index that pip is set up with, checked against the hash in the
 engine's row, and built by ``recipes/<engine>.cmake``. A library is ``compiled/<key>/``; the key is
 of the source, the recipe and the compiler. ``built_libraries`` looks, ``build_library`` builds.
+``SEAFORMER_STOCK_KERNELS=1`` builds and uses the library without the kernels that a recipe adds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seaformer.core import child, codec, files
-from seaformer.core.engine import Engine, Source, engine
+from seaformer.core.engine import STOCK_VARIABLE, Engine, Source, engine
 from seaformer.core.errors import CorruptArtifact, MissingExtra, SeaFormerError
 from seaformer.runtime.build.engines import EngineFiles, source_engines
 from seaformer.runtime.build.steps import run_step
@@ -71,6 +72,7 @@ def build_library(row: Engine, source: Source, toolchain: Toolchain, say: Say) -
         if (library := _find(row, source, toolchain.name)) is not None:
             return library
         where = "this machine" if toolchain.name == "host" else "ARM devices"
+        where += f" without kernels of ours ({STOCK_VARIABLE})" if source.overrides else ""
         say(f"Building {row.title} for {where}, once ({source.minutes} minutes of one core).")
         with files.staging(home) as scratch:
             _build(row, source, toolchain, scratch, home / key)
@@ -83,7 +85,8 @@ def build_library(row: Engine, source: Source, toolchain: Toolchain, say: Say) -
 def _build(row: Engine, source: Source, toolchain: Toolchain, scratch: Path, folder: Path) -> None:
     log, tree, result = scratch / "build.log", scratch / "tree", files.make_dir(scratch / "result")
     unpacked = _unpack(_fetch(row, source, scratch), scratch / "source")
-    run_step(_configure_argv(row, unpacked, tree, toolchain), log, _CONFIGURE_SECONDS, row.title)
+    argv = _configure_argv(row, source, unpacked, tree, toolchain)
+    run_step(argv, log, _CONFIGURE_SECONDS, row.title)
     argv = [str(toolchain.cmake), "--build", str(tree), "--parallel", "2"]
     run_step(argv, log, _BUILD_SECONDS, row.title)
     built = [path for path in tree.glob(source.library) if not path.is_symlink()]
@@ -92,21 +95,24 @@ def _build(row: Engine, source: Source, toolchain: Toolchain, scratch: Path, fol
     shutil.copy2(built[0], result / source.opened_as)
     shutil.copy2(log, result / log.name)
     digest = files.sha256_file(result / source.opened_as)
-    recipe = _recipe_sha256(row)
+    recipe = _recipe_sha256(row, source)
     made = _Library(row.name, source.version, toolchain.name, recipe, digest)
     files.write_json(result / _MANIFEST, codec.to_json(made))
     files.publish(result, folder)
 
 
-def _configure_argv(row: Engine, source: Path, tree: Path, toolchain: Toolchain) -> list[str]:
+def _configure_argv(
+    row: Engine, source: Source, unpacked: Path, tree: Path, toolchain: Toolchain
+) -> list[str]:
     argv = [str(toolchain.cmake), "-C", str(RECIPES / f"{row.name}.cmake")]
-    argv += ["-S", str(source), "-B", str(tree), "-G", toolchain.generator]
+    argv += ["-S", str(unpacked), "-B", str(tree), "-G", toolchain.generator]
     if toolchain.file is not None:
         argv += [f"-DCMAKE_TOOLCHAIN_FILE={toolchain.file}"]
     else:
         compiler = str(toolchain.compiler)
         argv += [f"-DCMAKE_CXX_COMPILER={compiler}", f"-DCMAKE_C_COMPILER={_c_compiler(compiler)}"]
-    return [*argv, *(f"-D{setting}" for setting in toolchain.settings)]
+    # After the recipe, whose values they replace.
+    return [*argv, *(f"-D{setting}" for setting in (*toolchain.settings, *source.overrides))]
 
 
 def _c_compiler(compiler: str) -> str:
@@ -173,7 +179,7 @@ def _unpack(path: Path, folder: Path) -> Path:
 
 def _find(row: Engine, source: Source, target: str) -> EngineFiles | None:
     """A whole library of this recipe for a toolchain, of whatever compiler."""
-    recipe = _recipe_sha256(row)
+    recipe = _recipe_sha256(row, source)
     for path in sorted(_home().glob(f"*/{_MANIFEST}")):
         try:
             made = codec.decode(_Library, files.read_bytes(path), where=_MANIFEST)
@@ -188,15 +194,16 @@ def _find(row: Engine, source: Source, target: str) -> EngineFiles | None:
 
 
 def _key(row: Engine, source: Source, toolchain: Toolchain) -> str:
-    parts = [source.sha256, _recipe_sha256(row), toolchain.name, toolchain.identity]
+    parts = [source.sha256, _recipe_sha256(row, source), toolchain.name, toolchain.identity]
     return f"{row.name}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:16]}"
 
 
-def _recipe_sha256(row: Engine) -> str:
-    """Of the recipe and of the headers under its engine's name."""
+def _recipe_sha256(row: Engine, source: Source) -> str:
+    """Of the recipe, of the headers under its engine's name, and of what overrides them."""
     digest = hashlib.sha256()
     for path in sorted(RECIPES.glob(f"{row.name}*")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update("".join(source.overrides).encode())
     return digest.hexdigest()
 
 

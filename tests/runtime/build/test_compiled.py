@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from seaformer.core.engine import Engine, Source
+from seaformer.bench.flags import library_flags
+from seaformer.core.engine import ENGINES, STOCK_VARIABLE, Engine, Source
 from seaformer.core.errors import MissingExtra, SeaFormerError
 from seaformer.runtime.build import compiled
 from seaformer.runtime.build.toolchain import Toolchain, find_toolchain
@@ -78,7 +79,8 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tiny]:
         monkeypatch.setenv("SEAFORMER_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(compiled, "RECIPES", recipes)
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-        source = Source("tiny", "1.0", digest, "libtiny.so", "libtiny.so.1", minutes=1)
+        stock = ("TINY_N=7",)
+        source = Source("tiny", "1.0", digest, "libtiny.so", "libtiny.so.1", (), 1, stock)
         row = Engine("tiny", "Tiny", "tiny", ".tiny", "a tiny", tools=(), source=source)
         yield Tiny(row, source, index)
         server.shutdown()
@@ -106,6 +108,31 @@ def test_a_library_is_built_once_for_a_recipe(tiny: Tiny, toolchain: Toolchain) 
     again = tiny.build(toolchain, steps)
     assert again == other
     assert again.read_bytes() != b"damaged"
+
+
+def test_the_stock_library_is_another_one_beside_that_of_the_recipe(
+    tiny: Tiny, toolchain: Toolchain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ctypes
+
+    steps: list[str] = []
+    own = tiny.build(toolchain, steps)
+    monkeypatch.setenv(STOCK_VARIABLE, "1")
+    stock = tiny.build(toolchain, steps)
+    assert ctypes.CDLL(str(stock)).tiny() == 7
+    assert STOCK_VARIABLE in steps[-1]
+    monkeypatch.setenv(STOCK_VARIABLE, "0")
+    assert tiny.build(toolchain, steps) == own != stock
+    assert len(steps) == 2
+
+
+def test_a_row_of_the_stock_library_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    (with_kernels, *_) = (row.name for row in ENGINES if row.source and row.source.stock)
+    (other, *_) = (row.name for row in ENGINES if row.source is None)
+    assert not library_flags(with_kernels)
+    monkeypatch.setenv(STOCK_VARIABLE, "1")
+    assert [flag.name for flag in library_flags(with_kernels)] == ["stock kernels"]
+    assert not library_flags(other)
 
 
 def test_another_file_of_that_name_is_refused(tiny: Tiny, toolchain: Toolchain) -> None:
