@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from seaformer.core.bisection import WHOLE, Bisection, Gap, ModuleGap
 from seaformer.core.errors import UsageError
@@ -29,6 +30,21 @@ from tests import nets
 def request(net: str, precision: str, format: str = "onnx", **fields: object) -> ExportRequest:
     base = {"precision": precision, "module": f"tests.nets:{net}", "shape": (1, 3, 64, 64)}
     return ExportRequest(net, format, **(base | fields))  # type: ignore[arg-type]
+
+
+class Averaged(nn.Module):
+    """A value that two averages read, which is an answer while modules are looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(3, 16, 3, 4, 1)
+        self.head = nn.Conv2d(16, 3, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.stem(image)
+        answer: Tensor = self.head(x.mean(3, keepdim=True) + x.mean(2, keepdim=True))
+        return answer
 
 
 def reproduced(found: Bisection) -> subprocess.CompletedProcess[str]:
@@ -73,6 +89,17 @@ def test_a_network_without_such_a_module_is_reported_as_that(tmp_path: Path) -> 
         "".join(span.text for span in line) for line in lines(bisection_page(found), 80)
     )
     assert "No module departs: 10 dB or more everywhere." in text
+
+
+@pytest.mark.slow
+def test_values_that_are_read_inside_as_well_are_answers_of_an_executorch_program(
+    tmp_path: Path,
+) -> None:
+    asked = request("Averaged", "int8", "executorch", module=f"{__name__}:Averaged")
+    found = bisect_request(asked, tmp_path)
+    assert [row.module for row in found.rows] == ["stem", "head", WHOLE]
+    assert all((row.after.sqnr_db or 99) > 25 for row in found.rows), found.rows
+    assert found.first is None
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ def quantise(
             prepared(torch.from_numpy(images[0]))  # ranges of weights; the others were found
         for name, each in _observers(prepared).items():
             each.spread = spreads[name].spread
-    converted = convert_pt2e(prepared)
+    converted = _with_own_answers(convert_pt2e(prepared))
     images = calibration.sample(IMAGES, raw=True)
     noise = torch_noise(_with_hardtanh(program.module()), converted, images, _module_of)
     return FakeQuantised(converted, kept, result, noise, cpu)
@@ -172,6 +172,22 @@ def _with_hardtanh(graph: GraphModule) -> GraphModule:
             node.target = _ATEN.hardtanh.default
             # Floats: 1 is hardtanh's default, which a later trace would leave out.
             node.args = (node.args[0], *(float(end) for end in ends))
+    graph.recompile()
+    return graph
+
+
+def _with_own_answers(graph: GraphModule) -> GraphModule:
+    """A dequantize of its own for each answer that is also read inside.
+
+    executorch 1.5.1 changes the layout of such a value for one reader and so for the other: the
+    program then failed to execute, or gave the answer in another order. Drop when
+    ``ChannelsLastTaggedReshapePass`` gives readers and outputs a value each.
+    """
+    output = graph.graph.output_node()
+    for value in output.all_input_nodes:
+        if "dequantize_per_tensor" in str(value.target) and len(value.users) > 1:
+            with graph.graph.inserting_after(value):
+                output.replace_input_with(value, graph.graph.node_copy(value))
     graph.recompile()
     return graph
 
