@@ -20,6 +20,7 @@ NOISE = "noise"
 CPUS = ("arm64", "arm64_half", "x86_64")  # whose kernels a file can be for; the default first
 AUTO = "auto"  # in place of a module's name: a search chooses more of them
 MAX_DROP = 1.0  # points that a search may leave lost
+SEARCHED = 4  # images that one candidate of a search is measured on
 SAME_CLASS = "same class"  # what is lost where no data set judges
 
 
@@ -107,7 +108,7 @@ class Sensitivity:
 
     Attributes:
         max_drop: the points that were allowed to be lost.
-        images: how many images were compared.
+        images: how many images were compared; candidates alone on at most four of them.
         before: with the modules in float that were named.
         after: with those that the search added as well.
         added: the modules that it added, in that order.

@@ -6,7 +6,7 @@ import math
 
 from seaformer.core.artifact import Artifact, Delegation, Parity, ParityCase, TensorInfo
 from seaformer.core.checkpoint import LoadedCheckpoint
-from seaformer.core.quantization import ModuleNoise, Quantization, Score
+from seaformer.core.quantization import SEARCHED, ModuleNoise, Quantization, Score
 from seaformer.report.terminal import Block, Column, Line, Table
 
 _OUTSIDE_SHOWN = 12
@@ -85,6 +85,8 @@ def sensitivity_lines(quantization: Quantization | None) -> list[str]:
         + ("" if one.lost is None else f", {result.metric} lost {one.lost:+.2f}")
         for name, one in shown
     ]
+    if result.images > SEARCHED:
+        lines.append(f"     modules on {SEARCHED} of the {result.images} images of the first line")
     more = len(rows) - len(shown)
     return [*lines, f"     and {more} more modules, in the manifest"] if more else lines
 

@@ -81,7 +81,7 @@ def test_a_limit_stated_that_cannot_be_met_refuses_the_file(tmp_path: Path) -> N
     )
     with pytest.raises(ParityError, match=pattern):
         search(
-            Network(("stem", "uneven"), lambda kept: noisy(kept, floor=0.5), expected()),
+            Network(("stem", "uneven"), lambda kept, _: noisy(kept, floor=0.5), expected()),
             Keep(auto=True, max_drop=0.0),
             lambda _: None,
         )
@@ -117,15 +117,30 @@ def noisy(kept: Sequence[str], floor: float = 0.0) -> list[Array]:
 def test_modules_are_added_by_their_effect_until_the_loss_is_small_enough(
     limit: float, added: tuple[str, ...]
 ) -> None:
-    network = Network(tuple(NOISE), noisy, expected())
+    network = Network(tuple(NOISE), lambda kept, _: noisy(kept), expected())
     found = search(network, Keep(auto=True, max_drop=limit), lambda _: None)
     assert found.added == added
     assert found.after.drop <= limit
     assert [each.module for each in found.candidates] == ["uneven", "stem", "head"]
 
 
+def test_a_candidate_alone_is_measured_on_few_images_and_the_loss_on_all() -> None:
+    shown: list[tuple[tuple[str, ...], int]] = []
+    exact = [each for _ in range(4) for each in expected()]
+
+    def answers(kept: tuple[str, ...], count: int) -> list[Array]:
+        shown.append((kept, count))
+        return [each for _ in range(4) for each in noisy(kept)][:count]
+
+    found = search(Network(tuple(NOISE), answers, exact), Keep(auto=True, max_drop=10), print)
+    assert found.added == ("uneven", "stem")
+    assert found.images == 8
+    alone = [((name,), 4) for name in NOISE]
+    assert shown == [((), 8), *alone, (("uneven",), 8), (("uneven", "stem"), 8)]
+
+
 def test_without_a_limit_stated_a_loss_that_remains_is_only_reported() -> None:
-    network = Network(tuple(NOISE), lambda kept: noisy(kept, floor=0.5), expected())
+    network = Network(tuple(NOISE), lambda kept, _: noisy(kept, floor=0.5), expected())
     found = search(network, Keep(auto=True), lambda _: None)
     assert found.added[0] == "uneven"
     assert found.added == ("uneven", "stem", "head")[: len(found.added)]
@@ -164,7 +179,7 @@ def test_what_cannot_be_searched_is_refused_in_a_sentence(tmp_path: Path) -> Non
             export_request(request(**fields), tmp_path)
         assert "\n" not in caught.value.message
     with pytest.raises(UsageError, match="this graph has none"):
-        search(Network(("", ""), noisy, expected()), Keep(auto=True), lambda _: None)
+        search(Network(("", ""), lambda kept, _: noisy(kept), expected()), Keep(auto=True), print)
     assert not list(tmp_path.glob("*"))
 
 

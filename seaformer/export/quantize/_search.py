@@ -1,10 +1,10 @@
 """Sensitivity search: which modules stay in float, so that few positions change their class.
 
 Every candidate is measured alone: the fake-quantised model with that one in float, beside the float
-model, on a few calibration images or on those of a data set, whose metric counts then. Then they
-are added, the one of the largest effect first, each where it still raises the signal-to-noise
-ratio, until the loss is small enough. How a model with some modules in float is made, and run, is
-the quantizer's.
+model, on a few calibration images or as many of a data set. Then they are added, the one of the
+largest effect first, each where it still raises the signal-to-noise ratio, until the loss is small
+enough: of the classes, or by all images of the data set of its metric. How a model with some
+modules in float is made, and run, is the quantizer's.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from seaformer.core.quantization import (
     AUTO,
     MAX_DROP,
     SAME_CLASS,
+    SEARCHED,
     Candidate,
     Keep,
     Score,
@@ -30,22 +31,22 @@ from seaformer.export.quantize._observers import Array
 from seaformer.export.quantize._proof import sqnr_db
 from seaformer.export.quantize._task import TaskData
 
-IMAGES = 4
+IMAGES = SEARCHED
 # A module with more operators in integers is searched by its children: this part of all, and never
 # so few that the tensors between two children are most of what there is.
 _LARGE, _FEW = 1 / 12, 4
 _LEAST_GAIN_DB = 0.1
 _CLASSES_AXIS = 1
 
-Answers = Callable[[tuple[str, ...]], Sequence[Array]]
+Answers = Callable[[tuple[str, ...], int], Sequence[Array]]
 
 
 @dataclass(frozen=True)
 class Network:
     """What is searched: ``modules`` has the module of each operator in integers.
 
-    ``answers`` gives the first output of the fake-quantised model for each image, with the modules
-    named in float; ``expected`` are the float model's.
+    ``answers`` gives the first output of the fake-quantised model for the first images, as many as
+    asked for, with the modules named in float; ``expected`` are the float model's for all of them.
     """
 
     modules: tuple[str, ...]
@@ -54,13 +55,25 @@ class Network:
     task: TaskData | None = None
 
     def score(self, kept: tuple[str, ...]) -> Score:
-        """Beside the float model."""
-        seen = self.answers(kept)
+        """Beside the float model, on every image."""
+        seen = self.answers(kept, len(self.expected))
         compared = score(seen, self.expected)
         if self.task is None:
             return compared
         lost = self.task.points(self.expected) - self.task.points(seen)
         return replace(compared, lost=lost)
+
+    def quick_score(self, kept: tuple[str, ...]) -> Score:
+        """Beside the float model on a few images, too few for a metric."""
+        if not self.has_more:
+            return self.score(kept)
+        few = self.expected[:IMAGES]
+        return score(self.answers(kept, len(few)), few)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are more images than one candidate is measured on."""
+        return len(self.expected) > IMAGES
 
     @property
     def metric(self) -> str:
@@ -125,7 +138,7 @@ def search(network: Network, keep: Keep, step: Callable[[str], None]) -> Sensiti
     results = []
     for number, name in enumerate(names, 1):
         step(f"search for modules in float, {number} of {len(names)}: {name}")
-        results.append(Candidate(name, network.score((*keep.names, name))))
+        results.append(Candidate(name, network.quick_score((*keep.names, name))))
     results.sort(key=lambda each: each.score.ratio_db, reverse=True)
     limit = MAX_DROP if keep.max_drop is None else keep.max_drop
     added, after = _added(network, keep.names, results, before=before, limit=limit, step=step)
@@ -153,7 +166,7 @@ def _added(
         if current.drop <= limit:
             break
         trial = each.score
-        if added:
+        if added or network.has_more:
             step(f"search for modules in float: {', '.join((*added, each.module))}")
             trial = network.score((*named, *added, each.module))
         if trial.ratio_db > current.ratio_db + _LEAST_GAIN_DB:

@@ -53,10 +53,10 @@ def observed_network(
     tensors = [torch.from_numpy(image) for image in images]
     roundings = _rounding(prepared)
 
-    def answers(kept: tuple[str, ...]) -> list[Array]:
+    def answers(kept: tuple[str, ...], count: int) -> list[Array]:
         for node, rounding in roundings.items():
             rounding.on = _rounds(node, kept, module_of)
-        return _first_outputs(prepared, tensors)
+        return _first_outputs(prepared, tensors[:count])
 
     for rounding in roundings.values():
         rounding.on = False

@@ -175,9 +175,9 @@ def _searched(
 ) -> Network:
     images = calibration.searched(IMAGES, raw=False)
 
-    def answers(kept: tuple[str, ...]) -> list[Array]:
+    def answers(kept: tuple[str, ...], count: int) -> list[Array]:
         with _fake(graph, _without(scales, kept, graph.modules), path) as fake:
-            return _first_outputs(fake, images)
+            return _first_outputs(fake, images[:count])
 
     modules = tuple(graph.modules[name] for name in scales)
     return Network(modules, answers, _first_outputs(open_session(path), images), calibration.task)

@@ -123,8 +123,8 @@ def _network(
     """The graph as what a search measures: files with modules in float, run pair by pair."""
     images = calibration.searched(IMAGES, raw=False)
 
-    def answers(kept: tuple[str, ...]) -> list[Array]:
-        return _first_outputs(_placed(model, ranges, kept, codes), images)
+    def answers(kept: tuple[str, ...], count: int) -> list[Array]:
+        return _first_outputs(_placed(model, ranges, kept, codes), images[:count])
 
     nodes = [node for node in model.graph.node if node.op_type in OPERATORS]
     modules = tuple(module_of(node.name) for node in nodes)
