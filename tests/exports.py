@@ -16,9 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.files import locked
 from seaformer.core.request import ExportRequest
 
 FOLDER = "SEAFORMER_TEST_EXPORTS"
@@ -82,7 +81,7 @@ def shared(name: str, make: Callable[[Path], str]) -> str:
     """What ``make`` returned for the folder ``name`` of this session, here or in another worker."""
     folder = Path(os.environ[FOLDER]) / name
     answer = folder.with_suffix(".answer")
-    with FileLock(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         if not answer.exists():
             folder.mkdir(exist_ok=True)
             answer.write_text(make(folder), encoding="utf-8")

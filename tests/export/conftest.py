@@ -14,10 +14,18 @@ from seaformer.export import FORMATS, export_model
 from seaformer.export.rewrites import list_rules
 from tests.exports import SIZE, shared, small
 
-with quiet():  # their imports warn about themselves, and warnings are errors here
-    for name in FORMATS.names():
-        with suppress(MissingExtra):  # of a format whose packages are not installed
-            FORMATS.load(name)
+
+@pytest.fixture(scope="session", autouse=True)
+def _exporters() -> None:
+    """Imported where a test exports, not by each worker that lists the tests.
+
+    Core ML's packages take 4 s, for slow tests alone: those import them (``test_coreml.py``).
+    """
+    with quiet():  # their imports warn about themselves, and warnings are errors here
+        for name in FORMATS.names():
+            if name != "coreml":
+                with suppress(MissingExtra):  # of a format whose packages are not installed
+                    FORMATS.load(name)
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,17 @@ from seaformer.agreement import images
 from seaformer.core.errors import DeviceError, ParityError
 from seaformer.core.precision import BASE, PrecisionName
 from seaformer.core.quiet import quiet
-from seaformer.export import _verify, coreml, export_model
+from seaformer.export import FORMATS, _verify, export_model
 from seaformer.models import create_model
 from seaformer.runtime import describe_file, load_session
 from tests.export.rewritten import rewritten
+
+
+@pytest.fixture(autouse=True)
+def _quietly_imported() -> None:
+    with quiet():  # the packages warn about themselves
+        FORMATS.load("coreml")
+
 
 linux_only = pytest.mark.skipif(sys.platform == "darwin", reason="macOS verifies by prediction")
 
@@ -65,4 +72,4 @@ def test_a_program_with_other_weights_is_refused(tmp_path: Path) -> None:
         cases = _verify.cases(other, 64, 64)
         network = rewritten(other, torch.from_numpy(cases[0].image))
         with pytest.raises(ParityError, match="weight tensors equal"):
-            coreml.verify(artifact.path, cases, BASE, network)
+            FORMATS.load("coreml").verify(artifact.path, cases, BASE, network)

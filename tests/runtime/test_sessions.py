@@ -19,10 +19,13 @@ from seaformer.runtime import RUNTIMES
 from seaformer.runtime._session import Array
 from tests.exports import CommandExport
 
-with quiet():  # their imports warn about themselves, and warnings are errors here
-    for engine in ("onnxruntime", "executorch"):
-        RUNTIMES.load(engine)
-    from executorch.exir import to_edge
+
+@pytest.fixture(scope="module", autouse=True)
+def _engines() -> None:
+    """Imported where a test needs them, not by each worker that lists the tests: 3 s."""
+    with quiet():  # their imports warn about themselves, and warnings are errors here
+        for engine in ("onnxruntime", "executorch"):
+            RUNTIMES.load(engine)
 
 
 @pytest.fixture(params=["onnx", "executorch"])
@@ -139,6 +142,8 @@ class Picks(nn.Module):
 
 def test_a_program_that_gives_up_is_a_sentence(tmp_path: Path) -> None:
     with quiet():
+        from executorch.exir import to_edge
+
         program = torch.export.export(Picks().eval(), (torch.tensor([1]),))
         path = tmp_path / "picks.pte"
         path.write_bytes(to_edge(program).to_executorch().buffer)

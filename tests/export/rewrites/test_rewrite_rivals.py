@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-from executorch.exir import to_edge_transform_and_lower
 from torch import nn
 
 from seaformer.core.quiet import quiet
@@ -125,6 +123,9 @@ def test_xnnpack_takes_these_in_half_precision_only_as_rewrites_leave_them(
 ) -> None:
     network = nn.Sequential(nn.Linear(8, 16), activate, nn.Linear(16, 4)).half().eval()
     with quiet():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
         captured = torch.export.export(network, (torch.zeros(1, 8).half(),))
         edge = to_edge_transform_and_lower(captured, partitioner=[XnnpackPartitioner()])
     report = xnnpack_report(edge.exported_program().graph_module)
