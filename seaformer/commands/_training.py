@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from seaformer.commands._print import COUNTING, next_step, notice, say, steps
+from seaformer.core.plan import MOST_SEED
 
 if TYPE_CHECKING:
     from seaformer.training.distillation import Distillation
@@ -37,7 +38,9 @@ class RunOptions:
     scale_lr: Annotated[
         bool, typer.Option("--scale-lr", help="scale the learning rate with --batch")
     ] = False
-    seed: Annotated[int, typer.Option(min=0, help="of weights, order and augmentation")] = 0
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="of weights, order and augmentation")
+    ] = 0
     checkpoint: Annotated[str, typer.Option(help="weights to begin with")] = ""
     backbone: Annotated[str, typer.Option(help="weights of the backbone to begin with")] = ""
     every: Annotated[int, typer.Option(help="iterations between checkpoints")] = 0

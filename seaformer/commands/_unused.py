@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from seaformer.commands._options import FileGroup, ModelOptions, QuantizeOptions
+from seaformer.commands._options import FileGroup, ModelOptions, PlanOptions, QuantizeOptions
 from seaformer.core.errors import UsageError
 from seaformer.core.preprocessing import INPUTS
 
@@ -36,7 +36,16 @@ def check_names_alone(about: FileGroup) -> None:
             )
 
 
-def _given(group: ModelOptions | QuantizeOptions) -> list[str]:
+def check_estimated(how: PlanOptions, *, again: bool) -> None:
+    """Raise ``UsageError`` for options of a measurement, where estimates are asked for."""
+    for name in [*_given(how)] + ["again"] * again:
+        raise UsageError(
+            f"--{name.replace('_', '-')} is for measurements: an estimate is computed of one core.",
+            hint="Leave it out; --device estimate:CORE names the core.",
+        )
+
+
+def _given(group: ModelOptions | PlanOptions | QuantizeOptions) -> list[str]:
     """The options that differ from their defaults, without those that files take too."""
     names = (field.name for field in fields(group) if getattr(group, field.name) != field.default)
     return [name for name in names if name not in _OF_BOTH]

@@ -9,6 +9,7 @@ import typer
 
 from seaformer.commands._options import AsJson
 from seaformer.commands._print import next_step, notice, print_json, say
+from seaformer.core.plan import MOST_SEED
 
 app = typer.Typer(help="Make a data set, or check one.", no_args_is_help=True)
 _FEW = 50  # images: fewer may lack one of at most 12 classes
@@ -21,7 +22,9 @@ Kind = Annotated[
 def synth(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a new or empty folder")],
     images: Annotated[int, typer.Option(help="images in all; one fifth is for validation")] = 200,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same files")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="the same seed gives the same files")
+    ] = 0,
     task: Annotated[
         str, typer.Option(help="segmentation, classification or detection")
     ] = "segmentation",

@@ -25,6 +25,7 @@ from seaformer.commands._parse import (
 )
 from seaformer.commands._print import next_step, notice, print_json, say, show, steps, titled
 from seaformer.core.engine import DEFAULT_FORMAT, timed_formats
+from seaformer.core.plan import MOST_SEED
 
 if TYPE_CHECKING:
     from seaformer.core.artifact import Artifact
@@ -79,7 +80,7 @@ def estimate(
     ] = DEFAULT_FORMAT,
     core: Annotated[str, typer.Option(help="the core: sd865, sd855, rpi5")] = CORE,
     calibration: Annotated[str, typer.Option(help="a file of `estimate calibrate`")] = "",
-    seed: Annotated[int, typer.Option(min=0, help="of seeded weights")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of seeded weights")] = 0,
     operators: Annotated[
         bool, typer.Option("--operators", help="each operator too, with its module")
     ] = False,
@@ -144,11 +145,16 @@ def calibrate(
     --leave-out makes one that has not seen a family, to be tested with it.
     """
     from seaformer.core import codec
+    from seaformer.core.errors import UsageError
     from seaformer.core.files import expanded
     from seaformer.estimate.calibration import calibrate as make
     from seaformer.estimate.calibration import save, shown_rows, summaries
     from seaformer.report.estimate import calibration_page
 
+    if Path(core).name != core:
+        raise UsageError(
+            f"--core {core!r} is not a name.", hint="A name such as my_phone; --out names the file."
+        )
     families = [item.strip() for item in leave_out.split(",") if item.strip()]
     calibration = make(core, families, _figures(results, device, rows, column))
     path = expanded(out or f"{core}.calibration.json")

@@ -21,6 +21,7 @@ from seaformer.commands._print import (
     notice,
     print_page,
 )
+from seaformer.commands._unused import check_estimated
 from seaformer.core.console import safe
 from seaformer.core.engine import DEFAULT_FORMAT, timed_formats
 
@@ -47,7 +48,10 @@ def reproduce(
     runtime: Annotated[str, typer.Option(help=" or ".join(timed_formats()))] = DEFAULT_FORMAT,
     again: Annotated[bool, typer.Option("--again", help="measure what is there already")] = False,
     stored: Annotated[
-        bool, typer.Option("--stored", help="only what was measured already")
+        bool,
+        typer.Option(
+            "--stored", help="only what was measured, or counted for an estimate, already"
+        ),
     ] = False,
     limit: Annotated[float, typer.Option(help="leave networks of more 10^9 MACs out")] = math.inf,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print the plan")] = False,
@@ -74,7 +78,9 @@ def reproduce(
     )
     advice = f"seaformer report --results {shlex.quote(str(store.root))}"
     if is_estimate(device):
-        way, advice = Estimating(device, files, notice), "seaformer estimate calibrate --help"
+        check_estimated(how, again=again)
+        way = Estimating(device, files, notice, stored=stored, limit=limit)
+        advice = "seaformer estimate calibrate --help"
     if dry_run:
         print_page(plan_page(planned, way), "text", wide)
         next_step(shlex.join(["seaformer", *(w for w in sys.argv[1:] if w != "--dry-run")]))

@@ -101,7 +101,9 @@ class Calibration:
         if engine not in covered:
             raise UsageError(
                 f"The calibration of {self.core} does not cover {engine}: "
-                f"it covers {', '.join(covered)}."
+                f"it covers {', '.join(covered)}.",
+                hint="Estimate files of those, or calibrate with latencies of this engine: "
+                "seaformer estimate calibrate --help",
             )
 
     def check_version(self, name: str, version: str) -> None:
@@ -170,7 +172,9 @@ def calibrate(
     if core in _BY_CLOCK and not figures:
         return _by_clock(core, calibrate(_BY_CLOCK[core].of, leave_out))
     ghz = None if figures else CLOCK_GHZ.get(core)  # measured rows tell what theirs is worth
-    if core in published_cores() or not figures:
+    if not figures and core not in published_cores():
+        raise unknown("core", core, (*published_cores(), *_BY_CLOCK))
+    if core in published_cores():
         figures = (*published(core), *figures)
     bound = _bound(figures, evidence())
     known = sorted({row.family for row, _ in bound})

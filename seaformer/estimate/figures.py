@@ -11,7 +11,7 @@ import csv
 import fnmatch
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from seaformer.core.registry import unknown
 FORWARD, LOGITS = "forward", "logits"
 _MS, _OF_A_LINE = "latency_ms", ("model", "precision", "engine")
 _MEAN = "|mean"
+_LAYOUT = f"A table is text with commas between cells: model,{_MS}, then seaformer_t.ade20k,40.5"
 _FLOAT = "float"
 _WIDTHS = {"w1": 100, "w3d4": 75, "wd2": 50, "wd4": 25}
 _NAME = re.compile(r"mobilenet(v2)?_(w1|w3d4|wd2|wd4)")
@@ -75,27 +76,54 @@ def table_figures(path: Path, column: str = "") -> tuple[Figure, ...]:
     ``column`` is the phone's, where there is one for each, or another one of milliseconds than
     ``latency_ms``. Lines whose model is not of the zoo, or without a figure in a column that was
     named, are left out. Raises ``UnknownName`` for an unknown column, ``CorruptArtifact`` for a
-    file of another layout.
+    file of another layout, ``UsageError`` for one without a model of the zoo, or with two lines of
+    one model, precision and engine.
     """
     try:
-        text = files.read_bytes(path).decode("utf-8")
+        text = files.read_bytes(path).decode("utf-8-sig")  # spreadsheets begin a file with a mark
         rows = [line for line in text.splitlines() if not line.startswith("#")]
-        lines = list(csv.DictReader(io.StringIO("\n".join(rows)), strict=True))
+        reader = csv.DictReader(io.StringIO("\n".join(rows)), strict=True)
+        lines, names = list(reader), [name for name in reader.fieldnames or () if name]
     except (ValueError, csv.Error) as error:
-        raise CorruptArtifact(f"{path} is not a table of latencies: {error}.") from error
-    names = [name for name in lines[0] if name] if lines else []
+        raise CorruptArtifact(
+            f"{path} is not a table of latencies: {error}.", hint=_LAYOUT
+        ) from error
     phones = [name.removesuffix(_MEAN) for name in names if name.endswith(_MEAN)]
     plain = [] if phones and _MS not in names else [n for n in names if _may_be_ms(n)]
     if "model" not in names or not (phones or (plain and (column or _MS in names))):
         raise CorruptArtifact(
             f"{path} must have the columns model and {_MS}, or a column *{_MEAN} for each "
-            f"phone (got {', '.join(names) or 'nothing'})."
+            f"phone (got {', '.join(names) or 'nothing'}).",
+            hint=_LAYOUT,
         )
     named = column.removesuffix(_MEAN) or (_MS if plain else "")
     if named not in (*phones, *plain):
         raise unknown("column", column, [*plain, *phones])
     read = _phone(lines, named, path) if named in phones else _plain(lines, named, path)
-    return tuple(figure for figure in read if figure.model in zoo.entries())
+    figures = _of_the_zoo(list(read), path)
+    if named in plain:
+        _check_once(figures, path)
+    return figures
+
+
+def _of_the_zoo(read: Sequence[Figure], path: Path) -> tuple[Figure, ...]:
+    kept = [figure for figure in read if figure.model in zoo.entries()]
+    if not kept:
+        models = ", ".join(figure.model for figure in read[:3]) or "no line"
+        raise UsageError(
+            f"{path}: no line is of a model of the zoo (got {models}{', ...' * (len(read) > 3)}).",
+            hint="Call models as this does: seaformer models",
+        )
+    return tuple(kept)
+
+
+def _check_once(figures: Iterable[Figure], path: Path) -> None:
+    keys = [(figure.model, figure.engine, figure.precision) for figure in figures]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise UsageError(
+            f"{path} has {keys.count(twice)} lines of {twice[0]} {twice[2]}.",
+            hint="Keep one line of each model, precision and engine.",
+        )
 
 
 def _counts(one: Measurement) -> bool:

@@ -72,6 +72,12 @@ class Estimator:
             whole = replace(whole, components=parts)
         return self._with_operators(whole, artifact, step) if operators else whole
 
+    def has_counted(self, artifact: Artifact, *, components: bool = False) -> bool:
+        """Whether ``estimate`` would find all it needs in the cache, so that nothing is run."""
+        methods = (FORWARD, *(artifact.components if components else ()))
+        target = _needed(self.target)
+        return all(_kept(target, artifact, method).is_file() for method in methods)
+
     def estimate_file(self, path: Path) -> Estimate:
         """The estimate of a ``*.blocks.jsonl``; its operators are known where it is evidence.
 

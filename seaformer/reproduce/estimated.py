@@ -6,9 +6,12 @@ execute are in the cache, so that an interrupted reproduction continues.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from seaformer.core.artifact import Artifact
 from seaformer.core.errors import SeaFormerError
 from seaformer.core.estimate import Estimate
 from seaformer.core.files import expanded
@@ -16,15 +19,19 @@ from seaformer.estimate.run import CORE, Estimator, open_estimator
 from seaformer.reproduce.estimated_table import estimated_page
 from seaformer.reproduce.page import Progress, Reproduced
 from seaformer.reproduce.plan import Plan, Work
-from seaformer.reproduce.run import Factory
+from seaformer.reproduce.run import Factory, left_out, within
 
 DEVICE = "estimate"
+_NOT_COUNTED = "not estimated: not counted before"
 _FIXED_S, _PER_GMAC_S = 60.0, 85.0  # to export and emulate one file, for the time left
 
 
 @dataclass
 class Estimates:
-    """One run over all work; ``answers`` are estimates, ``reasons`` of what has none."""
+    """One run over all work; ``answers`` are estimates, ``reasons`` of what has none.
+
+    ``stored`` exports and counts nothing; ``limit`` is in 10^9 multiply-accumulates.
+    """
 
     estimator: Estimator
     factory: Factory
@@ -33,9 +40,13 @@ class Estimates:
     reasons: dict[Work, str] = field(default_factory=dict)
     exit_code: int = 0
     interrupted: bool = False
+    stored: bool = False
+    limit: float = math.inf
 
-    def run(self, works: Sequence[Work]) -> None:
+    def run(self, every: Sequence[Work]) -> None:
         """Answer each work; Ctrl-C keeps the answers there are."""
+        works = within(every, self.limit)
+        self.reasons |= {work: left_out(work, self.limit) for work in every if work not in works}
         try:
             for number, work in enumerate(works):
                 step = self._step(works, number)
@@ -45,13 +56,23 @@ class Estimates:
 
     def _answer(self, work: Work, step: Callable[[str], None]) -> None:
         try:
-            artifact = self.factory.make(work, step)
+            known = self._known(work) if self.stored else self.factory.make(work, step)
+            if known is None:
+                self.reasons[work] = _NOT_COUNTED
+                return
             self.answers[work] = self.estimator.estimate(
-                artifact, components=work.components, progress=step
+                known, components=work.components, progress=step
             )
         except SeaFormerError as error:
             self.reasons[work] = f"not estimated: {error.message}"
             self.exit_code = self.exit_code or error.exit_code
+
+    def _known(self, work: Work) -> Artifact | None:
+        """The file of a work that was exported and counted before."""
+        file = self.factory.find(work)
+        if file is None or not self.estimator.has_counted(file, components=work.components):
+            return None
+        return file
 
     def _step(self, works: Sequence[Work], number: int) -> Callable[[str], None]:
         work = works[number]
@@ -67,6 +88,9 @@ class Estimating:
     device: str
     factory: Factory
     say: Callable[[str], None]
+    stored: bool = False
+    limit: float = math.inf
+    estimates: ClassVar[bool] = True
 
     def states(self, works: Sequence[Work]) -> dict[Work, str]:
         """What is left to do for each file."""
@@ -81,7 +105,7 @@ class Estimating:
         name = self.device.partition(":")[2] or CORE
         file = expanded(name) if name.endswith(".json") else None
         estimator = open_estimator(name, file, self.factory.engines, self.say)
-        run = Estimates(estimator, self.factory, progress)
+        run = Estimates(estimator, self.factory, progress, stored=self.stored, limit=self.limit)
         run.run(planned.works)
         page = estimated_page(planned, run.answers, run.reasons)
         return Reproduced(page, run.exit_code, run.interrupted)

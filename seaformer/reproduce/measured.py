@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seaformer.bench.target import TargetOptions, open_target
 from seaformer.core.artifact import Artifact
@@ -31,6 +32,7 @@ class Measuring:
     again: bool = False
     stored: bool = False
     limit: float = math.inf
+    estimates: ClassVar[bool] = False
 
     def states(self, works: Sequence[Work]) -> dict[Work, str]:
         """What is left to do for each file, as far as that is known without the device."""

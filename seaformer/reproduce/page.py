@@ -94,7 +94,10 @@ class Progress:
 
 
 class Way(Protocol):
-    """How a planned table gets its figures."""
+    """How a planned table gets its figures; ``estimates`` where nothing is measured."""
+
+    @property
+    def estimates(self) -> bool: ...
 
     def states(self, works: Sequence[Work]) -> dict[Work, str]:
         """What is left to do for each file."""
@@ -118,7 +121,8 @@ def plan_page(planned: Plan, way: Way) -> Page[PlannedRow]:
         Column("model", lambda row: row.model or words.NOTHING),
         Column("to do", state, below="{}"),
     )
+    verb = "estimated" if way.estimates else "measured"
     ready = sum(row.work is not None for row in planned.rows)
     files = words.counted(len(states), "file is", "files are")
-    note = f"{ready} of {len(planned.rows)} lines have a model; {files} to be measured."
+    note = f"{ready} of {len(planned.rows)} lines have a model; {files} to be {verb}."
     return Page(planned.table, planned.rows, figures, [note])

@@ -114,10 +114,10 @@ class Reproduction:
 
         ``KeyboardInterrupt`` passes through; what was measured has been stored by then.
         """
-        works = [work for work in every if work.macs <= self.limit * _GIGA]
+        works = within(every, self.limit)
         for work in every:
             if work not in works:
-                self.answers[work] = Answer(work, reason=_left_out(work, self.limit))
+                self.answers[work] = Answer(work, reason=left_out(work, self.limit))
         clock = _Clock({work: self._seconds(work) for work in works})
         for _, of_one in itertools.groupby(works, lambda work: work.model):
             before = list_results(self.store.root).entries
@@ -188,7 +188,13 @@ class Reproduction:
         )
 
 
-def _left_out(work: Work, limit: float) -> str:
+def within(works: Iterable[Work], limit: float) -> list[Work]:
+    """The works of at most ``limit`` 10^9 multiply-accumulates."""
+    return [work for work in works if work.macs <= limit * _GIGA]
+
+
+def left_out(work: Work, limit: float) -> str:
+    """The reason of a work that ``--limit`` left out."""
     return f"left out: {work.macs / _GIGA:.0f} G multiply-accumulates, above --limit {limit:g}"
 
 

@@ -159,3 +159,25 @@ def test_more_measured_models_estimate_the_others_better() -> None:
             sizes += [abs(scale / ratio - 1) for ratio in others]
         errors.append(statistics.fmean(sizes))
     assert errors[1] < errors[0]
+
+
+def test_a_table_that_a_spreadsheet_wrote_is_read(tmp_path: Path) -> None:
+    (found,) = table_figures(_file(tmp_path, "\ufeffmodel,latency_ms\nseaformer_t.ade20k,40\n"))
+    assert (found.model, found.ms) == ("seaformer_t.ade20k", 40)
+
+
+def test_a_table_without_a_model_of_the_zoo_names_what_it_has(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no line is of a model of the zoo \(got mine, yours\)"):
+        table_figures(_file(tmp_path, "model,latency_ms\nmine,40\nyours,3\n"))
+
+
+def test_a_table_with_two_latencies_of_one_model_is_refused(tmp_path: Path) -> None:
+    text = "model,latency_ms,engine\nseaformer_t.ade20k,40,{0}\nseaformer_t.ade20k,80,{1}\n"
+    with pytest.raises(UsageError, match=r"2 lines of seaformer_t\.ade20k fp32"):
+        table_figures(_file(tmp_path, text.format("ncnn", "ncnn")))
+    assert len(table_figures(_file(tmp_path, text.format("ncnn", "executorch")))) == 2
+
+
+def test_a_core_without_rows_is_refused_with_every_core_that_there_is() -> None:
+    with pytest.raises(UnknownName, match="Known: rpi5, sd855, sd865"):
+        calibrate("sd999")

@@ -73,6 +73,9 @@ class Estimator:
     def __init__(self, interrupt: bool) -> None:
         self._left = 1 if interrupt else 99
 
+    def has_counted(self, artifact: Work, *, components: bool) -> bool:
+        return artifact.model.startswith("seaformer_t")
+
     def estimate(self, artifact: Work, **_: object) -> Estimate:
         if not self._left:
             raise KeyboardInterrupt
@@ -110,6 +113,37 @@ def test_what_cannot_be_exported_has_its_reason_and_an_interruption_keeps_the_re
     assert set(made.answers) | {large} == set(works)
 
 
+def test_stored_answers_with_what_was_counted_before_and_makes_nothing() -> None:
+    def make(work: Work, say: Callable[[str], None]) -> Artifact:
+        raise AssertionError(f"{work.model} was exported")
+
+    factory = Factory(find=lambda work: cast(Artifact, work), make=make)
+    run = Estimates(cast(Any, Estimator(False)), factory, lambda _: None, stored=True)
+    run.run(PLAN.works)
+    assert [work.model for work in run.answers] == ["seaformer_t.ade20k"]
+    assert len(run.reasons) == len(PLAN.works) - 1
+    assert set(run.reasons.values()) == {"not estimated: not counted before"}
+    assert run.exit_code == 0
+
+
+def test_networks_above_the_limit_are_left_out_with_their_work() -> None:
+    factory = Factory(find=lambda _: None, make=_make)
+    run = Estimates(cast(Any, Estimator(False)), factory, lambda _: None, limit=0.8)
+    run.run(PLAN.works)
+    assert [work.model for work in run.answers] == ["seaformer_t.ade20k"]
+    assert all("above --limit 0.8" in reason for reason in run.reasons.values())
+    assert set(run.answers) | set(run.reasons) == set(PLAN.works)
+
+
+@pytest.mark.parametrize("option", [("--threads", "4"), ("--again",), ("--runs", "5")])
+def test_options_of_a_measurement_are_refused_where_estimates_are_asked_for(
+    option: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = seaformer("reproduce", "table2", "--device", "estimate", *option, cwd=tmp_path)
+    assert done.code == 2
+    assert f"{option[0]} is for measurements" in done.complaint
+
+
 def test_a_core_or_file_without_calibration_is_refused(tmp_path: Path) -> None:
     factory = Factory(find=lambda _: None, make=_make, engines=("executorch",))
     with pytest.raises(UsageError, match="No calibration covers the core 'sd999'"):
@@ -126,4 +160,5 @@ def test_the_plan_of_estimates_runs_nothing(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "export, estimate" in done.out
+    assert "files are to be estimated" in done.out
     assert not (tmp_path / "results").exists()
