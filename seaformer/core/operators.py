@@ -15,6 +15,7 @@ from seaformer.core.checksums import check_sha256
 from seaformer.core.errors import CorruptArtifact
 
 SCHEMA = 1
+DEPTHWISE = "DWConv"  # what XNNPACK calls a convolution of each channel by itself
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 
 from seaformer.core.artifact import FORWARD, Delegation, Method, Parity
 from seaformer.core.errors import ExportError
-from seaformer.core.operators import GraphOperator
+from seaformer.core.operators import DEPTHWISE, GraphOperator
 from seaformer.core.precision import BASE, Precision
 from seaformer.export import _verify
 from seaformer.export._executorch.delegation import operator_name, xnnpack_report
@@ -233,4 +233,12 @@ def _operator(node: Any) -> GraphOperator:
     """The innermost module of ``nn_module_stack``; the tail of a scope is in no module."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     path = str(stack[-1][0]) if stack else ""
-    return GraphOperator(operator_name(node.target), own_path(path), (node.name,))
+    names = (node.name, DEPTHWISE) if _is_depthwise(node) else (node.name,)
+    return GraphOperator(operator_name(node.target), own_path(path), names)
+
+
+def _is_depthwise(node: Any) -> bool:
+    """A convolution with a kernel for each channel: groups, and one channel in each."""
+    if operator_name(node.target) != "aten.convolution" or node.args[8] == 1:
+        return False
+    return bool(node.args[1].meta["val"].shape[1] == 1)

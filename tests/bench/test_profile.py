@@ -82,6 +82,31 @@ def test_the_kth_convolution_xnnpack_ran_is_the_kth_of_the_graph() -> None:
     assert executorch.join(events, graph) == [None, "a", "b", "c", "d"]
 
 
+def test_modules_are_unknown_where_xnnpack_moved_a_branch() -> None:
+    def ran(kind: str) -> Event:
+        return event(f"{kind} #1", kind)
+
+    def convolution(module: str, *names: str) -> GraphOperator:
+        return GraphOperator("aten.convolution", module, (module, *names))
+
+    pointwise = ran("Fully Connected (NC, QS8, QC8W) GEMM")
+    depthwise = ran("Convolution (NHWC, QC8) DWConv")
+    graph = [
+        convolution("a"),
+        convolution("b", "DWConv"),
+        convolution("c"),
+        convolution("d", "DWConv"),
+        convolution("e"),
+        convolution("f"),
+        convolution("g", "DWConv"),
+        convolution("h"),
+    ]
+    in_order = [pointwise, depthwise, pointwise, depthwise, pointwise, pointwise, depthwise]
+    assert executorch.join([*in_order, pointwise], graph) == list("abcdefgh")
+    moved = [pointwise, depthwise, pointwise, pointwise, depthwise, pointwise, depthwise]
+    assert executorch.join([*moved, pointwise], graph) == ["a", "b", "", "", "d", "", "g", "h"]
+
+
 def test_a_kind_that_both_sides_count_differently_is_not_joined() -> None:
     graph = [GraphOperator("aten.add", "a"), GraphOperator("aten.add", "b")]
     assert executorch.join([event("Add (ND) #1", "Add (ND)")], graph) == [None]

@@ -12,6 +12,7 @@ from torch.fx import GraphModule, Node
 
 from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ExportError
+from seaformer.core.operators import DEPTHWISE, load_operator_map
 from seaformer.core.quantization import Keep
 from seaformer.core.quiet import quiet
 from seaformer.core.request import ExportRequest
@@ -99,6 +100,8 @@ def test_the_file_is_one_delegate_that_computes_what_the_graph_does(mixed: Artif
     assert mixed.quantization is not None
     assert mixed.quantization.cpu == "arm64_half"
     assert "half precision elsewhere" in mixed.quantization.scheme
+    operators = load_operator_map(mixed).methods["forward"]
+    assert [each.module for each in operators if DEPTHWISE in each.names] == ["depthwise"]
     ends = (*mixed.methods[0].inputs, *mixed.methods[0].outputs)
     assert [each.dtype for each in ends] == ["float32", "float32"]
     image = next(iter(open_calibration(None, SHAPE, IMAGENET).arrays(raw=True)))

@@ -1,20 +1,23 @@
 """ExecuTorch's events, one per line as ``executorch_tracer.h`` writes them: timed runs alone.
 
 XNNPACK's own events have a resolution of one microsecond. It numbers its operators and names none:
-the k-th of a kind is the k-th of the graph. That holds for a kind when both count the same (always
-so for convolutions: checked for every variant by the kinds' sequence); the others, its own
-transposes and clamps, go with what ran before them.
+the k-th of a kind is the k-th of the graph. That holds for a kind when both count the same; the
+others, its own transposes and clamps, go with what ran before them. Of int8 graphs XNNPACK moves
+independent branches: depthwise convolutions, whose kernels have a name of their own, cut both
+orders into stretches, and in one where the two do not count the same, modules are unknown.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from seaformer.bench.operators._events import Event, Modules, Run, array, checked, cut, whole
 from seaformer.core.errors import RunnerFailed
-from seaformer.core.operators import GraphOperator
+from seaformer.core.operators import DEPTHWISE, GraphOperator
 
 __all__ = ["cut", "join", "parse", "whole"]
 _NATIVE = "native_call_"
@@ -76,13 +79,31 @@ def _dtype(name: str) -> str:
 
 
 def join(events: Sequence[Event], graph: Sequence[GraphOperator]) -> Modules:
-    """By order within each kind of which there are as many in the graph."""
-    queues: dict[tuple[str, ...], list[str]] = {}
+    """By order within each kind of which there are as many in the graph, stretch by stretch."""
     keys = [_graph_kinds(event.kind) for event in events]
-    for key in {key for key in keys if key}:
-        modules = [operator.module for operator in graph if operator.kind in key]
-        queues[key] = modules if len(modules) == keys.count(key) else []
-    return [queues[key].pop(0) if queues.get(key) else None for key in keys]
+    counted = Counter(operator.kind for operator in graph)
+    alike = {key for key in keys if key and keys.count(key) == sum(counted[k] for k in key)}
+    ran = [place for place, event in enumerate(events) if DEPTHWISE in event.kind]
+    there = [place for place, operator in enumerate(graph) if DEPTHWISE in operator.names]
+    if len(ran) != len(there):
+        ran = there = []
+    modules: dict[int, str | None] = {i: graph[j].module for i, j in zip(ran, there, strict=True)}
+    for part, own in zip(_between(ran, len(events)), _between(there, len(graph)), strict=True):
+        known = [keys[i] if keys[i] in alike else () for i in part]
+        modules |= zip(part, _joined(known, [graph[i] for i in own]), strict=True)
+    return [modules[i] for i in range(len(events))]
+
+
+def _joined(keys: Sequence[tuple[str, ...]], graph: Sequence[GraphOperator]) -> Modules:
+    """The modules of one stretch; "" of a kind that the two count differently there."""
+    queues = {key: [each.module for each in graph if each.kind in key] for key in keys if key}
+    short = {key for key, modules in queues.items() if len(modules) != keys.count(key)}
+    return [("" if key in short else queues[key].pop(0)) if key else None for key in keys]
+
+
+def _between(cuts: Sequence[int], end: int) -> list[range]:
+    """The stretches that some places leave of ``range(end)``."""
+    return [range(a + 1, b) for a, b in pairwise([-1, *cuts, end])]
 
 
 def _graph_kinds(kind: str) -> tuple[str, ...]:
