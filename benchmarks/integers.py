@@ -3,12 +3,15 @@
     python benchmarks/integers.py --results DIR [--models seaformer_t,seaformer_s]
                                   [--formats onnx,executorch,ncnn] [--precisions fp32,fp16,int8]
                                   [--cores cortex-a76,cortex-a72] [--calibration DIR] [--print]
+                                  [--beside results/race]
 
 Each file is exported and run by ``seaformer bench`` in a process of its own: a warm-up, then one
 inference that is counted, which repeats to 0.01 %. A row whose run is in DIR is not run again, so a
-sweep that was interrupted continues. Printed is the table of ``docs/int8.md``; ``--print`` runs
-nothing. Load is what the process executed before the counted inference without the warm-up, which
-is taken to be as long: start, load, and what an engine prepares in its first run.
+sweep that was interrupted continues, and none whose run is in ``--beside``, stored counts of other
+sweeps. Printed is the table of ``docs/int8.md``; ``--print`` runs nothing. A file whose output is
+under the limit of its precision is counted all the same; its PSNR has a mark. Load is what the
+process executed before the counted inference without the warm-up, which is taken to be as long:
+start, load, and what an engine prepares in its first run.
 """
 
 from __future__ import annotations
@@ -22,11 +25,12 @@ from pathlib import Path
 
 from seaformer.core.artifact import FORWARD
 from seaformer.core.counts import Counts, multiplied_in, typical
-from seaformer.core.measurement import Measurement
+from seaformer.core.measurement import EMULATED, Measurement
 from seaformer.core.precision import find_precision, names, precisions
 from seaformer.store.results import parse, run_files
 
 _SECONDS = 1800
+_UNLIKE = "wrong output"
 _FORMATS, _CORES = "onnx,executorch,ncnn", "cortex-a76"
 _HEADER = (
     "core", "model", "engine", "precision", "instructions", "best fp32", "best fp16", "multiplies",
@@ -35,12 +39,22 @@ _HEADER = (
 Key = tuple[str, str, str, str]  # core, model, format, precision
 
 
-def measured(folder: Path) -> dict[Key, Measurement]:
-    """The newest valid run of each row."""
-    runs = [parse((folder / each.path).read_bytes(), where=each.path) for each in run_files(folder)]
-    valid = [run for run in runs if run.valid and counts_of(run) is not None]
-    newest = sorted(valid, key=lambda run: run.id)
+def measured(*folders: Path) -> dict[Key, Measurement]:
+    """The newest run of each row that was counted."""
+    runs = [
+        parse((folder / each.path).read_bytes(), where=each.path)
+        for folder in folders
+        for each in run_files(folder)
+    ]
+    counted = [run for run in runs if is_countable(run) and counts_of(run) is not None]
+    newest = sorted(counted, key=lambda run: run.id)
     return {(core_of(run), run.model, run.format, run.precision): run for run in newest}
+
+
+def is_countable(run: Measurement) -> bool:
+    """Whether nothing but its output speaks against a run on an emulated core."""
+    fatal = {flag.name for flag in run.flags if flag.fatal}
+    return run.source == EMULATED and run.failure is None and fatal <= {_UNLIKE}
 
 
 def core_of(run: Measurement) -> str:
@@ -120,7 +134,7 @@ def _agreement(run: Measurement) -> tuple[str, str]:
     output = run.methods[FORWARD].output
     if output is None:
         return "", ""
-    psnr = "" if output.psnr_db is None else f"{output.psnr_db:.1f} dB"
+    psnr = "" if output.psnr_db is None else f"{output.psnr_db:.1f} dB" + "!" * (not run.valid)
     same = output.argmax_agreement
     return psnr, "" if same is None else f"{100 * same:.1f} %"
 
@@ -133,15 +147,17 @@ def main() -> None:
     parser.add_argument("--precisions", default=",".join(names()))
     parser.add_argument("--cores", default=_CORES)
     parser.add_argument("--calibration", default="")
+    parser.add_argument("--beside", type=Path, action="append", default=[])
     parser.add_argument("--print", action="store_true")
     arguments = parser.parse_args()
+    folders = (arguments.results, *arguments.beside)
     lists = (arguments.cores, arguments.models, arguments.formats, arguments.precisions)
     rows = product(*(text.split(",") for text in lists))
     for core, model, format, precision in () if arguments.print else rows:
         key = (core, model, format, precision)
-        if key not in measured(arguments.results):
+        if key not in measured(*folders):
             bench(key, arguments.results, arguments.calibration)
-    print("\n".join(lines(measured(arguments.results))))
+    print("\n".join(lines(measured(*folders))))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from seaformer.core.artifact import (
     manifest_path,
 )
 from seaformer.core.preprocessing import Preprocessing, metadata_of
-from seaformer.core.quantization import CPUS, ENOUGH_IMAGES, ChannelSpread, Keep
+from seaformer.core.quantization import CPUS, ENOUGH_IMAGES, ChannelSpread, Keep, ModuleNoise
 from seaformer.core.quiet import quiet
 from seaformer.core.request import OTHER_TASK, ExportRequest
 from seaformer.data.preprocessing import IMAGENET
@@ -142,7 +142,8 @@ def _make(job: Job, scratch: Path, step: Steps) -> Artifact:
         request = replace(request, once=_once(job, made.result.network))
         facts = job.writer.write(completed(request, job, made.calibration))
         step("verify against the PyTorch model")
-        parity, proved = _proof(job, path, made, step)
+        noise = facts.quantization.noise if facts.quantization else ()
+        parity, proved = _proof(job, path, made, step, noise)
     parity = replace(parity, checks=(*parity.checks, *facts.checks))
     step("write the manifest")
     artifact = replace(
@@ -175,11 +176,13 @@ def _part_notes(job: Job, made: Prepared) -> tuple[str, ...]:
     return tuple(filter(None, [_components.left_out(job.subject.expected, made.image)]))
 
 
-def _proof(job: Job, path: Path, made: Prepared, step: Steps) -> tuple[Parity, Proved]:
+def _proof(
+    job: Job, path: Path, made: Prepared, step: Steps, noise: Sequence[ModuleNoise]
+) -> tuple[Parity, Proved]:
     """How far the file agrees, at its own size and at others that it leaves free."""
     verify = partial(job.writer.verify, path, precision=job.precision, network=made.network)
     parity = verify(made.cases)
-    _verify.require(parity, job.file, job.precision)
+    _verify.require(parity, job.file, job.precision, noise)
     proved = _proved_sizes(job, made.eager, verify, step)
     return verify((*made.cases, *proved.cases)) if proved.cases else parity, proved
 

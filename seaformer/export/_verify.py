@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from seaformer.core.artifact import FORWARD, Parity
 from seaformer.core.errors import ParityError
 from seaformer.core.precision import BASE, Precision
 from seaformer.core.preprocessing import Preprocessing
+from seaformer.core.quantization import ModuleNoise
 from seaformer.data.preprocessing import IMAGENET
 from seaformer.export._components import parts
 from seaformer.report.artifact import case_line
@@ -191,15 +193,34 @@ def _alike(answers: Sequence[Array]) -> bool:
     return all(float(np.abs(other - first).max(initial=0.0)) <= bound for other in others)
 
 
-def require(parity: Parity, file: str, precision: Precision) -> None:
-    """Raise ``ParityError`` with the figures when a case did not pass."""
+def require(
+    parity: Parity, file: str, precision: Precision, noise: Sequence[ModuleNoise] = ()
+) -> None:
+    """Raise ``ParityError`` with the figures when a case did not pass, and the module to look at.
+
+    ``noise`` is that of every module of a file in integers, in their order.
+    """
     if all(case.passed for case in parity.cases):
         return
+    lines = [case_line(case) for case in parity.cases] + _module_lines(noise, precision)
     raise ParityError(
         f"{file} does not compute what the PyTorch model computes ({parity.tolerance}):\n"
-        + "\n".join(case_line(case) for case in parity.cases),
+        + "\n".join(lines),
         hint=f"Nothing was kept. {_COARSE if precision.calibrated else _WRONG}",
     )
+
+
+def _module_lines(noise: Sequence[ModuleNoise], precision: Precision) -> list[str]:
+    """The first module that departs in the fake-quantised model, or the worst where none does."""
+    known = [(each.module, each.sqnr_db) for each in noise if each.sqnr_db is not None]
+    if not known:
+        return []
+    least = precision.inner_sqnr_db
+    for module, ratio in known:
+        if ratio < least:
+            return [f"The first module under {least:g} dB is {module} (SQNR {ratio:.1f} dB)."]
+    module, ratio = min(known, key=itemgetter(1))
+    return [f"The module with the least SQNR is {module} ({ratio:.1f} dB)."]
 
 
 def _worst(values: Sequence[float | None], pick: Callable[..., float]) -> float | None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from seaformer.core.bisection import WHOLE, Bisection, Gap, ModuleGap
-from seaformer.core.errors import UsageError
+from seaformer.core.errors import ParityError, UsageError
 from seaformer.core.request import ExportRequest
 from seaformer.export import bisect_request, export_request
 from seaformer.export._bisect.folder import script
@@ -79,6 +79,13 @@ def test_a_module_that_integers_ruin_is_found_and_shown_by_a_script(tmp_path: Pa
     with pytest.raises(UsageError, match="exists already, and nothing is overwritten"):
         bisect_request(asked, tmp_path)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_file_that_integers_ruin_is_refused_with_the_module(tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match=r"The first module under 10 dB is body\.2 \(SQNR ") as at:
+        export_request(request("Ruined", "int8"), tmp_path)
+    assert "--int8-keep NAME" in at.value.hint
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_network_without_such_a_module_is_reported_as_that(tmp_path: Path) -> None:
