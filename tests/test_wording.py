@@ -9,17 +9,17 @@ import pytest
 from tests.pages import ROOT, tool
 
 WORDING = tool("wording")
-FILES = [str(path.relative_to(ROOT)) for path in WORDING.paths()]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_no_sentence_breaks_the_rule(name: str) -> None:
-    assert [str(offence) for offence in WORDING.offences(ROOT / name)] == []
+def test_no_sentence_breaks_the_rule() -> None:
+    files = WORDING.paths()
+    assert ROOT / "README.md" in files
+    assert [str(offence) for path in files for offence in WORDING.offences(path)] == []
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_no_local_or_class_is_named_after_nothing_it_holds(name: str) -> None:
-    assert [str(offence) for offence in WORDING.bad_names(ROOT / name)] == []
+def test_no_local_or_class_is_named_after_nothing_it_holds() -> None:
+    files = WORDING.paths()
+    assert [str(offence) for path in files for offence in WORDING.bad_names(path)] == []
 
 
 @pytest.mark.parametrize(
