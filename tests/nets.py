@@ -49,6 +49,20 @@ class Pointwise(nn.Module):
         return logits
 
 
+class Strided(nn.Module):
+    """A depthwise convolution of stride 2 over whole vectors of channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 1)
+        self.depthwise = nn.Conv2d(16, 16, 3, stride=2, padding=1, groups=16)
+        self.head = nn.Conv2d(16, 8, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.depthwise(self.stem(image)))
+        return logits
+
+
 class Named(Small):
     """Two outputs by name; neither scores classes."""
 

@@ -63,7 +63,7 @@ def _apply(
         replacement = rule.make(module, shapes.get(name, ()))
         if replacement is not module:
             parent, _, attribute = name.rpartition(".")
-            setattr(whole.get_submodule(parent), attribute, replacement.to(image.dtype))
+            setattr(whole.get_submodule(parent), attribute, replacement.to(image.dtype).eval())
             applied[rule.name] = applied.get(rule.name, 0) + 1
 
 

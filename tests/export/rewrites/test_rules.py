@@ -51,6 +51,7 @@ EXAMPLES = {
     "ncnn-largest": ("lvt_cls.imagenet", (64, 96)),
     "ncnn-mixed-heads": ("efficientformerv2_s0.imagenet", (64, 96)),
     "ncnn-sea-attention": ("seaformer_t", (64, 96)),
+    "ncnn-strided-depthwise": ("seaformer_t", (64, 96)),
     "nearest-double": ("seaformerpp_t.coco", (96, 160)),
     "offset-bias": ("efficientformerv2_s0.imagenet", (64, 96)),
     "padded-classes": ("seaformer_t", (64, 96)),
@@ -71,7 +72,11 @@ EXAMPLES = {
 # Only files in FP16 have these: 5e-4 per activation at most, and an epsilon of 1e-6.
 APPROXIMATE = {"gelu-tanh": 1e-2, "half-linear-attention": 1e-2}
 EXACT = 1e-10
-KEPT = ("free-grid-pool", "grid-pool")  # which leave some modules of their kind as they are
+KEPT = (
+    "free-grid-pool",
+    "grid-pool",
+    "ncnn-strided-depthwise",
+)  # which leave some modules of their kind as they are
 RULES = pytest.mark.parametrize("rule", list_rules(), ids=lambda rule: str(rule.name))
 
 
