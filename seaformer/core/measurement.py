@@ -242,12 +242,13 @@ def summary(measurement: Measurement, method: str = "forward") -> Summary | None
 
     An emulator's milliseconds are not a latency: no figure is derived from them.
     """
-    from seaformer.core import stats  # here: it imports numpy, and a list of runs needs none
+    # Here: it imports numpy, and a list of runs needs none.
+    from seaformer.core.stats import summarise_samples
 
     run = measurement.methods.get(method)
     if run is None or measurement.source != MEASURED:
         return None
-    return stats.summarise_samples(run.samples_ns, [one.count for one in run.processes])
+    return summarise_samples(run.samples_ns, [one.count for one in run.processes])
 
 
 def document(measurement: Measurement) -> dict[str, Any]:

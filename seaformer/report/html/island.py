@@ -20,7 +20,11 @@ from markupsafe import Markup
 
 from seaformer.report import words
 
-_DASH = "\N{EN DASH}".encode()  # of intervals: the one character beyond ASCII that is in every page
+# Of intervals: the characters beyond ASCII that are in every line of a table.
+_IN_EVERY_LINE = (
+    ("\N{EN DASH}".encode(), b"\\u2013"),
+    ("\N{PLUS-MINUS SIGN}".encode(), b"\\u00b1"),
+)
 _NEVER_WRITTEN = re.compile(r"[<>&\x7f-\U0010ffff]")
 
 
@@ -62,7 +66,10 @@ def encoded(value: Any) -> msgspec.Raw:
 
 def island(name: str, document: Any) -> Markup:
     """The element; a number that JSON does not have is ``null``. Texts are printable already."""
-    text = _unmarked(msgspec.json.encode(document).replace(_DASH, b"\\u2013").decode())
+    content = msgspec.json.encode(document)
+    for character, escaped in _IN_EVERY_LINE:
+        content = content.replace(character, escaped)
+    text = _unmarked(content.decode())
     return Markup('<script type="application/json" id="{}">{}</script>').format(name, Markup(text))
 
 

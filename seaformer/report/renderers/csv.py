@@ -7,9 +7,7 @@ digits. Emulated rows have counts and no column of times.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -153,12 +151,13 @@ def _of_rows(rows: Sequence[ResultRow]) -> dict[str, list[str]]:
     return columns
 
 
-def _lines(rows: ResultTable, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def _lines(rows: ResultTable, names: Sequence[str]) -> Iterator[str]:
     return _across(_columns(rows.rows, {name: _column(name) for name in names}), names)
 
 
-def _across(columns: Mapping[str, list[str]], names: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    return zip(*(columns.get(name, []) for name in names), strict=True)
+def _across(columns: Mapping[str, list[str]], names: Iterable[str]) -> Iterator[str]:
+    """The lines of a file, without their ends."""
+    return map(",".join, zip(*(columns.get(name, []) for name in names), strict=True))
 
 
 def _columns(nouns: Sequence[object], columns: Mapping[str, Column]) -> dict[str, list[str]]:
@@ -169,12 +168,8 @@ def _columns(nouns: Sequence[object], columns: Mapping[str, Column]) -> dict[str
     return {name: _texts(column, made) for (name, (_, made)), column in pairs}
 
 
-def _document(names: Iterable[str], lines: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(lines)
-    return text.getvalue()
+def _document(names: Iterable[str], lines: Iterable[str]) -> str:
+    return "\n".join([",".join(names), *lines, ""])
 
 
 def _texts(values: tuple[Any, ...], made: Made | None = None) -> list[str]:
@@ -187,20 +182,28 @@ def _texts(values: tuple[Any, ...], made: Made | None = None) -> list[str]:
     if len(types) == 1 and 2 * len(distinct) <= len(values):
         texts = {value: _text(made(value) if made else value) for value in distinct}
         return list(map(texts.__getitem__, values))
-    if made:
-        return [_text(made(value)) for value in values]
-    return list(map(_number if types == {float} else _text, values))
+    cells = values if made is None else tuple(map(made, values))
+    numbers = {float, type(None)}.issuperset(map(type, cells))
+    return list(map(_number if numbers else _text, cells))
 
 
 def _text(cell: Cell) -> str:
-    """One cell; what does not exist is empty."""
+    """One cell as it is written (RFC 4180); what does not exist is empty.
+
+    A text is quoted here, where it is one for many lines; ``csv.writer`` looks at every character
+    of every cell.
+    """
     if isinstance(cell, float):
         return _number(cell)
     if cell is None:
         return ""
     if isinstance(cell, str):
         text = words.clean(cell)
-        return f"'{text}" if text.startswith(_FORMULA) else text
+        text = f"'{text}" if text.startswith(_FORMULA) else text
+        if "," in text or '"' in text:  # a line break is never in a clean text
+            text = text.replace('"', '""')
+            return f'"{text}"'
+        return text
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return str(cell)
