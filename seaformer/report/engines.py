@@ -13,7 +13,7 @@ from seaformer.core.measurement import EMULATED
 from seaformer.core.precision import precisions, rank
 from seaformer.core.table import ResultRow
 from seaformer.report import words
-from seaformer.report.html.pictures.picture import device_label, zoo_row
+from seaformer.report.labels import device_label, zoo_row
 from seaformer.report.table import Report
 
 

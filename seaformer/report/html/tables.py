@@ -20,7 +20,7 @@ from seaformer.report.engines import floor_millions
 from seaformer.report.html.island import Shared, island
 from seaformer.report.html.pictures import ratio
 from seaformer.report.html.pictures.components import parts_of
-from seaformer.report.html.pictures.picture import device_label
+from seaformer.report.labels import device_label
 from seaformer.report.table import Report
 
 MOST_STATIC = 100

@@ -16,15 +16,8 @@ from seaformer.core.measurement import ESTIMATED, MEASURED, PAPER
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.html import svg
-from seaformer.report.html.pictures.picture import (
-    Picture,
-    device_label,
-    in_words,
-    label,
-    latest,
-    networks,
-    zoo_row,
-)
+from seaformer.report.html.pictures.picture import Picture, in_words, label, latest, networks
+from seaformer.report.labels import device_label, zoo_row
 from seaformer.report.table import Report
 
 _TABLE = paper.TABLES["ade20k"]

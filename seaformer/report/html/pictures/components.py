@@ -9,7 +9,8 @@ from seaformer.core.measurement import MEASURED
 from seaformer.core.table import ResultRow
 from seaformer.report.components import Component, components, with_components
 from seaformer.report.html import svg
-from seaformer.report.html.pictures.picture import Missing, Picture, device_label, in_words, label
+from seaformer.report.html.pictures.picture import Missing, Picture, in_words, label
+from seaformer.report.labels import device_label
 from seaformer.report.table import Report
 
 _MOST, _ROW, _LABEL = 10, 46.0, 20.0

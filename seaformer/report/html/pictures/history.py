@@ -9,7 +9,8 @@ from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.html import svg
 from seaformer.report.html.markup import tag
-from seaformer.report.html.pictures.picture import Missing, Picture, device_label, in_words, label
+from seaformer.report.html.pictures.picture import Missing, Picture, in_words, label
+from seaformer.report.labels import device_label
 from seaformer.report.table import FORWARD, Report
 
 _MOST, _POINTS, _WIDE, _HIGH, _GAP = 12, 60, 460.0, 168.0, 36.0

@@ -10,7 +10,6 @@ from markupsafe import Markup
 from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.table import Report
-from seaformer.report.zoo import ZooRow
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,6 @@ def latest(rows: Sequence[ResultRow], most: int) -> list[ResultRow]:
     return [row for row in rows if id(row) in kept]
 
 
-def zoo_row(report: Report, row: ResultRow) -> ZooRow | None:
-    """What is known of the row's model, where the row ran it at the model's own size."""
-    return report.models.get((row.model, row.height, row.width))
-
-
 def label(row: ResultRow) -> str:
     """``seaformer_t.ade20k executorch 1.5.1 fp32 upsample``."""
     scope = "" if row.scope == "logits" else f" {row.scope}"
@@ -61,9 +55,3 @@ def in_words(sentences: Sequence[str], most: int = 40) -> str:
     rest = len(sentences) - most
     more = [f"and {rest} more"] if rest > 0 else []
     return "; ".join([*sentences[:most], *more]) + "."
-
-
-def device_label(report: Report, row: ResultRow) -> str:
-    """The device's name, with its id where another device has the same name."""
-    same = {one.device.id for one in report.devices if one.device.model == row.device_name}
-    return f"{row.device_name} ({row.device})" if len(same) > 1 else row.device_name

@@ -12,14 +12,8 @@ from seaformer.core.table import ResultRow
 from seaformer.report import words
 from seaformer.report.html import svg
 from seaformer.report.html.markup import tag
-from seaformer.report.html.pictures.picture import (
-    Missing,
-    Picture,
-    device_label,
-    in_words,
-    networks,
-    zoo_row,
-)
+from seaformer.report.html.pictures.picture import Missing, Picture, in_words, networks
+from seaformer.report.labels import device_label, zoo_row
 from seaformer.report.table import Report
 
 _MOST, _ROW, _LABEL, _VALUE, _HEAD = 12, 18.0, 110.0, 230.0, 26.0

@@ -11,12 +11,12 @@ from seaformer.report.html import svg
 from seaformer.report.html.pictures.picture import (
     Missing,
     Picture,
-    device_label,
     in_words,
     label,
     latest,
     networks,
 )
+from seaformer.report.labels import device_label
 from seaformer.report.table import Report
 
 _MOST, _ROW, _HEAD, _LEFT = 30, 38.0, 30.0, 20.0

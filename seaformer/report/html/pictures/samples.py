@@ -12,12 +12,12 @@ from seaformer.report.html import svg
 from seaformer.report.html.pictures.picture import (
     Missing,
     Picture,
-    device_label,
     in_words,
     label,
     latest,
     networks,
 )
+from seaformer.report.labels import device_label
 from seaformer.report.table import Report
 
 _MOST, _LANE, _GAP, _LEFT, _HEAD = 16, 9.0, 14.0, 20.0, 18.0
