@@ -182,9 +182,10 @@ def _texts(values: tuple[Any, ...], made: Made | None = None) -> list[str]:
     if len(types) == 1 and 2 * len(distinct) <= len(values):
         texts = {value: _text(made(value) if made else value) for value in distinct}
         return list(map(texts.__getitem__, values))
-    cells = values if made is None else tuple(map(made, values))
-    numbers = {float, type(None)}.issuperset(map(type, cells))
-    return list(map(_number if numbers else _text, cells))
+    cells: Sequence[Any] = values if made is None else [made(value) for value in values]
+    if {float, type(None)}.issuperset(map(type, cells)):
+        return list(map(_number, cells))
+    return list(map(_text, cells))
 
 
 def _text(cell: Cell) -> str:
