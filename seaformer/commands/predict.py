@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -104,8 +104,9 @@ def predict(
     rules.
     """
     from seaformer.core import codec
-    from seaformer.core.files import expanded
+    from seaformer.core.files import check_dir, expanded
     from seaformer.evaluation.inputs import list_sources
+    from seaformer.evaluation.network import open_network
     from seaformer.evaluation.page import prediction_page
     from seaformer.evaluation.predict import predict as predict_images
 
@@ -113,9 +114,12 @@ def predict(
     folder = expanded(out)
     with steps(COUNTING) as step:
         sources = list_sources(images, folder)
+        options = _options(pictures, folder)
+        check_dir(folder)
         step("open the network")
         opened = _open(network, attention=pictures.attention)
-        options = _options(pictures, folder)
+        if pictures.beside:
+            options = replace(options, beside=open_network(pictures.beside))
         done = predict_images(sources, opened, options, step)
     if as_json:
         print_json(codec.to_json(done))
@@ -174,14 +178,12 @@ def _eager(network: NetworkGroup, options: NetworkOptions, *, attention: bool) -
 def _options(pictures: PictureGroup, out: Path) -> PredictOptions:
     from seaformer.core.files import expanded
     from seaformer.data.detections import Thresholds
-    from seaformer.evaluation.network import open_network
     from seaformer.evaluation.predict import PredictOptions
 
     return PredictOptions(
         out=out,
         truth=expanded(pictures.truth) if pictures.truth else None,
         reduce_zero=pictures.reduce_zero_label,
-        beside=open_network(pictures.beside) if pictures.beside else None,
         attention=pictures.attention,
         alpha=pictures.alpha,
         thresholds=Thresholds(score=pictures.score),

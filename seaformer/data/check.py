@@ -30,6 +30,7 @@ from seaformer.data.sets import (
 )
 
 LIMIT = 500
+_OF_ONE = {"have": "has", "differ": "differs"}  # verbs; others are as of several
 _RAW_CITYSCAPES = 33
 Progress = Callable[[int, int], None]
 
@@ -69,6 +70,14 @@ class DataCheck:
         return not self.faults
 
 
+def _words(kind: str, count: int) -> str:
+    """``1 file has labels ...``, ``2 files have labels ...``."""
+    if count > 1:
+        return f"{count:,} files {kind}"
+    verb, space, rest = kind.partition(" ")
+    return f"1 file {_OF_ONE.get(verb, verb)}{space}{rest}"
+
+
 @dataclass
 class _Tally:
     """Files with each kind of problem: how many, and the first."""
@@ -83,7 +92,7 @@ class _Tally:
 
     def sentences(self, split: str) -> list[str]:
         return [
-            f"{split}: {count:,} {'file' if count == 1 else 'files'} {kind} ({self.first[kind]})."
+            f"{split}: {_words(kind, count)} ({self.first[kind]})."
             for kind, count in self.counts.items()
         ]
 

@@ -6,6 +6,7 @@ Files appear whole or not at all: they are written beside their names and moved.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 
 from seaformer.core import files
-from seaformer.core.errors import CorruptArtifact
+from seaformer.core.errors import CorruptArtifact, UsageError
 
 _STATE = {"network", "optimiser", "averaged", "iteration"}
 
@@ -52,6 +53,40 @@ class RunFolder:
         """Whether an iteration is in the log or in a checkpoint; a start that failed has none."""
         logged = self.log.exists() and self.log.stat().st_size > 0
         return logged or self.state.exists() or self.weights.exists()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One process writes the run at a time. Raises ``UsageError`` where another one does.
+
+        The kernel ends the lock with its process, and no file is left of it. On a file system
+        without locks nothing is checked.
+        """
+        import fcntl  # here: Windows has none, and reads all the same
+
+        place = os.open(files.make_dir(self.folder), os.O_RDONLY)
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(place)
+            raise UsageError(
+                f"Another process trains in {self.folder}.",
+                hint="Wait until it ends, or name another --out.",
+            ) from error
+        except OSError:
+            pass
+        try:
+            yield
+        finally:
+            os.close(place)
+
+    def check_state(self) -> None:
+        """Raise ``UsageError`` where weights are there, and the state to continue from is not."""
+        if self.weights.exists() and not self.state.exists():
+            raise UsageError(
+                f"{self.folder} has {self.weights.name}, but not the {self.state.name} that a run "
+                "continues from: nothing is overwritten.",
+                hint=f"Name another --out, and begin with --checkpoint {self.weights}",
+            )
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,18 +107,20 @@ def train(
     recipe = recipe_for(plan, name, data)
     spec = model_spec(name, size=recipe.crop, classes=data.classes)
     run = RunFolder(files.expanded(plan.out))
-    if is_first():
-        absent = [f"{plan.out} has no run to continue: a new one begins."]
-        begins = absent if resume and not run.plan.exists() else []
-        for sentence in (*begins, *remarks(plan, spec, recipe, data)):
-            (notice or (lambda _: None))(sentence)
-        preflight.check(data, run.folder, name)
-        open_run(run, plan, resume=resume)
-    shown, prepared = progress if is_first() else None, _Run(plan, recipe, data, spec, run)
-    if is_first() and notice and prepared.first == 0:
-        for sentence in preflight.untaken(prepared.network.checkpoint):
-            notice(sentence)
-    return prepared.go(shown or (lambda *_: None))
+    with run.alone() if is_first() else nullcontext():
+        if is_first():
+            absent = [f"{plan.out} has no run to continue: a new one begins."]
+            saved = run.state.exists() or run.weights.exists()
+            begins = absent if resume and not saved else []
+            for sentence in (*begins, *remarks(plan, spec, recipe, data)):
+                (notice or (lambda _: None))(sentence)
+            preflight.check(data, run.folder, name)
+            open_run(run, plan, resume=resume)
+        shown, prepared = progress if is_first() else None, _Run(plan, recipe, data, spec, run)
+        if is_first() and notice and prepared.first == 0:
+            for sentence in preflight.untaken(prepared.network.checkpoint):
+                notice(sentence)
+        return prepared.go(shown or (lambda *_: None))
 
 
 def recipe_for(plan: TrainPlan, name: str, data: DataSet) -> Recipe:
@@ -178,6 +180,7 @@ def open_run(run: RunFolder, plan: TrainPlan, *, resume: bool) -> None:
                 f"{run.folder} is a run with other options: {changed}.",
                 hint=f"They are in {run.plan}. Repeat them, or name another --out.",
             )
+        run.check_state()
     elif run.has_begun:
         raise UsageError(
             f"{run.folder} has weights or a log of a run without {run.plan.name}: "

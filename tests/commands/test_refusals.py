@@ -126,3 +126,20 @@ def test_random_weights_are_said_where_trained_ones_come_with_seaformer(
         assert (own in told.err) == said
     evaluated = forks("eval", "--model", name, "--data", "none", cwd=tmp_path)
     assert own in evaluated.err
+
+
+def test_options_of_pictures_are_refused_before_the_network_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_text("no network")
+    (tmp_path / "taken").write_text("a file")
+    (tmp_path / "photo.jpg").write_bytes(b"never read")
+    line = ("predict", "photo.jpg", "--artifact", "net.onnx")
+    assert "--alpha must be between" in seaformer(*line, "--alpha", "7", cwd=tmp_path).complaint
+    assert "The folder taken" in seaformer(*line, "--out", "taken", cwd=tmp_path).complaint
+    assert "net.onnx is not" in seaformer(*line, cwd=tmp_path).complaint
+
+
+@pytest.mark.parametrize("command", ["estimate --variant t", "data synth set"])
+def test_a_seed_that_is_too_large_is_refused(command: str, tmp_path: Path) -> None:
+    done = seaformer(*command.split(), "--seed", str(2**32), cwd=tmp_path)
+    assert done.code == 2
+    assert "less than or equal to 4294967295" in done.err

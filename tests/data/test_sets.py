@@ -82,8 +82,8 @@ def test_a_broken_set_is_described_by_kind(copied: Path) -> None:
     images[3].write_bytes(images[3].read_bytes()[:300])
     faults = " ".join(check_set(copied).faults)
     assert f"train: 1 image has no mask ({images[0].name})" in faults
-    assert f"have labels above 12, the last of 12 classes ({masks[1].name})" in faults
-    assert f"differ in size from their masks ({images[2].name})" in faults
+    assert f"has labels above 12, the last of 12 classes ({masks[1].name})" in faults
+    assert f"differs in size from their masks ({images[2].name})" in faults
     assert f"cannot be read ({images[3].name})" in faults
     with pytest.raises(DataError, match="1 image has no mask"):
         open_set(copied, "train")

@@ -65,6 +65,31 @@ def test_the_next_command_exports_for_the_classes_of_the_data(
     assert line == f"seaformer export --model seaformer_t.synth --checkpoint '{path}'{options}"
 
 
+def test_weights_without_the_state_they_came_from_are_not_overwritten(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    plan = TrainPlan("seaformer_t.synth", "set", str(run.folder), 4)
+    open_run(run, plan, resume=False)
+    run.log.write_text("iteration,loss,lr\n")
+    open_run(run, plan, resume=True)  # ended before its first checkpoint: begins again
+    run.weights.write_bytes(b"weights")
+    with pytest.raises(UsageError, match=r"has last.pth, but not the state.pth"):
+        open_run(run, plan, resume=True)
+    run.state.write_bytes(b"state")
+    open_run(run, plan, resume=True)
+
+
+def test_a_second_process_does_not_write_into_a_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with (
+        run.alone(),
+        pytest.raises(UsageError, match="Another process trains in"),
+        RunFolder(run.folder).alone(),
+    ):
+        raise AssertionError("two at once")
+    with RunFolder(run.folder).alone():
+        assert list(run.folder.iterdir()) == []
+
+
 def test_a_folder_of_another_run_is_refused_by_what_differs(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     plan = TrainPlan("seaformer_t.synth", "set", str(folder.folder), 4)
