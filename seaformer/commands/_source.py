@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seaformer.core.errors import UsageError
+from seaformer.core.errors import UnknownName, UsageError
+from seaformer.core.files import expanded
 
 _LONGEST = 80
+_FILES = (".onnx", ".pt2")
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,19 @@ def free_axes(text: str) -> tuple[str, ...]:
 
 
 def one_source(file: str, module: str) -> str:
-    """The file or module to export. Raises ``UsageError`` where both are named."""
+    """The file or module to export.
+
+    Raises ``UsageError`` where both are named, and ``UnknownName`` for a file that does not exist,
+    before what reads files is imported.
+    """
     if file and module:
         raise UsageError("FILE and --module are exported by a command each.")
-    if file and not file.endswith((".onnx", ".pt2")):
+    if file and not file.endswith(_FILES):
         raise UsageError(
             f"FILE must be an .onnx or .pt2 file (got {file[:_LONGEST]!r}).",
             hint="A model of the zoo is named by --variant or --model, code by --module.",
         )
-    return file or module
+    named = file or module
+    if named.endswith(_FILES) and not expanded(named).is_file():
+        raise UnknownName(f"The file {expanded(named)} does not exist.")
+    return named

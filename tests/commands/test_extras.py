@@ -52,6 +52,15 @@ def test_a_bench_of_a_file_and_a_report_import_no_engine(
 NO_ENGINE = {"SEAFORMER_CACHE": "cache", "PIP_NO_INDEX": "1"}
 
 
+def test_a_file_that_does_not_exist_is_refused_without_what_reads_files(
+    base_install: Environment, tmp_path: Path
+) -> None:
+    for arguments in (["no.onnx"], ["--module", "no.pt2"]):
+        refused = base_install.run("export", *arguments, cwd=tmp_path)
+        assert refused.returncode == 2
+        assert refused.stderr == f"Error: The file {arguments[-1]} does not exist.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
