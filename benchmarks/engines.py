@@ -92,12 +92,18 @@ def openvino(subject: Subject) -> Run:
     return lambda: np.asarray(request.infer([subject.image])[compiled.output(0)])
 
 
-def mnn(subject: Subject) -> Run:
-    package = importlib.import_module("MNN")
-    path = subject.onnx.with_suffix(".mnn")
-    argv = ["-f", "ONNX", "--modelFile", str(subject.onnx), "--MNNModel", str(path)]
+def convert_to_mnn(onnx: Path) -> Path:
+    """The file that MNN's own converter makes of an ONNX file, beside it."""
+    path = onnx.with_suffix(".mnn")
+    argv = ["-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path)]
     code = "import sys; from MNN.tools.mnnconvert import main; sys.exit(main())"
     subprocess.run([sys.executable, "-c", code, *argv], check=True, capture_output=True)
+    return path
+
+
+def mnn(subject: Subject) -> Run:
+    package = importlib.import_module("MNN")
+    path = convert_to_mnn(subject.onnx)
     interpreter = package.Interpreter(str(path))
     session = interpreter.createSession({"numThread": 1, "backend": "CPU"})
     given = interpreter.getSessionInput(session)
