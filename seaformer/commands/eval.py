@@ -178,7 +178,8 @@ def _print_rows(rows: Sequence[Evaluation], *, as_json: bool) -> None:
         pairs = [("mIoU", row.miou), ("mAcc", row.macc), ("aAcc", row.aacc)]
         pairs += [("top-1", row.top1), ("top-5", row.top5), ("AP", row.ap)]
         scores = ", ".join(f"{name} {value:.2f}" for name, value in pairs if value is not None)
-        say(f"{row.model}: {scores} ({row.images:,} images, {row.skipped:,} skipped; {row.mode})")
+        images = f"{row.images:,} image{'s' * (row.images != 1)}"
+        say(f"{row.model}: {scores} ({images}, {row.skipped:,} skipped; {row.mode})")
         if (gap := row.difference) is not None:
             low, high = gap.miou_ci95.low, gap.miou_ci95.high
             say(f"  {gap.miou:+.2f} mIoU to {gap.base} (95 % {low:+.2f} to {high:+.2f}), "

@@ -84,7 +84,10 @@ def parse(content: bytes, where: str) -> Any:
     try:
         return json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise CorruptArtifact(f"{where} is not readable JSON: {error}.") from error
+        raise CorruptArtifact(
+            f"{where} is not readable JSON: {error}.",
+            hint="It is another file, or it was cut short: name the right one, or make it again.",
+        ) from error
 
 
 def from_json(kind: type[T], data: Any, *, where: str = "document", newest: int = 0) -> T:

@@ -20,7 +20,7 @@ from seaformer.estimate.domain import Domain, attends, domain_of, unsettled
 from seaformer.estimate.evidence import Evidence, evidence, family_of
 from seaformer.estimate.figures import Figure
 from seaformer.estimate.published import CLOCK_GHZ, published, published_cores
-from seaformer.estimate.scale import WIDEST, Point, Rule, Scale, best_rule, make_scale
+from seaformer.estimate.scale import WIDEST, Point, Rule, Scale, best_rule, check_scale, make_scale
 
 SCHEMA = 1
 _SHIPPED = Path(__file__).with_name("calibrations")
@@ -136,11 +136,17 @@ def shipped(core: str) -> Calibration:
 
 
 def load(path: Path) -> Calibration:
-    """Read a calibration. Raises ``CorruptArtifact``, or ``SchemaTooNew`` for a newer file."""
+    """Read a calibration.
+
+    Raises ``CorruptArtifact``, ``SchemaTooNew`` for a newer file, ``ArtifactError`` for one without
+    scales, or with numbers that scale nothing.
+    """
     content = files.read_bytes(path)
     calibration = codec.decode(Calibration, content, where=path.name, newest=SCHEMA)
     if not calibration.scales:
         raise ArtifactError(f"{path.name} has no scale.", hint="seaformer estimate calibrate")
+    for scale in calibration.scales:
+        check_scale(scale, path.name)
     return calibration
 
 

@@ -8,6 +8,7 @@ import math
 import statistics
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -242,3 +243,15 @@ def test_an_interval_of_two_families_is_no_narrower_than_that_in_single_precisio
     assert 1 < interval_factor(near) < interval_factor(wide) < WIDEST
     assert interval_factor(near, wide) == interval_factor(wide)
     assert interval_factor(wide, near) == interval_factor(wide)
+
+
+@pytest.mark.parametrize("field", ["ns", "attending_ns", "factor"])
+@pytest.mark.parametrize("value", [-1.0, 0.0])
+def test_a_calibration_whose_numbers_scale_nothing_is_refused(
+    field: str, value: float, tmp_path: Path
+) -> None:
+    whole = shipped("sd865")
+    changed = replace(whole, scales=(replace(whole.scales[0], **cast(Any, {field: value})),))
+    save(tmp_path / "c.json", changed)
+    with pytest.raises(ArtifactError, match=rf"c\.json: {field} of .* must be "):
+        load(tmp_path / "c.json")
