@@ -22,12 +22,14 @@ class ZooEntry:
 
     ``macs`` are multiply-accumulates of convolutions, linears and matrix products. ``paper_flops``
     is fvcore's total, which adds norms, resizing and pooling: the paper's FLOPs are counted so.
+    ``dense_macs`` of ``macs`` are those of convolutions with one group and a kernel above 1x1.
     """
 
     spec: ModelSpec
     params: int
     macs: int
     paper_flops: int
+    dense_macs: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from seaformer.core.errors import ArtifactError, UsageError
 from seaformer.core.estimate import CYCLES, INSTRUCTIONS, ScaleRow, ScaleSummary
 from seaformer.core.precision import BASE
 from seaformer.core.registry import unknown
-from seaformer.estimate.domain import Domain, attends, domain_of, unsettled
-from seaformer.estimate.evidence import Evidence, evidence, family_of
+from seaformer.estimate.domain import Domain, attends, domain_of, is_dense, unsettled
+from seaformer.estimate.evidence import Evidence, dense_share, evidence, family_of
 from seaformer.estimate.figures import Figure
 from seaformer.estimate.published import CLOCK_GHZ, published, published_cores
 from seaformer.estimate.scale import WIDEST, Point, Rule, Scale, best_rule, check_scale, make_scale
@@ -93,7 +93,8 @@ class Calibration:
     def domain(self, engine: str, precision: str) -> Domain:
         """What the rows of that engine and precision have."""
         rows = [r for r in self.rows if (r.engine, r.precision, r.inside) == (engine, precision, 1)]
-        return domain_of((row.operators, row.instructions) for row in rows)
+        dense = max((dense_share(row.model) for row in rows), default=0.0)
+        return domain_of(((row.operators, row.instructions) for row in rows), dense)
 
     def check_engine(self, engine: str) -> None:
         """Raise ``UsageError`` where no row was run by that engine."""
@@ -295,6 +296,8 @@ def _is_of(figure: Figure, counted: Evidence) -> bool:
 
 
 def _row(figure: Figure, counted: Evidence) -> Row:
+    unlike = bool(unsettled(counted.operators) or counted.outside)
+    dense = is_dense(dense_share(counted.model)) and not figure.measured  # then by this very engine
     return Row(
         model=counted.model,
         family=family_of(zoo.entries()[counted.model].spec),
@@ -305,7 +308,7 @@ def _row(figure: Figure, counted: Evidence) -> Row:
         instructions=counted.instructions,
         cycles=counted.cycles,
         operators=tuple(sorted(counted.operators)),
-        inside=not (unsettled(counted.operators) or counted.outside),
+        inside=not (unlike or dense),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from seaformer.core import codec, files
+from seaformer.core import codec, files, zoo
 from seaformer.core.spec import ModelSpec
 
 SCHEMA = 1
@@ -61,6 +61,15 @@ def read() -> tuple[Evidence, ...]:
 def evidence() -> tuple[Evidence, ...]:
     """Every row. Raises ``CorruptArtifact`` when the file is missing or unreadable."""
     return read()
+
+
+def dense_share(model: str) -> float:
+    """The part of a zoo model's multiply-accumulates in dense convolutions of more than 1x1.
+
+    0 for any other model: its file does not say.
+    """
+    entry = zoo.entries().get(model)
+    return entry.dense_macs / entry.macs if entry else 0.0
 
 
 def family_of(spec: ModelSpec) -> str:

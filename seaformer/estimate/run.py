@@ -27,7 +27,7 @@ from seaformer.core.precision import BASE
 from seaformer.estimate.calibration import Calibration, load, shipped
 from seaformer.estimate.cost import Cost, Llvm, check_core, find_llvm, price
 from seaformer.estimate.domain import Subject, attends, reasons
-from seaformer.estimate.evidence import evidence
+from seaformer.estimate.evidence import dense_share, evidence
 from seaformer.estimate.operators import codes_of, with_operators
 from seaformer.estimate.published import published, published_cores
 from seaformer.estimate.scale import WIDEST, Scale
@@ -121,6 +121,7 @@ class Estimator:
             instructions,
             cost.unpriced if cost else 0,
             cost.unpriced_words if cost else (),
+            dense_share(head.model),
         )
         domain = self.calibration.domain(scale.engine, scale.precision)
         doubts = self.calibration.doubts

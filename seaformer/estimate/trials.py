@@ -65,6 +65,7 @@ def tried() -> str:
 def all_trials() -> Iterator[tuple[str, Predict]]:
     """Each trial: what it is, and the milliseconds that it predicts for a row from others."""
     yield "cycles at the clock; networks that attend by rows of such (used)", _at_the_clock
+    yield "cycles at the clock; networks that attend by all rows", _clocked_but_attending
     yield "cycles by all rows; networks that attend by rows of such", _by_kin(_cycles)
     yield "cycles at the clock alone", lambda _, row: _clocked(row)
     yield "cycles, by all rows", _scaled(_cycles)
@@ -171,6 +172,10 @@ def _clocked(row: Known) -> float:
 
 def _at_the_clock(rows: Sequence[Known], row: Known) -> float:
     return _by_kin(_cycles)(rows, row) if _attends(row) else _clocked(row)
+
+
+def _clocked_but_attending(rows: Sequence[Known], row: Known) -> float:
+    return _scaled(_cycles)(rows, row) if _attends(row) else _clocked(row)
 
 
 def _by_kind(rows: Sequence[Known], row: Known) -> float:

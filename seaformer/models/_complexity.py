@@ -70,9 +70,43 @@ def paper_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     return macs(network, input_shape) + added
 
 
+class _Dense(TorchFunctionMode):
+    """Multiply-accumulates of convolutions with one group and a kernel above 1x1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total: int = 0
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        given = kwargs or {}
+        output = function(*args, **given)
+        if function is F.conv2d:
+            weight = given.get("weight", args[1] if len(args) > 1 else None)
+            groups = given.get("groups", args[6] if len(args) > 6 else 1)
+            if groups == 1 and weight.shape[2:].numel() > 1:
+                self.total += output.numel() * weight.shape[1:].numel()
+        return output
+
+
+def dense_macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Those of ``macs`` that dense convolutions of more than 1x1 do. On the meta device."""
+    image = torch.empty(input_shape, device=next(network.parameters()).device)
+    with torch.no_grad(), _Dense() as dense:
+        network(image)
+    total: int = dense.total
+    return total
+
+
 def entry(family: ModuleType, spec: ModelSpec) -> ZooEntry:
     """The line of the index for one model of a family."""
     with torch.device("meta"):
         network: nn.Module = family.build(spec).eval()
-    counted = macs(network, spec.input_shape)
-    return ZooEntry(spec, parameters(network), counted, paper_flops(network, spec.input_shape))
+    return ZooEntry(
+        spec,
+        parameters(network),
+        macs(network, spec.input_shape),
+        paper_flops(network, spec.input_shape),
+        dense_macs(network, spec.input_shape),
+    )

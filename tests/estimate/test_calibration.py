@@ -226,6 +226,12 @@ def test_a_cycle_is_one_of_the_clock_where_that_is_better_for_networks_that_do_n
     assert best_rule(alike, clock).clock_ns is None  # nothing here that it would be better for
 
 
+def test_networks_that_attend_have_rows_of_such_where_the_errors_are_nearly_equal() -> None:
+    some = points("abcdef", (10.0, 10.9, 10.0, 10.9, 10.5, 10.4), attends=True)
+    assert best_rule([*some, *points("xyz", (10.3, 10.3, 10.3))]).kin  # errors are 1 % more by that
+    assert not best_rule([*some, *points("xyz", (10.4, 10.4, 10.4))]).kin  # and 16 % more
+
+
 def test_measured_rows_are_not_held_against_a_clock() -> None:
     scale = shipped("sd865").scale("executorch", "fp32", CYCLES)
     assert scale is not None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from seaformer.core.artifact import Delegation, OutsideOperator
-from seaformer.estimate.calibration import shipped
+from seaformer.estimate.calibration import calibrate, shipped
 from seaformer.estimate.domain import Subject, domain_of, reasons, unsettled
+from seaformer.estimate.evidence import dense_share
+from seaformer.estimate.figures import Figure
 
 CONV = {"aten.convolution": 20, "aten.relu": 9, "aten.add": 3}
 DOMAIN = domain_of([(CONV, 50_000_000), (("Convolution", "ReLU"), 200_000_000)])
@@ -76,3 +78,28 @@ def test_code_without_a_price_is_never_free() -> None:
 
 def test_unknown_operators_are_not_inside() -> None:
     assert why({}) == "the operators of this file are unknown"
+
+
+def test_many_dense_convolutions_are_outside_unless_a_row_has_as_many() -> None:
+    subject = Subject(CONV, None, 60_000_000, dense=0.45)
+    assert "dense convolutions of more than 1x1 (45 % of" in reasons(subject, DOMAIN)[0]
+    assert reasons(Subject(CONV, None, 60_000_000, dense=0.15), DOMAIN) == ()
+    dense = domain_of([(CONV, 60_000_000)], dense=0.5)
+    assert reasons(subject, dense) == ()
+
+
+def test_the_dense_part_is_that_of_the_zoo_and_unknown_elsewhere() -> None:
+    assert dense_share("resnet18_lite_aspp.ade20k") > 0.9
+    assert 0 < dense_share("seaformer_t.ade20k") < 0.1
+    assert dense_share("theirs") == 0
+
+
+def test_a_dense_row_is_inside_where_the_counted_engine_itself_was_measured() -> None:
+    model = "resnet18_lite_aspp.ade20k"
+    published = [row for row in shipped("sd865").rows if row.model == model]
+    assert [row.inside for row in published] == [False]
+    models = (model, "seaformer_t.ade20k", "mobilenetv3_l.imagenet")
+    figures = [Figure(each, "fp32", 50.0, "a phone", measured=True) for each in models]
+    mine = calibrate("mine", figures=figures)
+    assert {row.model for row in mine.rows if row.inside} == set(models)
+    assert mine.domain("executorch", "fp32").dense > 0.9

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import seaformer.agreement
 from seaformer.core.errors import UsageError
 from seaformer.models import create_model, list_models, model_spec, zoo_entry
-from seaformer.models._complexity import macs, parameters
+from seaformer.models._complexity import dense_macs, macs, parameters
 from seaformer.models._sea_attention import PositionEmbedding
 from seaformer.models.seaformer import SeaFormer
 
@@ -62,6 +62,15 @@ def test_multiply_accumulates_are_the_official_models_to_rounding(name: str) -> 
 def test_multiply_accumulates_count_grouped_convolutions_once_per_group() -> None:
     grouped = nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False, device="meta")
     assert macs(grouped, (1, 8, 10, 10)) == 8 * 9 * 100
+
+
+def test_dense_multiply_accumulates_are_those_of_one_group_and_more_than_1x1() -> None:
+    layers = (
+        nn.Conv2d(3, 8, 3, stride=2, padding=1, device="meta"),
+        nn.Conv2d(8, 8, 3, padding=1, groups=8, device="meta"),
+        nn.Conv2d(8, 16, 1, device="meta"),
+    )
+    assert dense_macs(nn.Sequential(*layers), (1, 3, 10, 10)) == 8 * 25 * 3 * 9
 
 
 @pytest.mark.parametrize(("height", "width"), [(65, 97), (33, 200), (480, 480), (1, 1)])
