@@ -113,8 +113,8 @@ def _reasons(subject: Subject, domain: Domain) -> Iterator[str]:
     if new:
         yield f"in no row of the calibration: {_listed(new)}"
     if is_dense(subject.dense) and subject.dense > domain.dense:
-        share = f"{100 * subject.dense:.0f} % of the multiply-accumulates"
-        yield f"dense convolutions of more than 1x1 ({share}): engines compute them in several ways"
+        part = f"{100 * subject.dense:.0f} % of the multiply-accumulates"
+        yield f"dense convolutions of more than 1x1 ({part}): engines compute them in several ways"
     if not subject.operators:
         yield "the operators of this file are unknown"
     if subject.unpriced > _MOST_UNPRICED * subject.instructions:

@@ -66,7 +66,7 @@ def evidence() -> tuple[Evidence, ...]:
 def dense_share(model: str) -> float:
     """The part of a zoo model's multiply-accumulates in dense convolutions of more than 1x1.
 
-    0 for any other model: its file does not say.
+    0 for any other model, of which that is unknown.
     """
     entry = zoo.entries().get(model)
     return entry.dense_macs / entry.macs if entry else 0.0

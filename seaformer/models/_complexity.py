@@ -83,7 +83,7 @@ class _Dense(TorchFunctionMode):
         given = kwargs or {}
         output = function(*args, **given)
         if function is F.conv2d:
-            weight = given.get("weight", args[1] if len(args) > 1 else None)
+            weight = given["weight"] if "weight" in given else args[1]
             groups = given.get("groups", args[6] if len(args) > 6 else 1)
             if groups == 1 and weight.shape[2:].numel() > 1:
                 self.total += output.numel() * weight.shape[1:].numel()
