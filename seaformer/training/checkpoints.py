@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -63,6 +63,7 @@ class RunFolder:
         """
         import fcntl  # here: Windows has none, and reads all the same
 
+        is_new = not self.folder.exists()
         place = os.open(files.make_dir(self.folder), os.O_RDONLY)
         try:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,6 +79,9 @@ class RunFolder:
             yield
         finally:
             os.close(place)
+            if is_new:
+                with suppress(OSError):  # what was refused leaves no folder; one in use stays
+                    self.folder.rmdir()
 
     def check_state(self) -> None:
         """Raise ``UsageError`` where weights are there, and the state to continue from is not."""

@@ -109,7 +109,7 @@ def test_what_cannot_be_estimated_is_one_sentence(tmp_path: Path) -> None:
     old = {"schema": 1, "core": "sd865"}
     (tmp_path / "old.json").write_text(json.dumps(old), encoding="utf-8")
     assert "old.json" in complaint("--calibration", "old.json", "--variant", "t", code=3)
-    assert "Unknown family" in complaint("calibrate", "--leave-out", "resnet", code=2)
+    assert "Unknown family" in complaint("calibrate", "--leave-out", "vgg", code=2)
 
 
 def test_a_calibration_never_takes_the_place_of_another_file(tmp_path: Path) -> None:
