@@ -93,10 +93,14 @@ def openvino(subject: Subject) -> Run:
 
 
 def convert_to_mnn(onnx: Path) -> Path:
-    """The file that MNN's own converter makes of an ONNX file, beside it."""
+    """The file that MNN's own converter makes of an ONNX file, beside it.
+
+    Not by ``MNN.tools.mnnconvert``, which installs a logging package into the environment whose
+    pip is first in PATH, and reports to its makers.
+    """
     path = onnx.with_suffix(".mnn")
     argv = ["-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path)]
-    code = "import sys; from MNN.tools.mnnconvert import main; sys.exit(main())"
+    code = "import sys, _tools; _tools.mnnconvert(sys.argv)"
     subprocess.run([sys.executable, "-c", code, *argv], check=True, capture_output=True)
     return path
 

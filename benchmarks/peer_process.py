@@ -56,7 +56,7 @@ def mnn(folder: Path, image: Array, precision: str, options: Sequence[str]) -> t
         result = interpreter.getSessionOutput(session)
         host = package.Tensor(result.getShape(), package.Halide_Type_Float, kind)
         result.copyToHostTensor(host)
-        return np.asarray(host.getNumpyData())
+        return np.array(host.getNumpyData())  # a copy: the memory is the tensor's
 
     return run, output
 
