@@ -23,7 +23,7 @@ from seaformer.bench.run import Bench
 from seaformer.bench.target import TargetOptions
 from seaformer.bench.targets.emulator import EmulatorTarget, open_target
 from seaformer.core.artifact import FORWARD
-from seaformer.core.counts import Counts, spread, typical
+from seaformer.core.counts import Counts, floor, spread, typical
 from seaformer.core.measurement import EMULATED, Measurement
 from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.precision import BASE
@@ -104,9 +104,9 @@ def _line(made: Measurement, seconds: str) -> str:
 
 def _figures(model: str, counts: Counts) -> list[str]:
     macs = zoo_entry(model).macs
-    floor = macs / (8 if counts.fma_fp16 > counts.fma_fp32 else 4)
-    figures = [macs / 1e6, counts.instructions / 1e6, floor / 1e6]
-    ratios = [counts.instructions / floor, counts.vector_fma / floor]
+    least = floor(counts, macs)
+    figures = [macs / 1e6, counts.instructions / 1e6, least / 1e6]
+    ratios = [counts.instructions / least, counts.vector_fma / least]
     return [f"{figure:.1f}" for figure in figures] + [f"{ratio:.3f}" for ratio in ratios]
 
 

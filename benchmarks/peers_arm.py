@@ -36,6 +36,8 @@ import numpy as np
 import torch
 from engines import convert_to_mnn, subject_of
 
+from seaformer.core import codec
+from seaformer.core.counts import Counts, floor
 from seaformer.core.cpu import find_emulated
 from seaformer.models import zoo_entry
 from seaformer.runtime.emulator.counter import build_counter
@@ -92,8 +94,13 @@ class Machine:
     root: Path
     packages: Path
 
-    def run(self, trial: Trial, folder: Path, precision: str) -> tuple[list[Any], dict[str, Any]]:
-        """Counts of the load and of two inferences, and what the process reports."""
+    def run(
+        self, trial: Trial, folder: Path, precision: str
+    ) -> tuple[list[Counts], dict[str, Any]]:
+        """Counts of the load and of two inferences, and what the process reports.
+
+        Threads that an engine keeps besides are reported, and refused nowhere.
+        """
         core, counts = find_emulated("cortex-a76"), folder / "counts.jsonl"
         counts.unlink(missing_ok=True)
         argv = [str(find_qemu().path), "-cpu", core.qemu, "-L", str(self.root)]
@@ -111,7 +118,8 @@ class Machine:
         if done.returncode != 0:
             raise RuntimeError((done.stderr.strip().splitlines() or [str(done.returncode)])[-1])
         rows = [json.loads(line) for line in counts.read_text().splitlines()]
-        return rows, json.loads(done.stdout.splitlines()[-1])
+        report = json.loads(done.stdout.splitlines()[-1]) | {"threads": rows[-1]["threads"]}
+        return [codec.from_json(Counts, row, where="counts") for row in rows], report
 
 
 def machine_of(root: Path, wheels: Path, scratch: Path) -> Machine:
@@ -135,17 +143,16 @@ def lines(
             except (RuntimeError, ValueError, subprocess.TimeoutExpired) as error:
                 print(f"{trial.title} {precision}: {error}", file=sys.stderr)
                 continue
-            floor = macs / (8 if second["fma_fp16"] > second["fma_fp32"] else 4)
             yield (
                 trial.title,
                 precision,
-                f"{second['instructions'] / 1e6:.2f}",
-                f"{second['instructions'] / floor:.2f}",
-                f"{second['loaded_bytes'] / 1e6:.0f}",
-                f"{load['instructions'] / 1e6:.0f}",
+                f"{second.instructions / 1e6:.2f}",
+                f"{second.instructions / floor(second, macs):.2f}",
+                f"{second.loaded_bytes / 1e6:.0f}",
+                f"{load.instructions / 1e6:.0f}",
                 f"{report['peak_mb']:.0f}",
                 f"{(folder / trial.file).stat().st_size / 1e6:.1f}",
-                str(second["threads"]),
+                str(report["threads"]),
                 f"{report['max_abs']:.1e}",
                 f"{100 * report['same']:.1f} %",
             )

@@ -37,6 +37,7 @@ from seaformer.commands.sweep import SETTINGS, sweep
 from seaformer.commands.train import train
 from seaformer.core import console
 from seaformer.core.codec import shortened
+from seaformer.core.environment import is_on
 from seaformer.core.errors import SeaFormerError, UsageError
 from seaformer.core.files import is_full, write_error
 
@@ -45,7 +46,6 @@ _EPILOG = (
     "5 measurement refused, 6 regression, 130 interrupted. --debug anywhere shows the traceback."
 )
 
-_OFF = ("", "0", "false", "no", "off")
 app = typer.Typer(
     name="seaformer",
     help="From a mobile vision model's definition to a latency that can be trusted.",
@@ -88,8 +88,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="print it")
 def main() -> None:
     """Run the command line; every error ends here."""
     argv = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    asked = os.environ.get("SEAFORMER_DEBUG", "").lower() not in _OFF
-    debug = asked or len(argv) < len(sys.argv) - 1
+    debug = is_on("SEAFORMER_DEBUG") or len(argv) < len(sys.argv) - 1
     console.prepare()
     try:
         try:

@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 
 from seaformer.core.artifact import FORWARD
-from seaformer.core.counts import Counts, typical
+from seaformer.core.counts import Counts, floor, typical
 from seaformer.core.engine import engine
 from seaformer.core.errors import UnknownName
 from seaformer.core.measurement import EMULATED, Measurement
@@ -94,7 +94,6 @@ def _order(row: tuple[Measurement, Counts]) -> tuple[float, str, str, int]:
 
 def _row(measurement: Measurement, counts: Counts) -> tuple[str, ...]:
     (process, *_) = measurement.methods[FORWARD].processes
-    floor = zoo_entry(measurement.model).macs / (8 if counts.fma_fp16 > counts.fma_fp32 else 4)
     before = counts.instructions_before - (1 + process.warmup_runs) * counts.instructions
     peak = process.peak_rss_bytes
     return (
@@ -102,7 +101,7 @@ def _row(measurement: Measurement, counts: Counts) -> tuple[str, ...]:
         engine(measurement.runtime).title,
         measurement.precision,
         f"{counts.instructions / 1e6:.1f}",
-        f"{counts.instructions / floor:.2f}",
+        f"{counts.instructions / floor(counts, zoo_entry(measurement.model).macs):.2f}",
         f"{counts.loaded_bytes / 1e6:.0f}",
         f"{before / 1e6:.0f}",
         "" if peak is None else f"{peak / 1e6:.0f}",

@@ -74,6 +74,15 @@ def spread(counts: Sequence[Counts]) -> float | None:
     return (max(seen) - min(seen)) / min(seen) if len(seen) > 1 else None
 
 
+def floor(counts: Counts, macs: int) -> float:
+    """Vector multiply-adds that ``macs`` cannot do without.
+
+    Each has 8 lanes where more of those that were executed are of half precision than of single
+    precision, else 4.
+    """
+    return macs / (8 if counts.fma_fp16 > counts.fma_fp32 else 4)
+
+
 def executed_precision(counts: Sequence[Counts]) -> str:
     """The precision of most vector multiply-accumulates; nothing where there were none.
 

@@ -14,12 +14,12 @@ The version that is asked for is in the package's own metadata (``pyproject.toml
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Literal
 
+from seaformer.core.environment import is_on
 from seaformer.core.errors import RunnerFailed
 from seaformer.core.registry import unknown
 
@@ -79,8 +79,7 @@ class Source:
     @property
     def overrides(self) -> tuple[str, ...]:
         """``stock`` where the variable ``SEAFORMER_STOCK_KERNELS`` asks for it, else nothing."""
-        is_off = os.environ.get(STOCK_VARIABLE, "").lower() in ("", "0", "false", "no", "off")
-        return () if is_off else self.stock
+        return self.stock if is_on(STOCK_VARIABLE) else ()
 
 
 @dataclass(frozen=True)

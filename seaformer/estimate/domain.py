@@ -28,9 +28,7 @@ _SHAPES = (  # moves values or renames them: priced like other code, the same in
 )  # fmt: skip
 _SOFTMAX, _PRODUCTS = "softmax", ("bmm", "matmul", "sdpa", "scaleddotproductattention")
 _MOST_UNPRICED = 1e-3
-_MOST_DENSE = (
-    0.2  # of the multiply-accumulates: saving three quarters of a fifth is 15 % of the time
-)
+_MOST_DENSE = 0.2  # of the multiply-accumulates: three quarters less of a fifth is 15 % of the time
 _MOST_RATIO = 3.0  # instructions, beyond the largest and the smallest row
 _NAMED = 4
 

@@ -11,6 +11,7 @@ import csv
 import fnmatch
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,10 +119,10 @@ def _of_the_zoo(read: Sequence[Figure], path: Path) -> tuple[Figure, ...]:
 
 
 def _check_once(figures: Iterable[Figure], path: Path) -> None:
-    keys = [(figure.model, figure.engine, figure.precision) for figure in figures]
-    if twice := next((key for key in keys if keys.count(key) > 1), None):
+    keys = Counter((figure.model, figure.engine, figure.precision) for figure in figures)
+    if twice := next((key for key, count in keys.items() if count > 1), None):
         raise UsageError(
-            f"{path} has {keys.count(twice)} lines of {twice[0]} {twice[2]}.",
+            f"{path} has {keys[twice]} lines of {twice[0]} {twice[2]}.",
             hint="Keep one line of each model, precision and engine.",
         )
 

@@ -64,8 +64,11 @@ def tried() -> str:
 
 def all_trials() -> Iterator[tuple[str, Predict]]:
     """Each trial: what it is, and the milliseconds that it predicts for a row from others."""
-    yield "cycles at the clock; networks that attend by rows of such (used)", _at_the_clock
-    yield "cycles at the clock; networks that attend by all rows", _clocked_but_attending
+    yield (
+        "cycles at the clock; networks that attend by rows of such (used)",
+        _at_the_clock(_by_kin(_cycles)),
+    )
+    yield "cycles at the clock; networks that attend by all rows", _at_the_clock(_scaled(_cycles))
     yield "cycles by all rows; networks that attend by rows of such", _by_kin(_cycles)
     yield "cycles at the clock alone", lambda _, row: _clocked(row)
     yield "cycles, by all rows", _scaled(_cycles)
@@ -170,12 +173,9 @@ def _clocked(row: Known) -> float:
     return row.counted.cycles / (_GHZ * 1e6)
 
 
-def _at_the_clock(rows: Sequence[Known], row: Known) -> float:
-    return _by_kin(_cycles)(rows, row) if _attends(row) else _clocked(row)
-
-
-def _clocked_but_attending(rows: Sequence[Known], row: Known) -> float:
-    return _scaled(_cycles)(rows, row) if _attends(row) else _clocked(row)
+def _at_the_clock(attending: Predict) -> Predict:
+    """Of networks that attend what another trial predicts, of others cycles at the clock."""
+    return lambda rows, row: attending(rows, row) if _attends(row) else _clocked(row)
 
 
 def _by_kind(rows: Sequence[Known], row: Known) -> float:

@@ -19,7 +19,7 @@ from seaformer.estimate.run import CORE, Estimator, open_estimator
 from seaformer.reproduce.estimated_table import estimated_page
 from seaformer.reproduce.page import Progress, Reproduced
 from seaformer.reproduce.plan import Plan, Work
-from seaformer.reproduce.run import Factory, left_out, within
+from seaformer.reproduce.run import Factory, left_out
 
 DEVICE = "estimate"
 _NOT_COUNTED = "not estimated: not counted before"
@@ -45,8 +45,9 @@ class Estimates:
 
     def run(self, every: Sequence[Work]) -> None:
         """Answer each work; Ctrl-C keeps the answers there are."""
-        works = within(every, self.limit)
-        self.reasons |= {work: left_out(work, self.limit) for work in every if work not in works}
+        reasons = left_out(every, self.limit)
+        self.reasons |= reasons
+        works = [work for work in every if work not in reasons]
         try:
             for number, work in enumerate(works):
                 step = self._step(works, number)

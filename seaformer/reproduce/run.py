@@ -114,10 +114,9 @@ class Reproduction:
 
         ``KeyboardInterrupt`` passes through; what was measured has been stored by then.
         """
-        works = within(every, self.limit)
-        for work in every:
-            if work not in works:
-                self.answers[work] = Answer(work, reason=left_out(work, self.limit))
+        reasons = left_out(every, self.limit)
+        self.answers |= {work: Answer(work, reason=reason) for work, reason in reasons.items()}
+        works = [work for work in every if work not in reasons]
         clock = _Clock({work: self._seconds(work) for work in works})
         for _, of_one in itertools.groupby(works, lambda work: work.model):
             before = list_results(self.store.root).entries
@@ -188,14 +187,13 @@ class Reproduction:
         )
 
 
-def within(works: Iterable[Work], limit: float) -> list[Work]:
-    """The works of at most ``limit`` 10^9 multiply-accumulates."""
-    return [work for work in works if work.macs <= limit * _GIGA]
-
-
-def left_out(work: Work, limit: float) -> str:
-    """The reason of a work that ``--limit`` left out."""
-    return f"left out: {work.macs / _GIGA:.0f} G multiply-accumulates, above --limit {limit:g}"
+def left_out(works: Iterable[Work], limit: float) -> dict[Work, str]:
+    """The reason of each work of more than ``limit`` 10^9 multiply-accumulates."""
+    return {
+        work: f"left out: {work.macs / _GIGA:.0f} G multiply-accumulates, above --limit {limit:g}"
+        for work in works
+        if work.macs > limit * _GIGA
+    }
 
 
 def _processes(tell: Callable[[str], None]) -> Callable[[str, int, int], None]:

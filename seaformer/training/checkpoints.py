@@ -61,27 +61,25 @@ class RunFolder:
         The kernel ends the lock with its process, and no file is left of it. On a file system
         without locks nothing is checked.
         """
+        with files.without_empty(self.folder):  # what was refused leaves none
+            place = os.open(files.make_dir(self.folder), os.O_RDONLY)
+            try:
+                with suppress(OSError):
+                    self._lock(place)
+                yield
+            finally:
+                os.close(place)
+
+    def _lock(self, place: int) -> None:
         import fcntl  # here: Windows has none, and reads all the same
 
-        is_new = not self.folder.exists()
-        place = os.open(files.make_dir(self.folder), os.O_RDONLY)
         try:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            os.close(place)
             raise UsageError(
                 f"Another process trains in {self.folder}.",
                 hint="Wait until it ends, or name another --out.",
             ) from error
-        except OSError:
-            pass
-        try:
-            yield
-        finally:
-            os.close(place)
-            if is_new:
-                with suppress(OSError):  # what was refused leaves no folder; one in use stays
-                    self.folder.rmdir()
 
     def check_state(self) -> None:
         """Raise ``UsageError`` where weights are there, and the state to continue from is not."""
