@@ -22,7 +22,10 @@ _MOST_AXES = 4  # the batch, which ncnn lacks, included
 
 
 class NcnnSession:
-    """One network. ``plain`` leaves out what ncnn does to be fast, and half precision."""
+    """One network. ``plain`` leaves out what ncnn does to be fast, and half precision.
+
+    ``is_packed``: ncnn keeps four and more channels side by side where it can.
+    """
 
     def __init__(self, path: Path, *, plain: bool = False) -> None:
         self._path = path
@@ -31,8 +34,9 @@ class NcnnSession:
         check_layers(self._param, path)
         self._net = ncnn.Net()
         self._net.opt.num_threads = 1
+        self.is_packed = not plain or _is_dilated(self._param)
         if plain:
-            _make_plain(self._net.opt)
+            _make_plain(self._net.opt, packed=self.is_packed)
         with without_native_log():
             problem = self._net.load_param(str(path))
             if problem == 0:
@@ -112,11 +116,21 @@ def check_layers(network: param.Param, path: Path) -> None:
         )
 
 
-def _make_plain(options: Any) -> None:
+def _make_plain(options: Any, *, packed: bool) -> None:
     half = (f"use_{param.HALF.name}_{what}" for what in ("packed", "storage", "arithmetic"))
-    fast = ("use_packing_layout", "use_winograd_convolution", "use_sgemm_convolution")
-    for name in (*fast, *half):
+    fast = ("use_winograd_convolution", "use_sgemm_convolution")
+    for name in (*fast, *half, *(() if packed else ("use_packing_layout",))):
         setattr(options, name, False)
+
+
+def _is_dilated(network: param.Param) -> bool:
+    """Whether a convolution is dilated.
+
+    ncnn 1.0.20261020 on x86 computes those without packing in as many parts as the dilation is, and
+    the process dies (SIGSEGV) where a part is empty: an output narrower than the dilation.
+    """
+    convolutions = (layer for layer in network.layers if layer.type.startswith("Convolution"))
+    return any(max(each.number(2, 1), each.number(12, 1)) > 1 for each in convolutions)
 
 
 def describe(path: Path) -> ModelFile:
@@ -127,10 +141,14 @@ def describe(path: Path) -> ModelFile:
 def answer(path: Path, arrays: Sequence[Array], precision: str) -> Answer:
     """The outputs by ncnn's Python package without packing, Winograd and products of matrices.
 
+    Packing stays where a convolution is dilated.
+
     Raises ``CorruptArtifact`` for a file or an input that it refuses.
     """
-    outputs = NcnnSession(path, plain=True).run_as_is(arrays)
-    by = f"ncnn {ncnn.__version__} without packing and Winograd on {platform.machine()}"
+    session = NcnnSession(path, plain=True)
+    outputs = session.run_as_is(arrays)
+    left_out = "Winograd" if session.is_packed else "packing and Winograd"
+    by = f"ncnn {ncnn.__version__} without {left_out} on {platform.machine()}"
     return Answer(by, tuple(outputs), independent=True)
 
 

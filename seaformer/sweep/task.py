@@ -73,9 +73,15 @@ def perform(order: TaskOrder) -> TaskAnswer:
             done.returncode,
             tuple((path.relative_to(results).as_posix(), files.read_bytes(path)) for path in paths),
             done.stdout,
-            done.stderr.strip()[-_TAIL:],
+            _message(done.returncode, done.stderr),
             seconds=round(time.monotonic() - began, 1),
         )
+
+
+def _message(code: int, stderr: str) -> str:
+    """The end of what it reported; a process that a signal ended may have reported nothing."""
+    killed = f"\nError: the command was killed by signal {-code}." if code < 0 else ""
+    return f"{stderr.strip()[-_TAIL:]}{killed}".strip()
 
 
 def _paths(results: Path) -> list[Path]:

@@ -30,7 +30,7 @@ from seaformer.core.precision import PrecisionName
 from seaformer.core.quiet import quiet
 from seaformer.export import export_model
 from seaformer.models._tokens import Attend, to_map, to_tokens
-from seaformer.runtime import describe_file, load_session
+from seaformer.runtime import answer_of, describe_file, load_session
 from seaformer.runtime._ncnn import param
 from tests.nets import Gated, Parts, Small
 from tests.requirements import module
@@ -186,6 +186,21 @@ def test_a_text_with_impossible_numbers_has_unknown_channels(line: str, tmp_path
     path.with_suffix(".bin").write_bytes(bytes(64))
     (image,) = describe_file(path).inputs
     assert image.shape == (1, "?", "height", "width")
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+def test_a_convolution_whose_dilation_is_wider_than_its_output_ends_no_process(
+    groups: int, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    wide = nn.Conv2d(8, 8, 3, padding=6, dilation=6, groups=groups)
+    net = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), wide, nn.Conv2d(8, 5, 1)).eval()
+    artifact = export_model(net, shape=(1, 3, 2, 2), format="ncnn", out=tmp_path)
+    image = torch.rand(1, 3, 2, 2)
+    answer = answer_of(artifact.path, "ncnn", [image.numpy()], "fp32")
+    with torch.no_grad():
+        np.testing.assert_allclose(answer.outputs[0], net(image).numpy(), atol=1e-5)
+    assert "without Winograd on" in answer.by
 
 
 @pytest.mark.parametrize("head", [f"{'9' * 5000} 2", "1 1\nInput in0 0 0"])
