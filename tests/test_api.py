@@ -91,6 +91,7 @@ def test_a_report_is_written_from_a_store(tmp_path: Path) -> None:
     made = seaformer.report(tmp_path)
     assert (tmp_path / "report.md") in made.paths
     assert all(path.is_file() for path in made.paths)
+    assert len(repr(made)) < 100 * len(made.paths), "a notebook shows the pages' texts"
 
 
 def test_sides_are_measurements_folders_or_files(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from seaformer.core.errors import SeaFormerError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
 
     from seaformer.core.artifact import Artifact
     from seaformer.core.request import ExportRequest
@@ -85,12 +86,21 @@ class _Lines:
 @contextmanager
 def _spinner(console: Console) -> Iterator[Step]:
     from rich.markup import escape
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True) as progress:
+    with changing(console, *columns) as progress:
         task = progress.add_task("", total=None)
         yield lambda what: progress.update(task, description=escape(safe(what)))
+
+
+def changing(console: Console, *columns: ProgressColumn) -> Progress:
+    """A line on stderr's terminal that changes. What is printed to stdout meanwhile is above it
+    where that is a terminal too; a file or a pipe gets it as ever."""
+    from rich.progress import Progress
+
+    above = sys.stdout.isatty()
+    return Progress(*columns, console=console, transient=True, redirect_stdout=above)
 
 
 def _elapsed(start: float) -> str:
@@ -138,8 +148,10 @@ def show(page: Iterable[Block], wide: bool = False) -> None:
 
     width = None if wide else shutil.get_terminal_size().columns
     console = Console(highlight=False)
-    for line in lines(page, width):
-        console.print(Text.assemble(*line), soft_wrap=True)
+    with console.capture() as captured:  # a console writes beside what redirects stdout
+        for line in lines(page, width):
+            console.print(Text.assemble(*line), soft_wrap=True)
+    sys.stdout.write(captured.get())
 
 
 def print_page(page: Page[Any], format: str, wide: bool) -> None:

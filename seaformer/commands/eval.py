@@ -17,7 +17,7 @@ from seaformer.commands._print import (
     command_line,
     notice,
     print_json,
-    say,
+    show,
     steps,
     warn_seeded,
 )
@@ -170,19 +170,26 @@ def evaluate(
 
 def _print_rows(rows: Sequence[Evaluation], *, as_json: bool) -> None:
     from seaformer.core import codec
+    from seaformer.report.terminal import Block, Line
 
     if as_json:
         print_json([codec.to_json(row) for row in rows])
         return
+    page: list[Block] = []
     for row in rows:
         pairs = [("mIoU", row.miou), ("mAcc", row.macc), ("aAcc", row.aacc)]
         pairs += [("top-1", row.top1), ("top-5", row.top5), ("AP", row.ap)]
         scores = ", ".join(f"{name} {value:.2f}" for name, value in pairs if value is not None)
         images = f"{row.images:,} image{'s' * (row.images != 1)}"
-        say(f"{row.model}: {scores} ({images}, {row.skipped:,} skipped; {row.mode})")
+        text = f"{row.model}: {scores} ({images}, {row.skipped:,} skipped; {row.mode})"
+        page.append(Line(text, hang=2))
         if (gap := row.difference) is not None:
             low, high = gap.miou_ci95.low, gap.miou_ci95.high
-            say(f"  {gap.miou:+.2f} mIoU to {gap.base} (95 % {low:+.2f} to {high:+.2f}), "
-                f"{100 * gap.argmax_agreement:.2f} % of pixels agree")  # fmt: skip
+            text = (
+                f"{gap.miou:+.2f} mIoU to {gap.base} (95 % {low:+.2f} to {high:+.2f}), "
+                f"{100 * gap.argmax_agreement:.2f} % of pixels agree"
+            )
+            page.append(Line(text, indent=2, hang=4))
+    show(page)
     for reason in rows[0].broken:
         notice(f"Skipped: {reason}")

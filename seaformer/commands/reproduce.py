@@ -16,6 +16,7 @@ from seaformer.commands._options import PlanOptions, Results, Wide, grouped
 from seaformer.commands._parse import known, run_plan
 from seaformer.commands._print import (
     INTERRUPTED,
+    changing,
     command_line,
     next_step,
     notice,
@@ -98,14 +99,14 @@ def reproduce(
 def _progress() -> Iterator[Callable[[Progress], None]]:
     """A bar on stderr with the time left; a line per step without a terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, TextColumn
 
     stream, console = sys.stderr, Console(file=sys.stderr)
     if not console.is_terminal:
         yield lambda step: print(safe(_line(step)), file=stream, flush=True)
         return
     columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True) as bar:
+    with changing(console, *columns) as bar:
         task = bar.add_task("", total=1)
         yield lambda step: bar.update(
             task, completed=step.done, total=step.total, description=_line(step)

@@ -38,13 +38,17 @@ class ReportFile:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReportFiles:
     """Everything ``seaformer report`` writes under ``root``, and what it was made from."""
 
     root: Path
     report: Report
     files: tuple[ReportFile, ...]
+
+    def __repr__(self) -> str:
+        """The files by name: their texts are megabytes."""
+        return f"ReportFiles({', '.join(map(str, self.paths))})"
 
     @property
     def paths(self) -> tuple[Path, ...]:

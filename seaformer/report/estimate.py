@@ -86,13 +86,12 @@ _SCALE_COLUMNS: tuple[Column[ScaleSummary], ...] = (
 )
 _ROW_COLUMNS: tuple[Column[ScaleRow], ...] = (
     Column("model", lambda row: words.clean(row.model), key=True),
-    Column("engine", lambda row: words.clean(row.engine), rank=1),
-    Column("precision", lambda row: words.clean(row.precision), rank=2),
+    Column("engine", lambda row: words.clean(f"{row.engine} {row.precision}"), key=True),
     Column("by cycles", lambda row: signed(row.by_cycles), "error", right=True),
-    Column("by instr", lambda row: signed(row.by_instructions), "error", right=True),
-    Column("domain", lambda row: DOMAINS[row.inside], rank=4),
+    Column("by instr", lambda row: signed(row.by_instructions), "error", rank=1, right=True),
+    Column("domain", lambda row: DOMAINS[row.inside], rank=3),
     Column("time", lambda row: words.published(row.ms), "ms", right=True, apart=True),
-    Column("from", lambda row: words.clean(row.source), rank=3),
+    Column("from", lambda row: words.clean(row.source), rank=2),
 )
 _LEFT_OUT = "Errors are of each row with its whole family left out; a dash: no scale."
 

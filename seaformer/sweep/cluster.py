@@ -20,6 +20,7 @@ from seaformer.core.registry import missing
 A = TypeVar("A")
 B = TypeVar("B")
 _CONNECT = "15s"
+_ANY_PORT = "127.0.0.1:0"  # of the scheduler's own pages, which cannot be switched off
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def cluster(scheduler: str, workers: int) -> Iterator[Any]:
             local = LocalCluster(
                 n_workers=workers or os.cpu_count() or 1, threads_per_worker=1, processes=True,
                 memory_limit=0, dashboard_address=None, security=Security.temporary(),
-                silence_logs=logging.CRITICAL,
+                silence_logs=logging.CRITICAL, scheduler_kwargs={"dashboard_address": _ANY_PORT},
             )  # fmt: skip
             stack.callback(local.close)
             client = Client(local)

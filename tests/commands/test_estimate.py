@@ -12,6 +12,7 @@ from seaformer.estimate.calibration import calibrate, load, save, shipped
 from seaformer.report.estimate import estimate_page
 from seaformer.report.terminal import lines, plain
 from tests.commands.program import seaformer
+from tests.commands.terminal import on_terminal
 from tests.estimate.test_recorded import profile
 
 ROW = Estimate(
@@ -92,6 +93,13 @@ def test_a_calibration_of_a_core_without_latencies_says_so(tmp_path: Path) -> No
     made = seaformer("estimate", "calibrate", "--core", "rpi5", "--wide", cwd=tmp_path)
     assert made.code == 0, made.err
     assert "Every estimate is outside: no latency of rpi5 is known" in made.out + made.err
+
+
+def test_rows_of_two_precisions_are_told_apart_at_80_columns(tmp_path: Path) -> None:
+    screen = on_terminal("estimate", "calibrate", columns=80, cwd=tmp_path)
+    rows = [line for line in screen.lines if line.startswith("topformer_b.ade20k ")]
+    engines = [" ".join(row.split()[1:3]) for row in rows]
+    assert sorted(engines) == ["executorch fp16", "executorch fp32", "ncnn fp32"]
 
 
 def test_what_cannot_be_estimated_is_one_sentence(tmp_path: Path) -> None:

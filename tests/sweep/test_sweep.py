@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from seaformer.core.errors import CorruptArtifact, UsageError
 from seaformer.data.synth import synthesise
 from seaformer.store.accuracy import load
-from seaformer.sweep.cluster import Ended
+from seaformer.sweep.cluster import Ended, cluster
 from seaformer.sweep.division import Task, divide
 from seaformer.sweep.run import SWEEPS, _kept, read
 from seaformer.sweep.task import TaskAnswer, TaskOrder, perform
@@ -186,6 +187,14 @@ def test_a_killed_worker_loses_no_result_and_gives_none_twice(tmp_path: Path) ->
     )
     assert "5 of 5 tasks have succeeded before" in again.stderr
     assert len(load(results)[0]) == 5
+
+
+@pytest.mark.slow
+def test_two_clusters_side_by_side_warn_of_no_port() -> None:
+    module("distributed", INSTALL)
+    with warnings.catch_warnings(record=True) as raised, cluster("", 1), cluster("", 1):
+        pass
+    assert not [one for one in raised if "Port" in str(one.message)]
 
 
 @pytest.mark.slow
