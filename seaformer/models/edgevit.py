@@ -19,7 +19,7 @@ from seaformer.models._heads import Classifier as Head
 from seaformer.models._mobilenet import Classifier
 from seaformer.models._official import renamed
 from seaformer.models._tags import PaperLine, replaced, spec
-from seaformer.models._tokens import Qkv, attend, to_map, to_tokens
+from seaformer.models._tokens import Attend, Qkv, to_map, to_tokens
 
 MLP_RATIO = 4
 WINDOWS = (4, 2, 2, 1)  # side of a window of which one place takes part in attention, by stage
@@ -77,7 +77,8 @@ class SparseAttention(nn.Module):
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
         super().__init__()
-        self.heads, self.window = heads, window
+        self.window = window
+        self.attend = Attend(heads)
         self.to_qkv = Qkv(channels, heads, channels // heads, channels // heads)
         self.spread = Spread(channels, window) if window > 1 else None
         self.norm = nn.LayerNorm(channels) if window > 1 else None
@@ -89,7 +90,7 @@ class SparseAttention(nn.Module):
         if self.spread is not None:
             some = to_tokens(F.avg_pool2d(to_map(x, height, width), 1, s))  # B M C
         q, k, v = self.to_qkv(some)
-        y = attend(q, k, v, self.heads)  # B M C
+        y = self.attend(q, k, v)  # B M C
         if self.spread is not None and self.norm is not None:
             spread = self.spread(to_map(y, -(-height // s), -(-width // s)))
             if height % s or width % s:

@@ -125,8 +125,7 @@ class FixedPlusAttention(nn.Module):
         self.heads, self.masks, self.pools_max = 0, 0, False
         if self.axial:
             self.heads = source.rows.heads
-            self.rows = FixedAxisAttention(source.rows, self.height)
-            self.columns = FixedAxisAttention(source.columns, self.width)
+            self._take_axes(source)
             parts += self._mask_makers(source)
             project, gated = source.project.fuse(), self.multiplies and source.detail is not None
             self.gate = fold_hardsigmoid(project) if gated else project
@@ -139,19 +138,26 @@ class FixedPlusAttention(nn.Module):
             self.detail = nn.Sequential(depthwise, nn.ReLU6(), source.detail.project)
         self.from_x = merge(parts)
 
+    def _take_axes(self, source: PlusAttention) -> None:
+        self.rows: nn.Module = FixedAxisAttention(source.rows, self.height)
+        self.columns: nn.Module = FixedAxisAttention(source.columns, self.width)
+
     def _mask_makers(self, source: PlusAttention) -> list[nn.Conv2d]:
         """The convolutions behind q, k and v: 8h channels for the squeeze, 2m for the expand."""
         makers = []
         squeeze, expand = source.squeeze, source.expand
         self.squeezes = isinstance(squeeze, AdaptiveSqueeze)
         if isinstance(squeeze, AdaptiveSqueeze):
-            makers.append(_repeated(squeeze.masks.fuse(), squeeze.count, self.heads))
+            makers.append(self._squeeze_masks(squeeze))
         elif isinstance(squeeze, PooledSqueeze):
             self.pools_max = squeeze.mode == "max"
         if isinstance(expand, AdaptiveExpand):
             self.masks = expand.count
             makers.append(expand.masks.fuse())
         return makers
+
+    def _squeeze_masks(self, squeeze: AdaptiveSqueeze) -> nn.Conv2d:
+        return _repeated(squeeze.masks.fuse(), squeeze.count, self.heads)
 
     def forward(self, x: Tensor) -> Tensor:
         """1 C H W to 1 C H W."""
@@ -164,14 +170,16 @@ class FixedPlusAttention(nn.Module):
         if not self.axial:
             assert detail is not None
             return detail
-        rows, columns = self._squeezed(y, qkv)  # 1 h*4d H 1, 1 h*4d W 1
-        y_rows = self.rows(rows)  # 1 h*2d H 1
-        y_columns = self.columns(columns).transpose(2, 3)  # 1 h*2d 1 W
+        y_rows, y_columns = self._attended(y, qkv)  # 1 h*2d H 1, 1 h*2d 1 W
         expanded = self._expanded(y, y_rows, y_columns)  # 1 h*2d H W
         axial: Tensor = self.gate(F.relu6(expanded + qkv[:, self.v_start :]))  # 1 C H W
         if detail is None:
             return axial
         return F.hardtanh(axial, 0.0, 1.0) * detail if self.multiplies else axial + detail
+
+    def _attended(self, y: Tensor, qkv: Tensor) -> tuple[Tensor, Tensor]:
+        rows, columns = self._squeezed(y, qkv)  # 1 h*4d H 1, 1 h*4d W 1
+        return self.rows(rows), self.columns(columns).transpose(2, 3)
 
     def _squeezed(self, y: Tensor, qkv: Tensor) -> tuple[Tensor, Tensor]:
         across, down = (1, self.width), (self.height, 1)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaformer.export.rewrites._rule import Rule, Shapes
-from seaformer.models.efficientvit import Enlarged, LinearAttention, MultiScaleAttention
+from seaformer.models.efficientvit import Enlarged, MultiScaleAttention
 
 HALF_EPS = 1e-6  # 16 of the smallest steps of a half
 
@@ -57,7 +57,7 @@ class HalfAttention(MultiScaleAttention):
         weight = source.to_qkv.weight.detach()
         factors = factors.repeat(len(weight) // len(factors)).to(weight)
         self.to_qkv.weight = nn.Parameter(weight * factors.reshape(-1, 1, 1, 1))
-        self.attend = LinearAttention(key, one=of_v, eps=HALF_EPS)
+        self.attend = type(source.attend)(key, one=of_v, eps=HALF_EPS)
 
 
 def _resize(_: Enlarged, shapes: Shapes) -> nn.Module:

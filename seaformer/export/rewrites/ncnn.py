@@ -18,9 +18,10 @@ from seaformer.export.rewrites._fold import (
     scaled,
     undo_scale,
 )
-from seaformer.export.rewrites._rule import Rule
+from seaformer.export.rewrites._rule import Rule, Shapes
 from seaformer.models._heads import LightHead
 from seaformer.models._sea_attention import VALUE_RATIO, AxisAttention, SeaAttention
+from seaformer.models.topformer import SimpleHead
 
 _ENGINE = "ncnn"
 
@@ -92,18 +93,37 @@ class NormHead(nn.Module):
 
     def __init__(self, source: LightHead) -> None:
         super().__init__()
-        scale = source.scale.fuse()
-        channels = scale.out_channels
-        self.scale = nn.BatchNorm2d(channels, eps=0.0, dtype=scale.weight.dtype)
-        with torch.no_grad():
-            self.scale.weight.copy_(scale.weight.reshape(channels))
-            self.scale.bias.copy_(bias(scale))
+        self.scale = _as_norm(source.scale.fuse())
         self.classify = source.classify
 
     def forward(self, fused: Tensor) -> Tensor:
         """1 C H/8 W/8 to 1 classes H/8 W/8."""
         logits: Tensor = self.classify(F.relu(self.scale(fused)))
         return logits
+
+
+class NormSimpleHead(SimpleHead):
+    """``SimpleHead`` with its scale per channel as a norm."""
+
+    def __init__(self, source: SimpleHead) -> None:
+        nn.Module.__init__(self)
+        self.fuse = _as_norm(source.fuse.fuse())  # type: ignore[assignment]
+        self.classify = source.classify
+
+
+def _as_norm(scale: nn.Conv2d) -> nn.BatchNorm2d:
+    """A depthwise 1x1 convolution as a norm with the same answer."""
+    channels = scale.out_channels
+    norm = nn.BatchNorm2d(channels, eps=0.0, dtype=scale.weight.dtype)
+    with torch.no_grad():
+        norm.weight.copy_(scale.weight.reshape(channels))
+        norm.bias.copy_(bias(scale))
+    return norm
+
+
+def _simple(head: SimpleHead, _: Shapes) -> nn.Module:
+    conv = head.fuse.conv
+    return NormSimpleHead(head) if conv.groups == conv.out_channels else head
 
 
 RULES = (
@@ -121,6 +141,13 @@ RULES = (
         LightHead,
         lambda head, _: NormHead(head),
         "A depthwise 1x1 convolution costs ncnn six times what a norm does",
+        engines=(_ENGINE,),
+    ),
+    Rule(
+        "ncnn-simple-head-scale",
+        SimpleHead,
+        _simple,
+        "As ncnn-head-scale, for the head of TopFormer",
         engines=(_ENGINE,),
     ),
 )
