@@ -113,7 +113,7 @@ class RepVit(Classifier):
     """Image B 3 H W to logits B classes."""
 
     backbone: Backbone
-    DAMPED = ("project",)
+    DAMPED = ("project", "gate.expand")
 
     def __init__(self, row: RepVitRow, classes: int) -> None:
         super().__init__()
