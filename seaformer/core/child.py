@@ -9,7 +9,8 @@ this process holds open. When this process ends in whatever way, ``kill -9`` inc
 closes the pipe and the shell kills the group: no compiler and no runner stays behind on a core that
 the next bench measures on. A time limit, Ctrl-C and the regular end kill the group too.
 
-Programs inherit the environment, with the telemetry of the engines off.
+Programs inherit the environment, with the telemetry of the engines off. Ctrl-C waits while one is
+started or ended, and is taken while it runs.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from seaformer.core.engine import engines
+from seaformer.core.interrupt import Press, held
 
 Finished = subprocess.CompletedProcess
 Running = subprocess.Popen
@@ -82,27 +84,18 @@ def run_bytes(
     log: IO[str] | None = None,
 ) -> Finished[bytes]:
     """As ``run``, with ``send`` on stdin and the output as it is."""
-    with (
-        _group() as group,
-        subprocess.Popen(
+    with held() as press:
+        return _finish(
+            press,
             argv,
+            timeout_s,
+            send,
             stdin=subprocess.PIPE if send else subprocess.DEVNULL,
             stdout=log or subprocess.PIPE,
             stderr=subprocess.STDOUT if log else subprocess.PIPE,
             env=_environment() if environment is None else environment,
             cwd=cwd,
-            process_group=group.id,
-        ) as process,
-    ):
-        try:
-            out, err = process.communicate(send or None, timeout=min(timeout_s, _LONGEST_S))
-        except BaseException as error:
-            group.kill()
-            process.kill()
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise ChildTimeoutError(f"no end after {timeout_s:.0f} s") from error
-            raise
-    return Finished(argv, process.returncode, out or b"", err or b"")
+        )
 
 
 @contextmanager
@@ -111,16 +104,29 @@ def running(argv: Sequence[str], log: IO[bytes]) -> Iterator[Running[bytes]]:
 
     Raises ``OSError`` when it cannot be started.
     """
+    options = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "env": _environment()}
+    with held() as press, _started(argv, options) as process, press.taken():
+        yield process
+
+
+def _finish(
+    press: Press, argv: Sequence[str], timeout_s: float, send: bytes, **options: Any
+) -> Finished[bytes]:
+    """A program from start to end; a function, so that all of it is gone while Ctrl-C is held."""
+    try:
+        with _started(argv, options) as process, press.taken():
+            out, err = process.communicate(send or None, timeout=min(timeout_s, _LONGEST_S))
+    except subprocess.TimeoutExpired as error:
+        raise ChildTimeoutError(f"no end after {timeout_s:.0f} s") from error
+    return Finished(argv, process.returncode, out or b"", err or b"")
+
+
+@contextmanager
+def _started(argv: Sequence[str], options: Mapping[str, Any]) -> Iterator[Running[bytes]]:
+    """A program in a group of its own, which is killed at the end of the block."""
     with (
         _group() as group,
-        subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=_environment(),
-            process_group=group.id,
-        ) as process,
+        subprocess.Popen(argv, process_group=group.id, **options) as process,
     ):
         try:
             yield process

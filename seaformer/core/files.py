@@ -82,12 +82,8 @@ def open_regular(path: Path | str) -> BinaryIO:
 
     Reading those might not end, and opening a pipe as usual waits for its other end.
     """
-    handle, _ = _regular(path)
-    try:
-        return os.fdopen(handle, "rb")
-    except BaseException:
-        os.close(handle)
-        raise
+    # An opener: one object owns the descriptor from the start, also when Ctrl-C comes in between.
+    return open(path, "rb", opener=lambda path, _: _regular(path)[0])
 
 
 def _regular(path: Path | str) -> tuple[int, int]:

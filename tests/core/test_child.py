@@ -10,12 +10,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any, ClassVar
 
 import pytest
 
 import seaformer
 from seaformer.core import child
 from seaformer.core.child import ChildTimeoutError
+from seaformer.core.interrupt import held
 from seaformer.core.scratch import sweep
 
 PACKAGE = Path(seaformer.__file__).parent
@@ -111,6 +114,77 @@ def test_telemetry_is_off_in_every_child(monkeypatch: pytest.MonkeyPatch) -> Non
     assert child.run(["env"], 20, environment={"A": "b"}).stdout == "A=b\n"
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")  # the user's own choice
     assert "ORT_DISABLE_TELEMETRY=0" in child.run(["env"], 20).stdout.splitlines()
+
+
+class CtrlC:
+    """A trace function that presses Ctrl-C before a line of those that start or end a program."""
+
+    FUNCTIONS: ClassVar = {"run_bytes", "running", "_finish", "_started", "_group"}
+    FUNCTIONS |= {"_execute_child", "_close_pipe_fds", "__enter__", "__exit__"}
+
+    def __init__(self, before_line: int, *functions: str) -> None:
+        self.left = before_line
+        self.functions = self.FUNCTIONS | set(functions)
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        ours = code.co_filename.endswith(("subprocess.py", "child.py"))
+        return self.line if ours and code.co_name in self.functions else None
+
+    def line(self, frame: FrameType, event: str, argument: Any) -> Any:
+        self.left -= event == "line"
+        if not self.left and event == "line":
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGINT)
+        return self.line
+
+
+def left_over() -> tuple[int, set[int]]:
+    """Files that are open, and children."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return len(list(Path("/proc/self/fd").iterdir())), set(map(int, children))
+
+
+def running_true() -> None:
+    with Path(os.devnull).open("wb") as log, child.running(["true"], log):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("start", "functions"),
+    [
+        (lambda: child.run(["true"], 20, environment={}), ["__del__"]),
+        (running_true, []),  # whoever runs it decides when it is dropped
+    ],
+    ids=["run", "running"],
+)
+def test_ctrl_c_at_any_line_of_a_start_is_ctrl_c_and_leaves_nothing(
+    start: Callable[[], object], functions: list[str]
+) -> None:
+    start()
+    before, lines = left_over(), 0
+    handler, tracer = signal.getsignal(signal.SIGINT), sys.gettrace()
+    while True:
+        press = CtrlC(lines + 1, *functions)
+        sys.settrace(press)
+        try:
+            start()
+            break
+        except KeyboardInterrupt:
+            lines += 1
+        finally:
+            sys.settrace(tracer)
+        assert signal.getsignal(signal.SIGINT) is handler
+        assert left_over() == before, lines
+    assert press.left > 0, "a Ctrl-C was lost"
+    assert lines > 50
+
+
+def test_a_second_ctrl_c_is_not_held() -> None:
+    with held():
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_programs_are_started_in_one_place_only() -> None:

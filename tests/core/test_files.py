@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
+import io
 import json
 import os
 import stat
@@ -12,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -204,6 +207,24 @@ def test_a_pipe_or_a_device_is_not_read(tmp_path: Path, make: Callable[[Path], N
     make(tmp_path / "endless.json")
     with pytest.raises(CorruptArtifact, match=r"^runs/x\.json is not a regular file"):
         files.read_bytes(tmp_path / "endless.json", "runs/x.json")
+
+
+def test_ctrl_c_while_a_file_is_opened_stays_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new file object is dropped, and closes its descriptor: nobody may close it again."""
+    path = tmp_path / "x"
+    path.write_text("x")
+
+    def interrupted(*arguments: Any, **named: Any) -> None:
+        real(*arguments, **named)
+        raise KeyboardInterrupt
+
+    real = io.open
+    for module in (io, builtins):
+        monkeypatch.setattr(module, "open", interrupted)
+    with pytest.warns(ResourceWarning), pytest.raises(KeyboardInterrupt):
+        files.open_regular(path)
 
 
 def test_a_document_of_any_size_is_not_read(tmp_path: Path) -> None:
