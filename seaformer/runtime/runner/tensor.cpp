@@ -48,24 +48,35 @@ uint64_t split_mix(uint64_t state) {
   return state ^ (state >> 31);
 }
 
-// The bytes of one place; the file has those of all places and no more.
+Status wrong_size(const TensorSpec& spec, const std::string& path, size_t expected,
+                  const std::string& seen) {
+  return model_error("Input " + describe(spec) + " expects " + std::to_string(expected) +
+                     " bytes, " + path + " has " + seen + ".");
+}
+
+// The bytes of one place; the file has those of all places and no more. A pipe, which has neither a
+// size nor places, is read where it holds one tensor.
 Status read_file(const std::string& path, size_t wanted, Place place, const TensorSpec& spec,
                  std::vector<std::byte>* out) {
   const File file(std::fopen(path.c_str(), "rb"));
   if (!file) return model_error("Input file " + path + ": " + std::strerror(errno) + ".");
   const size_t before = static_cast<size_t>(place.item) * wanted;
   const size_t all = static_cast<size_t>(place.of) * wanted;
-  if (fseeko(file.get(), static_cast<off_t>(before), SEEK_SET) != 0) {
-    return model_error("Input file " + path + ": " + std::strerror(errno) + ".");
+  if (fseeko(file.get(), 0, SEEK_END) == 0) {
+    const auto size = static_cast<size_t>(ftello(file.get()));
+    if (size != all) return wrong_size(spec, path, all, std::to_string(size));
+    if (fseeko(file.get(), static_cast<off_t>(before), SEEK_SET) != 0) {
+      return model_error("Input file " + path + ": " + std::strerror(errno) + ".");
+    }
+  } else if (place.of > 1) {
+    return model_error("Input file " + path + " must be a regular file for --items, not a pipe.");
   }
   std::vector<std::byte> bytes(wanted + 1);
   const size_t seen = std::fread(bytes.data(), 1, bytes.size(), file.get());
   if (std::ferror(file.get()) != 0) return model_error("Input file " + path + " is unreadable.");
   const bool last = place.item + 1 == place.of;
   if (seen != (last ? wanted : bytes.size())) {
-    return model_error("Input " + describe(spec) + " expects " + std::to_string(all) + " bytes, " +
-                       path + " has " + (seen > wanted ? "more" : std::to_string(before + seen)) +
-                       ".");
+    return wrong_size(spec, path, all, seen > wanted ? "more" : std::to_string(before + seen));
   }
   bytes.pop_back();
   *out = std::move(bytes);

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include <unistd.h>
+
 #include "check.h"
 
 using seaformer::DType;
@@ -89,11 +91,32 @@ TEST("a file of several tensors is read place by place") {
   CHECK(values[0] == 3.0F && values[1] == 4.0F);
   CHECK(!seaformer::read_tensor(path, spec, {0, 1}, &first).ok());
   CHECK(!seaformer::read_tensor(path, spec, {2, 3}, &first).ok());
+  const auto status = seaformer::read_tensor(path, spec, {0, 3}, &first);  // before any is used
+  CHECK_EQ(status.message,
+           std::string("Input 'x' float32 [1,2] expects 24 bytes, two.bin has 16."));
   CHECK(seaformer::write_tensor("both.bin", false, first).ok());
   CHECK(seaformer::write_tensor("both.bin", true, second).ok());
   CHECK(seaformer::read_tensor("both.bin", spec, {0, 2}, &second).ok());
   std::memcpy(values, second.data.data(), sizeof values);
   CHECK(values[0] == 1.0F && values[1] == 2.0F);
+}
+
+TEST("a pipe feeds one tensor, and is refused for several") {
+  const TensorSpec spec{"x", DType::kFloat32, {1, 2}};
+  const float values[] = {1.0F, 2.0F};
+  for (const int64_t items : {1, 2}) {
+    int ends[2];
+    CHECK_EQ(pipe(ends), 0);
+    CHECK_EQ(write(ends[1], values, sizeof values), static_cast<ssize_t>(sizeof values));
+    close(ends[1]);
+    const std::string path = "/dev/fd/" + std::to_string(ends[0]);
+    Tensor tensor;
+    const auto status = seaformer::read_tensor(path, spec, {0, items}, &tensor);
+    CHECK_EQ(status.ok(), items == 1);
+    if (items == 1) CHECK_EQ(std::memcmp(tensor.data.data(), values, sizeof values), 0);
+    if (items > 1) CHECK(status.message.find("must be a regular file for --items") != std::string::npos);
+    close(ends[0]);
+  }
 }
 
 TEST("random tensors depend on the seed and the input alone") {
