@@ -73,8 +73,9 @@ def load_array(path: Path, shape: tuple[int, ...] | None, what: str) -> Array:
     try:
         array = arrays.load_array(path)
     except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise UsageError(
-            f"{path} cannot be read as an .npy array for the {what}: {error}."
+            f"{path} cannot be read as an .npy array for the {what}: {reason}."
         ) from error
     if shape is not None and array.shape != shape:
         raise UsageError(f"{path} must have the shape {shape} of the {what} (got {array.shape}).")

@@ -168,11 +168,9 @@ def write_pack(
 ) -> PackRecord:
     """Write ``out``, a tar file that holds everything, and its record.
 
-    Raises ``UsageError`` for a list of cores with another number of threads, or where ``out`` is
-    not to be a tar file.
+    Raises ``UsageError`` for a list of cores with another number of threads, and as ``check_out``.
     """
-    if out.suffix != ".tar":
-        raise UsageError(f"--out must be a .tar file (got {out}).")
+    check_out(out)
     record = _record(artifacts, plan, bundle, command)
     with temporary_folder("pack") as folder, files.staging(files.make_dir(out.parent)) as scratch:
         target = scratch / out.name
@@ -181,6 +179,13 @@ def write_pack(
         files.publish(target, out)
     files.write_json(record_path(record.id), codec.to_json(record))
     return record
+
+
+def check_out(out: Path) -> None:
+    """Raise ``UsageError`` where ``out`` cannot be written, or is not to be a tar file."""
+    if out.suffix != ".tar" or out.is_dir():
+        raise UsageError(f"--out must be a .tar file (got {out}{'/' if out.is_dir() else ''}).")
+    files.check_dir(out.parent)
 
 
 class _Pack:

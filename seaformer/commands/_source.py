@@ -53,5 +53,6 @@ def one_source(file: str, module: str) -> str:
         )
     named = file or module
     if named.endswith(_FILES) and not expanded(named).is_file():
-        raise UnknownName(f"The file {expanded(named)} does not exist.")
+        problem = "is not a file" if expanded(named).exists() else "does not exist"
+        raise UnknownName(f"{expanded(named)} {problem}.")
     return named

@@ -19,6 +19,7 @@ from seaformer.commands._print import (
     say,
     show,
 )
+from seaformer.core.files import expanded
 from seaformer.core.scratch import temporary_folder
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def merge(
     from seaformer.store.results import ResultStore, results_dir
 
     store = ResultStore(results_dir(results or None))
+    sources = [expanded(path) for path in sources]
     answers = [path for path in sources if is_answer(path)]
     for path in answers:
         _merge_answer(path, store, dry_run)

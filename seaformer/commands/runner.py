@@ -84,16 +84,17 @@ def pack(
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the order and inputs")] = 0,
 ) -> None:
     """Pack a bench as one file, to run by hand on a board; results merge takes its answer."""
-    from seaformer.bench.pack import ANSWER, HOME, write_pack
+    from seaformer.bench.pack import ANSWER, HOME, check_out, write_pack
     from seaformer.core.files import expanded
     from seaformer.runtime.build.arm64 import build_arm64_bundle
 
     plan = run_plan(how, "ssh", seed=seed, components=components, tail=tail)
+    path = expanded(out)
+    check_out(path)
     with steps() as step:
         models = artifact_files(artifacts, file_options(about, size, (), seed), step)
         bundle = build_arm64_bundle(step, libraries=engine_names((), models))
         step("pack the runner, the models and their inputs")
-        path = expanded(out)
         record = write_pack(path, models, plan, bundle, command_line())
     say(f"{path}  {path.stat().st_size / 1e6:.1f} MB, {len(record.runs)} processes")
     say("  on the board:   " + f"tar -xf {path.name} && sh {HOME}/run.sh")

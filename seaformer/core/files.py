@@ -147,7 +147,7 @@ def expanded(path: Path | str) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise UsageError(
-            f"{path} names a home folder that does not exist.", hint=_ANOTHER
+            f"{path} names a home folder that does not exist.", hint="Write the path in full."
         ) from error
 
 

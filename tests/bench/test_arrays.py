@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaformer.bench import arrays
+from seaformer.bench import arrays, foreign_inputs
+from seaformer.core.errors import UsageError
 from tests.fuzzing import budget
 
 
@@ -106,3 +108,9 @@ def test_a_damaged_file_is_a_reason_and_never_another_error(
     path.write_bytes(bytes(data[:at] if cut else data))
     with suppress(ValueError):
         assert set(arrays.load_arrays(path)) <= {"input", "output"} or not cut
+
+
+def test_a_pipe_in_place_of_an_array_is_one_sentence(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "x.npy")
+    with pytest.raises(UsageError, match=r"for the input: it is not a regular file\.$"):
+        foreign_inputs.load_array(pipe, None, "input")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,11 @@ from tests.commands.program import Forks, seaformer
         ("inspect .", 2, (". is not a model file",)),
         ("bench /", 2, ("/ is not a model file",)),
         ("inspect .json", 2, (".json is not a model file",)),
-        ("inspect ~nobody-here/x.onnx", 2, ("home folder that does not exist",)),
+        ("inspect ~nobody-here/x.onnx", 2, ("home folder that does not exist", "in full")),
+        ("results merge ~nobody-here/x", 2, ("home folder that does not exist",)),
+        ("runner pack no.onnx --out ~nobody-here/x.tar", 2, ("home folder that does not exist",)),
+        ("runner pack no.onnx --out /proc/no/x.tar", 2, ("/proc/no cannot be made",)),
+        ("runner pack no.onnx --out x.tgz", 2, ("--out must be a .tar file (got x.tgz)",)),
     ],
     ids=lambda value: value[:60] if isinstance(value, str) else None,
 )
@@ -102,6 +107,17 @@ def test_what_cannot_be_is_one_sentence_with_its_exit_code(
     assert (told.code, told.out) == (code, "")
     assert all(word in told.complaint for word in words), told.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_or_a_folder_in_place_of_a_file_is_refused_and_stays(
+    forks: Forks, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+    assert "pipe.onnx is not a file" in forks("export", "pipe.onnx", cwd=tmp_path).complaint
+    (tmp_path / "x.tar" / "full").mkdir(parents=True)
+    told = forks("runner", "pack", "no.onnx", "--out", "x.tar", cwd=tmp_path)
+    assert "--out must be a .tar file (got x.tar/)" in told.complaint
+    assert (tmp_path / "x.tar" / "full").is_dir()
 
 
 def test_an_option_nobody_has_and_a_word_for_a_number_are_usage(tmp_path: Path) -> None:
