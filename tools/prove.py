@@ -8,8 +8,11 @@ not made again. After an interruption the same command continues where it stoppe
 sources proved is skipped (``--again`` exports it too, ``--missing`` skips what any sources proved).
 An export that is refused is recorded with its reason, as a failure.
 
+A proof of a size proves smaller sizes too, so a smaller export does not replace it unasked.
+
 ``--workers 2`` exports in processes of this machine, ``--scheduler ADDRESS`` on those of a Dask
-cluster (docs/sweeps.md); a worker that dies loses nothing, and this process alone writes the file.
+cluster (docs/sweeps.md), a process for a model and precision; a worker that dies loses nothing, and
+this process alone writes the file.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from pathlib import Path
 
 from seaformer.core import codec
 from seaformer.core.artifact import Artifact, Delegation
-from seaformer.core.engine import timed_formats
+from seaformer.core.engine import installed_formats
 from seaformer.core.errors import ExportError, SeaFormerError
 from seaformer.core.precision import BASE
 from seaformer.core.proof import Proof, add, read
@@ -43,7 +46,7 @@ from seaformer.models import find_models, model_spec, smallest_size
 from seaformer.sweep.cluster import cluster, each
 from seaformer.sweep.task import TaskOrder, perform
 
-FORMATS = ",".join(timed_formats())
+FORMATS = ",".join(installed_formats())
 
 
 def main() -> int:
@@ -59,8 +62,9 @@ def _prove(given: argparse.Namespace) -> int:
     sources = sources_digest()[:16]
     refused = 0
     trials = [
-        Trial(name, format, given.precision, given.scope, _size(given, name), sources)
+        Trial(name, format, precision, given.scope, _size(given, name), sources)
         for name in dict.fromkeys(name for glob in given.globs for name in find_models(glob))
+        for precision in given.precision.split(",")
         for format in given.formats.split(",")
     ]
     if given.workers or given.scheduler:
@@ -88,11 +92,15 @@ def _kept(proof: Proof, *, print_only: bool = False) -> bool:
 
 
 def _prove_on_cluster(trials: Sequence[Trial], given: argparse.Namespace) -> int:
-    """Each trial in a process of a worker; 1 when one was refused or could not be tried."""
+    """A model's trials in a process of a worker; 1 when one was refused or could not be tried."""
+    groups: dict[str, list[Trial]] = {}
+    for one in trials:
+        groups.setdefault(f"{one.model} {one.precision}", []).append(one)
     here = str(Path(__file__).resolve())
+    options = ["--own-size"] * given.own_size + ["--again"] * given.again
     orders = {
-        f"{one.model} {one.format}": TaskOrder((here, *one.argv(given.own_size)), str(Path.cwd()))
-        for one in trials
+        key: TaskOrder((here, *_argv(group, options)), str(Path.cwd()))
+        for key, group in groups.items()
     }
     refused = 0
     with cluster(given.scheduler, given.workers) as client:
@@ -101,10 +109,18 @@ def _prove_on_cluster(trials: Sequence[Trial], given: argparse.Namespace) -> int
             if answer is None or answer.code != 0:
                 print(f"{ended.key} was not tried: {ended.error or (answer and answer.message)}")
                 refused += 1
-                continue
-            content = answer.output.strip().splitlines()[-1].encode()
-            refused += _kept(codec.decode(Proof, content, where=ended.key))
+            for line in answer.output.splitlines() if answer else ():
+                if line.startswith("{"):  # libraries print, too
+                    refused += _kept(codec.decode(Proof, line.encode(), where=ended.key))
     return int(refused > 0)
+
+
+def _argv(group: Sequence[Trial], options: Sequence[str]) -> tuple[str, ...]:
+    """The command line that tries a model's formats in one precision, and prints the proofs."""
+    one, formats = group[0], ",".join(trial.format for trial in group)
+    size = () if "--own-size" in options else ("--size", f"{one.size[0]}x{one.size[1]}")
+    kind = ("--formats", formats, "--precision", one.precision, "--scope", one.scope)
+    return (one.model, *kind, *size, *options, "--print")
 
 
 def _arguments() -> argparse.Namespace:
@@ -148,19 +164,16 @@ class Trial:
     sources: str
 
     def is_known(self, *, any_sources: bool) -> bool:
-        """Whether the file has its outcome already."""
+        """Whether the file has its outcome already, at this size or a larger one."""
         read.cache_clear()  # another run may have written meanwhile
         kind = (self.model, self.format, self.precision, self.scope)
         return any(
-            proof.kind == kind and (any_sources or proof.sources == self.sources)
+            proof.kind == kind
+            and (any_sources or proof.sources == self.sources)
+            and proof.height >= self.size[0]
+            and proof.width >= self.size[1]
             for proof in read().of(self.model)
         )
-
-    def argv(self, keep: bool) -> tuple[str, ...]:
-        """The command line that tries this alone, and prints the proof."""
-        where = ("--own-size",) if keep else ("--size", f"{self.size[0]}x{self.size[1]}")
-        kind = ("--formats", self.format, "--precision", self.precision, "--scope", self.scope)
-        return (self.model, *kind, *where, "--again", "--print")
 
     def proof(self, *, keep: bool, again: bool = False) -> Proof:
         """Export once; the outcome, also of an export that was refused.
