@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import pickle
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,11 @@ def zipped(path: Path) -> None:
         archive.writestr("weights/best.pth", b"x")
 
 
+def tarred(path: Path) -> None:
+    with tarfile.open(path, "w") as archive:
+        archive.add(__file__, "w.pth")
+
+
 KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     "TorchScript": (torchscript, "a TorchScript program"),
     "torch.export": (exported, "an exported program"),
@@ -114,14 +120,26 @@ KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     "gzip": (lambda p: p.write_bytes(b"\x1f\x8b\x08\0" + bytes(20)), "a packed archive"),
     "HDF5": (lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(20)), "an HDF5 file"),
     "ExecuTorch": (lambda p: p.write_bytes(b"\x1c\0\0\0ET12" + bytes(20)), "an ExecuTorch program"),
+    "ONNX": (lambda p: p.write_bytes(b"\x08\x0a\x12\x07pytorch" + bytes(20)), "an ONNX model"),
+    "tar": (tarred, "a packed archive"),
+    "HTML with a byte order mark": (
+        lambda p: p.write_text("<!-- 404 --><HTML>", encoding="utf-16"),
+        "a web page",
+    ),
+    "PNG": (lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20)), "a picture"),
+    "text of accents": (lambda p: p.write_text("nicht verfügbar", encoding="utf-8"), "a text file"),
+    "Paddle's inference": (lambda p: p.write_bytes(bytes(20)), "a part of a Paddle inference"),
 }
+
+
+SUFFIXES = {"torch.export": ".pt2", "Paddle's inference": ".pdiparams"}
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's about TorchScript, which is what the case is about
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_not_a_checkpoint_is_called_by_its_name(tmp_path: Path, kind: str) -> None:
     write, words = KINDS[kind]
-    path = tmp_path / ("w.pt2" if kind == "torch.export" else "w.pth")
+    path = tmp_path / f"w{SUFFIXES.get(kind, '.pth')}"
     write(path)
     reason = refusal(path)
     assert f"{path.name} is {words}" in reason

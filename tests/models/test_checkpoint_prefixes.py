@@ -42,6 +42,8 @@ def below(prefix: str, state: State) -> State:
         "module.module.",
         "module.model.",
         "model._orig_mod.",
+        "model_",
+        "a.b.c.d.e.f.g.",
     ],
 )
 def test_a_prefix_of_all_keys_is_removed_and_reported(
@@ -67,14 +69,23 @@ def test_what_a_trainer_keeps_beside_the_network_is_left_out_and_reported(
 
 def test_two_networks_that_fit_are_not_guessed_between(tmp_path: Path, tiny: State) -> None:
     path = save(tmp_path, below("student.", tiny) | below("teacher.", tiny))
-    assert "2 networks that fit: student., teacher." in refusal(path)
+    assert "2 networks that fit: 'student.', 'teacher.'" in refusal(path)
 
 
-@pytest.mark.parametrize("entry", ["model_state_dict", "model_state", "net", "params"])
+@pytest.mark.parametrize(
+    "entry", ["model_state_dict", "model_state", "net", "params", "generator", "best"]
+)
 def test_the_entries_of_training_scripts_are_found(tmp_path: Path, tiny: State, entry: str) -> None:
     optimiser = {"state": {0: {"step": torch.tensor(3)}}, "param_groups": [{"lr": 0.1}]}
     path = save(tmp_path, {"epoch": 3, entry: tiny, "optimizer_state_dict": optimiser})
     assert assert_loads(path).entry == entry
+
+
+def test_entries_of_other_names_are_not_guessed_between(tmp_path: Path, tiny: State) -> None:
+    path = save(tmp_path, {"first": tiny, "second": {"a": torch.ones(3)}})
+    assert "got other entries (first, second)" in refusal(path)
+    deep = save(tmp_path, {"best": {"weights_of_it": {"it": tiny}}, "epoch": 3})
+    assert assert_loads(deep).entry == "best.weights_of_it.it"
 
 
 def test_a_prefix_with_another_model_behind_it_still_says_which(tmp_path: Path) -> None:
@@ -120,7 +131,7 @@ def is_averaged(path: Path, tiny: State) -> bool:
 def test_averaged_twins_load_only_when_asked_for(tmp_path: Path, tiny: State, prefix: str) -> None:
     state = below(prefix, tiny) | twins(tiny, prefix)
     path = save(tmp_path, {"state_dict": state, "meta": {}})
-    assert sum(assert_loads(path).left_out.values()) == len(tiny)
+    assert assert_loads(path).left_out == {f"{prefix}ema_*": len(tiny)}
     assert is_averaged(path, tiny)
 
 

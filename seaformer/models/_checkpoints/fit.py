@@ -57,11 +57,13 @@ def best_fit(network: Network, family: ModuleType, state: State, *, averaged: bo
     if plain.whole:
         return plain
     fits = [plain]
-    fits += [fit(network, family, state, p) for p in prefixes(state, len(plain.expected) // 2)]
+    most = len(plain.expected) // 2
+    starts = dict.fromkeys([*prefixes(state, most), *_fronts(state, plain.expected, most)])
+    fits += [fit(network, family, state, prefix) for prefix in starts]
     whole = [each for each in fits if each.whole]
     chosen = [each for each in whole if ("ema" in each.prefix) == averaged] or whole
     if len(chosen) > 1:
-        names = ", ".join(each.prefix for each in chosen)
+        names = ", ".join(repr(each.prefix) for each in chosen)
         raise WeightsMismatch(
             f"The checkpoint holds {len(chosen)} networks that fit: {names}.",
             hint="Save the weights of one of them.",
@@ -76,6 +78,15 @@ def prefixes(keys: Iterable[str], at_least: int) -> list[str]:
         parts = key.split(".")[:-1][:_DEEPEST]
         counts.update(".".join(parts[: i + 1]) + "." for i in range(len(parts)))
     return sorted((p for p, count in counts.items() if count >= max(at_least, 1)), key=len)
+
+
+def _fronts(keys: State, expected: Shapes, at_least: int) -> list[str]:
+    """What so many keys have in front of an expected one, also without a dot: ``model_``."""
+    first = next(iter(expected))
+    fronts = {key.removesuffix(first) for key in keys if key.endswith(first) and key != first}
+    return [
+        front for front in fronts if sum(key.startswith(front) for key in keys) >= max(at_least, 1)
+    ]
 
 
 def fit(network: Network, family: ModuleType, state: State, prefix: str) -> Fit:

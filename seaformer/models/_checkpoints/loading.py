@@ -31,7 +31,7 @@ from seaformer.models._checkpoints.fit import (
     shapes_of,
 )
 from seaformer.models._checkpoints.source import Source, find_source
-from seaformer.models._checkpoints.state import Weights, read_weights
+from seaformer.models._checkpoints.state import TWIN, Weights, read_weights
 
 _DIVERGED = "The training that wrote it diverged; use another."
 _FEWEST = 0.5  # of a backbone file's keys, for it to be one of this model
@@ -185,5 +185,8 @@ def _grouped(keys: Iterable[str], used: Iterable[str]) -> dict[str, int]:
     for key in keys:
         parts = key.split(".")
         starts = (".".join(parts[: i + 1]) for i in range(len(parts)))
-        groups[next((start for start in starts if start not in taken), key)] += 1
+        start = next((start for start in starts if start not in taken), key)
+        if start == key and parts[-1].startswith(TWIN):  # its dots are underscores
+            start = ".".join([*parts[:-1], f"{TWIN}*"])
+        groups[start] += 1
     return dict(groups)

@@ -39,7 +39,7 @@ _WRAPPERS = (
     "_fsdp_wrapped_module",
     "_checkpoint_wrapped_module",
 )
-_TWIN = "ema_"
+TWIN = "ema_"
 _AVERAGES = "n_averaged"  # the counter of torch.optim.swa_utils.AveragedModel
 _PADDLE_NAMES, _PADDLE_PARTS = "StructuredToParameterName@@", "UnpackBigParamInfor@@"
 
@@ -89,7 +89,19 @@ def _entry(content: Mapping[object, object], averaged: bool) -> str:
         names = _ENTRIES
     elif averaged:
         names = (*_AVERAGED, *_ENTRIES)
-    return next((name for name in names if isinstance(content.get(name), Mapping)), "")
+    named = next((name for name in names if isinstance(content.get(name), Mapping)), "")
+    if named or any(_as_tensor(value) is not None for value in content.values()):
+        return named
+    others = [key for key, value in content.items() if isinstance(key, str) and _holds(value)]
+    return others[0] if len(others) == 1 else ""
+
+
+def _holds(value: object, depth: int = 3) -> bool:
+    """Whether an entry of any name holds tensors by name, itself or some entries below."""
+    if not isinstance(value, Mapping) or not depth:
+        return False
+    named = [each for key, each in value.items() if isinstance(key, str)]
+    return any(_as_tensor(each) is not None or _holds(each, depth - 1) for each in named)
 
 
 def _tensors(content: object) -> tuple[dict[str, Tensor], list[str]]:
@@ -163,12 +175,12 @@ def _unwrapped(weights: Weights) -> Weights:
 def _without_twins(weights: Weights, *, averaged: bool) -> Weights:
     """Without the averaged twin of each key (``ema_backbone_stem_weight``), or in its place."""
     twins = {}  # a key -> its twin
-    last = {key for key in weights.state if key.rpartition(".")[2].startswith(_TWIN)}
+    last = {key for key in weights.state if key.rpartition(".")[2].startswith(TWIN)}
     places = {key.rpartition(".")[0] for key in last}
     for key in weights.state:
         for place in places if key not in last else ():
             prefix = f"{place}." if place else ""
-            twin = f"{prefix}{_TWIN}{key.removeprefix(prefix).replace('.', '_')}"
+            twin = f"{prefix}{TWIN}{key.removeprefix(prefix).replace('.', '_')}"
             if key.startswith(prefix) and twin in last:
                 twins[key] = twin
     named = set(twins.values())
