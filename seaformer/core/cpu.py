@@ -75,7 +75,8 @@ def find_emulated(name: str) -> Core:
 def core_name(implementer: str, part: str) -> str:
     """A core by the two numbers of /proc/cpuinfo: ``Cortex-A77``."""
     names = {(core.implementer, core.part): core.name for core in list_cores()}
-    return names.get((implementer, part), f"unknown core {implementer}:{part}")
+    unknown = f"unknown core {implementer}:{part}" if implementer and part else "unknown core"
+    return names.get((implementer, part), unknown)
 
 
 def rank_clusters(clusters: Sequence[Cluster]) -> tuple[Cluster, ...]:

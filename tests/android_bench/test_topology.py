@@ -75,6 +75,7 @@ def test_an_unknown_chip_is_what_the_phone_calls_it() -> None:
 
 def test_an_unknown_core_keeps_its_numbers() -> None:
     assert core_name("0x41", "0xfff") == "unknown core 0x41:0xfff"
+    assert core_name("", "") == "unknown core"
 
 
 @pytest.mark.parametrize("phone", PHONES)

@@ -62,6 +62,9 @@ CHIPS = {
     "Unisoc SC9863A (one kind of core)": ("4 A55 1.20, 4 A55 1.60", "7 7 3"),
     "RK3399 board": ("4 A53 1.42, 2 A72 1.80", "5 5 3"),
     "Raspberry Pi 5": ("4 A76 2.40", "3 3 3"),
+    "Jetson AGX Orin": ("12 A78AE 2.20", "11 11 11"),
+    "a board that clocks its small cores higher": ("4 A78AE 1.70, 4 A55 1.90", "3 3 7"),
+    "equal clocks, fast cores first": ("4 A720AE 1.90, 4 A520AE 1.90", "3 3 7"),
 }
 # What is written in the table, by the name that /proc/cpuinfo gives.
 NAMES = {
@@ -287,6 +290,13 @@ def test_a_core_without_a_row_leaves_the_clocks() -> None:
 
 def test_every_row_has_a_capacity() -> None:
     assert [core.name for core in list_cores() if core.capacity < 50] == []
+
+
+def test_the_form_of_a_core_for_cars_is_as_fast_as_the_core() -> None:
+    capacities = {core.name: core.capacity for core in list_cores()}
+    cars = [name for name in capacities if name.endswith("AE")]
+    assert len(cars) > 4
+    assert all(capacities[name] == capacities[name.removesuffix("AE")] for name in cars)
 
 
 def test_an_arm_board_that_is_the_host_is_ranked_as_a_phone_is(tmp_path: Path) -> None:
