@@ -29,7 +29,7 @@ from seaformer.core.preprocessing import FLOAT
 from seaformer.core.request import ExportRequest, check_input
 from seaformer.core.runs import Measurements
 from seaformer.estimate.counted import report_store
-from seaformer.estimate.run import CORE, open_estimator
+from seaformer.estimate.run import open_estimator
 from seaformer.evaluation.network import NetworkOptions
 from seaformer.evaluation.order import EvalOrder, evaluate_order
 from seaformer.evaluation.outcome import Evaluation
@@ -217,16 +217,16 @@ def evaluate(
 
 
 def estimate(
-    models: Model | Iterable[Model], *, core: str = CORE, calibration: Path | str | None = None,
+    models: Model | Iterable[Model], *, core: str = "", calibration: Path | str | None = None,
     format: str | Sequence[str] = (), precision: str | Sequence[str] = BASE.name,
     size: tuple[int, int] | None = None, components: bool = False, operators: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Estimate, ...]:  # fmt: skip
     """Estimate latency on a core that is not at hand (docs/estimate.md); nothing is stored.
 
-    ``calibration`` is a file of ``seaformer estimate calibrate``, in the place of the one of
-    ``core``; the other parameters are those of ``bench``, but for a model by name: one format when
-    absent. Raises ``UsageError`` for a core or an engine that no calibration covers.
+    ``core`` is ``sd865`` when absent, or that of ``calibration``, a file of ``seaformer estimate
+    calibrate``; the other parameters are those of ``bench``, but for a model by name: one format
+    when absent. Raises ``UsageError`` for a core or an engine that no calibration covers.
     """
     step = progress or (lambda _: None)
     models = tuple(_several(models))

@@ -78,7 +78,7 @@ def estimate(
             autocompletion=_complete.formats,
         ),
     ] = DEFAULT_FORMAT,
-    core: Annotated[str, typer.Option(help="the core: sd865, sd855, rpi5")] = CORE,
+    core: Annotated[str, typer.Option(help=f"{CORE} (when absent), sd855 or rpi5")] = "",
     calibration: Annotated[str, typer.Option(help="a file of `estimate calibrate`")] = "",
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of seeded weights")] = 0,
     operators: Annotated[

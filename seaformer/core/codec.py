@@ -137,7 +137,7 @@ def _required(kind: Any) -> frozenset[str]:
 
 def _check_schema(data: Any, newest: int, where: str) -> None:
     schema = data.get("schema") if isinstance(data, dict) else None
-    if type(schema) is not int or schema < 1:
+    if type(schema) is not int or not 1 <= schema < 1 << _BITS:
         raise CorruptArtifact(f"{where}: expected a document with a schema number.")
     if schema > newest:
         raise SchemaTooNew(

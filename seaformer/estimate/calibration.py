@@ -20,7 +20,8 @@ from seaformer.estimate.domain import Domain, attends, domain_of, is_dense, unse
 from seaformer.estimate.evidence import Evidence, dense_share, evidence, family_of
 from seaformer.estimate.figures import Figure
 from seaformer.estimate.published import CLOCK_GHZ, published, published_cores
-from seaformer.estimate.scale import WIDEST, Point, Rule, Scale, best_rule, check_scale, make_scale
+from seaformer.estimate.scale import WIDEST, Point, Rule, Scale, best_rule, make_scale
+from seaformer.estimate.usable import check_usable
 
 SCHEMA = 1
 _SHIPPED = Path(__file__).with_name("calibrations")
@@ -140,14 +141,11 @@ def load(path: Path) -> Calibration:
     """Read a calibration.
 
     Raises ``CorruptArtifact``, ``SchemaTooNew`` for a newer file, ``ArtifactError`` for one without
-    scales, or with numbers that scale nothing.
+    scales or versions, or with numbers that scale nothing.
     """
     content = files.read_bytes(path)
     calibration = codec.decode(Calibration, content, where=path.name, newest=SCHEMA)
-    if not calibration.scales:
-        raise ArtifactError(f"{path.name} has no scale.", hint="seaformer estimate calibrate")
-    for scale in calibration.scales:
-        check_scale(scale, path.name)
+    check_usable(calibration, path.name)
     return calibration
 
 
@@ -192,9 +190,11 @@ def calibrate(
     rows = tuple(row for row, _ in kept)
     scales = tuple(_scales(rows, [row for row, _ in bound], ghz))
     if not scales:
+        inside = sum(row.inside for row in rows)
         raise UsageError(
             f"Too few rows are left to calibrate {core}: a scale needs {_LEAST_ROWS} of one engine "
-            f"with models that counts come with the package for (got {len(rows)})."
+            "that are inside, with models that counts come with the package for "
+            f"(got {inside}, and {len(rows) - inside} outside)."
         )
     return Calibration(
         schema=SCHEMA,

@@ -210,13 +210,19 @@ def open_estimator(
 ) -> Estimator:
     """The estimator of a core, or of a calibration's ``file``, for files of these engines.
 
-    Without engines it takes recorded code alone.
+    Without engines it takes recorded code alone. An empty ``core`` is that of the file, or the one
+    that is taken where none is named.
 
     ``notice`` is called with the line that installs LLVM where it is missing. Raises ``UsageError``
     for a core or an engine that no calibration covers, ``ArtifactError`` for another LLVM or QEMU
     than the calibration's, ``MissingExtra`` where the emulator is missing.
     """
-    calibration = load(expanded(file)) if file else shipped(core)
+    calibration = load(expanded(file)) if file else shipped(core or CORE)
+    if core and core != calibration.core:
+        raise UsageError(
+            f"{file} is a calibration of {calibration.core}, not of {core}.",
+            hint="Leave --core out, or name another file.",
+        )
     engines = tuple(engines)
     for engine in engines:
         calibration.check_engine(engine)

@@ -15,8 +15,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seaformer.core.errors import ArtifactError
-
 WIDEST = 2.0  # the factor of networks outside the domain, and the most of any interval
 # Student's t, 95 %, for 1, 2, ... degrees of freedom: a 90 % interval has 5 % on each side.
 _T = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812)
@@ -73,22 +71,6 @@ class Scale:
         """The estimate."""
         own = self.attending_ns if attends else None
         return count * (self.ns if own is None else own) / 1e6
-
-
-def check_scale(scale: Scale, where: str) -> None:
-    """Raise ``ArtifactError`` for numbers that scale nothing; ``where`` is the file."""
-    own = scale.ns if scale.attending_ns is None else scale.attending_ns
-    for name, value, usable, limit in (
-        ("ns", scale.ns, scale.ns > 0, "above 0"),
-        ("attending_ns", own, own > 0, "above 0"),
-        ("factor", scale.factor, scale.factor >= 1, "at least 1"),
-    ):
-        if not usable or math.isinf(value):
-            raise ArtifactError(
-                f"{where}: {name} of {scale.engine} {scale.precision} must be {limit} "
-                f"(got {value:g}).",
-                hint="Make it again: seaformer estimate calibrate",
-            )
 
 
 def fit(points: Sequence[Point]) -> float:

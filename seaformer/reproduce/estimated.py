@@ -105,7 +105,7 @@ class Estimating:
         """
         name = self.device.partition(":")[2] or CORE
         file = expanded(name) if name.endswith(".json") else None
-        estimator = open_estimator(name, file, self.factory.engines, self.say)
+        estimator = open_estimator("" if file else name, file, self.factory.engines, self.say)
         run = Estimates(estimator, self.factory, progress, stored=self.stored, limit=self.limit)
         run.run(planned.works)
         page = estimated_page(planned, run.answers, run.reasons)

@@ -308,7 +308,7 @@ class _Run:
         values = torch.stack([loss.value.detach(), *(part.detach() for _, part in loss.parts)])
         value, *parts = self.accelerator.reduce(values, "mean").tolist()
         if not math.isfinite(value):
-            raise self._diverged(f"The loss of iteration {iteration} is {value}.")
+            raise self._diverged(f"The loss of iteration {iteration + 1} is {value}.")
         return Entry(iteration, value, lr, tuple(zip(names, parts, strict=True)))
 
     def _diverged(self, sentence: str) -> Diverged:
@@ -332,7 +332,7 @@ class _Run:
             return
         state = self.network.state_dict()
         if not all(bool(value.isfinite().all()) for value in state.values()):
-            raise self._diverged(f"Weights are not finite after iteration {iteration - 1}.")
+            raise self._diverged(f"Weights are not finite after iteration {iteration}.")
         content = {
             "network": state,
             "optimiser": self.optimiser.state_dict(),

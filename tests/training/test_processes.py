@@ -134,7 +134,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     kept, state = run.weights.read_bytes(), checkpoints.load(run.state)
     next(iter(state["network"].values())).fill_(torch.nan)
     checkpoints.save(run.state, state)
-    with pytest.raises(Diverged, match="loss of iteration 2 is nan") as caught:
+    with pytest.raises(Diverged, match="loss of iteration 3 is nan") as caught:
         train(plan, resume=True)
     assert str(run.weights) in caught.value.hint
     assert "--lr" in caught.value.hint
