@@ -35,6 +35,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from seaformer.core.artifact import FORWARD
 from seaformer.core.engine import FormatName
 from seaformer.core.errors import SeaFormerError
 from seaformer.core.precision import BASE
@@ -43,10 +44,12 @@ from seaformer.core.ratio import ratio_of_medians
 from seaformer.export import export_model
 from seaformer.export.rewrites import list_rules
 from seaformer.models import create_model
-from seaformer.runtime import load_session
+from seaformer.runtime.python_runner.engines import ENGINES
+from seaformer.runtime.python_runner.flags import RunnerProblem
 
 Array = npt.NDArray[Any]
-Run = Callable[[], Array]
+Run = Callable[[], object]
+Way = tuple[Run, Callable[[], Array]]  # one inference, and the output of the last one
 
 
 @dataclass
@@ -74,22 +77,25 @@ class Subject:
     onnx: Path
 
 
-def exported(subject: Subject, format: FormatName, folder: Path, *, plain: bool) -> Run:
+def exported(subject: Subject, format: FormatName, folder: Path, *, plain: bool) -> Way:
     without = tuple(rule.name for rule in list_rules()) if plain else ()
     out = folder / ("plain" if plain else "ours")
     artifact = export_model(
         subject.model, size=subject.size, format=format, no_rewrite=without, out=out
     )
-    session = load_session(artifact)
-    return lambda: session.run([subject.image])[0]
+    engine = ENGINES.load(artifact.runtime).open_engine(artifact.path, 1, None)
+    engine.load(FORWARD)
+    engine.set_inputs([subject.image])
+    return engine.run, lambda: np.asarray(engine.outputs()[0][1])
 
 
-def openvino(subject: Subject) -> Run:
+def openvino(subject: Subject) -> Way:
     ov = importlib.import_module("openvino")
     options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     compiled = ov.compile_model(str(subject.onnx), "CPU", options)
     request = compiled.create_infer_request()
-    return lambda: np.asarray(request.infer([subject.image])[compiled.output(0)])
+    request.set_tensor(compiled.input(0), ov.Tensor(subject.image))
+    return request.infer, lambda: np.asarray(request.get_output_tensor(0).data)
 
 
 def convert_to_mnn(onnx: Path) -> Path:
@@ -105,7 +111,7 @@ def convert_to_mnn(onnx: Path) -> Path:
     return path
 
 
-def mnn(subject: Subject) -> Run:
+def mnn(subject: Subject) -> Way:
     package = importlib.import_module("MNN")
     path = convert_to_mnn(subject.onnx)
     interpreter = package.Interpreter(str(path))
@@ -115,17 +121,20 @@ def mnn(subject: Subject) -> Run:
     shape = subject.image.shape
     image = package.Tensor(shape, package.Halide_Type_Float, subject.image, kind)
 
-    def run() -> Array:
-        given.copyFrom(image)
+    def run() -> None:
+        given.copyFrom(image)  # an inference may reuse the memory of the input
         interpreter.runSession(session)
-        output = interpreter.getSessionOutput(session)
-        host = package.Tensor(output.getShape(), package.Halide_Type_Float, kind)
-        output.copyToHostTensor(host)
+
+    def output() -> Array:
+        result = interpreter.getSessionOutput(session)
+        host = package.Tensor(result.getShape(), package.Halide_Type_Float, kind)
+        result.copyToHostTensor(host)
         return np.asarray(host.getNumpyData())
 
-    return run
+    return run, output
 
 
+PROBLEMS = (ImportError, SeaFormerError, RunnerProblem, subprocess.CalledProcessError)
 PEERS = {"OpenVINO, plain": openvino, "MNN, plain": mnn}
 
 
@@ -143,7 +152,7 @@ def contenders(
     subject: Subject, formats: Sequence[FormatName], folder: Path
 ) -> Iterator[Contender]:
     """Those that can be opened here; why another one cannot goes to stderr."""
-    ways: dict[str, Callable[[], Run]] = {}
+    ways: dict[str, Callable[[], Way]] = {}
     for format in formats:
         for plain in (False, True):
             name = f"{format}, {'plain' if plain else 'ours'}"
@@ -154,9 +163,10 @@ def contenders(
     for name, make in ways.items():
         try:
             with quiet():
-                run = make()
-                output = run()
-        except (ImportError, SeaFormerError, subprocess.CalledProcessError) as error:
+                run, result = make()
+                run()
+                output = result()
+        except PROBLEMS as error:
             print(f"{name}: left out ({type(error).__name__}: {error})", file=sys.stderr)
             continue
         yield Contender(name, run, float(np.abs(output.reshape(expected.shape) - expected).max()))
