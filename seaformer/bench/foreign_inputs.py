@@ -5,6 +5,7 @@ An image input gets the photograph, any other seeded numbers; the user's ``.npy`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from seaformer.bench import arrays
 from seaformer.core.errors import UsageError
 from seaformer.core.files import expanded
 from seaformer.core.free import fixed_size
+from seaformer.core.manifest import LARGEST_TENSOR
 from seaformer.core.model_file import ModelFile, TensorDescription
 from seaformer.core.registry import unknown
 
@@ -135,7 +137,10 @@ def _sizes(tensor: TensorDescription, model: ModelFile, options: FileOptions) ->
             f"{model.file}: the input {tensor.name!r} ({_text(tensor.shape)}) leaves sizes free.",
             hint=f"State them: {_advice(tensor, shape)}",
         )
-    return tuple(int(size) for size in shape)
+    sizes = tuple(int(size) for size in shape)
+    if math.prod(sizes) > LARGEST_TENSOR:
+        raise UsageError(f"The input {tensor.name!r} must have at most {LARGEST_TENSOR:,} values.")
+    return sizes
 
 
 def _one(stated: dict[str, tuple[int, ...]], size: int | str) -> int | str:

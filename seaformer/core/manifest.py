@@ -40,7 +40,7 @@ DTYPES = (
     "uint64",
 )
 _BARE = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
-_LARGEST_TENSOR = 1 << 31  # values: 8 GB of float32, more than any network here takes
+LARGEST_TENSOR = 1 << 31  # values: 8 GB of float32, more than any network here takes
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ def _tensors(field: str, tensors: Sequence[TensorInfo]) -> Iterator[_Fault]:
 
 
 def _tensor(field: str, shape: Sequence[int]) -> Iterator[_Fault]:
-    if min(shape, default=1) < 1 or math.prod(shape) > _LARGEST_TENSOR:
-        yield _Fault(field, f"sizes from 1 on, at most {_LARGEST_TENSOR} values", list(shape))
+    if min(shape, default=1) < 1 or math.prod(shape) > LARGEST_TENSOR:
+        yield _Fault(field, f"sizes from 1 on, at most {LARGEST_TENSOR} values", list(shape))
 
 
 def _agreement(artifact: Artifact) -> Iterator[_Fault]:

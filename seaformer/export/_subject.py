@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from seaformer.core.checkpoint import LoadedCheckpoint
 from seaformer.core.errors import ModelError, ShapeError, UsageError
+from seaformer.core.manifest import LARGEST_TENSOR
 from seaformer.core.preprocessing import FLOAT, Labels, Preprocessing
 from seaformer.core.quiet import quiet
 from seaformer.core.request import OTHER_TASK, ExportRequest
@@ -153,6 +154,8 @@ def _checked_shape(request: ExportRequest) -> tuple[int, ...]:
             f"--shape must be 1xCxHxW: one image of C channels (got {seen}).",
             hint="For example: --shape 1x3x512x512",
         )
+    if math.prod(shape) > LARGEST_TENSOR:
+        raise UsageError(f"--shape must have at most {LARGEST_TENSOR:,} values.")
     if shape[1] != _COLOURS and stated_preprocessing(request) is not None:
         raise UsageError(
             "--mean, --std and --input uint8 require a module that takes 3 channels "

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from seaformer.core.codec import shortened
 from seaformer.core.errors import ShapeError, UsageError
 from seaformer.core.registry import Registry, lazy_attribute
 from seaformer.core.spec import AVERAGED, CHECKPOINT, SEEDED, WITH_BACKBONE, ModelSpec
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 FAMILIES = Registry("seaformer.models", "model family", "export")
+_MOST_CLASSES = 1 << 16
 _SMALLEST_SIDE = 32
 MAX_SIDE = 4096
 
@@ -67,13 +69,15 @@ def model_spec(
 
     A spec that is not the row's own has no row of the paper. Raises ``UnknownName``,
     ``ShapeError`` for a size the network cannot take, ``UsageError`` for a number of classes
-    below 1.
+    below 1 or above 65,536, which a map of 16 bits holds.
     """
     spec = zoo_entry(name).spec
     height, width = size or (spec.height, spec.width)
     classes = spec.classes if classes is None else classes
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
-        raise UsageError(f"A model has 1 or more classes, not {classes!r}.")
+    whole = isinstance(classes, int) and not isinstance(classes, bool)
+    if not whole or not 1 <= classes <= _MOST_CLASSES:
+        seen = shortened(repr(classes))
+        raise UsageError(f"A model has 1 to {_MOST_CLASSES:,} classes, not {seen}.")
     check_size(spec, height, width)
     if (height, width, classes) == (spec.height, spec.width, spec.classes):
         return spec

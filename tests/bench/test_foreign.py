@@ -160,6 +160,8 @@ def test_free_sizes_have_to_be_stated_and_the_row_has_them(tmp_path: Path) -> No
     assert caught.value.hint == "State them: --size HxW"
     with pytest.raises(UnknownName, match="depth"):
         open_file(path, FileOptions(shapes=(("depth", (1,)),)))
+    with pytest.raises(UsageError, match="'image' must have at most 2,147,483,648 values"):
+        open_file(path, FileOptions(shapes=(("image", (10**23, 3, 8, 8)),)))
     by_size = open_file(path, FileOptions(size=(16, 24)))
     by_name = open_file(path, FileOptions(shapes=(("height", (24,)), ("width", (32,)))))
     whole = open_file(path, FileOptions(shapes=(("image", (2, 3, 8, 8)),)))

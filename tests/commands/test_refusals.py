@@ -72,6 +72,8 @@ from tests.commands.program import Forks, seaformer
         ),
         ("export --variant t --input uint8 --components", 2, ("do not go together",)),
         ("export --variant t --mean 1,2,3", 2, ("--mean is for --module", "has its own")),
+        (f"export --variant t --classes {9**30}", 2, ("1 to 65,536 classes, not 4239",)),
+        (f"export --module a:b --shape 1x3x{9**20}x64", 2, ("at most 2,147,483,648 values",)),
         ("export --module a:b --shape 1x3x64x64 --std 1,2", 2, ("--std must be three numbers",)),
         ("bench --variant t --input uint8 --format ncnn", 2, ("not supported for ncnn",)),
         ("bench no.onnx --input uint8", 2, ("--input uint8 is for models by name",)),

@@ -294,8 +294,10 @@ def test_a_size_the_network_cannot_take_says_what_was_seen_and_what_it_takes(
 
 
 def test_a_model_has_at_least_one_class() -> None:
-    with pytest.raises(UsageError, match="1 or more classes"):
+    with pytest.raises(UsageError, match="1 to 65,536 classes"):
         model_spec("seaformer_t", classes=-3)
+    with pytest.raises(UsageError, match=r"not 9{57}\.\.\.\.$"):
+        model_spec("seaformer_t", classes=int("9" * 300))
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:

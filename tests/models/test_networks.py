@@ -227,8 +227,8 @@ def test_a_field_of_the_row_can_be_replaced() -> None:
     [
         ({"clases": 3}, "classes"),
         ({"head": 3}, "heads"),
-        ({"classes": 0}, "1 or more classes"),
-        ({"classes": "ten"}, "1 or more classes"),
+        ({"classes": 0}, "1 to 65,536 classes"),
+        ({"classes": "ten"}, "1 to 65,536 classes"),
         ({"heads": 0}, "heads cannot be 0"),
         ({"heads": "four"}, "heads cannot be 'four'"),
         ({"fusion_channels": (64,)}, "2 numbers"),
