@@ -100,7 +100,28 @@ def onnxruntime(
     return run, lambda: results[0]
 
 
-ENGINES = {"mnn": mnn, "openvino": openvino, "onnxruntime": onnxruntime}
+def armnn(folder: Path, image: Array, precision: str, options: Sequence[str]) -> tuple[Run, Output]:
+    package = importlib.import_module("pyarmnn")
+    parser = package.ITfLiteParser()
+    network = parser.CreateNetworkFromBinaryFile(str(folder / "plain.tflite"))
+    runtime = package.IRuntime(package.CreationOptions())
+    half = package.OptimizerOptions(precision == "fp16", False)
+    backends = [package.BackendId("CpuAcc")]
+    optimised, _ = package.Optimize(network, backends, runtime.GetDeviceSpec(), half)
+    loaded, _ = runtime.LoadNetwork(optimised)
+    (given,), (asked,) = (
+        parser.GetSubgraphInputTensorNames(0),
+        parser.GetSubgraphOutputTensorNames(0),
+    )
+    inputs = package.make_input_tensors([parser.GetNetworkInputBindingInfo(0, given)], [image])
+    outputs = package.make_output_tensors([parser.GetNetworkOutputBindingInfo(0, asked)])
+    return (
+        lambda: runtime.EnqueueWorkload(loaded, inputs, outputs),
+        lambda: np.array(package.workload_tensors_to_ndarray(outputs)[0]),
+    )
+
+
+ENGINES = {"armnn": armnn, "mnn": mnn, "openvino": openvino, "onnxruntime": onnxruntime}
 
 
 def main(name: str, folder: Path, precision: str, options: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Plain conversions in engines that are not engines here, in instructions of a Cortex-A76.
 
     python benchmarks/peers_arm.py --python ROOT --wheels FOLDER [--model seaformer_t.ade20k]
-        [--precision fp32,fp16] [--peers mnn,openvino,onnxruntime]
+        [--precision fp32,fp16] [--peers mnn,openvino,onnxruntime,armnn]
 
 MNN and OpenVINO have no library that the C++ runner could open, so their Python packages run in a
 Python for ARM under the same emulator and counter; what Python executes around an inference is
@@ -15,13 +15,17 @@ set. ROOT has a Python 3.11 for ARM, FOLDER the wheels of numpy and of the engin
         --platform manylinux_2_35_aarch64 numpy==2.4.6 MNN==3.6.1 openvino==2026.4.1 \
         onnxruntime==1.31.1
 
-MNN's converter is of its package for this machine (``pip install MNN``).
+MNN's converter is of its package for this machine (``pip install MNN``). Arm NN takes the file of
+``seaformer export --format litert`` without rewrites; it has no wheel, so Debian's packages of it
+go to ROOT too: python3-pyarmnn libarmnn22 libarmnn-cpuacc-backend22 libarmnnaclcommon22
+libarmnntfliteparser22 libarm-compute20 libflatbuffers2.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,11 +38,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from engines import convert_to_mnn, subject_of
+from engines import Subject, convert_to_mnn, subject_of
 
 from seaformer.core import codec
 from seaformer.core.counts import Counts, floor
 from seaformer.core.cpu import find_emulated
+from seaformer.export import export_model
+from seaformer.export.rewrites import list_rules
 from seaformer.models import zoo_entry
 from seaformer.runtime.emulator.counter import build_counter
 from seaformer.runtime.emulator.qemu import find_qemu, make_prefix
@@ -75,6 +81,7 @@ TRIALS = (
     Trial("OpenVINO", "openvino"),
     Trial("ONNX Runtime", "onnxruntime", ("write=arm.ort",), half=False),
     Trial("ONNX Runtime, .ort written on ARM", "onnxruntime", ("file=arm.ort",), "arm.ort", False),
+    Trial("Arm NN", "armnn", file="plain.tflite"),
     *(
         Trial(f"ONNX Runtime, {option}", "onnxruntime", (option,), half=False)
         for option in (
@@ -104,7 +111,8 @@ class Machine:
         core, counts = find_emulated("cortex-a76"), folder / "counts.jsonl"
         counts.unlink(missing_ok=True)
         argv = [str(find_qemu().path), "-cpu", core.qemu, "-L", str(self.root)]
-        argv += ["-E", f"PYTHONPATH={self.packages}", "-E", "OMP_NUM_THREADS=1"]
+        own = self.root / "usr/lib/python3/dist-packages"
+        argv += ["-E", f"PYTHONPATH={self.packages}:{own}", "-E", "OMP_NUM_THREADS=1"]
         argv += ["-plugin", build_counter(caches=False).plugin(counts)]
         argv += [str(self.root / "usr/bin/python3.11"), "-S"]
         argv += [str(Path(__file__).with_name("peer_process.py")), trial.engine, str(folder)]
@@ -120,6 +128,15 @@ class Machine:
         rows = [json.loads(line) for line in counts.read_text().splitlines()]
         report = json.loads(done.stdout.splitlines()[-1]) | {"threads": rows[-1]["threads"]}
         return [codec.from_json(Counts, row, where="counts") for row in rows], report
+
+
+def convert_to_tflite(subject: Subject, path: Path) -> None:
+    """The network without rewrites; the extra of the format must be installed."""
+    without = tuple(rule.name for rule in list_rules())
+    artifact = export_model(
+        subject.model, size=subject.size, format="litert", no_rewrite=without, out=path.parent
+    )
+    artifact.path.rename(path)
 
 
 def machine_of(root: Path, wheels: Path, scratch: Path) -> Machine:
@@ -164,9 +181,10 @@ def main() -> None:
     parser.add_argument("--wheels", type=Path, required=True, help="folder of wheels for ARM")
     parser.add_argument("--model", default="seaformer_t.ade20k")
     parser.add_argument("--precision", default="fp32,fp16")
-    parser.add_argument("--peers", default="mnn,openvino,onnxruntime")
+    parser.add_argument("--peers", default="mnn,openvino,onnxruntime,armnn")
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # Arm NN has a thread for each core
     entry = zoo_entry(asked.model)
     trials = [trial for trial in TRIALS if trial.engine in asked.peers.split(",")]
     with tempfile.TemporaryDirectory() as name:
@@ -180,6 +198,8 @@ def main() -> None:
         np.save(folder / "output.npy", expected)
         if any(trial.engine == "mnn" for trial in trials):
             convert_to_mnn(subject.onnx)
+        if any(trial.engine == "armnn" for trial in trials):
+            convert_to_tflite(subject, folder / "plain.tflite")
         print(f"| {' | '.join(HEADER)} |\n|{'---|' * len(HEADER)}")
         for line in lines(machine, folder, trials, asked.precision.split(","), entry.macs):
             print(f"| {' | '.join(line)} |", flush=True)
