@@ -20,6 +20,7 @@ from seaformer.core.errors import DeviceError
 SKIN, BATTERY = 3, 2
 THERMAL_STATUS = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 _CHARGING, _FULL = 2, 5
+_SENSIBLE_C = (-100.0, 200.0)  # what is outside is not a temperature of a phone
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,10 @@ class Thermal:
     skin_limit_c: float | None
 
     def hottest_c(self, kind: int) -> float | None:
-        """The hottest sensor of a type; one that reports NaN is passed over."""
+        """The hottest sensor of a type; one that reports NaN or no temperature is passed over."""
         kinds = (t.celsius for t in self.temperatures if t.kind == kind)
-        return max((celsius for celsius in kinds if math.isfinite(celsius)), default=None)
+        low, high = _SENSIBLE_C
+        return max((celsius for celsius in kinds if low < celsius < high), default=None)
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,10 @@ def parse_battery(text: str) -> Battery:
 
     tenths, millivolts, status = number("temperature"), number("voltage"), number("status")
     sources = [value == "true" for name, value in fields.items() if name.endswith(" powered")]
-    present = fields.get("present") != "false"
+    present = fields.get("present", "").lower() != "false"
+    level = number("level")
     return Battery(
-        level_percent=number("level") if present else None,
+        level_percent=level if present and level is not None and 0 <= level <= 100 else None,
         temperature_c=tenths / 10 if present and tenths is not None else None,
         voltage_v=None if millivolts is None else millivolts / 1000,
         charging=status in (_CHARGING, _FULL) if present and status is not None else None,

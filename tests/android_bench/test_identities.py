@@ -112,10 +112,21 @@ def test_a_device_without_a_battery_is_not_refused_for_it(phone: FakePhone) -> N
     assert "no battery" in {flag.name for flag in condition.notes(board)}
 
 
+@pytest.mark.parametrize("text", ["present: true\n  level: -1\n", "present: False\n  level: 0\n"])
+def test_a_level_that_is_none_is_not_a_low_battery(text: str) -> None:
+    assert parse_battery(f"Current Battery Service state:\n  {text}").level_percent is None
+
+
 def test_a_sensor_that_reports_nan_is_passed_over() -> None:
     text = "".join(
         f"Temperature{{mValue={value}, mType=3, mName={name}, mStatus=0}}\n"
-        for name, value in (("broken", "NaN"), ("skin", "36.0"), ("other", "-inf"))
+        for name, value in (
+            ("broken", "NaN"),
+            ("skin", "36.0"),
+            ("other", "-inf"),
+            ("absurd", "1.0E10"),
+            ("absent", "-273.15"),
+        )
     )
     thermal = parse_thermal(f"Thermal Status: 0\n{text}")
     assert thermal.hottest_c(SKIN) == 36.0
