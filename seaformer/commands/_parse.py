@@ -7,6 +7,7 @@ Errors are ``UsageError`` and ``UnknownName``. What a function needs is imported
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -200,7 +201,8 @@ def artifact_files(
     if named and not models:
         owner = beside(named[0])
         raise UsageError(
-            f"{named[0]} is not a model: it belongs to {owner}.", hint=f"seaformer bench {owner}"
+            f"{named[0]} is not a model: it belongs to {owner}.",
+            hint=f"seaformer bench {shlex.quote(str(owner))}",
         )
     files = dict.fromkeys(map(model_path, models))
     return open_files(files, options or FileOptions(), progress)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seaformer.commands import _complete
+from seaformer.commands._kept import keep_elsewhere
 from seaformer.commands._options import (
     AsJson,
     DeviceOptions,
@@ -88,6 +89,7 @@ def bench(
     """Measure latency on one core, in fresh processes; models are exported first."""
     from seaformer.bench.fleet import BenchOrder, Fleet
     from seaformer.bench.target import TargetOptions, list_targets
+    from seaformer.core.measurement import document
     from seaformer.export import cached_export
     from seaformer.store.results import ResultStore, results_dir
 
@@ -117,8 +119,8 @@ def bench(
             warn_quantised(files[-1])
         outcomes = fleet.run(files)
     _show(outcomes, store.root, as_json, wide)
-    for measurement in (each for one in outcomes for each in one.not_stored):
-        _keep(measurement, store.root)
+    for each in (left for one in outcomes for left in one.not_stored):
+        keep_elsewhere("measurement", each.id, document(each), store.root)
     _exit_for(outcomes)
 
 
@@ -172,25 +174,6 @@ def _show_profiles(
         notice(f"Trace: {trace} (opens in https://ui.perfetto.dev)")
     for sentence in refused:
         notice(sentence)
-
-
-def _keep(measurement: Measurement, root: Path) -> None:
-    """Write what could not be stored elsewhere, or print it, with the line that stores it."""
-    import tempfile
-
-    from seaformer.core import files
-    from seaformer.core.errors import SeaFormerError
-    from seaformer.core.measurement import document
-
-    merge = f"seaformer results merge --results {shlex.quote(str(root))}"
-    path = Path(tempfile.gettempdir()) / f"seaformer-{measurement.id}.json"
-    try:
-        files.create_text(path, files.json_text(document(measurement)))
-    except SeaFormerError:
-        print_json(document(measurement))
-        notice(f"Not stored: the measurement above. Save it to a file, then: {merge} FILE")
-    else:
-        notice(f"Not stored, but kept. Once there is room: {merge} {shlex.quote(str(path))}")
 
 
 def _exit_for(outcomes: Sequence[Outcome]) -> None:

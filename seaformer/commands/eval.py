@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from seaformer.commands import _complete
+from seaformer.commands._kept import keep_elsewhere
 from seaformer.commands._options import AdbHost, AsJson, Checkpoint, Ema, Results, grouped
 from seaformer.commands._parse import colours, image_size
 from seaformer.commands._print import (
@@ -23,6 +25,7 @@ from seaformer.commands._print import (
 )
 
 if TYPE_CHECKING:
+    from seaformer.core.accuracy import Accuracy
     from seaformer.evaluation.outcome import Evaluation
     from seaformer.evaluation.part import Part, Share
     from seaformer.evaluation.work import Gather, Work
@@ -148,7 +151,9 @@ def evaluate(
     order = EvalOrder(
         data, split, kind or None, limit, window, stride, multi_scale, options=options
     )
-    keeping = Keeping(results_dir(results or None), command_line())
+    root = results_dir(results or None)
+    unkept = partial(_show_unkept, root, as_json=as_json)
+    keeping = Keeping(root, command_line(), unkept)
     if parts.merge:
         if model or parts != Parts(merge=True):
             raise UsageError("--merge takes files of --part, --data and --split alone.")
@@ -166,6 +171,17 @@ def evaluate(
         _print_rows(rows, as_json=as_json)
     elif work.part is not None:
         notice(f"{work.part}: part {work.share} of the images")
+
+
+def _show_unkept(
+    root: Path, rows: Sequence[Evaluation], left: Sequence[Accuracy], *, as_json: bool
+) -> None:
+    """An evaluation may have taken hours: it is printed, and its record is kept elsewhere."""
+    from seaformer.core import codec
+
+    _print_rows(rows, as_json=as_json)
+    for one in left:
+        keep_elsewhere("evaluation", one.id, codec.to_json(one), root)
 
 
 def _print_rows(rows: Sequence[Evaluation], *, as_json: bool) -> None:

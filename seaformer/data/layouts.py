@@ -7,6 +7,7 @@ nothing is decoded.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -135,7 +136,7 @@ def _cityscapes(root: Path, folder: str) -> Listing:
     return replace(
         listing,
         fault=f"gtFine/{folder} has raw labelIds (0 to 33), and the 19 trainIds are missing",
-        hint=f"Convert them: {_CITYSCAPES_LINE.format(root)}",
+        hint=f"Convert them: {_CITYSCAPES_LINE.format(shlex.quote(str(root)))}",
     )
 
 

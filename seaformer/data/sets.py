@@ -6,6 +6,7 @@ picture = read(val, val.samples[0])         # 8-bit RGB, and labels from 0 up or
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,12 +56,11 @@ def open_set(folder: Path | str, split: str = "val", kind: str | None = None) ->
     own = read_class_file(root)
     listing = list_split(root, layout, split)
     fault = listing.fault or _pairs_fault(listing, layout.folders[split])
+    check = f"seaformer data check {shlex.quote(str(root))}"
     if fault:
-        raise DataError(f"{root}: {fault}.", hint=listing.hint or f"seaformer data check {root}")
+        raise DataError(f"{root}: {fault}.", hint=listing.hint or check)
     if not listing.samples:
-        raise DataError(
-            f"{root}: the {split} split has no images.", hint=f"seaformer data check {root}"
-        )
+        raise DataError(f"{root}: the {split} split has no images.", hint=check)
     return data_set(root, layout, split, listing, own)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from seaformer.core.accuracy import SCHEMA, Accuracy
+from seaformer.core.errors import SeaFormerError
 from seaformer.core.measurement import new_id
 from seaformer.data.dataset import DataSet
 from seaformer.evaluation.outcome import Evaluation
@@ -18,22 +19,34 @@ from seaformer.store.checkout import commit_of
 
 @dataclass(frozen=True)
 class Keeping:
-    """Where records are kept, and the line that made them."""
+    """Where records are kept, and the line that made them.
+
+    ``unkept`` is called with the evaluations and with the records that could not be stored.
+    """
 
     results: Path
     command: str = ""
+    unkept: Callable[[Sequence[Evaluation], Sequence[Accuracy]], None] | None = None
 
 
 def keep(
     keeping: Keeping, data: DataSet, subjects: Sequence[Subject], rows: Sequence[Evaluation]
 ) -> tuple[Path, ...]:
-    """Store a record of each evaluation; the file of each."""
+    """Store a record of each evaluation; the file of each. Raises what stops the first of them."""
     commit = commit_of(keeping.results)
     records = [
         _record(subject, row, data, keeping.command, commit)
         for subject, row in zip(subjects, rows, strict=True)
     ]
-    return tuple(accuracy.append(keeping.results, one) for one in records)
+    stored: list[Path] = []
+    try:
+        for one in records:
+            stored.append(accuracy.append(keeping.results, one))
+    except SeaFormerError:
+        if keeping.unkept is not None:
+            keeping.unkept(rows, records[len(stored) :])
+        raise
+    return tuple(stored)
 
 
 def _record(

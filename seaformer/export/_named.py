@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +40,7 @@ def load_named(text: str, seed: int) -> nn.Module:
         if text.endswith(row.suffix):
             raise UsageError(
                 f"{text} is not a module: it is a file of {row.format} already.",
-                hint=f"Time it as it is: seaformer bench {text}",
+                hint=f"Time it as it is: seaformer bench {shlex.quote(text)}",
             )
     place, colon, attribute = text.rpartition(":")
     if not (colon and place and attribute):

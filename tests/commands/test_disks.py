@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from seaformer.data.synth import synthesise
+from seaformer.store.accuracy import load
 from tests.commands.program import PROGRAM, QUICK, TINY, Done, done, seaformer, stored
+from tests.evaluation.test_devices import convolution
 from tests.exports import CommandExport
 
 
@@ -103,6 +105,28 @@ def test_a_full_disk_at_the_end_of_a_bench_leaves_no_half_result(
     assert len(stored(tmp_path / "results")) == 1
     kept.unlink()
     assert {Path(name).parts[0] for name in left} <= {"devices"}  # whole or absent, like all files
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_an_evaluation_that_finds_a_full_disk_is_printed_and_kept_elsewhere(
+    small_disk: SmallDisk, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    synthesise(tmp_path / "my shapes", 5, 5)
+    file = convolution(tmp_path)
+    line = ("eval", file, file, "--data", tmp_path / "my shapes", *options)
+    told, left = small_disk.seaformer(4, *line, "--results", ".")
+    assert (told.code, len(left)) == (1, 1)  # there is room for the first
+    assert "The disk is full" in told.err
+    if options:
+        assert [one["images"] for one in told.documents] == [1, 1]
+    else:
+        assert "mIoU" in told.out
+    (line_left,) = [line for line in told.err.splitlines() if line.startswith("Not stored, but")]
+    kept = Path(shlex.split(line_left)[-1])
+    assert seaformer("results", "merge", kept, cwd=tmp_path).code == 0
+    kept.unlink()
+    (record,), damaged = load(tmp_path / "results")
+    assert (record.images, damaged) == (1, ())
 
 
 _TWO_CHECKPOINTS = """

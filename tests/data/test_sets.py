@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -89,6 +90,15 @@ def test_a_broken_set_is_described_by_kind(copied: Path) -> None:
         open_set(copied, "train")
     data = open_set(copied, "val")
     assert len(data.samples) == 2
+
+
+def test_the_line_that_checks_a_set_can_be_pasted(tmp_path: Path, shapes: Path) -> None:
+    folder = tmp_path / "mit leer zeichen's"
+    shutil.copytree(shapes, folder)
+    next((folder / "annotations/validation").glob("*.png")).unlink()
+    with pytest.raises(DataError) as caught:
+        open_set(folder, "val")
+    assert shlex.split(caught.value.hint) == ["seaformer", "data", "check", str(folder)]
 
 
 def test_an_image_whose_header_has_absurd_sides_is_reported(copied: Path) -> None:

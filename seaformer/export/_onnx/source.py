@@ -6,6 +6,7 @@ such files takes the graph itself; any other gets it as a network of PyTorch (``
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ def _shape(path: Path, file: ModelFile, shape: tuple[int, ...] | None) -> tuple[
         seen = ", ".join(map(str, file.inputs)) or "none"
         raise UsageError(
             f"{path} must have one input, an image (1, C, H, W), to be exported (got {seen}).",
-            hint=f"Bench it as it is: seaformer bench {path}",
+            hint=f"Bench it as it is: seaformer bench {shlex.quote(str(path))}",
         )
     image = file.inputs[0]
     if image.dtype not in _FLOATS:

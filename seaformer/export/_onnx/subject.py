@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from seaformer.core.engine import Engine
 from seaformer.core.errors import UsageError
 from seaformer.core.precision import BASE
@@ -53,7 +55,7 @@ def _check_precision(request: ExportRequest, source: OnnxSource, itself: bool) -
         raise UsageError(
             f"{source.path} must be a file in {BASE.name} to be exported to {source.format} "
             f"(got {precision}).",
-            hint=f"Bench it as it is: seaformer bench {source.path}",
+            hint=f"Bench it as it is: seaformer bench {shlex.quote(str(source.path))}",
         )
     if precision not in (BASE.name, request.precision):
         raise UsageError(
