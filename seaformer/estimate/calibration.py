@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaformer.core import codec, files, zoo
+from seaformer.core.engine import engines
 from seaformer.core.errors import ArtifactError, UsageError
 from seaformer.core.estimate import CYCLES, INSTRUCTIONS, ScaleRow, ScaleSummary
 from seaformer.core.precision import BASE
@@ -101,10 +102,12 @@ class Calibration:
         """Raise ``UsageError`` where no row was run by that engine."""
         covered = tuple(dict.fromkeys(scale.engine for scale in self.scales))
         if engine not in covered:
+            formats = [row.format for row in engines() if row.name in covered]
             raise UsageError(
                 f"The calibration of {self.core} does not cover {engine}: "
                 f"it covers {', '.join(covered)}.",
-                hint="Estimate files of those, or calibrate with latencies of this engine: "
+                hint="Export the model, or an ONNX file, for one of them (seaformer export "
+                f"--format {','.join(formats)}), or calibrate with latencies of this engine: "
                 "seaformer estimate calibrate --help",
             )
 

@@ -167,8 +167,9 @@ def test_other_versions_are_refused_with_the_reason(name: str, version: str) -> 
 def test_what_no_calibration_covers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No calibration covers the core 'rpi9'"):
         shipped("rpi9")
-    with pytest.raises(UsageError, match="does not cover onnxruntime"):
+    with pytest.raises(UsageError, match="does not cover onnxruntime") as refused:
         shipped("sd865").check_engine("onnxruntime")
+    assert "an ONNX file, for one of them (seaformer export" in refused.value.hint
     with pytest.raises(UnknownName, match="Unknown family"):
         calibrate("sd865", ["seaformers"])
     with pytest.raises(UsageError, match="Too few rows are left"):

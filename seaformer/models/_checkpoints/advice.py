@@ -37,7 +37,7 @@ def advise(spec: ModelSpec, state: State, best: Fit) -> str:
     if nearly:
         base = spec.name.partition(".")[0]
         return (
-            f"{100 * best.share:.0f} % of its keys fit: it is a checkpoint of {base} that was "
+            f"{int(100 * best.share)} % of its keys fit: it is a checkpoint of {base} that was "
             "changed or is incomplete."
         )
     return _nothing_fits(len(state), len(groups), starts[1:])
