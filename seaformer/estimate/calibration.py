@@ -106,7 +106,7 @@ class Calibration:
             raise UsageError(
                 f"The calibration of {self.core} does not cover {engine}: "
                 f"it covers {', '.join(covered)}.",
-                hint="Export the model, or an ONNX file, for one of them (seaformer export "
+                hint="Export the model, or the file, for one of them (seaformer export "
                 f"--format {','.join(formats)}), or calibrate with latencies of this engine: "
                 "seaformer estimate calibrate --help",
             )

@@ -58,7 +58,7 @@ def test_a_file_that_does_not_exist_is_refused_without_what_reads_files(
     for arguments in (["no.onnx"], ["--module", "no.pt2"]):
         refused = base_install.run("export", *arguments, cwd=tmp_path)
         assert refused.returncode == 2
-        assert refused.stderr == f"Error: The file {arguments[-1]} does not exist.\n"
+        assert refused.stderr == f"Error: {arguments[-1]} does not exist.\n"
 
 
 @pytest.mark.parametrize(

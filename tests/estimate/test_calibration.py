@@ -169,7 +169,7 @@ def test_what_no_calibration_covers_is_refused(tmp_path: Path) -> None:
         shipped("rpi9")
     with pytest.raises(UsageError, match="does not cover onnxruntime") as refused:
         shipped("sd865").check_engine("onnxruntime")
-    assert "an ONNX file, for one of them (seaformer export" in refused.value.hint
+    assert "or the file, for one of them (seaformer export" in refused.value.hint
     with pytest.raises(UnknownName, match="Unknown family"):
         calibrate("sd865", ["seaformers"])
     with pytest.raises(UsageError, match="Too few rows are left"):

@@ -112,7 +112,9 @@ def test_what_is_said_to_be_proved_was_exported_by_the_tool_and_close() -> None:
         assert proof.tools["torch"]
         assert (proof.subgraphs is None) == (proof.format != "executorch")
         if proof.format == "executorch":
-            assert (proof.subgraphs, proof.outside) == (1, {}), proof.model
+            assert proof.outside == {}, proof.model
+            is_cut = proof.model.startswith("mobileformer_") and proof.precision == "fp16"
+            assert (proof.subgraphs == 1) is not is_cut, proof.model
 
 
 def words(proofs: proofs_file.Proofs) -> str:

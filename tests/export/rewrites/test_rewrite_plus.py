@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seaformer.export.rewrites.attention import FixedPlusAttention, FixedWindows
+from seaformer.export.rewrites._axial import FixedPlusAttention
+from seaformer.export.rewrites.attention import FixedWindows
 from seaformer.models import create_model, list_models
 from seaformer.models._plus_attention import PlusAttention
 from tests.export.rewritten import rewritten
