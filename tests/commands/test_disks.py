@@ -182,6 +182,7 @@ print(train(TrainPlan("seaformer_t.synth", data, whole, 2, batch=2, every=1)).lo
 """
 
 
+@pytest.mark.slow
 def test_a_training_that_filled_the_disk_continues_from_its_checkpoint(
     small_disk: SmallDisk, tmp_path: Path
 ) -> None:

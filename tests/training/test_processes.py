@@ -156,6 +156,7 @@ def test_rates_out_of_range_are_refused(shapes: str, tmp_path: Path, lr: float) 
         train(TrainPlan(MODEL, shapes, str(tmp_path / "run"), 1, lr=lr))
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_ends_the_run_with_a_sentence_and_it_continues(
     shapes: str, tmp_path: Path
 ) -> None:
