@@ -57,3 +57,10 @@ def bias(convolution: nn.Conv2d) -> Tensor:
     """The bias that folding BatchNorm gave the convolution."""
     assert convolution.bias is not None
     return convolution.bias
+
+
+def take_parts(module: nn.Module, source: nn.Module) -> None:
+    """Begin a module of a subclass with the parts of another one, under their names."""
+    nn.Module.__init__(module)
+    for name, part in source.named_children():
+        module.add_module(name, part)

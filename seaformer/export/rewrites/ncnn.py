@@ -19,6 +19,7 @@ from seaformer.export.rewrites._fold import (
     fold_hardsigmoid,
     merge,
     scaled,
+    take_parts,
     undo_scale,
 )
 from seaformer.export.rewrites._rule import Rule, Shapes
@@ -98,9 +99,7 @@ class ResizedStem(HalvedStem):
     """``HalvedStem`` for even sides: halfway between pixels a bilinear resize is their average."""
 
     def __init__(self, source: HalvedStem) -> None:
-        nn.Module.__init__(self)
-        for name, part in source.named_children():
-            self.add_module(name, part)
+        take_parts(self, source)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """1 3 H W to 1 C H/8 W/8 and 1 C' H/16 W/16."""

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seaformer.export.rewrites._fold import take_parts
 from seaformer.export.rewrites._rule import Rule
 from seaformer.models._tokens import Attend, to_map, to_tokens
 from seaformer.models.efficientformerv2 import HEADS, Attention
@@ -44,10 +45,8 @@ class MatrixTokenAttention(TokenAttention):
     """``TokenAttention`` for one image, with 4-D products."""
 
     def __init__(self, source: TokenAttention) -> None:
-        nn.Module.__init__(self)
+        take_parts(self, source)
         self.key_dim = source.key_dim
-        for name, part in source.named_children():
-            self.add_module(name, part)
 
     def forward(self, x: Tensor) -> Tensor:
         """1 C H W to 1 C H W."""
@@ -80,10 +79,8 @@ class MatrixMixing(Attention):
     """``Attention`` of EfficientFormerV2 for one image, with 4-D products."""
 
     def __init__(self, source: Attention) -> None:
-        nn.Module.__init__(self)
+        take_parts(self, source)
         self.scale = source.scale
-        for name, part in source.named_children():
-            self.add_module(name, part)
         self.halve = source.halve
 
     def _attended(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
