@@ -49,6 +49,20 @@ class Pointwise(nn.Module):
         return logits
 
 
+class Chained(nn.Module):
+    """1x1 convolutions with nothing but a ReLU in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, padding=1)
+        self.wide = nn.Conv2d(16, 40, 1)
+        self.head = nn.Conv2d(40, 24, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.head(F.relu(self.wide(F.relu(self.stem(image)))))
+        return logits
+
+
 class Strided(nn.Module):
     """A depthwise convolution of stride 2 over whole vectors of channels."""
 

@@ -6,6 +6,7 @@ A libncnn takes minutes to build where the cache has none, so what needs one run
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,10 +24,12 @@ from seaformer.core.plan import RunPlan, Stop, Warmup
 from seaformer.core.precision import PrecisionName
 from seaformer.core.quiet import quiet
 from seaformer.export import export_model
-from seaformer.runtime._ncnn.param import read_param
+from seaformer.export._ncnn.weights import Stored, write_weights
+from seaformer.export.quantize import ncnn as quantize_ncnn
+from seaformer.runtime._ncnn.param import Param, param_text, read_param
 from seaformer.runtime.build import compiled
 from seaformer.store.results import ResultStore
-from tests.nets import Pointwise, Small, Strided
+from tests.nets import Chained, Pointwise, Small, Strided
 from tests.requirements import module
 
 # The layers of the recipe that ``Small`` has no use for; without them, and for one instruction set,
@@ -51,6 +54,7 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O1" CACHE STRING "" FORCE)
 """
 PLAN = RunPlan(core="0", processes=1, warmup=Warmup(runs=1), stop=Stop(runs=2))
 SHAPE = (1, 3, 34, 46)
+INTEGERS = 8  # key of a layer with weights of 8 bits: 2, and 102 where it gives codes
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +168,56 @@ def test_pointwise_convolutions_of_the_arm_library_are_right_in_every_form(
     )
     target = open_target("emulator", options=options)
     assert_right(row(target, artifact, tmp_path))
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("size", [(1, 5), (9, 7), (16, 24), (48, 64)])
+def test_integer_convolutions_of_the_arm_library_compute_what_those_of_x86_do(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(quantize_ncnn, "pays", lambda layer: True)  # in each form
+    artifact = export_model(
+        Pointwise(), shape=(1, 3, *size), format="ncnn", precision="int8", out=tmp_path
+    )
+    target = open_target("emulator", options=TargetOptions(engines=("ncnn",)))
+    arm = row(target, artifact, tmp_path)
+    x86 = row(HostTarget(python=True), artifact, tmp_path)
+    outputs = [each.methods["forward"].output for each in (arm, x86)]
+    assert all(output is not None and output.passed for output in outputs)
+    loss = [output.psnr_db for output in outputs if output and output.psnr_db]
+    assert loss == pytest.approx([loss[0]] * 2, abs=2)
+    assert arm.methods["forward"].counts[0].multiply_int8 > 0
+
+
+@pytest.mark.zoo
+def test_an_integer_convolution_of_the_arm_library_takes_the_codes_that_another_one_gives(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ncnn's own tool writes such chains; our files have none."""
+    torch.manual_seed(0)
+    arrays: dict[str, tuple[Stored, ...]] = {}
+
+    def keep(network: Param, given: Mapping[str, tuple[Stored, ...]], path: Path) -> None:
+        arrays.update(given)
+        write_weights(network, given, path)
+
+    monkeypatch.setattr(quantize_ncnn, "pays", lambda layer: True)
+    monkeypatch.setattr(quantize_ncnn, "write_weights", keep)
+    artifact = export_model(
+        Chained(), shape=(1, 3, 12, 14), format="ncnn", precision="int8", out=tmp_path
+    )
+    network = read_param(artifact.path)
+    *_, first, second = network.layers
+    assert first.values[INTEGERS] == second.values[INTEGERS] == "2"
+    arrays[first.name] += (arrays[second.name][-1],)  # the scale of what it gives
+    first = replace(first, values={**first.values, INTEGERS: "102"})
+    chained = replace(network, layers=(*network.layers[:-2], first, second))
+    artifact.path.write_text(param_text(chained))
+    write_weights(chained, arrays, artifact.path.with_suffix(".bin"))
+    assert_right(
+        row(open_target("emulator", options=TargetOptions(engines=("ncnn",))), artifact, tmp_path)
+    )
 
 
 @pytest.mark.zoo

@@ -6,62 +6,69 @@
 
 enum { POINTWISE_TILE = 8 };
 
-// 8 positions times one vector of outputs, of factor register w, lane l of the inputs.
-#define POINTWISE_FIRST(w, l, t, e)                     \
-    "fmla v16." t ", v" w "." t ", v0." e "[" l "]   \n" \
-    "fmla v17." t ", v" w "." t ", v1." e "[" l "]   \n" \
-    "fmla v18." t ", v" w "." t ", v2." e "[" l "]   \n" \
-    "fmla v19." t ", v" w "." t ", v3." e "[" l "]   \n" \
-    "fmla v20." t ", v" w "." t ", v4." e "[" l "]   \n" \
-    "fmla v21." t ", v" w "." t ", v5." e "[" l "]   \n" \
-    "fmla v22." t ", v" w "." t ", v6." e "[" l "]   \n" \
-    "fmla v23." t ", v" w "." t ", v7." e "[" l "]   \n"
-#define POINTWISE_SECOND(w, l, t, e)                    \
-    "fmla v24." t ", v" w "." t ", v0." e "[" l "]   \n" \
-    "fmla v25." t ", v" w "." t ", v1." e "[" l "]   \n" \
-    "fmla v26." t ", v" w "." t ", v2." e "[" l "]   \n" \
-    "fmla v27." t ", v" w "." t ", v3." e "[" l "]   \n" \
-    "fmla v28." t ", v" w "." t ", v4." e "[" l "]   \n" \
-    "fmla v29." t ", v" w "." t ", v5." e "[" l "]   \n" \
-    "fmla v30." t ", v" w "." t ", v6." e "[" l "]   \n" \
-    "fmla v31." t ", v" w "." t ", v7." e "[" l "]   \n"
+// What multiplies: the instruction, and the types of sums, weights and factors.
+#define POINTWISE_SINGLE "fmla", "4s", "4s", "s"
+#define POINTWISE_HALF "fmla", "8h", "8h", "h"
 
-#define POINTWISE_INPUT(t)                              \
-    "ld1 {v0." t "-v3." t "}, [%[lower]], %[stride]  \n" \
-    "ld1 {v4." t "-v7." t "}, [%[upper]], %[stride]  \n"
-#define POINTWISE_A(t) "ld1 {v8." t "-v11." t "}, [%[weights]], #64   \n"
-#define POINTWISE_B(t) "ld1 {v12." t "-v15." t "}, [%[weights]], #64  \n"
+// 8 positions times one vector of outputs, of weight register w, lane l of the inputs.
+#define POINTWISE_FIRST_(w, l, op, sum, by, e)                          \
+    op " v16." sum ", v" w "." by ", v0." e "[" l "]   \n"              \
+    op " v17." sum ", v" w "." by ", v1." e "[" l "]   \n"              \
+    op " v18." sum ", v" w "." by ", v2." e "[" l "]   \n"              \
+    op " v19." sum ", v" w "." by ", v3." e "[" l "]   \n"              \
+    op " v20." sum ", v" w "." by ", v4." e "[" l "]   \n"              \
+    op " v21." sum ", v" w "." by ", v5." e "[" l "]   \n"              \
+    op " v22." sum ", v" w "." by ", v6." e "[" l "]   \n"              \
+    op " v23." sum ", v" w "." by ", v7." e "[" l "]   \n"
+#define POINTWISE_SECOND_(w, l, op, sum, by, e)                         \
+    op " v24." sum ", v" w "." by ", v0." e "[" l "]   \n"              \
+    op " v25." sum ", v" w "." by ", v1." e "[" l "]   \n"              \
+    op " v26." sum ", v" w "." by ", v2." e "[" l "]   \n"              \
+    op " v27." sum ", v" w "." by ", v3." e "[" l "]   \n"              \
+    op " v28." sum ", v" w "." by ", v4." e "[" l "]   \n"              \
+    op " v29." sum ", v" w "." by ", v5." e "[" l "]   \n"              \
+    op " v30." sum ", v" w "." by ", v6." e "[" l "]   \n"              \
+    op " v31." sum ", v" w "." by ", v7." e "[" l "]   \n"
+// A type is four words.
+#define POINTWISE_FIRST(w, l, ...) POINTWISE_FIRST_(w, l, __VA_ARGS__)
+#define POINTWISE_SECOND(w, l, ...) POINTWISE_SECOND_(w, l, __VA_ARGS__)
 
-// Two vectors of outputs: two input channels of a load of factors.
-#define POINTWISE_PAIR_A(l, m, t, e)                                  \
-    POINTWISE_A(t)                                                    \
-    POINTWISE_FIRST("8", l, t, e) POINTWISE_SECOND("9", l, t, e)      \
-    POINTWISE_FIRST("10", m, t, e) POINTWISE_SECOND("11", m, t, e)
-#define POINTWISE_PAIR_B(l, m, t, e)                                  \
-    POINTWISE_B(t)                                                    \
-    POINTWISE_FIRST("12", l, t, e) POINTWISE_SECOND("13", l, t, e)    \
-    POINTWISE_FIRST("14", m, t, e) POINTWISE_SECOND("15", m, t, e)
-// One vector of outputs: four input channels of a load of factors.
-#define POINTWISE_FOUR_A(l, m, n, o, t, e)                            \
-    POINTWISE_A(t)                                                    \
-    POINTWISE_FIRST("8", l, t, e) POINTWISE_FIRST("9", m, t, e)       \
-    POINTWISE_FIRST("10", n, t, e) POINTWISE_FIRST("11", o, t, e)
-#define POINTWISE_FOUR_B(l, m, n, o, t, e)                            \
-    POINTWISE_B(t)                                                    \
-    POINTWISE_FIRST("12", l, t, e) POINTWISE_FIRST("13", m, t, e)     \
-    POINTWISE_FIRST("14", n, t, e) POINTWISE_FIRST("15", o, t, e)
+#define POINTWISE_INPUT                                                 \
+    "ld1 {v0.16b-v3.16b}, [%[lower]], %[stride]  \n"                    \
+    "ld1 {v4.16b-v7.16b}, [%[upper]], %[stride]  \n"
+#define POINTWISE_A "ld1 {v8.16b-v11.16b}, [%[weights]], #64   \n"
+#define POINTWISE_B "ld1 {v12.16b-v15.16b}, [%[weights]], #64  \n"
+
+// Two vectors of outputs: two lanes of the inputs of a load of weights.
+#define POINTWISE_PAIR_A(l, m, ...) POINTWISE_A POINTWISE_LANES_A(l, m, __VA_ARGS__)
+#define POINTWISE_LANES_A(l, m, ...)                                                \
+    POINTWISE_FIRST("8", l, __VA_ARGS__) POINTWISE_SECOND("9", l, __VA_ARGS__)      \
+    POINTWISE_FIRST("10", m, __VA_ARGS__) POINTWISE_SECOND("11", m, __VA_ARGS__)
+#define POINTWISE_PAIR_B(l, m, ...) POINTWISE_B POINTWISE_LANES_B(l, m, __VA_ARGS__)
+#define POINTWISE_LANES_B(l, m, ...)                                                \
+    POINTWISE_FIRST("12", l, __VA_ARGS__) POINTWISE_SECOND("13", l, __VA_ARGS__)    \
+    POINTWISE_FIRST("14", m, __VA_ARGS__) POINTWISE_SECOND("15", m, __VA_ARGS__)
+// One vector of outputs: four lanes of the inputs of a load of weights.
+#define POINTWISE_FOUR_A(l, m, n, o, ...)                                           \
+    POINTWISE_A                                                                     \
+    POINTWISE_FIRST("8", l, __VA_ARGS__) POINTWISE_FIRST("9", m, __VA_ARGS__)       \
+    POINTWISE_FIRST("10", n, __VA_ARGS__) POINTWISE_FIRST("11", o, __VA_ARGS__)
+#define POINTWISE_FOUR_B(l, m, n, o, ...)                                           \
+    POINTWISE_B                                                                     \
+    POINTWISE_FIRST("12", l, __VA_ARGS__) POINTWISE_FIRST("13", m, __VA_ARGS__)     \
+    POINTWISE_FIRST("14", n, __VA_ARGS__) POINTWISE_FIRST("15", o, __VA_ARGS__)
 
 // A vector of input channels.
-#define POINTWISE_STEP_2_SINGLE POINTWISE_INPUT("4s")                                    \
-    POINTWISE_PAIR_A("0", "1", "4s", "s") POINTWISE_PAIR_B("2", "3", "4s", "s")
-#define POINTWISE_STEP_1_SINGLE POINTWISE_INPUT("4s")                                    \
-    POINTWISE_FOUR_A("0", "1", "2", "3", "4s", "s")
-#define POINTWISE_STEP_2_HALF POINTWISE_INPUT("8h")                                      \
-    POINTWISE_PAIR_A("0", "1", "8h", "h") POINTWISE_PAIR_B("2", "3", "8h", "h")          \
-    POINTWISE_PAIR_A("4", "5", "8h", "h") POINTWISE_PAIR_B("6", "7", "8h", "h")
-#define POINTWISE_STEP_1_HALF POINTWISE_INPUT("8h")                                      \
-    POINTWISE_FOUR_A("0", "1", "2", "3", "8h", "h")                                      \
-    POINTWISE_FOUR_B("4", "5", "6", "7", "8h", "h")
+#define POINTWISE_STEP_2_SINGLE POINTWISE_INPUT                                         \
+    POINTWISE_PAIR_A("0", "1", POINTWISE_SINGLE) POINTWISE_PAIR_B("2", "3", POINTWISE_SINGLE)
+#define POINTWISE_STEP_1_SINGLE POINTWISE_INPUT                                         \
+    POINTWISE_FOUR_A("0", "1", "2", "3", POINTWISE_SINGLE)
+#define POINTWISE_STEP_2_HALF POINTWISE_INPUT                                           \
+    POINTWISE_PAIR_A("0", "1", POINTWISE_HALF) POINTWISE_PAIR_B("2", "3", POINTWISE_HALF)\
+    POINTWISE_PAIR_A("4", "5", POINTWISE_HALF) POINTWISE_PAIR_B("6", "7", POINTWISE_HALF)
+#define POINTWISE_STEP_1_HALF POINTWISE_INPUT                                           \
+    POINTWISE_FOUR_A("0", "1", "2", "3", POINTWISE_HALF)                                \
+    POINTWISE_FOUR_B("4", "5", "6", "7", POINTWISE_HALF)
 
 #define POINTWISE_BIAS_1(t)                            \
     "ld1 {v16." t "-v19." t "}, [%[bias]]            \n" \
@@ -173,6 +180,19 @@ static inline void pointwise_unpack(const float* tile, float* to, size_t stride,
     }
 }
 
+static inline void pointwise_unpack(const __fp16* tile, __fp16* to, size_t stride, int rows)
+{
+    const unsigned short* from = (const unsigned short*)tile;
+    unsigned short* row = (unsigned short*)to;
+    uint16x8x4_t a = vld4q_u16(from);
+    uint16x8x4_t b = vld4q_u16(from + 32);
+    for (int i = 0; i < 4; i++)
+    {
+        if (i < rows) vst1q_u16(row + stride * i, vuzp1q_u16(a.val[i], b.val[i]));
+        if (i + 4 < rows) vst1q_u16(row + stride * (i + 4), vuzp2q_u16(a.val[i], b.val[i]));
+    }
+}
+
 #if __ARM_FEATURE_FP16_VECTOR_ARITHMETIC
 static inline void pointwise_one(const __fp16* input, size_t stride, const __fp16* weights,
                                  const __fp16* bias, int count, int rows, __fp16* sums)
@@ -196,17 +216,6 @@ static inline void pointwise_one(const __fp16* input, size_t stride, const __fp1
             w += rows * 64;
         }
         vst1q_f16(sums + row * 8, sum);
-    }
-}
-
-static inline void pointwise_unpack(const __fp16* tile, __fp16* to, size_t stride, int rows)
-{
-    float16x8x4_t a = vld4q_f16(tile);
-    float16x8x4_t b = vld4q_f16(tile + 32);
-    for (int i = 0; i < 4; i++)
-    {
-        if (i < rows) vst1q_f16(to + stride * i, vuzp1q_f16(a.val[i], b.val[i]));
-        if (i + 4 < rows) vst1q_f16(to + stride * (i + 4), vuzp2q_f16(a.val[i], b.val[i]));
     }
 }
 #endif
