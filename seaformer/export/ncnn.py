@@ -39,22 +39,20 @@ def write(request: WriteRequest) -> FileFacts:
     weights = request.path.with_suffix(".bin")
     traced = request.path.with_suffix(".pt")
     traced.write_bytes(request.once("trace", lambda: _traced(request)))
-    request.step("convert to ncnn")
     try:
-        _convert(traced, request)
+        request.step("convert to ncnn")
+        network = _convert(traced, request, BASE)
+        request.step("find the modules of its layers")
+        of_file = blobs.blobs(request.path, request.image)
+        operators = blobs.operators(network, of_file, blobs.modules(request.model, request.image))
+        cuts = blobs.cuts(request.parts, of_file)
+        if request.precision is param.HALF:
+            request.step("convert to half precision")
+            network = _same(network, _convert(traced, request, param.HALF))
     finally:
         files.remove(traced)
-    network = param.read_param(request.path)
-    _require_layers(network)
-    network = param.finished(network, [tuple(request.image.shape)], _converted(request).name)
+    network = replace(network, cuts=cuts)
     files.write_text(request.path, param.param_text(network))
-    request.step("find the modules of its layers")
-    of_file = blobs.blobs(request.path, request.image)
-    of_modules = blobs.modules(request.model, request.image)
-    operators = blobs.operators(network, of_file, of_modules)
-    if request.parts:
-        network = replace(network, cuts=blobs.cuts(request.parts, of_file))
-        files.write_text(request.path, param.param_text(network))
     quantised = None
     if quantizer := find_quantizer(param.NAME, request.precision):
         request.step("calibrate and quantise")
@@ -95,15 +93,12 @@ def _traced(request: WriteRequest) -> bytes:
     return archive.getvalue()
 
 
-def _converted(request: WriteRequest) -> Precision:
-    """What pnnx writes: a network in integers is made of that in single precision."""
-    return BASE if request.precision.calibrated else request.precision
+def _convert(traced: Path, request: WriteRequest, precision: Precision) -> param.Param:
+    """The network that pnnx writes, with its sizes and ``precision`` stated in the text.
 
-
-def _convert(traced: Path, request: WriteRequest) -> None:
-    """Run pnnx, whose other files go to the folder of the traced module and are removed."""
+    pnnx's other files go to the folder of the traced module and are removed.
+    """
     shape = ",".join(map(str, request.image.shape))
-    half = int(_converted(request) is not BASE)
     own = {
         "pnnxparam": "pnnx.param",
         "pnnxbin": "pnnx.bin",
@@ -111,7 +106,8 @@ def _convert(traced: Path, request: WriteRequest) -> None:
         "pnnxonnx": "pnnx.onnx",
         "ncnnpy": "ncnn.py",
     }
-    argv = [str(pnnx.EXEC_PATH), traced.name, f"inputshape=[{shape}]", f"{param.HALF.name}={half}"]
+    argv = [str(pnnx.EXEC_PATH), traced.name, f"inputshape=[{shape}]"]
+    argv += [f"{param.HALF.name}={int(precision is param.HALF)}"]
     argv += [f"{option}={name}" for option, name in own.items()]
     argv += [f"ncnnparam={request.path.name}"]
     argv += [f"ncnnbin={request.path.with_suffix('.bin').name}"]
@@ -125,6 +121,22 @@ def _convert(traced: Path, request: WriteRequest) -> None:
     if done.returncode != 0 or not request.path.exists():
         last = " ".join((done.stdout + done.stderr).strip().splitlines()[-_TAIL_LINES:])
         raise ExportError(f"pnnx could not convert the model: {last or 'it ended early'}.")
+    network = param.read_param(request.path)
+    _require_layers(network)
+    network = param.finished(network, [tuple(request.image.shape)], precision.name)
+    files.write_text(request.path, param.param_text(network))
+    return network
+
+
+def _same(network: param.Param, halved: param.Param) -> param.Param:
+    """``halved``, whose layers are those of the network in single precision.
+
+    Blobs are found in that one: in half precision the rounding of the weights adds up over the
+    layers, and the last of them have other values than their modules.
+    """
+    if [each.name for each in network.layers] != [each.name for each in halved.layers]:
+        raise ExportError("pnnx wrote other layers in half precision than in single precision.")
+    return halved
 
 
 def _require_layers(network: param.Param) -> None:

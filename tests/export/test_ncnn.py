@@ -284,6 +284,21 @@ def test_components_are_cut_out_of_the_same_file_and_layers_have_their_modules(
     assert len({name for each in operators for name in each.names}) == len(operators)
 
 
+@pytest.mark.slow
+def test_layers_and_components_in_half_precision_are_those_in_single_precision(
+    tmp_path: Path,
+) -> None:
+    """Rounded weights move the last values of a deep network away from those of its modules."""
+    found = [
+        export_model("seaformer_t", size=(128, 128), format="ncnn", precision=precision,
+               components=True, out=tmp_path)
+        for precision in ("fp32", "fp16")
+    ]  # fmt: skip
+    assert found[0].components == found[1].components == ("stem", "context", "spatial", "head")
+    single, half = (load_operator_map(each).methods["forward"] for each in found)
+    assert [each.module for each in single] == [each.module for each in half]
+
+
 def test_a_component_whose_end_is_fused_away_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="component stem cannot be cut out, because no blob has"):
         export_model(Gated().eval(), shape=SHAPE, format="ncnn", components=True, out=tmp_path)
