@@ -208,25 +208,18 @@ static void integers_unpack(const __fp16* tiles, int positions, int outputs, __f
     }
 }
 
-// Positions of 8 outputs from the first, to where top has those from start.
-static void integers_group(const signed char* codes, size_t stride, const IntegersFront* front,
-                           int vectors, const IntegersHead& head, int first, int num_output,
-                           int start, int positions, Mat& top)
+// Positions of 8 outputs by way of a buffer: where the last tile is not whole, or top not packed.
+static void integers_buffered(IntegersKernel kernel, const signed char* codes, size_t stride,
+                              const IntegersFront* front, int vectors, int clamp, int outputs,
+                              int positions, const Mat& top, __fp16* to)
 {
-    const IntegersKernel kernel = integers_kernels[vectors == 2][head.positive][head.shift];
-    const bool packed = top.elempack == INTEGERS_OUTPUTS;
-    const int outputs = std::min(num_output - first, (int)INTEGERS_OUTPUTS);
-    const int whole = packed ? positions / POINTWISE_TILE * POINTWISE_TILE : 0;
-    __fp16* to = top.channel(first / top.elempack);
-    to += (size_t)start * top.elempack;
-    if (whole) kernel(codes, stride, front, vectors, head.clamp, whole / POINTWISE_TILE, to);
     __fp16 tiles[INTEGERS_AT_ONCE * INTEGERS_OUTPUTS];
-    for (int i = whole; i < positions; i += INTEGERS_AT_ONCE)
+    for (int i = 0; i < positions; i += INTEGERS_AT_ONCE)
     {
         const int count = std::min(positions - i, (int)INTEGERS_AT_ONCE);
         const signed char* from = codes + (size_t)i * INTEGERS_BLOCK;
-        kernel(from, stride, front, vectors, head.clamp, (count + 7) / POINTWISE_TILE, tiles);
-        if (packed)
+        kernel(from, stride, front, vectors, clamp, (count + 7) / POINTWISE_TILE, tiles);
+        if (top.elempack == INTEGERS_OUTPUTS)
             memcpy(to + i * INTEGERS_OUTPUTS, tiles, count * sizeof(__fp16) * INTEGERS_OUTPUTS);
         else
             integers_unpack(tiles, count, outputs, to + i, top.cstep);
@@ -237,18 +230,20 @@ static void integers_group(const signed char* codes, size_t stride, const Intege
 static void integers_coded(const Mat& bottom, __fp16 scale, int start, int positions, size_t stride,
                            signed char* to)
 {
+    const size_t next = bottom.cstep * 8;
     for (int c = 0; c < bottom.c; c += 2, to += stride)
     {
+        const size_t offset = next * c + start * 8;
         const bool last = c + 1 == bottom.c;
         if (bottom.elembits() == 8)
         {
-            const signed char* first = (const signed char*)bottom.channel(c) + start * 8;
-            integers_copy(first, last ? 0 : first + bottom.cstep * 8, positions, to);
+            const signed char* first = (const signed char*)bottom.data + offset;
+            integers_copy(first, last ? 0 : first + next, positions, to);
             continue;
         }
         // Reads up to three positions behind the last, which ncnn allocates.
-        const __fp16* first = (const __fp16*)bottom.channel(c) + start * 8;
-        integers_round(first, last ? 0 : first + bottom.cstep * 8, scale, positions, to);
+        const __fp16* first = (const __fp16*)bottom.data + offset;
+        integers_round(first, last ? 0 : first + next, scale, positions, to);
     }
 }
 
@@ -263,6 +258,7 @@ static void integers(const Mat& bottom, Mat& top, const Mat& packed, int num_out
     const size_t size = (size_t)bottom.c * 8 * INTEGERS_OUTPUTS + sizeof(IntegersFront);
     IntegersHead head;
     memcpy(&head, packed.data, sizeof head);
+    const IntegersKernel kernel = integers_kernels[bottom.c == 2][head.positive][head.shift];
     #pragma omp parallel for num_threads(threads)
     for (int c = 0; c < chunks; c++)
     {
@@ -271,10 +267,19 @@ static void integers(const Mat& bottom, Mat& top, const Mat& packed, int num_out
         signed char* codes = scratch.row<signed char>(get_omp_thread_num());
         integers_coded(bottom, head.scale, start, count, stride, codes);
         const signed char* weights = (const signed char*)packed + sizeof head;
-        for (int first = 0; first < num_output; first += INTEGERS_OUTPUTS, weights += size)
+        __fp16* to = (__fp16*)top.data + start * top.elempack;
+        const int tiles = count % POINTWISE_TILE || top.elempack == 1 ? 0 : count / POINTWISE_TILE;
+        for (int first = 0; first < num_output; first += INTEGERS_OUTPUTS)
         {
-            integers_group(codes, stride, (const IntegersFront*)weights, bottom.c, head, first,
-                           num_output, start, count, top);
+            const IntegersFront* front = (const IntegersFront*)weights;
+            const int outputs = std::min(num_output - first, (int)INTEGERS_OUTPUTS);
+            if (tiles)
+                kernel(codes, stride, front, bottom.c, head.clamp, tiles, to);
+            else
+                integers_buffered(kernel, codes, stride, front, bottom.c, head.clamp, outputs,
+                                  count, top, to);
+            weights += size;
+            to += top.cstep * INTEGERS_OUTPUTS;
         }
     }
 }
