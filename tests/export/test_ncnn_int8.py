@@ -13,8 +13,9 @@ from seaformer.core.artifact import Artifact
 from seaformer.core.errors import ExportError, UnknownName
 from seaformer.core.quiet import quiet
 from seaformer.export import export_model
+from seaformer.export.quantize.ncnn import pays
 from seaformer.runtime import describe_file, load_session
-from seaformer.runtime._ncnn.param import read_param
+from seaformer.runtime._ncnn.param import Layer, read_param
 from tests.requirements import module
 
 INSTALL = "pip install 'seaformer[ncnn]'"
@@ -26,8 +27,8 @@ class Wide(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, 16, 3, 2, 1)
-        self.expand = nn.Conv2d(16, 96, 1)
+        self.stem = nn.Conv2d(3, 8, 3, 2, 1)
+        self.expand = nn.Conv2d(8, 96, 1)
         self.depthwise = nn.Conv2d(96, 96, 3, 1, 1, groups=96)
         self.project = nn.Conv2d(96, 128, 1)
         self.mix = nn.Conv2d(128, 96, 1)
@@ -85,8 +86,8 @@ def test_wide_1x1_convolutions_are_integers_and_the_rest_is_as_in_half(
     assert described.precision == "int8"
     assert described.weights == {
         "int8": 2 * 96 * 128,
-        "float16": 16 * 27 + 16 * 96 + 96 * 9 + 96 * 5,
-        "float32": (16 + 96 + 96 + 128 + 96 + 5) + (128 + 96 + 2),  # biases, and scales
+        "float16": 8 * 27 + 8 * 96 + 96 * 9 + 96 * 5,
+        "float32": (8 + 96 + 96 + 128 + 96 + 5) + (128 + 96 + 2),  # biases, and scales
     }
     weights = made.path.with_suffix(".bin").stat().st_size
     of_half = artifacts["fp16"].path.with_suffix(".bin").stat().st_size
@@ -171,3 +172,21 @@ def test_a_network_of_narrow_layers_is_refused_with_what_to_use(tmp_path: Path) 
         export_model(net, shape=SHAPE, format="ncnn", precision="int8", out=tmp_path)
     assert caught.value.hint == "Use --precision fp16, or another --format."
     assert not list(tmp_path.glob("*.param"))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "is_integer"),
+    [
+        (16, 64, True),
+        (16, 16, False),  # too few products for each value
+        (96, 32, True),
+        (96, 36, False),  # outputs that 4 divides and 8 does not: ncnn's own kernel
+        (100, 96, False),  # inputs that 8 does not divide
+        (384, 388, True),  # wide enough for that one too
+    ],
+)
+def test_a_layer_is_in_integers_where_the_kernel_that_takes_it_executes_less(
+    inputs: int, outputs: int, is_integer: bool
+) -> None:
+    values = {0: str(outputs), 6: str(inputs * outputs)}
+    assert pays(Layer("Convolution", "conv", ("in",), ("out",), values)) == is_integer
