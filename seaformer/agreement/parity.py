@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from seaformer.core.artifact import ParityCase
 from seaformer.core.errors import ParityError
+from seaformer.core.plural import counted
 from seaformer.core.precision import Tolerance
 
 Array = npt.NDArray[Any]
@@ -42,7 +43,9 @@ def compare_all(
     Raises ``ParityError`` for another number of outputs, or another shape.
     """
     if len(seen) != len(expected):
-        raise ParityError(f"{name}: {method} has {len(seen)} output(s), expected {len(expected)}.")
+        raise ParityError(
+            f"{name}: {method} has {counted(len(seen), 'output')}, expected {len(expected)}."
+        )
     agreements = [
         compare(name, one, other, tolerance, scores=scores and method in SCORING and i == 0)
         for i, (one, other) in enumerate(zip(seen, expected, strict=True))

@@ -17,6 +17,7 @@ from seaformer.core.engine import STOCK_VARIABLE, engine
 from seaformer.core.free import listed
 from seaformer.core.measurement import MEASURED, DeviceInfo, Flag, MethodRun
 from seaformer.core.plan import RunPlan, is_tail
+from seaformer.core.plural import counted
 from seaformer.core.precision import BASE, precisions
 
 DRIFT = 0.05
@@ -164,7 +165,7 @@ def _pinning(run: MethodRun, cpus: tuple[int, ...]) -> list[Flag]:
     off = sum(cpu not in cpus for process in run.processes for cpu in process.sample_cpus)
     unset = [process for process in run.processes if set(process.affinity) != set(cpus)]
     if off:
-        return [Flag("pinning", True, f"{off} sample(s) ended off core {_list(cpus)}")]
+        return [Flag("pinning", True, f"{counted(off, 'sample')} ended off core {_list(cpus)}")]
     if unset:
         seen = _list(unset[0].affinity)
         return [Flag("pinning", True, f"affinity read back as {seen}, {_list(cpus)} was set")]
@@ -175,7 +176,9 @@ def _threads(run: MethodRun, plan: RunPlan) -> list[Flag]:
     seen = {process.threads for process in run.processes} - {plan.threads}
     if not seen:
         return []
-    return [Flag("threads", True, f"{seen.pop()} thread(s) computed, {plan.threads} asked for")]
+    return [
+        Flag("threads", True, f"{counted(seen.pop(), 'thread')} computed, {plan.threads} asked for")
+    ]
 
 
 def _output(run: MethodRun) -> list[Flag]:

@@ -21,6 +21,7 @@ from seaformer.core.files import expanded
 from seaformer.core.free import fixed_size
 from seaformer.core.manifest import LARGEST_TENSOR
 from seaformer.core.model_file import ModelFile, TensorDescription
+from seaformer.core.plural import counted
 from seaformer.core.registry import unknown
 
 if TYPE_CHECKING:
@@ -97,7 +98,10 @@ def by_name(
     for name, path in pairs:
         tensor = name or next(unnamed, "")
         if not tensor:
-            raise UsageError(f"{file} has {len(names)} {noun}(s), {len(pairs)} files are given.")
+            raise UsageError(
+                f"{file} has {counted(len(names), noun)}, "
+                f"{counted(len(pairs), 'file is', 'files are')} given."
+            )
         named.append((tensor, path))
     return named
 

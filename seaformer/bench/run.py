@@ -41,6 +41,7 @@ from seaformer.core.measurement import (
     MethodRun,
 )
 from seaformer.core.plan import RunPlan, check_plan, is_tail
+from seaformer.core.plural import counted
 from seaformer.core.scratch import temporary_folder
 from seaformer.store.checkout import commit_of
 from seaformer.store.results import ResultStore
@@ -283,7 +284,11 @@ class Bench:
         ]
         redone = sum(method.redone for method in row.methods)
         if redone:
-            detail = f"{redone} block(s) that slowed down were discarded and redone"
+            detail = counted(
+                redone,
+                "block that slowed down was discarded and redone",
+                "blocks that slowed down were discarded and redone",
+            )
             flags.append(Flag("redone", False, detail))
         return checks.explained(flags, row.artifact)
 

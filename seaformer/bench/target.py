@@ -17,6 +17,7 @@ from seaformer.core.code_blocks import Block, CodePart
 from seaformer.core.cpu import format_cpu_list, parse_cpu_list, rank_clusters
 from seaformer.core.errors import NoDevice, UsageError
 from seaformer.core.measurement import Conditions, DeviceInfo, Flag
+from seaformer.core.plural import counted
 from seaformer.core.registry import Registry, unknown
 
 REDOS = 2
@@ -214,7 +215,7 @@ def choose_cores(device: DeviceInfo, core: str, threads: int) -> CoreChoice:
         )
     if len(cpus) < threads:
         raise UsageError(
-            f"--threads {threads} does not fit on {len(cpus)} core(s) of {cluster.part}.",
+            f"--threads {threads} does not fit on {counted(len(cpus), 'core')} of {cluster.part}.",
             hint=_room_for(device, threads),
         )
     return CoreChoice(cpus)
@@ -241,7 +242,7 @@ def check_listed(text: str, cpus: Sequence[int], threads: int) -> None:
     """Raise ``UsageError`` unless a list has a core for each thread."""
     if len(cpus) != threads:
         raise UsageError(
-            f"--core {text} has {len(cpus)} cores for --threads {threads}.",
+            f"--core {text} has {counted(len(cpus), 'core')} for --threads {threads}.",
             hint="A list has a core for each thread: --threads 4 --core 4-7",
         )
 
@@ -250,6 +251,6 @@ def _room_for(device: DeviceInfo, threads: int) -> str:
     """The fastest cores that take ``threads``, as options to type."""
     fastest = [cpu for cluster in reversed(rank_clusters(device.clusters)) for cpu in cluster.cpus]
     if len(fastest) < threads:
-        return f"{device.model} has {len(fastest)} core(s) to use: choose fewer threads."
+        return f"{device.model} has {counted(len(fastest), 'core')} to use: choose fewer threads."
     cpus = format_cpu_list(fastest[:threads])
     return f"Threads stay within one cluster unless their cores are listed: --core {cpus}"

@@ -10,6 +10,7 @@ import typer
 from seaformer.commands._options import AsJson
 from seaformer.commands._print import next_step, notice, print_json, say
 from seaformer.core.plan import MOST_SEED
+from seaformer.core.plural import counted
 
 app = typer.Typer(help="Make a data set, or check one.", no_args_is_help=True)
 _FEW = 50  # images: fewer may lack one of at most 12 classes
@@ -67,7 +68,8 @@ def check(
         print_json(codec.to_json(result) | {"passed": result.passed})
     else:
         for split in result.splits:
-            say(f"{result.title}, {split.split}: {split.images:,} images, {split.read:,} read.")
+            images = counted(split.images, "image")
+            say(f"{result.title}, {split.split}: {images}, {split.read:,} read.")
         for fault in result.faults:
             notice(fault)
     if not result.passed:

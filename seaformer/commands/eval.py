@@ -23,6 +23,7 @@ from seaformer.commands._print import (
     steps,
     warn_seeded,
 )
+from seaformer.core.plural import counted
 
 if TYPE_CHECKING:
     from seaformer.core.accuracy import Accuracy
@@ -196,7 +197,7 @@ def _print_rows(rows: Sequence[Evaluation], *, as_json: bool) -> None:
         pairs = [("mIoU", row.miou), ("mAcc", row.macc), ("aAcc", row.aacc)]
         pairs += [("top-1", row.top1), ("top-5", row.top5), ("AP", row.ap)]
         scores = ", ".join(f"{name} {value:.2f}" for name, value in pairs if value is not None)
-        images = f"{row.images:,} image{'s' * (row.images != 1)}"
+        images = counted(row.images, "image")
         text = f"{row.model}: {scores} ({images}, {row.skipped:,} skipped; {row.mode})"
         page.append(Line(text, hang=2))
         if (gap := row.difference) is not None:

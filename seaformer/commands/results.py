@@ -20,6 +20,7 @@ from seaformer.commands._print import (
     show,
 )
 from seaformer.core.files import expanded
+from seaformer.core.plural import counted
 from seaformer.core.scratch import temporary_folder
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def list_stored(
     elif not listing.entries:
         say(f"No measurement is stored under {root}.")
     else:
-        count = f"{len(shown)} of {len(listing.entries)} measurements under {root}"
+        count = f"{len(shown)} of {counted(len(listing.entries), 'measurement')} under {root}"
         show(listing_page(shown, short_ids(entry.id for entry in listing.entries), count), wide)
     _warn(listing)
     if shown and not as_json:
@@ -154,11 +155,11 @@ def prune(
     for one in outdated:
         say(f"{one.entry.path}: {one.reason}")
     left = len(listing.entries) - len(outdated)
-    say(f"{len(outdated)} of {len(listing.entries)} measurements may go; {left} stay.")
+    say(f"{len(outdated)} of {counted(len(listing.entries), 'measurement')} may go; {left} stay.")
     _warn(listing)
     if not outdated:
         return
-    if not (yes or agreed(f"Delete {len(outdated)} file(s) for good?")):
+    if not (yes or agreed(f"Delete {counted(len(outdated), 'file')} for good?")):
         notice("Nothing was deleted. --yes deletes without asking.")
         return
     delete(root, outdated)
@@ -200,9 +201,13 @@ def _merge_answer(path: Path, store: ResultStore, dry_run: bool) -> None:
         show(run_page(list(merged.measured)))
     done = "would be stored" if dry_run else "stored"
     count = len(merged.measured)
-    say(f"{count} measurement(s) {done} in {store.root}, {merged.present} were there.")
+    say(f"{counted(count, 'measurement')} {done} in {store.root}, {_present(merged.present)}.")
     if count and not dry_run:
         next_step(f"seaformer report --results {shlex.quote(str(store.root))}")
+
+
+def _present(count: int) -> str:
+    return counted(count, "was there", "were there")
 
 
 def _show_merge(plan: MergePlan, store: ResultStore, dry_run: bool) -> None:
@@ -210,11 +215,11 @@ def _show_merge(plan: MergePlan, store: ResultStore, dry_run: bool) -> None:
     for device in plan.devices:
         say(f"new device {device}")
     evaluated = len(plan.evaluations)
-    evaluations = f" and {evaluated} evaluation(s)" if evaluated else ""
+    evaluations = f" and {counted(evaluated, 'evaluation')}" if evaluated else ""
     say(
-        f"{len(plan.copies)} measurement(s){evaluations} {done} into {store.root}, "
-        f"{plan.present} were there, "
-        f"{len(plan.conflicts)} differ, {len(plan.damaged)} damaged."
+        f"{counted(len(plan.copies), 'measurement')}{evaluations} {done} into {store.root}, "
+        f"{_present(plan.present)}, "
+        f"{counted(len(plan.conflicts), 'differs', 'differ')}, {len(plan.damaged)} damaged."
     )
     for file in (*plan.conflicts, *plan.damaged):
         notice(f"skipped {file.path}: {file.reason}")

@@ -20,6 +20,7 @@ from seaformer.commands._print import (
 from seaformer.core.engine import timed_engines
 from seaformer.core.errors import UsageError
 from seaformer.core.plan import MOST_SEED
+from seaformer.core.plural import counted
 
 if TYPE_CHECKING:
     from seaformer.runtime.build.android import EnginePath
@@ -96,7 +97,8 @@ def pack(
         bundle = build_arm64_bundle(step, libraries=engine_names((), models))
         step("pack the runner, the models and their inputs")
         record = write_pack(path, models, plan, bundle, command_line())
-    say(f"{path}  {path.stat().st_size / 1e6:.1f} MB, {len(record.runs)} processes")
+    processes = counted(len(record.runs), "process", "processes")
+    say(f"{path}  {path.stat().st_size / 1e6:.1f} MB, {processes}")
     say("  on the board:   " + f"tar -xf {path.name} && sh {HOME}/run.sh")
     say(f"  and bring back: {HOME}/{ANSWER}")
     next_step(f"seaformer results merge {ANSWER}")
@@ -168,9 +170,10 @@ class BundleOptions:
 def _lines(bundle: Bundle, proof: str) -> list[str]:
     made = bundle.manifest
     held = [f"{engine.name} {engine.version or ''}".strip() for engine in made.engines]
+    files = counted(len(made.files), "file")
     return [
         str(bundle.folder),
-        f"  {len(made.files)} files, {bundle.size_bytes / 1e6:.1f} MB, {', '.join(held)}",
+        f"  {files}, {bundle.size_bytes / 1e6:.1f} MB, {', '.join(held)}",
         f"  compiler: {made.compiler}",
         f"  proof: {proof}",
     ]

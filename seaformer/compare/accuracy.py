@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from seaformer.compare.verdict import BETTER, EXACT_DIGITS, REGRESSION, SAME, UNKNOWN, Finding
 from seaformer.core.accuracy import Accuracy
+from seaformer.core.plural import counted
 
 POINTS = "points"
 
@@ -28,4 +29,4 @@ def judge_accuracy(base: Accuracy, new: Accuracy, most: float) -> Finding:
 
 
 def _counted(one: Accuracy, *, skipped: bool) -> str:
-    return f"{one.images:,} images" + f" ({one.skipped:,} skipped)" * skipped
+    return counted(one.images, "image") + f" ({one.skipped:,} skipped)" * skipped

@@ -28,6 +28,7 @@ from seaformer.core.accuracy import METRICS, Accuracy
 from seaformer.core.errors import MeasurementRefused, Regression, UsageError
 from seaformer.core.files import DamagedFile
 from seaformer.core.measurement import MEASURED, Measurement, short_commit
+from seaformer.core.plural import counted
 from seaformer.core.registry import unknown
 from seaformer.core.stem import variant
 
@@ -157,8 +158,9 @@ def compare(
             raise unknown("fact", fact, FACTS)
     for side, name in ((base, "BASE"), (new, "NEW")):
         if not (side.measurements or side.accuracies):
+            skipped = f" ({counted(len(side.damaged), 'damaged file')} skipped)"
             raise UsageError(
-                f"{name} has no measurement: {side.label}{_skipped(side)}.",
+                f"{name} has no measurement: {side.label}{skipped if side.damaged else ''}.",
                 hint="Make one: seaformer bench --variant t --threads 1",
             )
     split = _split(base) | _split(new)
@@ -344,7 +346,3 @@ def _changed(pairs: Iterable[tuple[str, str, str]]) -> Iterable[str]:
     for name, before, after in pairs:
         if before != after and before and after:
             yield f"{name}: {before}, now {after}"
-
-
-def _skipped(side: Side) -> str:
-    return f" ({len(side.damaged)} damaged file(s) were skipped)" if side.damaged else ""

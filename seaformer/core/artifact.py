@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from seaformer.core import codec, files
+from seaformer.core.absent import absent
 from seaformer.core.checkpoint import LoadedCheckpoint
 from seaformer.core.checksums import check_sha256
 from seaformer.core.cost import StepCost
@@ -272,8 +273,12 @@ def manifest_path(path: Path) -> Path:
 def model_path(path: Path) -> Path:
     """The model file that ``path`` names, by itself or by its manifest.
 
-    Raises ``UsageError`` for a folder without a name of its own, such as ``.`` or ``/``.
+    Raises ``UsageError`` for a folder without a name of its own, such as ``.`` or ``/``, and for
+    a file that belongs to a model.
     """
+    owner = beside(path)
+    if owner is not None:
+        raise UsageError(f"{path} is not a model: it belongs to {owner}.", hint=f"Name {owner}")
     name = path.name.removesuffix(".json")
     if not name:
         raise UsageError(f"{path} is not a model file.", hint="Name a file, not a folder.")
@@ -299,9 +304,7 @@ def load_artifact(path: Path | str, *, check: bool = True) -> Artifact:
     """
     path = model_path(files.expanded(path))
     if not path.exists():
-        raise CorruptArtifact(
-            f"{path} does not exist.", hint="Export it first: seaformer export --variant t"
-        )
+        raise absent(path)
     manifest = manifest_path(path)
     if path.parent.name.endswith(PARTS):
         whole = path.parent.with_name(path.parent.name.removesuffix(PARTS))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from seaformer.core.errors import UsageError
+from seaformer.core.plural import counted
 from seaformer.core.registry import unknown
 
 OBSERVERS = ("minmax", "percentile", "mse", "histogram")  # ``export/quantize/_observers.py``
@@ -171,7 +172,7 @@ class Quantization:
         """A sentence where the images are not enough to trust the ranges; otherwise empty."""
         count = len(self.images)
         if self.source in (PHOTOGRAPHS, NOISE):
-            what = f"{count} images" if self.source == NOISE else f"{count} photographs"
+            what = counted(count, "image" if self.source == NOISE else "photograph")
             return (
                 f"int8 was calibrated on {self.source} ({what}), not on your data: "
                 f"use --calibration DIR with at least {ENOUGH_IMAGES} images."

@@ -16,6 +16,7 @@ from PIL import Image
 
 from seaformer.core.errors import DataError
 from seaformer.core.files import open_regular
+from seaformer.core.plural import counted
 from seaformer.data.dataset import CLASSIFICATION, IGNORE, SEGMENTATION, DataSet, Sample
 from seaformer.data.layouts import Listing
 from seaformer.data.sets import (
@@ -167,7 +168,7 @@ def _check_split(task: _Task, tally: _Tally, progress: Progress | None) -> Split
     if listing.orphans:
         problems.append(_missing(split, listing.orphans, "mask", "has no image"))
     if expected is not None and images != expected and not listing.fault:
-        problems.append(f"{split}: {images:,} images, expected {expected:,}.")
+        problems.append(f"{split}: {counted(images, 'image')}, expected {expected:,}.")
     own = _Tally(seen=tally.seen)
     chosen = spaced(listing.samples, task.limit)
     for number, sample in enumerate(chosen, 1):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from seaformer.core import files
 from seaformer.core.errors import CorruptArtifact, DataError
+from seaformer.core.plural import counted
 from seaformer.data import coco
 from seaformer.data.dataset import (
     CLASSIFICATION,
@@ -162,7 +163,8 @@ def _imagenet(root: Path, folder: str) -> Listing:
     flat = files_in(root / folder)
     if flat and not own:
         return Listing(
-            fault=f"{folder} is flat: {len(flat):,} images lie in it, not in a folder per class",
+            fault=f"{folder} is flat: {counted(len(flat), 'image lies', 'images lie')} in it, "
+            "not in a folder per class",
             hint=f"Move each image to {folder}/WNID/, by the devkit's list of the validation set.",
         )
     if unknown := sorted(set(own) - set(classes)):

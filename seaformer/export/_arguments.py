@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -98,6 +98,7 @@ def export_model(
         >>> artifact.parity.argmax_agreement
         1.0
     """
+    _check_kind(model)
     module = model if isinstance(model, nn.Module) else None
     named = str(model) if module is None and is_graph_file(str(model)) else ""
     if module is None and not named and (shape is not None or name):
@@ -116,7 +117,7 @@ def export_model(
         seed=seed,
         no_rewrite=tuple(no_rewrite),
         module=named,
-        shape=None if shape is None else tuple(shape),
+        shape=_shape(shape),
         ema=ema,
         backbone=None if backbone is None else str(backbone),
         input=input,
@@ -132,6 +133,33 @@ def export_model(
         dynamic=tuple(dynamic),
     )
     return export(request, out, progress, module)
+
+
+def _check_kind(model: object) -> None:
+    """Refuse what is neither a name nor a module, such as a module's class or its weights."""
+    if isinstance(model, (str, Path, nn.Module)):
+        return
+    hint = "For example: export_model(Net().eval(), shape=(1, 3, 512, 512))"
+    if callable(model):
+        hint = f"Call it: export_model({getattr(model, '__name__', 'it')}(), ...)"
+    elif isinstance(model, Mapping):
+        hint = "Load these weights into a module, or name their file: checkpoint=PATH"
+    raise UsageError(
+        f"model must be a name, a file or an nn.Module (got {_kind(model)}).", hint=hint
+    )
+
+
+def _kind(model: object) -> str:
+    if isinstance(model, type):
+        return f"the class {model.__name__}"
+    name = type(model).__name__
+    return "None" if model is None else f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
+
+
+def _shape(shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if isinstance(shape, (str, int)):
+        raise UsageError(f"shape must be four numbers, (1, C, H, W) (got {shape!r}).")
+    return None if shape is None else tuple(shape)
 
 
 def _name_of(model: str | Path | nn.Module, name: str, named: str) -> str:

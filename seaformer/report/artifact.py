@@ -6,6 +6,7 @@ import math
 
 from seaformer.core.artifact import Artifact, Delegation, Parity, ParityCase, TensorInfo
 from seaformer.core.checkpoint import LoadedCheckpoint
+from seaformer.core.plural import counted
 from seaformer.core.quantization import SEARCHED, ModuleNoise, Quantization, Score
 from seaformer.report.terminal import Block, Column, Line, Table
 
@@ -88,7 +89,7 @@ def sensitivity_lines(quantization: Quantization | None) -> list[str]:
     if result.images > SEARCHED:
         lines.append(f"     modules on {SEARCHED} of the {result.images} images of the first line")
     more = len(rows) - len(shown)
-    return [*lines, f"     and {more} more modules, in the manifest"] if more else lines
+    return [*lines, f"     and {counted(more, 'more module')}, in the manifest"] if more else lines
 
 
 def _decibels(score: Score) -> str:
@@ -148,8 +149,9 @@ def delegation_lines(delegation: Delegation) -> list[str]:
     """How many subgraphs the backend took, and each operator outside with the reason."""
     mark = "✓" if delegation.outside_compute == 0 else "x"
     lines = [
-        f"-[{mark}] {delegation.backend}: {delegation.subgraphs} subgraph(s) with "
-        f"{delegation.delegated_ops} operators, {delegation.outside_compute} computing outside"
+        f"-[{mark}] {delegation.backend}: {counted(delegation.subgraphs, 'subgraph')} with "
+        f"{counted(delegation.delegated_ops, 'operator')}, "
+        f"{delegation.outside_compute} computing outside"
     ]
     lines += [
         f"     outside: {op.op} x{op.count}: {op.reason}"

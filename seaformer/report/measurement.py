@@ -9,6 +9,7 @@ from dataclasses import fields
 from seaformer.core.counts import typical
 from seaformer.core.facts import ArtifactFacts
 from seaformer.core.measurement import Conditions, Measurement, MethodRun
+from seaformer.core.plural import counted
 from seaformer.report import words
 
 
@@ -46,14 +47,14 @@ def _method(name: str, run: MethodRun) -> Iterator[str]:
         median = f"median {statistics.median(samples) / 1e6:.3f} ms" if samples else "no samples"
         cpus = ",".join(map(str, process.affinity))
         yield (
-            f"{name}, process {number}: {process.count} samples, {median}, load "
+            f"{name}, process {number}: {counted(process.count, 'sample')}, {median}, load "
             f"{process.load_ns / 1e6:.2f} ms, first {process.first_ns / 1e6:.2f} ms, "
-            f"{process.warmup_runs} warm-up runs ({process.warmup_reason}), stopped by "
+            f"{counted(process.warmup_runs, 'warm-up run')} ({process.warmup_reason}), stopped by "
             f"{process.stop_reason}, cpu {cpus}"
         )
     if run.counts:
-        counted = typical(run.counts)
-        yield f"{name}: {counted.instructions if counted else 0} instructions in an inference"
+        counts = typical(run.counts)
+        yield f"{name}: {counts.instructions if counts else 0} instructions in an inference"
     if run.output is not None:
         good = "agrees" if run.output.passed else "is wrong"
         yield f"{name}: the output {good}, max abs {run.output.max_abs:.1e}"
@@ -62,11 +63,14 @@ def _method(name: str, run: MethodRun) -> Iterator[str]:
 def _facts(facts: ArtifactFacts) -> Iterator[str]:
     parity = facts.parity
     yield f"exported by {facts.exporter}, weights {facts.weights}"
-    yield f"verified by {parity.verified_by}, max abs {parity.max_abs}"
+    largest = "" if parity.max_abs is None else f", max abs {parity.max_abs}"
+    none = parity.verified_by == "none"
+    yield "not verified by an export" if none else f"verified by {parity.verified_by}{largest}"
     if facts.delegation is not None:
         taken = facts.delegation
         yield (
-            f"{taken.backend}: {taken.subgraphs} subgraph(s), {taken.delegated_ops} operators, "
+            f"{taken.backend}: {counted(taken.subgraphs, 'subgraph')}, "
+            f"{counted(taken.delegated_ops, 'operator')}, "
             f"{taken.outside_compute} outside that compute"
         )
-    yield f"{sum(facts.operators.values())} operators in the file"
+    yield f"{counted(sum(facts.operators.values()), 'operator')} in the file"

@@ -47,7 +47,7 @@ def operator_code_page(codes: OperatorCodes, top: int = TOP) -> list[Block]:
     title = (
         f"Operators of {codes.model}, {codes.runtime} {codes.runtime_version}, {codes.precision}: "
         f"{words.instructions(codes.counts.instructions)} M instructions on an "
-        f"{codes.device.model}, {len(codes.operators)} operators"
+        f"{codes.device.model}, {words.counted(len(codes.operators), 'operator')}"
     )
     return [
         Line(words.clean(title), "italic", hang=2),

@@ -31,7 +31,8 @@ def profile_page(profile: Profile, top: int = TOP) -> list[Block]:
     title = (
         f"Operators of {profile.model}, {profile.runtime} {profile.runtime_version}, "
         f"{profile.precision}: {kind}{words.ms(profile.inference_ns / 1e6)} ms profiled, median "
-        f"of {profile.runs} runs, {len(profile.operators)} operators"
+        f"of {words.counted(profile.runs, 'run')}, "
+        f"{words.counted(len(profile.operators), 'operator')}"
     )
     return [
         Line(title, "italic", hang=2),

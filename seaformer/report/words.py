@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from seaformer.core.measurement import Cluster
+from seaformer.core.plural import counted as counted  # noqa: PLC0414
 from seaformer.core.table import ResultRow
 
 NOTHING = "-"
@@ -68,11 +69,6 @@ def module(operator: OfModule) -> str:
     if not operator.module:
         return NOTHING
     return operator.module if operator.exact else f"~ {operator.module}"
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """``1 file``, ``2 files``; ``plural`` where it is not made with an s."""
-    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def mb(value: float | None) -> str:

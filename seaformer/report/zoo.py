@@ -70,12 +70,16 @@ COLUMNS: tuple[Column[ZooRow], ...] = (
     Column("FLOPs", lambda row: f"{row.flops / 1e9:.3f}", "G", rank=5, right=True),
     Column("paper's row", _papers_row, rank=8),
     Column("paper", lambda row: _plain(_paper(row).params_m), "M", rank=6, right=True),
-    Column("diff", lambda row: _plain(row.differences_percent[0], "+.1f"), "%", rank=3, right=True),
+    Column("params", lambda row: _difference(row, 0), "diff %", rank=3, right=True),
     Column("paper", lambda row: _plain(_paper(row).flops_g), "G", rank=7, right=True),
-    Column("diff", lambda row: _plain(row.differences_percent[1], "+.1f"), "%", rank=4, right=True),
+    Column("FLOPs", lambda row: _difference(row, 1), "diff %", rank=4, right=True),
     Column("paper", lambda row: _plain(_paper(row).latency_ms), "ms", rank=1, right=True),
     Column("proved", lambda row: row.proved, rank=9),
 )
+
+
+def _difference(row: ZooRow, figure: int) -> str:
+    return _plain(row.differences_percent[figure], "+.1f")
 
 
 def difference_percent(ours: float, papers: float) -> float:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from seaformer.core.artifact import Artifact, TensorInfo
 from seaformer.core.errors import ShapeError
+from seaformer.core.plural import counted
 
 Array = npt.NDArray[Any]
 FREE = 0  # a size that a file leaves free
@@ -65,7 +66,7 @@ def check_inputs(arrays: Sequence[Array], tensors: Sequence[TensorInfo], file: s
     Raises ``ShapeError`` for another count or shape, and for fractions where pixels are taken.
     """
     if len(arrays) != len(tensors):
-        raise ShapeError(f"{file} takes {len(tensors)} input(s), {len(arrays)} given.")
+        raise ShapeError(f"{file} takes {counted(len(tensors), 'input')}, {len(arrays)} given.")
     for array, tensor in zip(arrays, tensors, strict=True):
         if not _fits(array.shape, tensor.shape):
             raise ShapeError(

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from seaformer.core import files
 from seaformer.core.errors import UnknownName
 from seaformer.core.measurement import Measurement
+from seaformer.core.plural import counted
 from seaformer.store.index import Listing, list_results
 from seaformer.store.results import read_run
 
@@ -50,7 +51,11 @@ def find_run(root: Path, which: str) -> tuple[Path, Measurement]:
         listing = list_results(root)
         matches = _matches(listing, which) or _damaged(listing, which)
         if len(matches) != 1:
-            count = f"{len(matches)} measurements begin with" if matches else "No measurement has"
+            count = (
+                counted(len(matches), "measurement begins", "measurements begin") + " with"
+                if matches
+                else "No measurement has"
+            )
             raise UnknownName(f"{count} the id {which!r} under {root}.", hint=_HINT)
         path = root / matches[0]
     return path, read_run(path, str(path))

@@ -23,6 +23,7 @@ from seaformer.core.errors import ArtifactError, CorruptArtifact, UsageError
 from seaformer.core.files import DamagedFile, safe_name
 from seaformer.core.measurement import RUNS, SCHEMA, DeviceInfo, Measurement, document, run_path
 from seaformer.core.memory import no_collections
+from seaformer.core.plural import counted
 from seaformer.core.runs import Runs
 
 RESULTS_VARIABLE = "SEAFORMER_RESULTS"
@@ -190,7 +191,7 @@ def _checked(measurement: Measurement, where: str) -> Measurement:
         counts = [process.count for process in run.processes]
         if sum(counts) != len(run.samples_ns) or min(counts, default=0) < 0:
             raise CorruptArtifact(
-                f"{where}: method {name!r} has {len(run.samples_ns)} samples, "
+                f"{where}: method {name!r} has {counted(len(run.samples_ns), 'sample')}, "
                 f"but its processes list {sum(counts)}."
             )
         if min(run.samples_ns, default=0) < 0:

@@ -17,6 +17,7 @@ from seaformer.core import codec, files
 from seaformer.core.accuracy import FOLDER
 from seaformer.core.errors import ArtifactError, CorruptArtifact
 from seaformer.core.measurement import RUNS
+from seaformer.core.plural import counted
 from seaformer.core.scratch import temporary_folder
 from seaformer.store.merge import merge, plan_merge
 from seaformer.store.results import ResultStore
@@ -67,12 +68,12 @@ def sweep(
     files.check_dir(plan.store / SWEEPS)
     waiting = {task.key: task for task in tasks if plan.again or not _succeeded(plan.store, task)}
     if known := len(tasks) - len(waiting):
-        progress(f"{known:,} of {len(tasks):,} tasks have succeeded before")
+        progress(f"{known:,} of {counted(len(tasks), 'task')} succeeded before")
     if not waiting:
         return
     orders = {key: _order(task) for key, task in waiting.items()}
     with cluster(plan.scheduler, plan.workers) as client:
-        progress(f"{len(waiting):,} tasks begin")
+        progress(f"{counted(len(waiting), 'task begins', 'tasks begin')}")
         for number, one in enumerate(each(client, perform, orders, "seaformer"), 1):
             record = _kept(plan.store, waiting[one.key], one)
             progress(f"task {number:,} of {len(waiting):,}: {record.command}")

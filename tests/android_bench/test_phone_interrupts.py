@@ -149,7 +149,7 @@ def test_ctrl_c_with_two_phones_puts_both_back_and_keeps_the_rows_that_were_done
             kept = {path.split("/")[0] for path in left_behind(each)}
             assert kept == {"jobs"}
             assert setting(each, workbench) == was
-            assert f"{each.address}: 1 finished run(s) are kept on it for --resume" in stderr
+            assert f"{each.address}: 1 finished run is kept on it for --resume" in stderr
         assert list(scratch.iterdir()) == []
         stored = store.load()
         assert stored.damaged == ()

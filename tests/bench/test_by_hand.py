@@ -120,15 +120,15 @@ def test_the_command_line_merges_it_once(
     _, answer = answered
     results = str(tmp_path / "results")
     merge([answer], dry_run=True, results=results)
-    assert "2 measurement(s) would be stored" in capsys.readouterr().out
+    assert "2 measurements would be stored" in capsys.readouterr().out
     assert not (tmp_path / "results").exists()
     done = seaformer("results", "merge", answer, cwd=tmp_path)
     assert done.code == 0, done.err
-    assert "2 measurement(s) stored" in done.out
+    assert "2 measurements stored" in done.out
     for dry_run, verb in ((True, "would be stored"), (False, "stored")):
         merge([answer], dry_run=dry_run, results=results)
         out = capsys.readouterr().out
-        assert f"0 measurement(s) {verb}" in out
+        assert f"0 measurements {verb}" in out
         assert "2 were there" in out
 
 

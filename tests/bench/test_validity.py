@@ -49,7 +49,7 @@ def test_samples_off_the_pinned_core_make_it_invalid(store: ResultStore, one: Ar
     ((measured,), target) = measure(store, [one], wander)
     assert target.requests[0].cpus == (1,)
     assert flags(measured) == {"pinning": True}
-    assert detail(measured, "pinning") == "3 sample(s) ended off core 1"
+    assert detail(measured, "pinning") == "3 samples ended off core 1"
     assert not measured.valid
 
 
@@ -69,7 +69,7 @@ def test_another_number_of_threads_makes_it_invalid(store: ResultStore, one: Art
         return replace(plain, threads=Threads(1, 4, 6))
 
     ((measured,), _) = measure(store, [one], pooled)
-    assert detail(measured, "threads") == "4 thread(s) computed, 1 asked for"
+    assert detail(measured, "threads") == "4 threads computed, 1 asked for"
     assert not measured.valid
 
 
@@ -93,7 +93,7 @@ def test_a_block_that_slowed_down_is_discarded_and_redone(
     run = measured.methods["forward"]
     assert (len(run.processes), set(run.samples_ns)) == (3, {1_000_000})
     assert flags(measured) == {"redone": False}
-    assert detail(measured, "redone").startswith("1 block(s)")
+    assert detail(measured, "redone").startswith("1 block that")
     assert measured.valid
 
 

@@ -70,7 +70,7 @@ def test_the_four_commands_of_a_store(tmp_path: Path) -> None:
 
     fill(tmp_path / "theirs", measurement(2), measurement(5))
     out, _ = run("results", "merge", tmp_path / "theirs", "--dry-run", cwd=tmp_path)
-    assert "1 measurement(s) would be copied" in out
+    assert "1 measurement would be copied" in out
     assert len(list((tmp_path / "results" / "runs").rglob("*.json"))) == 4
     run("results", "merge", tmp_path / "theirs", cwd=tmp_path)
     assert len(list((tmp_path / "results" / "runs").rglob("*.json"))) == 5

@@ -217,9 +217,7 @@ def slow(number: int, request: RunnerRequest, plain: RunnerReport) -> RunnerRepo
 
 def test_an_invalid_row_says_why_and_is_measured_the_next_time(bench: Bench) -> None:
     (answer,) = bench.run(T, target=FakeTarget(slow))
-    assert (
-        answer.reason.startswith("not valid: pinning: 30 sample(s)") or "pinning" in answer.reason
-    )
+    assert answer.reason.startswith("not valid: pinning: 30 samples") or "pinning" in answer.reason
     assert answer.exit_code == 5
     (answer,) = bench.run(T)
     assert (answer.resumed, answer.reason) == (False, "")

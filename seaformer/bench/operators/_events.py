@@ -11,6 +11,7 @@ from typing import Any
 from seaformer.core.code_blocks import CodePart
 from seaformer.core.errors import RunnerFailed
 from seaformer.core.operator_code import summed
+from seaformer.core.plural import counted
 
 Modules = list[str | None]
 TICK_NS = 1_000_000  # between two readings of a clock that counts them, as in runner/ticks.h
@@ -104,7 +105,7 @@ def array(text: str) -> list[dict[str, Any]]:
 def checked(parsed: Sequence[Run], runs: int) -> tuple[Run, ...]:
     """Every run there, and each with the same operators in the same order."""
     if len(parsed) != runs:
-        raise RunnerFailed(f"The profile has {len(parsed)} runs, {runs} were timed.")
+        raise RunnerFailed(f"The profile has {counted(len(parsed), 'run')}, {runs} were timed.")
     names = [tuple(event.name for event in run.events) for run in parsed]
     if not names[0] or any(other != names[0] for other in names):
         raise RunnerFailed("The profile's runs do not have the same operators in the same order.")

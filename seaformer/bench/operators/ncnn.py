@@ -13,6 +13,7 @@ from seaformer.core.code_blocks import CodePart
 from seaformer.core.errors import RunnerFailed
 from seaformer.core.operator_code import summed, without
 from seaformer.core.operators import GraphOperator
+from seaformer.core.plural import counted
 
 _CONVOLUTION = "Convolution"  # the beginning of ConvolutionDepthWise, too
 
@@ -50,7 +51,9 @@ def cut(events: Sequence[Event], parts: Sequence[CodePart]) -> list[CodePart]:
     Four readings a layer: around both, and around the conversion alone.
     """
     if len(parts) < 4 * len(events) + 1:
-        raise RunnerFailed(f"{len(events)} layers left {len(parts)} parts of code.")
+        raise RunnerFailed(
+            f"{counted(len(events), 'layer')} left {counted(len(parts), 'part')} of code."
+        )
     return [without(parts[4 * k + 1], parts[4 * k + 3]) for k in range(len(events))]
 
 

@@ -25,6 +25,7 @@ from seaformer.bench.targets._remote_request import RemoteRequests
 from seaformer.bench.targets._remote_session import RemoteSession
 from seaformer.core.errors import MeasurementRefused
 from seaformer.core.measurement import MEASURED, Conditions, DeviceInfo, Flag
+from seaformer.core.plural import counted
 from seaformer.runtime.build.bundle import Bundle
 
 Progress = Callable[[str], None]
@@ -143,7 +144,7 @@ class RemoteTarget:
         events, self._events = self._events, []
         if lost := self._phone.reconnects - self._reported_reconnects:
             self._reported_reconnects = self._phone.reconnects
-            detail = f"the connection was lost and made again {lost} time(s)"
+            detail = f"the connection was lost and made again {counted(lost, 'time')}"
             events.append(Flag("reconnected", False, detail))
         return tuple(events)
 

@@ -15,6 +15,7 @@ from seaformer.android_bench.connection import Phone
 from seaformer.android_bench.job import clear_jobs
 from seaformer.android_bench.lock import Lock
 from seaformer.core.errors import DeviceError, SeaFormerError
+from seaformer.core.plural import counted
 
 
 class RemoteSession:
@@ -94,7 +95,8 @@ class RemoteSession:
     def _clear_before(self) -> None:
         if self._resume:
             kept = clear_jobs(self._phone, self.bench, running=True)
-            self._notice(f"{self._phone.serial}: {kept} run(s) of the earlier bench are used")
+            runs = counted(kept, "run of the earlier bench is", "runs of the earlier bench are")
+            self._notice(f"{self._phone.serial}: {runs} used")
         else:
             clear_jobs(self._phone)
 
@@ -127,5 +129,6 @@ class RemoteSession:
                 f"{phone.serial}: could not be put back: {left}. The next bench on it does that."
             )
         if kept:
-            self._notice(f"{phone.serial}: {kept} finished run(s) are kept on it for --resume")
+            runs = counted(kept, "finished run is", "finished runs are")
+            self._notice(f"{phone.serial}: {runs} kept on it for --resume")
         phone.close()

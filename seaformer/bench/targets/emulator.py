@@ -27,6 +27,7 @@ from seaformer.core.code_blocks import Block, CodePart
 from seaformer.core.cpu import Core, emulated_cores, find_emulated
 from seaformer.core.errors import ChecksumMismatch, RunnerFailed
 from seaformer.core.measurement import EMULATED, Cluster, Conditions, DeviceInfo, Flag
+from seaformer.core.plural import counted
 from seaformer.core.precision import arithmetic
 from seaformer.core.scratch import temporary_folder
 from seaformer.runtime.build.arm64 import build_arm64_bundle
@@ -205,7 +206,7 @@ def _with_counts(report: RunnerReport, path: Path) -> RunnerReport:
     counts = read_counts(path)
     if len(counts) != len(report.samples_ns):
         raise RunnerFailed(
-            f"The emulator counted {len(counts)} inference(s), the runner timed "
+            f"The emulator counted {counted(len(counts), 'inference')}, the runner timed "
             f"{len(report.samples_ns)}."
         )
     return replace(report, counts=counts)

@@ -19,6 +19,7 @@ from seaformer.core.checksums import joint_sha256
 from seaformer.core.engine import engine
 from seaformer.core.errors import CorruptArtifact
 from seaformer.core.model_file import INTEGERS, ModelFile, TensorDescription
+from seaformer.core.plural import counted
 from seaformer.core.precision import BASE, precisions
 
 MAGIC = "7767517"
@@ -175,7 +176,8 @@ def read_param(path: Path) -> Param:
     cuts = tuple(_read_cut(line, path) for line in words if line[0] == _METHOD)
     if len(layers) != int(counts[0]):
         raise CorruptArtifact(
-            f"{path} is not whole: expected {counts[0]} layers, found {len(layers)}.",
+            f"{path} is not whole: expected {counted(int(counts[0]), 'layer')}, "
+            f"found {len(layers)}.",
             hint="Download or export it again.",
         )
     return Param(layers, cuts)

@@ -71,7 +71,7 @@ def draw(rows: Sequence[AccuracyRow]) -> Markup | None:
         *(_drawn(number, point, x, y) for number, point in enumerate(points, 1)),
         *_names(points),
     ]
-    where = f"{one.data} {one.split} ({one.images:,} images, {_mode(one)})"
+    where = f"{one.data} {one.split} ({words.counted(one.images, 'image')}, {_mode(one)})"
     where += f", evaluated on {one.device}" if one.device else ""
     where += f", on {first.latency.device_name}"
     where += f", the {_MOST} fastest of {len(every)}" if len(every) > _MOST else ""

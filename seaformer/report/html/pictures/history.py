@@ -60,7 +60,7 @@ def _drawn(report: Report, groups: list[list[ResultRow]]) -> Markup:
         parts.append(_panel(report, rows, left, top))
         first, last = (_value(row) or 0.0 for row in (rows[0], rows[-1]))
         unit = "M instructions" if rows[0].source == EMULATED else "ms"
-        runs = f"{len(rows)} runs{_over(rows)}"
+        runs = words.counted(len(rows), "run") + _over(rows)
         facts.append(f"{label(rows[0])}: {runs}, {first:.2f} to {last:.2f} {unit}")
     height = -(-len(groups) // 2) * (_HIGH + _GAP)
     return svg.picture("history-picture", "History of rows", in_words(facts), height, *parts)
