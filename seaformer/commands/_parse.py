@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from seaformer.commands._integers import check_integers, options_for
 from seaformer.commands._source import ModuleSource
+from seaformer.commands._weights import check_weights
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def export_requests(
     if integers:
         check_integers(integers, models.precision)
     _check_scopes(models, () if source.module else names)
+    check_weights(models.checkpoint, models.backbone)
 
     return [
         ExportRequest(

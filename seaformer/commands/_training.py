@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from seaformer.commands._print import COUNTING, next_step, notice, say, steps
+from seaformer.commands._weights import check_weights
 from seaformer.core.plan import MOST_SEED
+from seaformer.core.plural import counted
 
 if TYPE_CHECKING:
     from seaformer.training.distillation import Distillation
@@ -58,6 +60,7 @@ def run_training(
     *, qat: bool = False,
 ) -> None:  # fmt: skip
     """Train, with progress on stderr, and print where the checkpoint is."""
+    check_weights(run.checkpoint, run.backbone)
     from seaformer.training.loop import TrainPlan, train
 
     plan = TrainPlan(
@@ -68,7 +71,8 @@ def run_training(
     )  # fmt: skip
     with steps(COUNTING) as step:
         result = train(plan, resume=run.resume, progress=_progress(step), notice=notice)
-    say(f"{result.checkpoint}: loss {result.loss:.4f} after {result.iterations} iterations")
+    length = counted(result.iterations, "iteration")
+    say(f"{result.checkpoint}: loss {result.loss:.4f} after {length}")
     next_step(export_line(model, result))
 
 

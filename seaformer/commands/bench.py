@@ -90,7 +90,7 @@ def bench(
     from seaformer.bench.fleet import BenchOrder, Fleet
     from seaformer.bench.target import TargetOptions, list_targets
     from seaformer.core.measurement import document
-    from seaformer.export import cached_export
+    from seaformer.export import cached_export, check_exporter
     from seaformer.store.results import ResultStore, results_dir
 
     plan = run_plan(how, where.device, seed=seed, components=models.components, tail=tail)
@@ -106,6 +106,7 @@ def bench(
         [] if artifacts else export_requests(models, format, seed, input=kind, integers=integers)
     )
     _check_tails(requests, plan.tail)
+    check_exporter(requests)
     with steps() as step:
         targets = list_targets(where.device, options)
         stated = file_options(about, models.size, targets, seed)

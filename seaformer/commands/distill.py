@@ -9,6 +9,7 @@ import typer
 
 from seaformer.commands._options import grouped
 from seaformer.commands._training import Data, Out, RunOptions, run_training
+from seaformer.commands._weights import check_weights
 
 if TYPE_CHECKING:
     from seaformer.training.distillation import Distillation
@@ -55,6 +56,7 @@ def distill(
     run: RunOptions,
 ) -> None:
     """Distil a teacher at full resolution into a student at half; --resume continues exactly."""
+    check_weights(losses.teacher_checkpoint)
     run_training(student, data, out, run, _distillation(teacher, losses))
 
 

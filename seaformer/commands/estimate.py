@@ -94,7 +94,7 @@ def estimate(
     from seaformer.core.errors import UsageError
     from seaformer.core.files import expanded
     from seaformer.estimate.run import open_estimator
-    from seaformer.export import cached_export
+    from seaformer.export import cached_export, check_exporter
 
     recorded = [expanded(path) for path in artifacts or [] if path.name.endswith(_BLOCKS)]
     model_files = [path for path in artifacts or [] if not path.name.endswith(_BLOCKS)]
@@ -102,6 +102,7 @@ def estimate(
     if operators and recorded:
         raise UsageError(f"--operators needs a model file, not {recorded[0].name}.")
     requests = [] if artifacts else export_requests(models, format, seed, input=kind)
+    check_exporter(requests)
     with steps() as step:
         stated = file_options(about, models.size, ("emulator",), seed)
         files = artifact_files(model_files, stated, step)

@@ -23,6 +23,7 @@ from seaformer.commands._print import (
     steps,
     warn_seeded,
 )
+from seaformer.commands._weights import check_weights
 from seaformer.core.plural import counted
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def evaluate(
         raise UsageError("--data must name a folder (got none).", hint="seaformer data synth DIR")
     if (checkpoint or ema) and not model:
         raise UsageError("--checkpoint and --ema require --model NAME.")
+    check_weights(checkpoint)
     options = NetworkOptions(
         image_size(size), mean=colours("--mean", mean), std=colours("--std", std)
     )

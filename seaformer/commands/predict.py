@@ -22,6 +22,7 @@ from seaformer.commands._options import (
 )
 from seaformer.commands._parse import colours, image_size
 from seaformer.commands._print import COUNTING, notice, print_json, show, steps, warn_seeded
+from seaformer.commands._weights import check_weights
 from seaformer.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def predict(
     from seaformer.evaluation.predict import predict as predict_images
 
     _check(network, pictures)
+    check_weights(network.checkpoint)
     folder = expanded(out)
     with steps(COUNTING) as step:
         sources = list_sources(images, folder)

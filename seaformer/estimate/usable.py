@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seaformer.core.errors import ArtifactError
 from seaformer.core.estimate import CYCLES
+from seaformer.estimate.evidence import evidence
 
 if TYPE_CHECKING:
     from seaformer.estimate.calibration import Calibration, Row
@@ -26,6 +27,12 @@ def check_usable(calibration: Calibration, where: str) -> None:
 
 
 def _problems(calibration: Calibration) -> Iterator[str]:
+    counted = sorted({row.core for row in evidence()})
+    if calibration.emulated not in counted:
+        yield (
+            f" is for code of an emulated {calibration.emulated}; scales are made of counts on "
+            f"{', '.join(counted)}"
+        )
     if not calibration.scales:
         yield " has no scale"
     for scale in calibration.scales:

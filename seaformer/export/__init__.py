@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from seaformer.export._cache import cache_folder as cache_folder
     from seaformer.export._cache import cache_key as cache_key
     from seaformer.export._cache import cached_export as cached_export
+    from seaformer.export._cache import check_exporter as check_exporter
     from seaformer.export._cache import find_export as find_export
     from seaformer.export._cache import sources_digest as sources_digest
     from seaformer.export._pipeline import export_request as export_request
@@ -29,6 +30,7 @@ __all__ = [
     "cache_folder",
     "cache_key",
     "cached_export",
+    "check_exporter",
     "export_all",
     "export_model",
     "export_request",
@@ -39,7 +41,14 @@ __all__ = [
 ]
 
 _HOMES = {  # the pipeline brings torch with it, so nothing is imported before it is asked for
-    "_cache": ("cache_folder", "cache_key", "cached_export", "find_export", "sources_digest"),
+    "_cache": (
+        "cache_folder",
+        "cache_key",
+        "cached_export",
+        "check_exporter",
+        "find_export",
+        "sources_digest",
+    ),
     "_arguments": ("export_model",),
     "_bisect.search": ("bisect_request",),
     "_pipeline": ("export_request",),

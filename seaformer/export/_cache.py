@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from seaformer.core import codec, files, sources
@@ -19,7 +20,9 @@ from seaformer.core.artifact import Artifact, load_artifact
 from seaformer.core.engine import engine_of
 from seaformer.core.errors import ArtifactError, MissingExtra
 from seaformer.core.precision import find_precision
+from seaformer.core.registry import missing
 from seaformer.core.request import ExportRequest
+from seaformer.export import FORMATS
 from seaformer.models._checkpoints.source import find_source
 
 _RULES = "rules"
@@ -55,6 +58,12 @@ def find_export(request: ExportRequest) -> Artifact | None:
             continue  # damaged: it is exported again over it
         return artifact if _has_rules_of_today(request, artifact) else None
     return None
+
+
+def check_exporter(requests: Iterable[ExportRequest]) -> None:
+    """Raise ``MissingExtra`` where a file is to be exported and torch is not installed."""
+    if find_spec("torch") is None and any(find_export(request) is None for request in requests):
+        raise missing("torch", "an export", FORMATS.extra)
 
 
 def _has_rules_of_today(request: ExportRequest, artifact: Artifact) -> bool:

@@ -47,6 +47,7 @@ from seaformer.training.optimisers import optimiser
 from seaformer.training.parallel import enough_values, is_first, synchronise_norms
 from seaformer.training.recipes import Recipe, corrected, recipe_of
 from seaformer.training.regularising import Draws, regularise
+from seaformer.training.resuming import check_same
 from seaformer.training.schedules import Length, fitted, rate
 
 _LARGEST_RATE = 1e30  # AdamW divides it by 0.1, and float32 ends at 3e38
@@ -175,11 +176,7 @@ def open_run(run: RunFolder, plan: TrainPlan, *, resume: bool) -> None:
         if not resume:
             raise UsageError(f"{run.folder} has a run already.", hint="Continue it: --resume")
         before = replace(before, out=plan.out, workers=plan.workers, log=plan.log)
-        if changed := _changed(before, plan):
-            raise UsageError(
-                f"{run.folder} is a run with other options: {changed}.",
-                hint=f"They are in {run.plan}. Repeat them, or name another --out.",
-            )
+        check_same(run.folder, run.plan, before, plan)
         run.check_state()
     elif run.has_begun:
         raise UsageError(
@@ -188,19 +185,6 @@ def open_run(run: RunFolder, plan: TrainPlan, *, resume: bool) -> None:
             hint="Name another --out.",
         )
     files.write_json(run.plan, codec.to_json(plan))
-
-
-def _changed(before: TrainPlan, plan: TrainPlan) -> str:
-    """Every option that differs, with the run's value and the one of now."""
-    old, new = _options(before), _options(plan)
-    differing = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
-    return ", ".join(f"{name} {old.get(name)} (got {new.get(name)})" for name in differing)
-
-
-def _options(plan: TrainPlan) -> dict[str, object]:
-    own = {name: value for name, value in vars(plan).items() if name != "distillation"}
-    how = vars(plan.distillation) if plan.distillation else {}
-    return own | {f"distillation {name}": value for name, value in how.items()}
 
 
 class _Run:

@@ -100,6 +100,11 @@ def test_a_folder_of_another_run_is_refused_by_what_differs(tmp_path: Path) -> N
     changed = replace(plan, iterations=5, lr=0.1)
     with pytest.raises(UsageError, match=r"options: iterations 4 \(got 5\), lr 0.0 \(got 0.1\)\."):
         open_run(folder, changed, resume=True)
+    longer = replace(plan, iterations=5)
+    with pytest.raises(UsageError, match=r"a run of 4 iterations \(got --iters 5\)") as refused:
+        open_run(folder, longer, resume=True)
+    assert "--iters 4 --resume" in refused.value.hint
+    assert f"--checkpoint {folder.weights}" in refused.value.hint
     student = replace(plan, distillation=Distillation("seaformer_t.synth"))
     with pytest.raises(UsageError, match=r"distillation teacher None \(got seaformer_t.synth\)"):
         open_run(folder, student, resume=True)
