@@ -141,8 +141,9 @@ def parse_battery(text: str) -> Battery:
 
 
 _SENSOR = re.compile(
-    r"Temperature\{mValue=([^,]+), mType=(-?\d+), mName=([^,}]*), mStatus=([^,}]+)\}"
+    r"Temperature\{mValue=([^,]*), mType=(-?\d+), mName=([^,}]*), mStatus=([^,}]+)\}"
 )
+_NO_VALUE = ("", "null")  # what a sensor answers that measures nothing
 _COOLING = re.compile(r"CoolingDevice\{mValue=(\d+), mType=-?\d+, mName=([^,}]*)\}")
 # Android 14 and later; before, in the format of the HAL.
 _LIMITS = re.compile(
@@ -249,14 +250,16 @@ def _pairs(words: list[str]) -> dict[str, str]:
 
 
 def _sensor(match: re.Match[str]) -> Temperature:
-    celsius = _number(match[1], f"the temperature of {match[3]}")
+    nothing = match[1].strip().lower() in _NO_VALUE
+    celsius = math.nan if nothing else _number(match[1], f"the temperature of {match[3]}")
     return Temperature(
         match[3], int(match[2]), celsius, _integer(match[4], f"status of {match[3]}")
     )
 
 
 def _first_limit(text: str) -> float | None:
-    numbers = [_number(item.strip(), "a thermal threshold") for item in text.split(",") if item]
+    items = [item.strip() for item in text.split(",")]
+    numbers = [_number(i, "a thermal threshold") for i in items if i.lower() not in _NO_VALUE]
     return next((number for number in numbers if not math.isnan(number)), None)
 
 

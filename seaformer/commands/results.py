@@ -19,6 +19,7 @@ from seaformer.commands._print import (
     say,
     show,
 )
+from seaformer.core.errors import CorruptArtifact
 from seaformer.core.files import expanded
 from seaformer.core.plural import counted
 from seaformer.core.scratch import temporary_folder
@@ -132,6 +133,7 @@ def merge(
     if not dry_run:
         copy_files(plan, store)
     _show_merge(plan, store, dry_run)
+    _check_merged(plan)
     if not dry_run:
         next_step(f"seaformer report{_elsewhere(results)}")
 
@@ -204,6 +206,15 @@ def _merge_answer(path: Path, store: ResultStore, dry_run: bool) -> None:
     say(f"{counted(count, 'measurement')} {done} in {store.root}, {_present(merged.present)}.")
     if count and not dry_run:
         next_step(f"seaformer report --results {shlex.quote(str(store.root))}")
+
+
+def _check_merged(plan: MergePlan) -> None:
+    """Raise ``CorruptArtifact`` where every file that was named is damaged."""
+    if plan.damaged and not (plan.copies or plan.evaluations or plan.present or plan.conflicts):
+        files = counted(len(plan.damaged), "file is", "files are")
+        raise CorruptArtifact(
+            f"Nothing can be merged: {files} damaged.", hint="Copy them from their source again."
+        )
 
 
 def _present(count: int) -> str:

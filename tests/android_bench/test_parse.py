@@ -144,6 +144,17 @@ def test_the_sensors_of_now_win_over_the_cached_ones() -> None:
     assert parse.parse_thermal(cached).hottest_c(parse.SKIN) == 99.0
 
 
+@pytest.mark.parametrize("nothing", ["null", "", "NaN", "Infinity"])
+def test_a_sensor_that_measures_nothing_is_passed_over(nothing: str) -> None:
+    output = text("mi10_android11", "thermalservice")
+    silent = output.replace("mValue=31.2, mType=3", f"mValue={nothing}, mType=3")
+    assert silent != output
+    assert parse.parse_thermal(silent).hottest_c(parse.SKIN) is None
+    line = f"\tTemperature{{mValue={nothing}, mType=3"
+    spare = "\tTemperature{mValue=30.5, mType=3, mName=back, mStatus=0}\n"
+    assert parse.parse_thermal(silent.replace(line, spare + line)).hottest_c(parse.SKIN) == 30.5
+
+
 def test_a_thermal_status_corrupted_is_an_error() -> None:
     with pytest.raises(DeviceError, match=r"Thermal Status.*'hot'"):
         parse.parse_thermal("Thermal Status: hot\n")

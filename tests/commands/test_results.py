@@ -114,6 +114,20 @@ def test_what_is_damaged_is_told_and_stays(tmp_path: Path) -> None:
     assert not one.exists()
 
 
+def test_a_merge_of_damaged_files_alone_is_an_error(tmp_path: Path) -> None:
+    theirs = fill(tmp_path / "theirs", measurement(1), measurement(2))
+    for path in theirs.glob("runs/*/*.json"):
+        path.write_text(path.read_text()[:500])
+    for options in (("--dry-run",), ()):
+        out, err = run("results", "merge", "theirs", *options, cwd=tmp_path, code=3)
+        assert "2 damaged" in out
+        assert err.count("skipped theirs/runs/") == 2
+        assert "Error: Nothing can be merged: 2 files are damaged." in err
+        assert "Next:" not in err
+    fill(tmp_path / "theirs", measurement(3))
+    run("results", "merge", "theirs", cwd=tmp_path)
+
+
 def test_everything_that_can_be_wrong_with_a_store_at_once_stops_no_command(
     tmp_path: Path,
 ) -> None:
