@@ -211,7 +211,7 @@ def choose_cores(device: DeviceInfo, core: str, threads: int) -> CoreChoice:
     else:
         raise UsageError(
             f"--core must be prime, big, little, a core number or a list of them (got {core!r}).",
-            hint="A list has a core for each thread: --threads 4 --core 4-7",
+            hint=_as_list(threads),
         )
     if len(cpus) < threads:
         raise UsageError(
@@ -243,8 +243,13 @@ def check_listed(text: str, cpus: Sequence[int], threads: int) -> None:
     if len(cpus) != threads:
         raise UsageError(
             f"--core {text} has {counted(len(cpus), 'core')} for --threads {threads}.",
-            hint="A list has a core for each thread: --threads 4 --core 4-7",
+            hint=_as_list(threads),
         )
+
+
+def _as_list(threads: int) -> str:
+    cpus = format_cpu_list(range(threads))
+    return f"A list has a core for each thread: --threads {threads} --core {cpus}"
 
 
 def _room_for(device: DeviceInfo, threads: int) -> str:

@@ -135,7 +135,9 @@ def _check_tails(requests: Iterable[ExportRequest], tail: str) -> None:
 
 
 def _show(outcomes: Sequence[Outcome], root: Path, as_json: bool, wide: bool) -> None:
-    _show_measurements([each for one in outcomes for each in one.measured], root, as_json, wide)
+    _show_measurements([each for one in outcomes for each in one.measured], as_json, wide)
+    if not as_json and not any(one.not_stored for one in outcomes):
+        next_step(f"seaformer report --results {shlex.quote(str(root))}")
     for one in outcomes:
         _show_codes(one.codes, as_json, wide)
         _show_profiles(one.profiles, one.refused, root, as_json, wide)
@@ -143,7 +145,7 @@ def _show(outcomes: Sequence[Outcome], root: Path, as_json: bool, wide: bool) ->
             notice(line)
 
 
-def _show_measurements(measured: list[Measurement], root: Path, as_json: bool, wide: bool) -> None:
+def _show_measurements(measured: list[Measurement], as_json: bool, wide: bool) -> None:
     from seaformer.core.measurement import document
     from seaformer.report.renderers.terminal import run_page
 
@@ -151,7 +153,6 @@ def _show_measurements(measured: list[Measurement], root: Path, as_json: bool, w
         print_json([document(measurement) for measurement in measured])
         return
     show(run_page(measured), wide)
-    next_step(f"seaformer report --results {shlex.quote(str(root))}")
 
 
 def _show_codes(codes: Iterable[OperatorCodes], as_json: bool, wide: bool) -> None:

@@ -64,8 +64,10 @@ def test_a_machine_with_one_kind_of_core_serves_every_name(core: str) -> None:
     ],
 )
 def test_a_core_that_is_not_there_is_refused(core: str, threads: int, sentence: str) -> None:
-    with pytest.raises(UsageError, match=sentence):
+    with pytest.raises(UsageError, match=sentence) as refused:
         choose_cores(PHONE, core, threads)
+    hint = refused.value.hint
+    assert "--threads" not in hint or f"--threads {threads} " in hint
 
 
 def test_an_unknown_device_is_answered_with_the_nearest() -> None:

@@ -31,6 +31,8 @@ def test_kinds_are_listed_by_size_with_what_they_are(cache: Path) -> None:
         ("runner", 2, 1_000_000),
     ]
     assert all(kind.contents for kind in kinds)
+    wide = len("results-index  10000.0     1000  ")  # a line of it fits into 80 columns
+    assert all(wide + len(contents) <= 80 for contents in CONTENTS.values())
 
 
 def test_every_folder_of_the_cache_that_the_code_names_is_described() -> None:

@@ -99,6 +99,7 @@ def test_a_full_disk_at_the_end_of_a_bench_leaves_no_half_result(
     assert "The disk is full" in told.err
     assert "bug in seaformer" not in told.err
     assert "seaformer_t.ade20k" in told.out  # what was measured is shown, and kept elsewhere
+    assert "Next:" not in told.err  # a report would be without it
     (line,) = [line for line in told.err.splitlines() if line.startswith("Not stored, but kept")]
     kept = Path(shlex.split(line)[-1])
     assert seaformer("results", "merge", kept, cwd=tmp_path).code == 0
