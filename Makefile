@@ -7,10 +7,11 @@ PYTHON ?= python3
 .PHONY: demo test check zoo docs benchmark screenshots latency latency-tools fresh-report clean
 
 # From nothing to the table: install, export SeaFormer-T in both formats, time it, report.
+# Exit code 5 is a busy machine: its rows are marked as not valid, in the report too.
 demo: $(VENV)/.export
 	$(BIN)/seaformer export --variant t --format onnx,executorch
 	$(BIN)/seaformer bench artifacts/seaformer_t.ade20k__512x512__fp32.onnx \
-		artifacts/seaformer_t.ade20k__512x512__fp32.pte --threads 1
+		artifacts/seaformer_t.ade20k__512x512__fp32.pte --threads 1 || [ $$? -eq 5 ]
 	$(BIN)/seaformer report
 
 # Format, lint, types, layers, tests; SLOW=1 runs the slow tests too, and lists the longest.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seaformer.commands._options import QuantizeOptions
-from seaformer.commands._weights import check_folder
+from seaformer.commands._weights import check_calibration, check_folder
 from seaformer.core.errors import UsageError
 from seaformer.core.precision import find_precision, precisions
 from seaformer.core.quantization import AUTO, check_cpu, check_max_drop, check_observer
@@ -16,7 +16,7 @@ def check_integers(integers: QuantizeOptions, precision: str) -> None:
     if integers.int8_for:
         check_cpu(integers.int8_for)
     if _calibrated(precision):
-        check_folder("--calibration", integers.calibration)
+        check_calibration(integers.calibration)
         check_folder("--data", integers.data)
         names = [name.strip() for name in integers.int8_keep.split(",")]
         check_max_drop(AUTO in names, integers.max_drop, integers.data)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+
 from seaformer.core.errors import UsageError
+
+_WITH_MASKS = (  # folders of images, and of masks, of data sets
+    ("images/training", "annotations"),
+    ("images", "annotations"),
+    ("leftImg8bit", "gtFine"),
+    ("JPEGImages", "SegmentationClassContext"),
+)
 
 
 def check_weights(*named: str) -> None:
@@ -22,3 +31,20 @@ def check_folder(option: str, named: str) -> None:
     if path is not None and not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
         raise UsageError(f"{option} {named} {what}.")
+
+
+def check_calibration(named: str) -> None:
+    """Raise ``UsageError`` unless it is a folder, and not one of a data set with masks.
+
+    Masks are images as well: as photographs they would decide ranges.
+    """
+    from seaformer.core.files import expanded
+
+    check_folder("--calibration", named)
+    for images, masks in _WITH_MASKS if named else ():
+        home = expanded(named)
+        if (home / images).is_dir() and (home / masks).is_dir():
+            raise UsageError(
+                f"--calibration {named} is a data set: its masks ({masks}) are not photographs.",
+                hint=f"Name its images: --calibration {shlex.quote(str(home / images))}",
+            )

@@ -204,8 +204,9 @@ def _print_rows(rows: Sequence[Evaluation], *, as_json: bool) -> None:
         page.append(Line(text, hang=2))
         if (gap := row.difference) is not None:
             low, high = gap.miou_ci95.low, gap.miou_ci95.high
+            interval = f" (95 % {low:+.2f} to {high:+.2f})" if row.images > 1 else ""
             text = (
-                f"{gap.miou:+.2f} mIoU to {gap.base} (95 % {low:+.2f} to {high:+.2f}), "
+                f"{gap.miou:+.2f} mIoU to {gap.base}{interval}, "
                 f"{100 * gap.argmax_agreement:.2f} % of pixels agree"
             )
             page.append(Line(text, indent=2, hang=4))

@@ -113,12 +113,12 @@ def _figures(each: Sum, whole: int, done: int) -> Iterable[str]:
 def _table(names: tuple[str, str], lines: Sequence[Cells]) -> Table[Cells]:
     columns: tuple[Column[Cells], ...] = (
         Column(names[0], itemgetter(0), key=True),
-        Column(names[1], itemgetter(1), rank=4),
+        Column(names[1], itemgetter(1), rank=1),
         Column("instr", itemgetter(2), "M", right=True),
         Column("share of", itemgetter(3), "inference", right=True),
-        Column("cumulative", itemgetter(4), "share", rank=1, right=True),
+        Column("cumulative", itemgetter(4), "share", rank=4, right=True),
         Column("multiply-add", itemgetter(5), right=True, rank=2),
-        Column("other vector", itemgetter(6), right=True, rank=2),
+        Column("other vector", itemgetter(6), right=True, rank=3),
         Column("memory", itemgetter(7), right=True, rank=3),
         Column("rest", itemgetter(8), right=True, rank=3),
     )

@@ -35,6 +35,19 @@ def test_a_file_that_does_not_exist_is_refused_at_once(
     assert (refused.code, sentence in refused.complaint) == (code, True), refused.err
 
 
+@pytest.mark.parametrize(
+    ("images", "masks"), [("images/training", "annotations"), ("leftImg8bit", "gtFine")]
+)
+def test_masks_calibrate_nothing(tmp_path: Path, images: str, masks: str) -> None:
+    for name in (images, masks):
+        (tmp_path / "a set" / name).mkdir(parents=True)
+    line = ("export", "--variant", "t", *INT8.split(), "--calibration", "a set")
+    refused = seaformer(*line, cwd=tmp_path)
+    assert refused.code == 2
+    assert f"its masks ({masks}) are not photographs" in refused.complaint
+    assert f"--calibration 'a set/{images}'" in refused.complaint
+
+
 def first(folder: Path) -> dict[str, str]:
     root = Path(__file__).parents[2]
     return {"PYTHONPATH": f"{folder}:{root}"}
