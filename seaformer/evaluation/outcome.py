@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from seaformer.core.errors import DataError
+from seaformer.core.plural import counted
 from seaformer.core.stats import Interval
 from seaformer.data.dataset import CLASSIFICATION, DETECTION, SEGMENTATION, DataSet
 from seaformer.data.metrics import mean_ious
@@ -74,11 +75,12 @@ def _check_counted(data: DataSet, tally: Tally, part: Part) -> None:
     """Refuse a set of which nothing was judged."""
     if not part.images:
         raise DataError(
-            f"{data.folder}: none of {len(part.broken):,} images can be used. {part.broken[0]}"
+            f"{data.folder}: none of {counted(len(part.broken), 'image')} can be used. "
+            f"{part.broken[0]}"
         )
     if data.task == SEGMENTATION and not tally.counts.labelled.any():
         raise DataError(
-            f"{data.folder}: no pixel of {part.images:,} images has a label of a class."
+            f"{data.folder}: no pixel of {counted(part.images, 'image')} has a label of a class."
         )
 
 

@@ -138,7 +138,7 @@ def test_raw_labels_of_cityscapes_are_refused_with_the_line_that_converts_them(
 def test_a_flat_validation_set_of_imagenet_is_refused(tmp_path: Path) -> None:
     save(tmp_path / "train/n01/a.JPEG", np.zeros((4, 4, 3)))
     save(tmp_path / "val/b.JPEG", np.zeros((4, 4, 3)))
-    with pytest.raises(DataError, match="val is flat: 1 images"):
+    with pytest.raises(DataError, match="val is flat: 1 image lies in it"):
         open_set(tmp_path, "val")
 
 

@@ -120,7 +120,7 @@ def test_broken_images_are_reported_counted_and_skipped(shapes: DataSet) -> None
     assert (row.images, row.skipped) == (6, 2)
     assert "cannot be read" in row.broken[0]
     assert "76" in row.broken[1]
-    with pytest.raises(DataError, match="none of 1 images can be used"):
+    with pytest.raises(DataError, match="none of 1 image can be used"):
         evaluate_set(shapes, [linear(12)], [WHOLE], limit=1)
 
 
@@ -135,7 +135,7 @@ def test_a_pipe_is_not_waited_for_and_masks_without_a_label_are_refused(shapes: 
     with pytest.raises(UsageError, match="it is not a regular file"):
         read_pixels(first.image, 8, 8)
     assert "cannot be read" in " ".join(check_set(shapes.folder).faults)
-    with pytest.raises(DataError, match="no pixel of 1 images has a label of a class"):
+    with pytest.raises(DataError, match="no pixel of 1 image has a label of a class"):
         evaluate_set(shapes, [linear(12)], [WHOLE], limit=2)
 
 

@@ -185,7 +185,7 @@ def test_a_killed_worker_loses_no_result_and_gives_none_twice(tmp_path: Path) ->
     again = subprocess.run(
         [*PROGRAM, *line], cwd=tmp_path, env=environment, text=True, capture_output=True, check=True
     )
-    assert "5 of 5 tasks have succeeded before" in again.stderr
+    assert "5 of 5 tasks succeeded before" in again.stderr
     assert len(load(results)[0]) == 5
 
 
