@@ -63,12 +63,12 @@ def main() -> None:
     name = from_variant(options.variant)
     with tempfile.TemporaryDirectory() as folder:
         peers = _peers(name, Path(folder))
-        _time(peers, options.rounds, options.runs)
+        timed(peers, options.rounds, options.runs)
     print(f"{name}, one thread, {options.rounds} processes of {options.runs} runs each")
     print(f"{'file':20} {'median ms':>10} {'ratio to plain':>26}  what")
     for peer in peers:
         plain = next(p for p in peers if p.engine == peer.engine)
-        print(f"{peer.name:20} {peer.median_ms:10.2f} {_ratio(peer, plain):>26}  {peer.note}")
+        print(f"{peer.name:20} {peer.median_ms:10.2f} {ratio(peer, plain):>26}  {peer.note}")
 
 
 def _options() -> argparse.Namespace:
@@ -105,7 +105,7 @@ def _delegated(report: Delegation) -> str:
     return f"{report.subgraphs} subgraphs, {report.outside_compute} computing operators outside"
 
 
-def _time(peers: list[Peer], rounds: int, runs: int) -> None:
+def timed(peers: list[Peer], rounds: int, runs: int) -> None:
     target = HostTarget(lambda what: print(what, file=sys.stderr))
     cpus = choose_cores(target.device(), "prime", 1).cpus
     rng = random.Random(0)
@@ -124,7 +124,7 @@ def _time(peers: list[Peer], rounds: int, runs: int) -> None:
             peer.processes.append([ns / 1e6 for ns in report.samples_ns])
 
 
-def _ratio(peer: Peer, plain: Peer) -> str:
+def ratio(peer: Peer, plain: Peer) -> str:
     """The ratio of medians with its bootstrap interval."""
     rng = random.Random(1)
     ratios = sorted(_resampled(peer, rng) / _resampled(plain, rng) for _ in range(RESAMPLES))

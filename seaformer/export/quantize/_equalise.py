@@ -29,7 +29,7 @@ from seaformer.export.quantize._observers import Array
 _ATEN = torch.ops.aten
 _CONVOLUTION, _RELUS = _ATEN.conv2d.default, (_ATEN.relu.default, _ATEN.relu_.default)
 _SHOWN = 4  # tensors in a note; the manifest has all
-_LEAST = 2.0**-8  # of the widest channel: below, a channel is as good as silent
+_LEAST = 2.0**-12  # of the widest channel: below, a channel is as good as silent
 
 
 @dataclass(frozen=True)
