@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -47,6 +48,13 @@ def names(pages: list[Path]) -> list[str]:
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
     return load_tool("docs")
+
+
+def test_no_stored_run_names_a_folder_of_the_machine_that_made_it() -> None:
+    runs = sorted((ROOT / "results").rglob("runs/*/*.json"))
+    assert runs
+    commands = {path.name: json.loads(path.read_text())["command"] for path in runs}
+    assert [name for name, command in commands.items() if re.search(r"(^|[ =])[/~]", command)] == []
 
 
 # Generated parts.
