@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaformer.models._tokens import attend, to_map, to_tokens
+from seaformer.models._tokens import Attend, to_map, to_tokens
 
 WINDOW, STRIDE = 3, 2
 DILATIONS = (1, 3, 5)
@@ -121,8 +121,8 @@ class RecursiveAttention(nn.Module):
 
     def __init__(self, channels: int, heads: int, reduction: int) -> None:
         super().__init__()
-        self.heads = heads
         self.scale = (channels // heads) ** -0.5
+        self.attend = Attend(heads)
         self.to_q = nn.Linear(channels, channels, bias=False)
         self.query = AtrousQuery(channels)
         self.to_kv = nn.Linear(channels, 2 * channels, bias=False)
@@ -146,6 +146,6 @@ class RecursiveAttention(nn.Module):
         if self.reduce is not None and self.norm is not None:
             source = self.norm(to_tokens(self.reduce(to_map(x, height, width))))
         kv = self.to_kv(source)  # B M 2C
-        y = attend(q * self.scale, kv[..., :channels], kv[..., channels:], self.heads)
+        y = self.attend(q * self.scale, kv[..., :channels], kv[..., channels:])
         out: Tensor = self.project(y)
         return out

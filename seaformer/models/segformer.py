@@ -32,7 +32,7 @@ from seaformer.models._blocks import ConvBN, Network
 from seaformer.models._official import renamed
 from seaformer.models._segformer_layouts import official_state
 from seaformer.models._tags import PaperLine, replaced, spec
-from seaformer.models._tokens import attend, to_map, to_tokens
+from seaformer.models._tokens import Attend, to_map, to_tokens
 
 __all__ = ["SIZES", "SegFormer", "build", "official_keys", "official_state", "specs"]
 
@@ -67,8 +67,8 @@ class ReducedAttention(nn.Module):
 
     def __init__(self, channels: int, heads: int, reduction: int, eps: float) -> None:
         super().__init__()
-        self.heads = heads
         self.scale = float((channels // heads) ** -0.5)
+        self.attend = Attend(heads)
         self.to_q = nn.Linear(channels, channels)
         self.to_kv = nn.Linear(channels, 2 * channels)
         self.project = nn.Linear(channels, channels)
@@ -81,7 +81,7 @@ class ReducedAttention(nn.Module):
         if self.reduce is not None and self.norm is not None:
             source = self.norm(to_tokens(self.reduce(to_map(x, height, width))))  # B N/R^2 C
         k, v = self.to_kv(source).chunk(2, dim=-1)  # B N/R^2 C each
-        out: Tensor = self.project(attend(self.to_q(x) * self.scale, k, v, self.heads))  # B N C
+        out: Tensor = self.project(self.attend(self.to_q(x) * self.scale, k, v))  # B N C
         return out
 
 

@@ -31,7 +31,7 @@ from seaformer.models._blocks import ConvBN, Network
 from seaformer.models._official import renamed
 from seaformer.models._setr_layouts import official_state
 from seaformer.models._tags import OWN_TAGS, TAGS, PaperLine, replaced, spec
-from seaformer.models._tokens import attend, to_map, to_tokens
+from seaformer.models._tokens import Attend, to_map, to_tokens
 
 __all__ = ["SIZES", "Setr", "build", "official_keys", "official_state", "specs"]
 
@@ -58,14 +58,14 @@ class VitAttention(nn.Module):
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
         self.scale = float((channels // heads) ** -0.5)
+        self.attend = Attend(heads)
         self.to_qkv = nn.Linear(channels, 3 * channels)
         self.project = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.to_qkv(x).chunk(3, dim=-1)  # B N C each
-        out: Tensor = self.project(attend(q * self.scale, k, v, self.heads))  # B N C
+        out: Tensor = self.project(self.attend(q * self.scale, k, v))  # B N C
         return out
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from seaformer.export.rewrites._rule import Rule, Shapes, Stage
 from seaformer.models._mobileformer import LearntTokens
-from seaformer.models._tokens import Offsets, Qkv, attend, to_map, to_tokens
+from seaformer.models._tokens import Offsets, Qkv, to_map, to_tokens
 from seaformer.models.segformer import ReducedAttention
 from seaformer.models.setr import PositionedTokens, VitAttention
 
@@ -50,7 +50,7 @@ class FixedReducedAttention(nn.Module):
 
     def __init__(self, source: ReducedAttention) -> None:
         super().__init__()
-        self.heads = source.heads
+        self.attend = source.attend
         self.to_q = _scaled(source.to_q, source.scale)
         self.to_k, self.to_v = _parts(source.to_kv, 2)
         self.project, self.reduce, self.norm = source.project, source.reduce, source.norm
@@ -60,7 +60,7 @@ class FixedReducedAttention(nn.Module):
         source = x
         if self.reduce is not None and self.norm is not None:
             source = self.norm(to_tokens(self.reduce(to_map(x, height, width))))  # 1 N/R^2 C
-        y = attend(self.to_q(x), self.to_k(source), self.to_v(source), self.heads)  # 1 N C
+        y = self.attend(self.to_q(x), self.to_k(source), self.to_v(source))  # 1 N C
         out: Tensor = self.project(y)
         return out
 
@@ -70,13 +70,13 @@ class FixedVitAttention(nn.Module):
 
     def __init__(self, source: VitAttention) -> None:
         super().__init__()
-        self.heads, self.project = source.heads, source.project
+        self.attend, self.project = source.attend, source.project
         to_q, self.to_k, self.to_v = _parts(source.to_qkv, 3)
         self.to_q = _scaled(to_q, source.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """1 N C to 1 N C."""
-        y = attend(self.to_q(x), self.to_k(x), self.to_v(x), self.heads)  # 1 N C
+        y = self.attend(self.to_q(x), self.to_k(x), self.to_v(x))  # 1 N C
         out: Tensor = self.project(y)
         return out
 
