@@ -241,8 +241,7 @@ def test_equalisation_leaves_the_function_and_levels_the_channels(width: float) 
         seen = network(torch.from_numpy(image))
     # The stem has two readers, so it stays; the depthwise convolution has one.
     assert [each.module for each in spreads] == ["depthwise"]
-    assert spreads[0].before > 30
-    assert spreads[0].after < 2 * spreads[0].before ** 0.5  # a dense reader takes the other half
+    assert 30 < spreads[0].before > (spreads[0].after / 2) ** 2  # the reader takes the other half
     assert float((seen - expected).abs().max()) < 1e-5 * float(expected.abs().max())
 
 
