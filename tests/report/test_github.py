@@ -75,7 +75,7 @@ def test_ten_thousand_rows_stay_within_githubs_limit_and_the_cut_is_not_folded_a
     assert 1024 * 1000 < len(text.encode()) <= 1024 * 1024
     assert text.count("<details>") == text.count("</details>")
     assert text.rstrip().endswith("takes no more than 1 MiB. The report has all.*")
-    assert text.startswith("## Latency report\n\n10000 measurements on 1 device")
+    assert text.startswith("## Latency report\n\n10,000 measurements on 1 device, 10,000 emulated")
 
 
 def test_a_cut_within_details_closes_them() -> None:

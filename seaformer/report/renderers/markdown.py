@@ -115,7 +115,7 @@ def overview(report: Report) -> str:
         (sum(not row.valid and row.failure is None for row in first), "not valid"),
         (sum(row.failure is not None for row in first), "failed"),
     )
-    counts += [f"{count} {name}" for count, name in kinds if count]
+    counts += [f"{count:,} {name}" for count, name in kinds if count]
     if report.damaged:
         counts.append(f"{words.counted(len(report.damaged), 'file')} skipped")
     latest = max(row.created_at for row in first)
