@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from seaformer.core import codec, files, sources
-from seaformer.core.artifact import Artifact, load_artifact
+from seaformer.core.artifact import Artifact, beside, load_artifact
 from seaformer.core.engine import engine_of
 from seaformer.core.errors import ArtifactError, MissingExtra
 from seaformer.core.precision import find_precision
@@ -52,6 +52,8 @@ def find_export(request: ExportRequest) -> Artifact | None:
     if request.module:
         return None
     for manifest in sorted(cache_folder(request).glob("*.json")):
+        if beside(manifest) is not None:
+            continue  # an operator map
         try:
             artifact = load_artifact(manifest)
         except ArtifactError:
