@@ -72,9 +72,9 @@ def _rows(model: str, format: str, precision: str, rounds: int, folder: Path) ->
         if rule not in left_out:
             yield (model, format, rule, str(times), "refused", "", "")
             continue
-        count, ratio = counts[rule], ratios.get(left_out[rule].path, "")
+        count, slower = counts[rule], ratios.get(left_out[rule].path, "")
         more = f"{(count - base) / 1e6:+.1f}"
-        yield (model, format, rule, str(times), f"{count / 1e6:.1f}", more, ratio)
+        yield (model, format, rule, str(times), f"{count / 1e6:.1f}", more, slower)
 
 
 def _exported(

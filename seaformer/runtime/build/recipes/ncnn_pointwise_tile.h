@@ -10,28 +10,21 @@ enum { POINTWISE_TILE = 8 };
 #define POINTWISE_SINGLE "fmla", "4s", "4s", "s"
 #define POINTWISE_HALF "fmla", "8h", "8h", "h"
 
-// 8 positions times one vector of outputs, of weight register w, lane l of the inputs.
-#define POINTWISE_FIRST_(w, l, op, sum, by, e)                          \
-    op " v16." sum ", v" w "." by ", v0." e "[" l "]   \n"              \
-    op " v17." sum ", v" w "." by ", v1." e "[" l "]   \n"              \
-    op " v18." sum ", v" w "." by ", v2." e "[" l "]   \n"              \
-    op " v19." sum ", v" w "." by ", v3." e "[" l "]   \n"              \
-    op " v20." sum ", v" w "." by ", v4." e "[" l "]   \n"              \
-    op " v21." sum ", v" w "." by ", v5." e "[" l "]   \n"              \
-    op " v22." sum ", v" w "." by ", v6." e "[" l "]   \n"              \
-    op " v23." sum ", v" w "." by ", v7." e "[" l "]   \n"
-#define POINTWISE_SECOND_(w, l, op, sum, by, e)                         \
-    op " v24." sum ", v" w "." by ", v0." e "[" l "]   \n"              \
-    op " v25." sum ", v" w "." by ", v1." e "[" l "]   \n"              \
-    op " v26." sum ", v" w "." by ", v2." e "[" l "]   \n"              \
-    op " v27." sum ", v" w "." by ", v3." e "[" l "]   \n"              \
-    op " v28." sum ", v" w "." by ", v4." e "[" l "]   \n"              \
-    op " v29." sum ", v" w "." by ", v5." e "[" l "]   \n"              \
-    op " v30." sum ", v" w "." by ", v6." e "[" l "]   \n"              \
-    op " v31." sum ", v" w "." by ", v7." e "[" l "]   \n"
-// A type is four words.
-#define POINTWISE_FIRST(w, l, ...) POINTWISE_FIRST_(w, l, __VA_ARGS__)
-#define POINTWISE_SECOND(w, l, ...) POINTWISE_SECOND_(w, l, __VA_ARGS__)
+// 8 positions times one vector of outputs, of weight register w, lane l of the inputs, into eight
+// registers. A type is the last four words.
+#define POINTWISE_TIMES(w, l, a, b, c, d, e, f, g, h, op, sum, by, part)        \
+    op " v" a "." sum ", v" w "." by ", v0." part "[" l "]   \n"                \
+    op " v" b "." sum ", v" w "." by ", v1." part "[" l "]   \n"                \
+    op " v" c "." sum ", v" w "." by ", v2." part "[" l "]   \n"                \
+    op " v" d "." sum ", v" w "." by ", v3." part "[" l "]   \n"                \
+    op " v" e "." sum ", v" w "." by ", v4." part "[" l "]   \n"                \
+    op " v" f "." sum ", v" w "." by ", v5." part "[" l "]   \n"                \
+    op " v" g "." sum ", v" w "." by ", v6." part "[" l "]   \n"                \
+    op " v" h "." sum ", v" w "." by ", v7." part "[" l "]   \n"
+#define POINTWISE_FIRST(w, l, ...) \
+    POINTWISE_TIMES(w, l, "16", "17", "18", "19", "20", "21", "22", "23", __VA_ARGS__)
+#define POINTWISE_SECOND(w, l, ...) \
+    POINTWISE_TIMES(w, l, "24", "25", "26", "27", "28", "29", "30", "31", __VA_ARGS__)
 
 #define POINTWISE_INPUT                                                 \
     "ld1 {v0.16b-v3.16b}, [%[lower]], %[stride]  \n"                    \
